@@ -1,0 +1,42 @@
+"""Invertible maps with a known Jacobian determinant, each usable on its own as a torch module."""
+
+from ._base import Bijection, Compose, Inverse
+from .autoregressive import AffineAutoregressive, Autoregressive, SplineAutoregressive
+from .coupling import AffineCoupling, Coupling, SplineCoupling
+from .elementwise import (
+    ActNorm,
+    ElementwiseAffine,
+    ElementwiseSpline,
+    Exp,
+    Log,
+    Logit,
+    Sigmoid,
+    SinhArcsinh,
+    Softplus,
+    Tanh,
+)
+from .linear import LULinear, Permutation
+
+__all__ = [
+    "ActNorm",
+    "AffineAutoregressive",
+    "AffineCoupling",
+    "Autoregressive",
+    "Bijection",
+    "Compose",
+    "Coupling",
+    "ElementwiseAffine",
+    "ElementwiseSpline",
+    "Exp",
+    "Inverse",
+    "LULinear",
+    "Log",
+    "Logit",
+    "Permutation",
+    "Sigmoid",
+    "SinhArcsinh",
+    "Softplus",
+    "SplineAutoregressive",
+    "SplineCoupling",
+    "Tanh",
+]

@@ -1,0 +1,268 @@
+"""Maps that treat every column on its own, and the data-dependent normalisation of columns."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..nets import ResidualMLP
+from ._base import Bijection, Inverse
+from ._univariate import Affine, RationalQuadraticSpline
+
+
+class _LearnedElementwise(Bijection):
+    """A univariate map per column, its parameters free or steered by the context."""
+
+    def __init__(self, n_features, univariate, n_context, net_options):
+        super().__init__(n_features, n_context)
+        self.univariate = univariate
+        self.raw = nn.Parameter(torch.zeros(univariate.n_parameters, n_features))
+        self.net = ResidualMLP(n_context, self.raw.numel(), **net_options) if n_context else None
+
+    def _parameters_for(self, x: Tensor, context: Tensor | None) -> Tensor:
+        parameters = self.raw[:, :, None].expand(*self.raw.shape, x.shape[0])
+        if self.net is not None:
+            parameters = parameters + self.net(context).t().reshape(parameters.shape)
+        return parameters
+
+    def _forward(self, x, context):
+        z, log_slope = self.univariate.forward(x.t(), self._parameters_for(x, context))
+        return z.t(), log_slope.sum(0)
+
+    def _inverse(self, z, context):
+        x, log_slope = self.univariate.inverse(z.t(), self._parameters_for(z, context))
+        return x.t(), log_slope.sum(0)
+
+
+class ElementwiseAffine(_LearnedElementwise):
+    """Learnable scale and shift of every column.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    n_context : int, default=0
+        Number of context columns that steer scale and shift.
+    max_log_scale : float, default=3.0
+        Bound of the log-scale, in nats.
+    **net_options
+        Passed to `flowkit.nets.ResidualMLP` where there is a context.
+    """
+
+    def __init__(
+        self, n_features: int, n_context: int = 0, *, max_log_scale: float = 3.0, **net_options
+    ):
+        super().__init__(n_features, Affine(max_log_scale), n_context, net_options)
+
+
+class ElementwiseSpline(_LearnedElementwise):
+    """Learnable monotone rational-quadratic spline of every column.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    n_context : int, default=0
+        Number of context columns that steer the splines.
+    n_bins : int, default=8
+        Number of bins.
+    tail_bound : float, default=3.0
+        Half-width of the interval that is bent; outside it the map is the identity.
+    compile : bool, default=False
+        Whether to run the spline kernel through ``torch.compile``.
+    **net_options
+        Passed to `flowkit.nets.ResidualMLP` where there is a context.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_context: int = 0,
+        *,
+        n_bins: int = 8,
+        tail_bound: float = 3.0,
+        compile: bool = False,
+        **net_options,
+    ):
+        spline = RationalQuadraticSpline(n_bins, tail_bound, compile)
+        super().__init__(n_features, spline, n_context, net_options)
+
+
+class ActNorm(Bijection):
+    """Scale and shift that start at the inverse deviation and mean of the first training batch.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+
+    References
+    ----------
+    Kingma, Dhariwal, "Glow: Generative Flow with Invertible 1x1 Convolutions", NeurIPS 2018,
+    arXiv 1807.03039.
+    """
+
+    _MAX_LOG_SCALE = 7.0
+
+    def __init__(self, n_features: int):
+        super().__init__(n_features)
+        self.log_scale = nn.Parameter(torch.zeros(n_features))
+        self.shift = nn.Parameter(torch.zeros(n_features))
+        self.register_buffer("started", torch.tensor(False))
+
+    def _start(self, x: Tensor) -> None:
+        with torch.no_grad():
+            deviation = x.std(0, correction=0)
+            # A column without spread gives no scale to start from.
+            deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+            self.log_scale.copy_(-deviation.log().clamp(-self._MAX_LOG_SCALE, self._MAX_LOG_SCALE))
+            self.shift.copy_(-x.mean(0) * self.log_scale.exp())
+            self.started.fill_(True)
+
+    def _bounded(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        log_scale = self.log_scale.clamp(-self._MAX_LOG_SCALE, self._MAX_LOG_SCALE)
+        return log_scale, log_scale.sum().expand(x.shape[0])
+
+    def _forward(self, x, context):
+        if self.training and not self.started:
+            self._start(x)
+        log_scale, log_det = self._bounded(x)
+        return x * log_scale.exp() + self.shift, log_det
+
+    def _inverse(self, z, context):
+        log_scale, log_det = self._bounded(z)
+        return (z - self.shift) * torch.exp(-log_scale), -log_det
+
+
+class Exp(Bijection):
+    """``z = exp(x)``, onto the positive numbers; `Log` is its inverse.
+
+    Where an input lies outside the domain, here and in the classes below, the log-determinant
+    is ``-inf``: the density there is zero.
+    """
+
+    def _forward(self, x, context):
+        return x.exp(), x.sum(1)
+
+    def _inverse(self, z, context):
+        inside, z = _inside(z, z > 0, 1.0)
+        x = z.log()
+        return x, _masked_sum(-x, inside)
+
+
+class Sigmoid(Bijection):
+    """``z = 1 / (1 + exp(-x))``, onto (0, 1); `Logit` is its inverse."""
+
+    def _forward(self, x, context):
+        return torch.sigmoid(x), (F.logsigmoid(x) + F.logsigmoid(-x)).sum(1)
+
+    def _inverse(self, z, context):
+        inside, z = _inside(z, (z > 0) & (z < 1), 0.5)
+        log_z, log_rest = z.log(), torch.log1p(-z)
+        return log_z - log_rest, _masked_sum(-log_z - log_rest, inside)
+
+
+class Softplus(Bijection):
+    """``z = log(1 + exp(x))``, onto the positive numbers, linear for large values."""
+
+    def _forward(self, x, context):
+        # F.softplus turns linear at a threshold, which its log-slope would not follow.
+        return torch.logaddexp(x, torch.zeros_like(x)), F.logsigmoid(x).sum(1)
+
+    def _inverse(self, z, context):
+        inside, z = _inside(z, z > 0, 1.0)
+        rest = torch.log(-torch.expm1(-z))
+        return z + rest, _masked_sum(-rest, inside)
+
+
+class Tanh(Bijection):
+    """``z = tanh(x)``, onto (-1, 1)."""
+
+    def _forward(self, x, context):
+        return torch.tanh(x), (2 * (math.log(2.0) - x - F.softplus(-2 * x))).sum(1)
+
+    def _inverse(self, z, context):
+        inside, z = _inside(z, z.abs() < 1, 0.0)
+        return torch.atanh(z), _masked_sum(-torch.log1p(-z) - torch.log1p(z), inside)
+
+
+class SinhArcsinh(Bijection):
+    """``z = sinh((arcsinh(x) + skew) * tail)``, learnable skewness and tail weight of columns.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+
+    References
+    ----------
+    Jones, Pewsey, "Sinh-arcsinh distributions", Biometrika 96 (2009) 761-780.
+    """
+
+    # tail within [1/4, 4], |skew| within 3.
+    _MAX_LOG_TAIL = math.log(4.0)
+    _MAX_SKEW = 3.0
+
+    def __init__(self, n_features: int):
+        super().__init__(n_features)
+        self.raw_skew = nn.Parameter(torch.zeros(n_features))
+        self.raw_tail = nn.Parameter(torch.zeros(n_features))
+
+    def _skew_and_tail(self) -> tuple[Tensor, Tensor]:
+        skew = self._MAX_SKEW * torch.tanh(self.raw_skew / self._MAX_SKEW)
+        log_tail = self._MAX_LOG_TAIL * torch.tanh(self.raw_tail / self._MAX_LOG_TAIL)
+        return skew, log_tail.exp()
+
+    @staticmethod
+    def _log_slope(x: Tensor, inner: Tensor, tail: Tensor) -> Tensor:
+        log_cosh = torch.logaddexp(inner, -inner) - math.log(2.0)
+        return (log_cosh + tail.log() - torch.log(torch.hypot(x, torch.ones_like(x)))).sum(1)
+
+    def _forward(self, x, context):
+        skew, tail = self._skew_and_tail()
+        inner = (torch.asinh(x) + skew) * tail
+        return torch.sinh(inner), self._log_slope(x, inner, tail)
+
+    def _inverse(self, z, context):
+        skew, tail = self._skew_and_tail()
+        inner = torch.asinh(z)
+        x = torch.sinh(inner / tail - skew)
+        return x, -self._log_slope(x, inner, tail)
+
+
+class Log(Inverse):
+    """``z = log(x)`` of positive columns.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    """
+
+    def __init__(self, n_features: int):
+        super().__init__(Exp(n_features))
+
+
+class Logit(Inverse):
+    """``z = log(x / (1 - x))`` of columns within (0, 1).
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    """
+
+    def __init__(self, n_features: int):
+        super().__init__(Sigmoid(n_features))
+
+
+def _inside(value: Tensor, inside: Tensor, safe: float) -> tuple[Tensor, Tensor]:
+    """Replace what lies outside the domain, so that neither value nor gradient is NaN there."""
+    return inside, torch.where(inside, value, torch.full_like(value, safe))
+
+
+def _masked_sum(log_slope: Tensor, inside: Tensor) -> Tensor:
+    return torch.where(inside, log_slope, torch.full_like(log_slope, -math.inf)).sum(1)

@@ -1,0 +1,88 @@
+"""Linear maps that mix columns: LU-factorised matrices and permutations."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..exceptions import InvalidParameterError
+from ._base import Bijection, zero_log_det
+
+
+class LULinear(Bijection):
+    """``z = L U x + b`` with unit lower L and upper U, the identity at the start.
+
+    The diagonal of U is bounded in log-space, so that the map never becomes singular.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    max_log_scale : float, default=3.0
+        Bound of the log of U's diagonal.
+
+    References
+    ----------
+    Oliva et al., "Transformation Autoregressive Networks", ICML 2018, arXiv 1801.09819.
+    """
+
+    def __init__(self, n_features: int, max_log_scale: float = 3.0):
+        super().__init__(n_features)
+        if not max_log_scale > 0:
+            raise InvalidParameterError(f"max_log_scale must be > 0, got {max_log_scale}.")
+        self.max_log_scale = max_log_scale
+        self.lower = nn.Parameter(torch.zeros(n_features, n_features))
+        self.upper = nn.Parameter(torch.zeros(n_features, n_features))
+        self.raw_diagonal = nn.Parameter(torch.zeros(n_features))
+        self.bias = nn.Parameter(torch.zeros(n_features))
+
+    def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
+        log_diagonal = self.max_log_scale * torch.tanh(self.raw_diagonal / self.max_log_scale)
+        lower = self.lower.tril(-1) + torch.eye(
+            self.n_features, dtype=self.lower.dtype, device=self.lower.device
+        )
+        upper = self.upper.triu(1) + torch.diag(log_diagonal.exp())
+        return lower, upper, log_diagonal.sum()
+
+    def _forward(self, x, context):
+        lower, upper, log_det = self._factors()
+        return torch.addmm(self.bias, x, (lower @ upper).t()), log_det.expand(x.shape[0])
+
+    def _inverse(self, z, context):
+        lower, upper, log_det = self._factors()
+        columns = (z - self.bias).t()
+        columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
+        columns = torch.linalg.solve_triangular(upper, columns, upper=True)
+        return columns.t(), (-log_det).expand(z.shape[0])
+
+
+class Permutation(Bijection):
+    """Another order of the columns.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    kind : {'reverse', 'random'}, default='reverse'
+        Which order.
+    generator : torch.Generator, optional
+        Source of a random order; torch's global one by default.
+    """
+
+    def __init__(
+        self, n_features: int, kind: str = "reverse", generator: torch.Generator | None = None
+    ):
+        super().__init__(n_features)
+        if kind == "reverse":
+            order = torch.arange(n_features - 1, -1, -1)
+        elif kind == "random":
+            order = torch.randperm(n_features, generator=generator)
+        else:
+            raise InvalidParameterError(f"kind must be 'reverse' or 'random', got {kind!r}.")
+        self.register_buffer("order", order)
+
+    def _forward(self, x, context):
+        return x.index_select(1, self.order), zero_log_det(x)
+
+    def _inverse(self, z, context):
+        return z.index_select(1, self.order.argsort()), zero_log_det(z)

@@ -1,0 +1,553 @@
+"""The scikit-learn face that all densities share: validate, train, score, sample, transform."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import difflib
+import math
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ..exceptions import (
+    DeviceUnavailableError,
+    InvalidDataError,
+    NoHoldOutWarning,
+    OutsideSupportError,
+)
+from ..nets import set_dropout_generator
+from ..training import Noise, Rows, TrainingOptions, make_net, train
+from ._columns import (
+    location_and_scale,
+    noise_widths,
+    scale_with_noise,
+    warn_constant,
+)
+
+# Rows that go through the module at once: few enough for the cache, many enough for the calls.
+_CHUNK = 4096
+_MIN_HOLDOUT_ROWS = 3
+_MIN_TRAINING_ROWS = 10
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
+    """Base class of densities that are trained by gradient descent.
+
+    Subclasses implement ``_configure(Z, weight, rng)``, which settles everything that the shape
+    of the module depends on as a dict of plain values, ``_build(config, generator)``, which makes
+    the untrained module of such a dict, and, where the module starts from data,
+    ``_start(module, Z, weight, config, rng)``.
+    """
+
+    _parameter_constraints: dict = {
+        "standardize": ["boolean"],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "noise": [StrOptions({"scott"}), Interval(Real, 0, None, closed="left"), None],
+        "dequantize": [StrOptions({"auto"}), None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "device": [str, torch.device],
+        "dtype": [StrOptions(set(_DTYPES))],
+        "compile": ["boolean"],
+        "callbacks": [list, tuple, None],
+        "verbose": ["verbose"],
+    }
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit the density to the rows of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; finite real numbers.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; rows of weight zero are left out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        InvalidDataError
+            If a column overflows, or fewer than two rows have a positive weight.
+        FitDivergedError
+            If the loss stays non-finite after two returns to the best weights.
+        """
+        with self._unchanged_on_failure():
+            X, weight = self._validate_training(X, sample_weight, reset=not self._continues())
+            streams = _Streams(self.random_state)
+            if not self._continues():
+                self._begin(X, weight, streams)
+            self.__dict__.pop("_trainer", None)
+            self._train(X, weight, streams)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train one more epoch on a chunk of rows.
+
+        The first call settles place and scale of the columns and the start of the density; later
+        calls keep them. There is no hold-out, and the learning rate stays constant.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; finite real numbers.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; rows of weight zero are left out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        InvalidDataError
+            If a column overflows, or fewer than two rows have a positive weight.
+        FitDivergedError
+            If the loss stays non-finite after two returns to the best weights.
+        """
+        # Taken out, so that a failed epoch cannot leave half a step in it.
+        trainer = self.__dict__.pop("_trainer", None)
+        with self._unchanged_on_failure():
+            first = not hasattr(self, "module_")
+            X, weight = self._validate_training(X, sample_weight, reset=first)
+            streams = _Streams(self.random_state, n_calls=getattr(self, "n_iter_", 0))
+            if first:
+                self._begin(X, weight, streams)
+            self._train_chunk(X, weight, streams, trainer)
+        return self
+
+    def score_samples(self, X):
+        """Log density of each row, in nats and in the units of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+            Natural logarithm of the density, float64; ``-inf`` outside the support.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        log_density = self._map_rows(self.module_.log_prob, self._standardise(X))
+        # Rows so far away that their squares overflow have no density left, which is not a NaN.
+        log_density[np.isnan(log_density)] = -np.inf
+        return log_density - np.log(self.scale_).sum()
+
+    def score(self, X, y=None, sample_weight=None):
+        """Mean log density of the rows, in nats.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the mean.
+
+        Returns
+        -------
+        score : float
+            Mean of `score_samples`. (`sklearn.neighbors.KernelDensity` returns the sum.)
+        """
+        return float(np.average(self.score_samples(X), weights=sample_weight))
+
+    def sample(self, n_samples=1, random_state=None):
+        """Draw rows from the density.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; an int gives the same rows each time.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            The rows, float64.
+
+        Raises
+        ------
+        ValueError
+            If `n_samples` is less than one.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise InvalidDataError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
+        generator = torch.Generator(self._torch_device())
+        generator.manual_seed(int(check_random_state(random_state).randint(2**31 - 1)))
+        with torch.inference_mode():
+            Z = self.module_.prior.sample(int(n_samples), generator).cpu().numpy()
+        return self._unstandardise(self._map_rows(self.module_.decode, Z))
+
+    def transform(self, X):
+        """Latent of each row: what the prior describes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_features)
+            Latent rows, of the dtype of X.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        Z = self._map_rows(self.module_.encode, self._standardise(X))
+        return Z.astype(X.dtype, copy=False)
+
+    def inverse_transform(self, X):
+        """Rows of each latent.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Latent rows, as `transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Rows in the units of the training data, of the dtype of X.
+        """
+        check_is_fitted(self)
+        # Latent columns are not the columns of X, so their names are not compared.
+        Z = np.asarray(X)
+        dtype = Z.dtype if Z.dtype == np.float32 else np.float64
+        if Z.ndim != 2 or Z.shape[1] != self.n_features_in_:
+            raise InvalidDataError(
+                f"expected latent rows of shape (n, {self.n_features_in_}), got {Z.shape}."
+            )
+        Z = Z.astype(np.float64)
+        return self._unstandardise(self._map_rows(self.module_.decode, Z)).astype(dtype)
+
+    # ------------------------------------------------------------------ training
+
+    def _validate_training(self, X, sample_weight, reset):
+        X = validate_data(
+            self, X, dtype=[np.float64, np.float32], reset=reset, ensure_min_samples=2
+        )
+        X = X.astype(np.float64)
+        if sample_weight is None:
+            return X, None
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        kept = weight > 0
+        if kept.sum() < 2:
+            raise InvalidDataError(
+                "sample_weight leaves fewer than two rows: all other weights are zero. Give at "
+                "least two rows a positive weight."
+            )
+        return X[kept], weight[kept]
+
+    def _continues(self) -> bool:
+        return self.warm_start and hasattr(self, "module_")
+
+    def _names(self):
+        return getattr(self, "feature_names_in_", None)
+
+    def _begin(self, X, weight, streams):
+        """Settle columns and module, everything that comes before the first step."""
+        device = self._resolve_device()
+        location, scale, constant = location_and_scale(X, weight, self._names())
+        warn_constant(constant, self._names())
+        widths = noise_widths(X, constant, self.dequantize)
+        if self.standardize:
+            scale = scale_with_noise(scale, constant, widths)
+        else:
+            location, scale = np.zeros_like(location), np.ones_like(scale)
+        self.location_, self.scale_, self.dequantization_ = location, scale, widths
+        self._device = str(device)
+        self._dtype = self.dtype
+        Z = self._noisy(self._standardise(X), streams.start)
+        self._config = self._configure(Z, weight, streams.start)
+        module = self._build(self._config, streams.weights)
+        self._start(module, Z, weight, self._config, streams.start)
+        self.module_ = module.to(device=device, dtype=torch.float64).eval()
+        self.n_iter_ = 0
+
+    def _noisy(self, Z, rng):
+        """Z with the ties of its columns spread out."""
+        widths = self.dequantization_ / self.scale_
+        return Z + widths * rng.uniform(-0.5, 0.5, Z.shape) if widths.any() else Z
+
+    def _configure(self, Z, weight, rng) -> dict:
+        raise NotImplementedError
+
+    def _build(self, config: dict, generator) -> torch.nn.Module:
+        raise NotImplementedError
+
+    def _start(self, module, Z, weight, config, rng) -> None:
+        """Let the module start from data; by default it starts as built."""
+
+    def _train(self, X, weight, streams):
+        training, holdout = self._split(len(X), streams)
+        Z = self._standardise(X)
+        rows = self._rows(Z[training], weight, training)
+        held = None
+        if holdout is not None:
+            # Uniform noise once: unspread ties would reward spikes on them.
+            held = self._rows(self._noisy(Z[holdout], streams.start), weight, holdout)
+        self._refuse_outside_support(Z)
+        options = self._options(len(training), self.max_epochs, holdout is not None)
+        module, generator = self._training_module(streams)
+        record = train(module, rows, held, options, generator)
+        self._adopt(module)
+        self.history_ = record.history
+        self.n_iter_ = record.n_epochs
+        self.best_epoch_ = record.best_epoch
+
+    def _train_chunk(self, X, weight, streams, net):
+        rows = self._rows(self._standardise(X), weight, slice(None))
+        if net is None:
+            options = self._options(len(X), 1, False, schedule=False)
+            module, generator = self._training_module(streams)
+            net = make_net(module, None, options, generator, len(X))
+        else:
+            net.iterator_train__generator = self._training_generator(net.module_, streams)
+        net.partial_fit(rows)
+        self._adopt(copy.deepcopy(net.module_))
+        self._trainer = net
+        epoch = len(net.history)
+        row = net.history[-1]
+        entry = {
+            "epoch": epoch,
+            "train_log_density": -row["train_loss"],
+            "valid_log_density": np.nan,
+            "learning_rate": row["learning_rate"],
+            "seconds": row["dur"],
+        }
+        old = getattr(self, "history_", {})
+        self.history_ = {k: np.append(old.get(k, []), v) for k, v in entry.items()}
+        self.n_iter_ = self.best_epoch_ = self.n_iter_ + 1
+
+    def _training_module(self, streams):
+        module = copy.deepcopy(self.module_).to(dtype=_DTYPES[self._dtype]).train()
+        return module, self._training_generator(module, streams)
+
+    def _training_generator(self, module, streams):
+        device = self._torch_device()
+        set_dropout_generator(module, streams.torch(streams.dropout, device))
+        return streams.torch(streams.batches, device)
+
+    def _adopt(self, module):
+        set_dropout_generator(module, None)
+        self.module_ = module.to(dtype=torch.float64).eval().requires_grad_(True)
+
+    def _split(self, n, streams):
+        """Indices of training rows and of the hold-out, or None for the latter."""
+        order = streams.start.permutation(n)
+        n_holdout = math.ceil(self.validation_fraction * n)
+        if not self.early_stopping:
+            return order, None
+        if n_holdout < _MIN_HOLDOUT_ROWS or n - n_holdout < _MIN_TRAINING_ROWS:
+            warnings.warn(
+                f"{n} rows are too few for a hold-out of validation_fraction="
+                f"{self.validation_fraction}: early stopping is off. Give at least "
+                f"{_MIN_HOLDOUT_ROWS} rows to the hold-out and {_MIN_TRAINING_ROWS} to training, "
+                "or set early_stopping=False.",
+                NoHoldOutWarning,
+                stacklevel=4,
+            )
+            return order, None
+        return order[n_holdout:], order[:n_holdout]
+
+    def _rows(self, Z, weight, index):
+        device, dtype = self._torch_device(), _DTYPES[self._dtype]
+        if weight is not None:
+            weight = weight[index] / weight[index].mean()
+            weight = torch.as_tensor(weight, dtype=dtype, device=device)
+        return Rows(torch.as_tensor(Z, dtype=dtype, device=device), weight)
+
+    def _refuse_outside_support(self, Z):
+        outside = np.flatnonzero(~np.isfinite(self._map_rows(self.module_.log_prob, Z)))
+        if outside.size:
+            shown = ", ".join(map(str, outside[:10]))
+            raise OutsideSupportError(
+                f"{outside.size} training row(s) have no finite log density before training, "
+                f"rows {shown} first: they lie outside the domain of the transform. Rescale X "
+                "into the domain, or set standardize=False if X already lies in it."
+            )
+
+    def _options(self, n, max_epochs, has_holdout, schedule=True):
+        noise = self._noise_deviation(n)
+        widths = self.dequantization_ / self.scale_
+        device, dtype = self._torch_device(), _DTYPES[self._dtype]
+        uniform = torch.as_tensor(widths, dtype=dtype, device=device) if widths.any() else None
+        return TrainingOptions(
+            max_epochs=max_epochs,
+            batch_size=self._batch_size(n),
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.n_iter_no_change if has_holdout else None,
+            tol=self.tol,
+            noise=Noise(noise, uniform),
+            callbacks=copy.deepcopy(list(self.callbacks or [])),
+            verbose=int(self.verbose),
+            schedule=schedule,
+        )
+
+    def _noise_deviation(self, n) -> float:
+        if self.noise == "scott":
+            return n ** (-1 / (self.n_features_in_ + 4))
+        return float(self.noise or 0.0)
+
+    def _batch_size(self, n) -> int:
+        if self.batch_size == "auto":
+            return int(np.clip(n // 50, 64, 1024))
+        return self.batch_size
+
+    def _resolve_device(self) -> torch.device:
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise DeviceUnavailableError(
+                f"device={str(self.device)!r} cannot be used on this machine "
+                f"({str(error).splitlines()[0]}). Use device='auto' or device='cpu'."
+            ) from error
+        return device
+
+    def _torch_device(self) -> torch.device:
+        return torch.device(self._device)
+
+    # ------------------------------------------------------------------ scoring
+
+    def _standardise(self, X):
+        with np.errstate(over="ignore"):
+            return (X.astype(np.float64) - self.location_) / self.scale_
+
+    def _unstandardise(self, Z):
+        return Z * self.scale_ + self.location_
+
+    def _map_rows(self, function, Z):
+        """Apply a function of the module to rows, chunk by chunk."""
+        device = self._torch_device()
+        with torch.inference_mode():
+            chunks = [
+                function(torch.from_numpy(Z[i : i + _CHUNK]).to(device)).cpu().numpy()
+                for i in range(0, len(Z), _CHUNK)
+            ]
+        return np.concatenate(chunks)
+
+    # ------------------------------------------------------------------ scikit-learn
+
+    @property
+    def _n_features_out(self):
+        return self.n_features_in_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            raise InvalidParameterError(str(error) + self._suggestion(str(error))) from None
+
+    def _suggestion(self, message: str) -> str:
+        """The nearest allowed name, where an unknown one was given."""
+        for name, value in self.get_params(deep=False).items():
+            if isinstance(value, str) and f"The {name!r} parameter" in message:
+                options = [
+                    option
+                    for constraint in self._parameter_constraints[name]
+                    if isinstance(constraint, StrOptions)
+                    for option in constraint.options
+                ]
+                near = difflib.get_close_matches(value, options, n=1)
+                return f" Did you mean {near[0]!r}?" if near else ""
+        return ""
+
+    @contextlib.contextmanager
+    def _unchanged_on_failure(self):
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        state.pop("_trainer", None)
+        module = state.pop("module_", None)
+        if module is not None:
+            # Training saw weights of this dtype, so nothing is lost by storing them in it.
+            dtype = _DTYPES[self._dtype]
+            state["_weights"] = {
+                k: (v.to(dtype) if v.is_floating_point() else v).detach().cpu().numpy()
+                for k, v in module.state_dict().items()
+            }
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        weights = state.pop("_weights", None)
+        super().__setstate__(state)
+        if weights is not None:
+            self._device = self._device if self._device_exists() else "cpu"
+            module = self._build(self._config, torch.Generator())
+            module = module.to(device=self._torch_device(), dtype=torch.float64)
+            module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+            self.module_ = module.eval()
+
+    def _device_exists(self) -> bool:
+        return self._torch_device().type != "cuda" or torch.cuda.is_available()
+
+
+class _Streams:
+    """Independent seeds for everything random in one fit, drawn without touching global state."""
+
+    def __init__(self, random_state, n_calls: int = 0):
+        seed = check_random_state(random_state).randint(2**31 - 1)
+        entropy = np.random.SeedSequence([seed, n_calls])
+        start, weights, self.batches, self.dropout = (
+            int(s) for s in entropy.generate_state(4, np.uint64)
+        )
+        self.start = np.random.RandomState(start % 2**32)
+        self.weights = self.torch(weights, torch.device("cpu"))
+
+    @staticmethod
+    def torch(seed: int, device: torch.device) -> torch.Generator:
+        return torch.Generator(device).manual_seed(seed % 2**63)

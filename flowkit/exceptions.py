@@ -1,0 +1,56 @@
+"""Every error and warning that flowkit raises on purpose."""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConstantColumnWarning",
+    "DeviceUnavailableError",
+    "FitDivergedError",
+    "FlowkitError",
+    "FlowkitWarning",
+    "InvalidDataError",
+    "InvalidParameterError",
+    "NoHoldOutWarning",
+    "OutsideSupportError",
+    "ShapeError",
+]
+
+
+class FlowkitError(Exception):
+    """Base class of all errors that flowkit raises on purpose."""
+
+
+class InvalidDataError(FlowkitError, ValueError):
+    """The data cannot be used as they are; the message names the columns or rows."""
+
+
+class OutsideSupportError(InvalidDataError):
+    """Training rows lie where the density is zero whatever its parameters."""
+
+
+class InvalidParameterError(FlowkitError, ValueError):
+    """A parameter has a value that no model can be built from."""
+
+
+class DeviceUnavailableError(InvalidParameterError):
+    """The requested device does not exist on this machine."""
+
+
+class ShapeError(FlowkitError, ValueError):
+    """A tensor has another shape than the module expects."""
+
+
+class FitDivergedError(FlowkitError, ArithmeticError):
+    """The loss stayed non-finite after stepping back to the best weights at lower rates."""
+
+
+class FlowkitWarning(UserWarning):
+    """Base class of all warnings that flowkit gives."""
+
+
+class ConstantColumnWarning(FlowkitWarning):
+    """A column holds one value only, so it says nothing about the density."""
+
+
+class NoHoldOutWarning(FlowkitWarning):
+    """There are too few rows for a hold-out, so early stopping is off."""

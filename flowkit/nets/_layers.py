@@ -1,0 +1,101 @@
+"""Layers whose randomness comes from an explicit generator."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..exceptions import InvalidParameterError
+
+
+class Linear(nn.Module):
+    """``y = W x + b``, drawn from `generator`, returning memory laid out feature by feature.
+
+    The output is ``(n, out_features)`` like that of `torch.nn.Linear`; its transpose is
+    contiguous, which is what the univariate maps read.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Sizes; `in_features` may be 0, the output then is the bias.
+    zero : bool, default=False
+        Whether to start at zero instead of at random.
+    mask : Tensor of shape (out_features, in_features), optional
+        Which weights exist.
+    generator : torch.Generator, optional
+        Source of the starting weights; torch's global one by default.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        zero: bool = False,
+        mask: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__()
+        bound = 0.0 if zero or not in_features else 1.0 / math.sqrt(in_features)
+        weight = torch.empty(out_features, in_features).uniform_(-bound, bound, generator=generator)
+        bias = torch.empty(out_features).uniform_(-bound, bound, generator=generator)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(bias)
+        self.register_buffer("mask", mask, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight if self.mask is None else self.weight * self.mask
+        return torch.addmm(self.bias[:, None], weight, x.t()).t()
+
+
+class Dropout(nn.Module):
+    """Dropout whose masks come from an explicit generator.
+
+    Parameters
+    ----------
+    p : float, default=0.0
+        Share of the units set to zero, rounded to a multiple of 1/256.
+
+    Attributes
+    ----------
+    generator : torch.Generator or None
+        Source of the masks; torch's global one if None.
+    """
+
+    def __init__(self, p: float = 0.0):
+        super().__init__()
+        if not 0 <= p < 1:
+            raise InvalidParameterError(f"dropout must be in [0, 1), got {p}.")
+        # At most 255 of 256, so that the rescaling below stays finite.
+        self.threshold = min(round(256 * p), 255)
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or not self.threshold:
+            return x
+        # Eight masks from one 64-bit draw: drawing them one by one costs more than the layer.
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
+        words.random_(-(2**63), None, generator=self.generator)
+        draws = words.view(torch.uint8)[: x.numel()]
+        keep = (draws >= self.threshold).to(x.dtype) * (256 / (256 - self.threshold))
+        # The transpose is the contiguous one, see Linear.
+        return x * keep.view(x.shape[::-1]).t()
+
+    def __getstate__(self):
+        # Generators neither pickle nor copy; a copied module starts without one.
+        return {**self.__dict__, "generator": None}
+
+
+def set_dropout_generator(module: nn.Module, generator: torch.Generator | None) -> None:
+    """Let every `Dropout` in `module` draw its masks from `generator`."""
+    for child in module.modules():
+        if isinstance(child, Dropout):
+            child.generator = generator
+
+
+def activation(x: Tensor) -> Tensor:
+    """The activation of all conditioner networks."""
+    return F.relu(x)

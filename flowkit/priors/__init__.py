@@ -1,0 +1,7 @@
+"""Normalised densities of the latent."""
+
+from ._base import Prior
+from .factorised import Laplace, Normal, StudentT
+from .mixture import GaussianMixture
+
+__all__ = ["GaussianMixture", "Laplace", "Normal", "Prior", "StudentT"]

@@ -1,0 +1,139 @@
+"""Gaussian mixture with full or diagonal covariances."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..exceptions import InvalidParameterError, ShapeError
+from ._base import Prior
+
+
+class GaussianMixture(Prior):
+    """Mixture of Gaussians whose weights, means and covariances are trained.
+
+    Until `start` is called, all components are standard normal.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    n_components : int
+        Number of Gaussians.
+    covariance : {'full', 'diag'}, default='full'
+        Form of the covariance matrices.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from flowkit.priors import GaussianMixture
+    >>> prior = GaussianMixture(1, 2)
+    >>> prior.start(torch.tensor([0.5, 0.5]), torch.tensor([[-3.0], [3.0]]), torch.ones(2, 1, 1))
+    >>> prior.log_prob(torch.tensor([[3.0]]))
+    tensor([-1.6121], grad_fn=<LogsumexpBackward0>)
+    """
+
+    # Deviations along every direction stay above this, whatever training does.
+    _MIN_DEVIATION = 1e-3
+
+    def __init__(self, n_features: int, n_components: int, covariance: str = "full"):
+        super().__init__(n_features)
+        if n_components < 1:
+            raise InvalidParameterError(f"n_components must be at least 1, got {n_components}.")
+        if covariance not in ("full", "diag"):
+            raise InvalidParameterError(f"covariance must be 'full' or 'diag', got {covariance!r}.")
+        self.n_components = n_components
+        self.covariance = covariance
+        self.logits = nn.Parameter(torch.zeros(n_components))
+        self.means = nn.Parameter(torch.zeros(n_components, n_features))
+        # The precision is P P^T with P upper triangular, its diagonal kept as logarithms.
+        self.log_diagonal = nn.Parameter(torch.zeros(n_components, n_features))
+        if covariance == "full":
+            self.off_diagonal = nn.Parameter(torch.zeros(n_components, n_features, n_features))
+
+    @torch.no_grad()
+    def start(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
+        """Take the parameters of a fitted mixture.
+
+        Parameters
+        ----------
+        weights : Tensor of shape (n_components,)
+            Positive weights.
+        means : Tensor of shape (n_components, n_features)
+            Means.
+        covariances : Tensor of shape (n_components, n_features, n_features) or \
+                (n_components, n_features)
+            Covariance matrices, or variances where ``covariance='diag'``.
+
+        Raises
+        ------
+        ShapeError
+            If a shape differs from the one stated.
+        """
+        wanted = (self.n_components, self.n_features) + (
+            (self.n_features,) if self.covariance == "full" else ()
+        )
+        if means.shape != self.means.shape or covariances.shape != wanted:
+            raise ShapeError(
+                f"expected means of shape {tuple(self.means.shape)} and covariances of shape "
+                f"{wanted}, got {tuple(means.shape)} and {tuple(covariances.shape)}."
+            )
+        self.logits.copy_(weights.log())
+        self.means.copy_(means)
+        if self.covariance == "full":
+            lower = torch.linalg.cholesky(covariances)
+            identity = torch.eye(self.n_features, dtype=lower.dtype, device=lower.device)
+            inverse = torch.linalg.solve_triangular(lower, identity.expand_as(lower), upper=False)
+            factor = inverse.transpose(1, 2)
+            self.log_diagonal.copy_(factor.diagonal(dim1=1, dim2=2).log())
+            self.off_diagonal.copy_(factor.triu(1))
+        else:
+            self.log_diagonal.copy_(-0.5 * covariances.log())
+
+    def _bounded_log_diagonal(self) -> Tensor:
+        return self.log_diagonal.clamp(max=-math.log(self._MIN_DEVIATION))
+
+    def component_log_prob(self, z: Tensor) -> Tensor:
+        """Log of weight times density of every component.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_features)
+            Latent rows.
+
+        Returns
+        -------
+        Tensor of shape (n, n_components)
+            Joint log densities in nats; their log-sum-exp is `log_prob`.
+        """
+        log_diagonal = self._bounded_log_diagonal()
+        k, d = self.means.shape
+        if self.covariance == "full":
+            factor = self.off_diagonal.triu(1) + torch.diag_embed(log_diagonal.exp())
+            shift = torch.einsum("kd,kde->ke", self.means, factor)
+            white = (z @ factor.permute(1, 0, 2).reshape(d, k * d)).view(-1, k, d) - shift
+        else:
+            white = (z[:, None] - self.means) * log_diagonal.exp()
+        log_norm = log_diagonal.sum(1) - 0.5 * d * math.log(2 * math.pi)
+        return self.logits.log_softmax(0) + log_norm - 0.5 * white.square().sum(2)
+
+    def _log_prob(self, z):
+        return self.component_log_prob(z).logsumexp(1)
+
+    def _sample(self, n, generator):
+        component = torch.multinomial(
+            self.logits.softmax(0), n, replacement=True, generator=generator
+        )
+        noise = self.means.new_empty(n, self.n_features).normal_(generator=generator)
+        diagonal = self._bounded_log_diagonal().exp()
+        if self.covariance == "diag":
+            return self.means[component] + noise / diagonal[component]
+        factor = self.off_diagonal.triu(1) + torch.diag_embed(diagonal)
+        # With precision P P^T, P^-T times white noise has the wanted covariance.
+        identity = torch.eye(self.n_features, dtype=noise.dtype, device=noise.device)
+        root = torch.linalg.solve_triangular(
+            factor.transpose(1, 2), identity.expand_as(factor), upper=False
+        )
+        return self.means[component] + torch.einsum("nij,nj->ni", root[component], noise)

@@ -1,0 +1,15 @@
+"""Training with skorch: the only part of flowkit that knows it."""
+
+from ._train import TrainingOptions, TrainingRecord, make_net, train
+from .data import Noise, Rows
+from .net import DensityNet
+
+__all__ = [
+    "DensityNet",
+    "Noise",
+    "Rows",
+    "TrainingOptions",
+    "TrainingRecord",
+    "make_net",
+    "train",
+]

@@ -1,0 +1,113 @@
+"""Rows as batches: slices of one tensor, perturbed by training noise on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows and their weights, both on the device that trains.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+        Rows.
+    weight : Tensor of shape (n,) or None
+        Weights with mean one.
+    """
+
+    x: Tensor
+    weight: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What is added to each training row, afresh in each epoch.
+
+    Parameters
+    ----------
+    normal : float, default=0.0
+        Deviation of normal noise on every column.
+    uniform : Tensor of shape (d,) or None
+        Width of centred uniform noise on each column.
+    """
+
+    normal: float = 0.0
+    uniform: Tensor | None = None
+
+    def add(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return ``x`` with noise drawn from `generator`."""
+        if self.uniform is not None:
+            x = x + self.uniform * (torch.rand(x.shape, **_like(x), generator=generator) - 0.5)
+        if self.normal:
+            x = x + self.normal * torch.randn(x.shape, **_like(x), generator=generator)
+        return x
+
+
+class ShuffledBatches:
+    """Batches of nearly equal size in an order drawn anew for each pass.
+
+    Parameters
+    ----------
+    rows : Rows
+        What to iterate over.
+    batch_size : int
+        Largest size of a batch.
+    noise : Noise
+        Added to the rows.
+    generator : torch.Generator
+        Source of order and noise.
+    """
+
+    def __init__(self, rows: Rows, batch_size: int, noise: Noise, generator: torch.Generator):
+        self.rows = rows
+        self.noise = noise
+        self.generator = generator
+        self.n_batches = -(-len(rows) // batch_size)
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        x, weight = self.rows.x, self.rows.weight
+        order = torch.randperm(len(x), generator=self.generator, device=x.device)
+        for index in order.tensor_split(self.n_batches):
+            batch = self.noise.add(x.index_select(0, index), self.generator)
+            yield batch, None if weight is None else weight.index_select(0, index)
+
+
+class OrderedBatches:
+    """The rows as they are, in slices.
+
+    Parameters
+    ----------
+    rows : Rows
+        What to iterate over.
+    batch_size : int
+        Largest size of a slice.
+    """
+
+    def __init__(self, rows: Rows, batch_size: int):
+        self.rows = rows
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        x, weight = self.rows.x, self.rows.weight
+        for start in range(0, len(x), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            yield x[part], None if weight is None else weight[part]
+
+
+def _like(x: Tensor) -> dict:
+    return {"dtype": x.dtype, "device": x.device}

@@ -1,0 +1,157 @@
+"""The skorch net that maximises a mean log density."""
+
+from __future__ import annotations
+
+import torch
+from skorch import NeuralNet
+
+from ..exceptions import FitDivergedError
+from .callbacks import BestWeights, StopTraining, finite
+from .data import OrderedBatches, ShuffledBatches
+
+# Enough rows that the cost of a call does not show, few enough to stay in cache.
+_HOLDOUT_BATCH = 4096
+
+
+class _NonFiniteLossError(ArithmeticError):
+    """Loss or gradient of one batch is not finite."""
+
+
+def negative_log_density(log_prob: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """Weighted mean of the negated log densities; weights have mean one over all rows."""
+    return -(log_prob if weight is None else log_prob * weight).mean()
+
+
+class DensityNet(NeuralNet):
+    """A `skorch.NeuralNet` whose module returns log densities and whose loss is their negation.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Maps rows to log densities.
+    holdout : Rows or None
+        Rows that training does not see.
+    clip : float
+        Largest norm of the gradient.
+    max_setbacks : int
+        How often a non-finite loss may send training back to the best weights, each time at half
+        the learning rate, before it is given up.
+    **kwargs
+        Passed to `skorch.NeuralNet`.
+    """
+
+    def __init__(self, module, *, holdout=None, clip=5.0, max_setbacks=2, **kwargs):
+        self.holdout = holdout
+        self.clip = clip
+        self.max_setbacks = max_setbacks
+        super().__init__(
+            module,
+            criterion=negative_log_density,
+            train_split=None if holdout is None else self._split,
+            iterator_train=ShuffledBatches,
+            iterator_valid=OrderedBatches,
+            iterator_valid__batch_size=_HOLDOUT_BATCH,
+            **kwargs,
+        )
+
+    def _split(self, dataset, **kwargs):
+        return dataset, self.holdout
+
+    def get_dataset(self, X, y=None):
+        return X
+
+    def initialize_criterion(self):
+        self.criterion_ = self.criterion
+        return self
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return self.criterion_(y_pred, y_true)
+
+    def _set_training(self, training=True):
+        # Switching walks over all sub-modules, which costs as much as a small batch.
+        if self.module_.training != training:
+            self.module_.train(training)
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the rate of the next steps; setbacks so far halve it."""
+        for group in self.optimizer_.param_groups:
+            group["lr"] = rate * 0.5**self.n_setbacks_
+
+    def holdout_loss(self) -> float:
+        """Mean loss over the hold-out with the present weights."""
+        total, count = 0.0, 0
+        for batch in self.get_iterator(self.holdout, training=False):
+            total += self.validation_step(batch)["loss"].item() * len(batch[0])
+            count += len(batch[0])
+        return total / count
+
+    def train_step(self, batch, **fit_params):
+        self.optimizer_.zero_grad(set_to_none=True)
+        step = self.train_step_single(batch, **fit_params)
+        self.notify(
+            "on_grad_computed",
+            named_parameters=list(self.module_.named_parameters()),
+            batch=batch,
+            training=True,
+        )
+        norm = torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.clip)
+        if not (finite(step["loss"]) and finite(norm)):
+            raise _NonFiniteLossError
+        self.optimizer_.step()
+        return step
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        try:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        except _NonFiniteLossError:
+            self._step_back()
+
+    def _step_back(self) -> None:
+        rate = self.optimizer_.param_groups[0]["lr"]
+        if self.n_setbacks_ == self.max_setbacks:
+            raise FitDivergedError(
+                f"the loss was not finite in epoch {len(self.history)} at learning rate "
+                f"{rate:.2g}, after {self.n_setbacks_} returns to the best weights at half the "
+                "rate. Try a smaller learning_rate, clip extreme values of X, scale columns with "
+                "heavy tails (e.g. PowerTransformer), or dtype='float64'."
+            )
+        self.n_setbacks_ += 1
+        self.best_weights.restore(self)
+        # The moments of the old path would lead straight back to where it broke.
+        self.initialize_optimizer()
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        self.n_setbacks_ = 0
+        super().on_train_begin(net, X=X, y=y, **kwargs)
+
+    def on_epoch_end(self, net, **kwargs):
+        super().on_epoch_end(net, **kwargs)
+        self.history.record("learning_rate", self.optimizer_.param_groups[0]["lr"])
+
+    @property
+    def best_weights(self) -> BestWeights:
+        """The callback that keeps the weights of the best epoch."""
+        return dict(self.callbacks_)["best_weights"]
+
+    def notify(self, method_name, **cb_kwargs):
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt as stop:
+            # Callbacks stop training by KeyboardInterrupt; only Ctrl-C comes at other moments.
+            if method_name == "on_epoch_end":
+                raise StopTraining from stop
+            raise
+        if method_name == "on_epoch_end" and self.best_weights.stop_:
+            raise StopTraining
+
+    def partial_fit(self, X, y=None, classes=None, **fit_params):
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y)
+        except StopTraining:
+            pass
+        finally:
+            self.notify("on_train_end", X=X, y=y)
+        return self

@@ -96,6 +96,8 @@ def environment(threads: int | list[int]) -> dict:
         "cpu": cpu_model(),
         "cpu_count": os.cpu_count(),
         "threads": threads,
+        # Other work on the machine is what spoils timings most, several threads above all.
+        "load_average": os.getloadavg()[0],
         "platform": platform.platform(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in DISTRIBUTIONS},

@@ -39,9 +39,11 @@ class Linear(nn.Module):
         generator: torch.Generator | None = None,
     ):
         super().__init__()
-        bound = 0.0 if zero or not in_features else 1.0 / math.sqrt(in_features)
-        weight = torch.empty(out_features, in_features).uniform_(-bound, bound, generator=generator)
-        bias = torch.empty(out_features).uniform_(-bound, bound, generator=generator)
+        weight, bias = torch.zeros(out_features, in_features), torch.zeros(out_features)
+        if in_features and not zero:
+            bound = 1.0 / math.sqrt(in_features)
+            weight.uniform_(-bound, bound, generator=generator)
+            bias.uniform_(-bound, bound, generator=generator)
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(bias)
         self.register_buffer("mask", mask, persistent=False)

@@ -119,6 +119,7 @@ class DensityNet(NeuralNet):
         self.best_weights.restore(self)
         # The moments of the old path would lead straight back to where it broke.
         self.initialize_optimizer()
+        self.set_learning_rate(self.lr)
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         self.n_setbacks_ = 0

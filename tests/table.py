@@ -1,0 +1,163 @@
+"""The one table of constructors: a new class is tested by the line that it gets here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from flowkit import FlowDensity
+from flowkit import bijections as b
+from flowkit import priors as p
+
+NET = {"hidden_units": 16, "n_hidden_layers": 2}
+
+
+@dataclass(frozen=True)
+class BijectionCase:
+    """How to build a bijection, and where it can be tested."""
+
+    name: str
+    build: Callable[[int], b.Bijection]
+    n_context: int = 0
+    starts_at_identity: bool = True
+    # Domain of the data: all numbers, the positive ones, or the unit interval.
+    domain: str = "real"
+    # Where the map saturates, nothing far off comes back.
+    far: float = 50.0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _case(name, build, **options):
+    return BijectionCase(name, build, **options)
+
+
+def _two_steps(d):
+    return b.Compose([b.LULinear(d), b.SplineCoupling(d, **NET), b.Permutation(d)])
+
+
+BIJECTIONS = [
+    _case("actnorm", b.ActNorm),
+    _case("elementwise_affine", b.ElementwiseAffine),
+    _case("elementwise_affine_context", lambda d: b.ElementwiseAffine(d, 3, **NET), n_context=3),
+    _case("elementwise_spline", b.ElementwiseSpline),
+    _case("elementwise_spline_context", lambda d: b.ElementwiseSpline(d, 3, **NET), n_context=3),
+    _case("exp", b.Exp, starts_at_identity=False, far=20.0),
+    _case("log", b.Log, starts_at_identity=False, domain="positive"),
+    _case("sigmoid", b.Sigmoid, starts_at_identity=False, far=15.0),
+    _case("logit", b.Logit, starts_at_identity=False, domain="unit"),
+    _case("softplus", b.Softplus, starts_at_identity=False),
+    _case("tanh", b.Tanh, starts_at_identity=False, far=7.0),
+    _case("sinh_arcsinh", b.SinhArcsinh),
+    _case("lu_linear", b.LULinear),
+    _case("permutation_reverse", b.Permutation, starts_at_identity=False),
+    _case(
+        "permutation_random",
+        lambda d: b.Permutation(d, "random", torch.Generator().manual_seed(0)),
+        starts_at_identity=False,
+    ),
+    _case("affine_coupling", lambda d: b.AffineCoupling(d, **NET)),
+    _case("affine_coupling_reverse", lambda d: b.AffineCoupling(d, reverse=True, **NET)),
+    _case("affine_coupling_context", lambda d: b.AffineCoupling(d, 3, **NET), n_context=3),
+    _case("spline_coupling", lambda d: b.SplineCoupling(d, **NET)),
+    _case("spline_coupling_2_bins", lambda d: b.SplineCoupling(d, n_bins=2, **NET)),
+    _case("spline_coupling_wide", lambda d: b.SplineCoupling(d, tail_bound=10.0, **NET)),
+    _case("spline_coupling_context", lambda d: b.SplineCoupling(d, 3, **NET), n_context=3),
+    _case("affine_autoregressive", lambda d: b.AffineAutoregressive(d, **NET)),
+    _case(
+        "affine_autoregressive_context",
+        lambda d: b.AffineAutoregressive(d, 3, **NET),
+        n_context=3,
+    ),
+    _case("spline_autoregressive", lambda d: b.SplineAutoregressive(d, **NET)),
+    _case(
+        "spline_autoregressive_context",
+        lambda d: b.SplineAutoregressive(d, 3, **NET),
+        n_context=3,
+    ),
+    _case("inverse", lambda d: b.Inverse(b.SplineCoupling(d, **NET))),
+    _case("compose", _two_steps, starts_at_identity=False),
+]
+
+
+def _mixture(covariance):
+    def build(d):
+        prior = p.GaussianMixture(d, 3, covariance)
+        rng = np.random.default_rng(0)
+        roots = rng.normal(size=(3, d, d)) * 0.3 + np.eye(d)
+        covariances = roots @ roots.transpose(0, 2, 1)
+        if covariance == "diag":
+            covariances = np.diagonal(covariances, axis1=1, axis2=2).copy()
+        prior.start(
+            torch.tensor([0.2, 0.3, 0.5]),
+            torch.from_numpy(rng.normal(size=(3, d))).float(),
+            torch.from_numpy(covariances).float(),
+        )
+        return prior
+
+    return build
+
+
+PRIORS = {
+    "normal": p.Normal,
+    "normal_learnable": lambda d: p.Normal(d, scale=0.7, learnable=True),
+    "laplace": p.Laplace,
+    "laplace_unit_variance": lambda d: p.Laplace(d, scale=0.5**0.5, learnable=True),
+    "student_t": p.StudentT,
+    "student_t_learnable": lambda d: p.StudentT(d, 3.0, scale=0.5, learnable=True),
+    "gaussian_mixture_full": _mixture("full"),
+    "gaussian_mixture_diag": _mixture("diag"),
+}
+
+_SMALL = {
+    "n_transforms": 2,
+    "hidden_units": 16,
+    "max_epochs": 4,
+    "random_state": 0,
+}
+
+ESTIMATORS = {
+    "default": lambda **kw: FlowDensity(**{**_SMALL, **kw}),
+    "affine_coupling": lambda **kw: FlowDensity("affine_coupling", **{**_SMALL, **kw}),
+    "spline_autoregressive": lambda **kw: FlowDensity("spline_autoregressive", **{**_SMALL, **kw}),
+    "affine_autoregressive": lambda **kw: FlowDensity("affine_autoregressive", **{**_SMALL, **kw}),
+    "normal_prior": lambda **kw: FlowDensity(prior="normal", **{**_SMALL, **kw}),
+    "laplace_prior": lambda **kw: FlowDensity(prior="laplace", **{**_SMALL, **kw}),
+    "student_t_prior": lambda **kw: FlowDensity(prior="student_t", **{**_SMALL, **kw}),
+    "float64": lambda **kw: FlowDensity(dtype="float64", **{**_SMALL, **kw}),
+}
+
+
+def perturbed(module: nn.Module, scale: float = 0.3, seed: int = 0) -> nn.Module:
+    """The module in float64, its parameters moved away from the start."""
+    generator = torch.Generator().manual_seed(seed)
+    module = module.double().eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            noise = torch.randn(parameter.shape, dtype=torch.float64, generator=generator)
+            parameter.add_(scale * noise)
+    return module
+
+
+def rows_in(domain: str, n: int, d: int, scale: float = 1.5, seed: int = 1) -> torch.Tensor:
+    """Float64 rows within a domain."""
+    generator = torch.Generator().manual_seed(seed)
+    x = scale * torch.randn(n, d, dtype=torch.float64, generator=generator)
+    if domain == "positive":
+        return x.exp().clamp(1e-6, 1e6)
+    if domain == "unit":
+        return torch.sigmoid(x)
+    return x
+
+
+def context_for(n_context: int, n: int, seed: int = 2) -> torch.Tensor | None:
+    """Float64 context of a case, None where it takes none."""
+    if not n_context:
+        return None
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, n_context, dtype=torch.float64, generator=generator)

@@ -38,6 +38,7 @@ HIDDEN = 128
 N_BINS = 8
 BOUND = 3.0
 BATCH = 512
+ESTIMATOR_ROWS = 20_480
 TASKS = ("train", "score", "sample")
 # softplus of it plus nflows' and normflows' minimum slope of 1e-3 is a slope of one.
 UNIT_SLOPE = math.log(math.expm1(1.0 - 1e-3))
@@ -236,13 +237,13 @@ def make_steps(model: Model) -> dict[str, Callable[[], object]]:
     return {"train": train, "score": score, "sample": sample}
 
 
-def make_estimator_steps(n_rows: int = 20_480) -> dict[str, Callable[[], object]]:
+def make_estimator_steps() -> dict[str, Callable[[], object]]:
     """`score_samples` of a fitted estimator with the same architecture, many rows and one row."""
     import numpy as np
 
     from flowkit import FlowDensity
 
-    X = np.random.default_rng(0).standard_normal((n_rows, N_FEATURES))
+    X = np.random.default_rng(0).standard_normal((ESTIMATOR_ROWS, N_FEATURES))
     estimator = FlowDensity(
         transforms="spline_coupling",
         n_transforms=N_LAYERS,
@@ -339,8 +340,8 @@ class Workers:
         return self._pipes[name].recv()
 
     def close(self) -> None:
-        for pipe, process in zip(self._pipes.values(), self._processes, strict=True):
-            if process.is_alive():
+        for (name, pipe), process in zip(self._pipes.items(), self._processes, strict=True):
+            if "error" not in self.ready[name]:
                 pipe.send(None)
             process.join()
 
@@ -412,20 +413,20 @@ def ratio_table(ratios: dict[str, dict[str, float]]) -> str:
     )
 
 
-def estimator_lines(results: dict[str, dict], n_rows: int = 20_480) -> str:
+def estimator_lines(results: dict[str, dict]) -> str:
     result = results.get(ESTIMATOR)
     if result is None or "error" in result:
         return f"{ESTIMATOR}: not timed"
-    cpu, wall = (rate(result["score"], clock, n_rows) for clock in ("cpu", "wall"))
+    cpu, wall = (rate(result["score"], clock, ESTIMATOR_ROWS) for clock in ("cpu", "wall"))
     one_row = 1e3 / rate(result["one row"], "wall", 1)
     lines = [
-        f"FlowDensity.score_samples, float64, {n_rows:,} rows a call: {cpu:,.0f} rows/s (cpu), "
-        f"{wall:,.0f} rows/s (wall); one row alone: {one_row:.2f} ms"
+        f"FlowDensity.score_samples, float64, {ESTIMATOR_ROWS:,} rows a call: {cpu:,.0f} rows/s "
+        f"(cpu), {wall:,.0f} (wall); one row alone: {one_row:.2f} ms"
     ]
     module = results.get("flowkit", {})
     if "score" in module:
         share = cpu / rate(module["score"], "cpu")
-        lines.append(f"That is {share:.2f} of the bare float32 module's scoring rate (cpu).")
+        lines.append(f"That is {share:.2f} of the bare float32 module's scoring rate, cpu.")
     return "\n".join(lines)
 
 

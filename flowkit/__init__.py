@@ -1,7 +1,8 @@
 """flowkit: exact, interpretable deep density estimation with scikit-learn's interface."""
 
 from .estimators import FlowDensity
+from .inspection import DensityDisplay, TrainingCurveDisplay
 
 __version__ = "0.1.0"
 
-__all__ = ["FlowDensity", "__version__"]
+__all__ = ["DensityDisplay", "FlowDensity", "TrainingCurveDisplay", "__version__"]

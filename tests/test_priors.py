@@ -123,10 +123,7 @@ def test_mixture_started_from_scikit_learn_is_that_mixture(covariance):
     mixture = SklearnMixture(4, covariance_type=covariance, random_state=0).fit(X)
     prior = p.GaussianMixture(3, 4, covariance).double()
     prior.start(
-        *(
-            torch.from_numpy(a)
-            for a in (mixture.weights_, mixture.means_, mixture.covariances_)
-        )
+        *(torch.from_numpy(a) for a in (mixture.weights_, mixture.means_, mixture.covariances_))
     )
     rows = torch.from_numpy(X)
     with torch.no_grad():

@@ -129,9 +129,7 @@ def test_early_stopping_ends_on_negative_losses_too():
                 self.steps += 1
             return (100 + 0 * self.level - 1e-3 * self.steps).expand(len(x))
 
-    record = train(
-        Worsening(), rows(), rows(), options(max_epochs=30, patience=4), generator()
-    )
+    record = train(Worsening(), rows(), rows(), options(max_epochs=30, patience=4), generator())
     assert (record.n_epochs, record.best_epoch) == (4, 0)
 
 

@@ -18,7 +18,7 @@ class LULinear(Bijection):
     ----------
     n_features : int
         Number of columns.
-    max_log_scale : float, default=3.0
+    max_log_scale : float, default=8.0
         Bound of the log of U's diagonal.
 
     References
@@ -26,7 +26,7 @@ class LULinear(Bijection):
     Oliva et al., "Transformation Autoregressive Networks", ICML 2018, arXiv 1801.09819.
     """
 
-    def __init__(self, n_features: int, max_log_scale: float = 3.0):
+    def __init__(self, n_features: int, max_log_scale: float = 8.0):
         super().__init__(n_features)
         if not max_log_scale > 0:
             raise InvalidParameterError(f"max_log_scale must be > 0, got {max_log_scale}.")
@@ -35,6 +35,26 @@ class LULinear(Bijection):
         self.upper = nn.Parameter(torch.zeros(n_features, n_features))
         self.raw_diagonal = nn.Parameter(torch.zeros(n_features))
         self.bias = nn.Parameter(torch.zeros(n_features))
+
+    @torch.no_grad()
+    def start(self, matrix: Tensor, bias: Tensor) -> None:
+        """Take a symmetric positive definite matrix and a bias.
+
+        Parameters
+        ----------
+        matrix : Tensor of shape (n_features, n_features)
+            Symmetric positive definite.
+        bias : Tensor of shape (n_features,)
+            Added after the matrix product.
+        """
+        # Such a matrix is C C^T, hence (C / diag) (diag C^T): an LU form without pivoting.
+        root = torch.linalg.cholesky(matrix)
+        diagonal = root.diagonal()
+        share = (2 * diagonal.log() / self.max_log_scale).clamp(-0.999, 0.999)
+        self.raw_diagonal.copy_(self.max_log_scale * torch.atanh(share))
+        self.lower.copy_(root / diagonal)
+        self.upper.copy_((root * diagonal).t())
+        self.bias.copy_(bias)
 
     def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
         log_diagonal = self.max_log_scale * torch.tanh(self.raw_diagonal / self.max_log_scale)

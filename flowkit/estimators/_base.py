@@ -47,10 +47,10 @@ _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
     """Base class of densities that are trained by gradient descent.
 
-    Subclasses implement ``_configure(Z, weight, rng)``, which settles everything that the shape
-    of the module depends on as a dict of plain values, ``_build(config, generator)``, which makes
-    the untrained module of such a dict, and, where the module starts from data,
-    ``_start(module, Z, weight, config, rng)``.
+    Subclasses implement ``_configure(Z, weight, rng)``, which settles all that the shape of the
+    module depends on as a dict of plain values, and what it starts from as a dict of arrays;
+    ``_build(config, generator)``, which makes an untrained module of the former; and
+    ``_start(module, start)``, which puts the latter into it.
     """
 
     _parameter_constraints: dict = {
@@ -295,9 +295,9 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
         self._device = str(device)
         self._dtype = self.dtype
         Z = self._noisy(self._standardise(X), streams.start)
-        self._config = self._configure(Z, weight, streams.start)
+        self._config, start = self._configure(Z, weight, streams.start)
         module = self._build(self._config, streams.weights)
-        self._start(module, Z, weight, self._config, streams.start)
+        self._start(module, start)
         self.module_ = module.to(device=device, dtype=torch.float64).eval()
         self.n_iter_ = 0
 
@@ -306,14 +306,14 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
         widths = self.dequantization_ / self.scale_
         return Z + widths * rng.uniform(-0.5, 0.5, Z.shape) if widths.any() else Z
 
-    def _configure(self, Z, weight, rng) -> dict:
+    def _configure(self, Z, weight, rng) -> tuple[dict, dict]:
         raise NotImplementedError
 
     def _build(self, config: dict, generator) -> torch.nn.Module:
         raise NotImplementedError
 
-    def _start(self, module, Z, weight, config, rng) -> None:
-        """Let the module start from data; by default it starts as built."""
+    def _start(self, module, start: dict) -> None:
+        raise NotImplementedError
 
     def _train(self, X, weight, streams):
         training, holdout = self._split(len(X), streams)

@@ -6,6 +6,7 @@ import copy
 import math
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -30,6 +31,7 @@ _STEPS = {
     "spline_autoregressive": SplineAutoregressive,
     "affine_autoregressive": AffineAutoregressive,
 }
+_RIDGE = 1e-4
 _PRIORS = ("normal", "laplace", "student_t", "gaussian_mixture")
 
 
@@ -127,25 +129,39 @@ class FlowDensity(BaseDensity):
             )
         }
         config["n_features"] = Z.shape[1]
+        start = {}
+        config["whiten"] = isinstance(self.transforms, str)
+        if config["whiten"]:
+            start["whiten"] = matrix, bias = _whitening(Z, weight)
+            Z = Z @ matrix.T + bias
         if self.prior == "gaussian_mixture":
             mixture = fit_gaussian_mixture(Z, weight, self.n_components, rng)
             config["n_components"] = mixture.n_components
             config["covariance"] = mixture.covariance_type
-            self.prior_start_ = mixture
-        return config
+            start["mixture"] = mixture.weights_, mixture.means_, mixture.covariances_
+        return config, start
 
     def _build(self, config, generator):
         return Flow(_build_bijection(config, generator), _build_prior(config))
 
-    def _start(self, module, Z, weight, config, rng):
-        mixture = self.__dict__.pop("prior_start_", None)
-        if mixture is not None:
-            module.prior.start(
-                *(
-                    torch.from_numpy(a).float()
-                    for a in (mixture.weights_, mixture.means_, mixture.covariances_)
-                )
-            )
+    def _start(self, module, start):
+        if "whiten" in start:
+            module.bijection.bijections[-1].start(*map(_tensor, start["whiten"]))
+        if "mixture" in start:
+            module.prior.start(*map(_tensor, start["mixture"]))
+
+
+def _tensor(array):
+    return torch.from_numpy(array).float()
+
+
+def _whitening(Z, weight):
+    """Symmetric matrix and bias that give Z zero mean and unit covariance."""
+    mean = np.average(Z, axis=0, weights=weight)
+    covariance = np.atleast_2d(np.cov(Z, rowvar=False, aweights=weight, bias=True))
+    values, vectors = np.linalg.eigh(covariance)
+    matrix = (vectors / np.sqrt(np.maximum(values, 0) + _RIDGE)) @ vectors.T
+    return matrix, -matrix @ mean
 
 
 def _build_bijection(config, generator):
@@ -162,7 +178,7 @@ def _build_bijection(config, generator):
         if transforms.endswith("coupling"):
             options["reverse"] = bool(i % 2)
         steps += [LULinear(d), _STEPS[transforms](d, generator=generator, **options)]
-    return Compose(steps)
+    return Compose([*steps, LULinear(d)])
 
 
 def _build_prior(config):

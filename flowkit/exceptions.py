@@ -13,6 +13,7 @@ __all__ = [
     "NoHoldOutWarning",
     "OutsideSupportError",
     "ShapeError",
+    "UnknownNameError",
 ]
 
 
@@ -30,6 +31,10 @@ class OutsideSupportError(InvalidDataError):
 
 class InvalidParameterError(FlowkitError, ValueError):
     """A parameter has a value that no model can be built from."""
+
+
+class UnknownNameError(InvalidParameterError):
+    """An estimator has no parameter of this name; the message gives the nearest."""
 
 
 class DeviceUnavailableError(InvalidParameterError):

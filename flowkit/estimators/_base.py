@@ -27,12 +27,14 @@ from ..exceptions import (
     InvalidDataError,
     NoHoldOutWarning,
     OutsideSupportError,
+    UnknownNameError,
 )
 from ..nets import set_dropout_generator
 from ..training import Noise, Rows, TrainingOptions, make_net, train
 from ._columns import (
     location_and_scale,
     noise_widths,
+    refuse_non_finite,
     scale_with_noise,
     warn_constant,
 )
@@ -161,7 +163,7 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
             Natural logarithm of the density, float64; ``-inf`` outside the support.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = self._validate_rows(X, reset=False)
         log_density = self._map_rows(self.module_.log_prob, self._standardise(X))
         # Rows so far away that their squares overflow have no density left, which is not a NaN.
         log_density[np.isnan(log_density)] = -np.inf
@@ -229,7 +231,7 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
             Latent rows, of the dtype of X.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = self._validate_rows(X, reset=False)
         Z = self._map_rows(self.module_.encode, self._standardise(X))
         return Z.astype(X.dtype, copy=False)
 
@@ -259,11 +261,21 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
 
     # ------------------------------------------------------------------ training
 
-    def _validate_training(self, X, sample_weight, reset):
+    def _validate_rows(self, X, reset, ensure_min_samples=1):
         X = validate_data(
-            self, X, dtype=[np.float64, np.float32], reset=reset, ensure_min_samples=2
+            self,
+            X,
+            dtype=[np.float64, np.float32],
+            reset=reset,
+            ensure_min_samples=ensure_min_samples,
+            ensure_all_finite=False,
         )
-        X = X.astype(np.float64)
+        # scikit-learn's own check does not say where.
+        refuse_non_finite(X, self._names())
+        return X
+
+    def _validate_training(self, X, sample_weight, reset):
+        X = self._validate_rows(X, reset=reset, ensure_min_samples=2).astype(np.float64)
         if sample_weight is None:
             return X, None
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -328,7 +340,7 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
         module, generator = self._training_module(streams)
         record = train(module, rows, held, options, generator)
         self._adopt(module)
-        self.history_ = record.history
+        self.history_ = self._in_units_of_x(record.history)
         self.n_iter_ = record.n_epochs
         self.best_epoch_ = record.best_epoch
 
@@ -352,9 +364,14 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
             "learning_rate": row["learning_rate"],
             "seconds": row["dur"],
         }
+        entry = self._in_units_of_x(entry)
         old = getattr(self, "history_", {})
         self.history_ = {k: np.append(old.get(k, []), v) for k, v in entry.items()}
         self.n_iter_ = self.best_epoch_ = self.n_iter_ + 1
+
+    def _in_units_of_x(self, history):
+        shift = np.log(self.scale_).sum()
+        return {k: v - shift if k.endswith("log_density") else v for k, v in history.items()}
 
     def _training_module(self, streams):
         module = copy.deepcopy(self.module_).to(dtype=_DTYPES[self._dtype]).train()
@@ -497,6 +514,34 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
                 near = difflib.get_close_matches(value, options, n=1)
                 return f" Did you mean {near[0]!r}?" if near else ""
         return ""
+
+    def set_params(self, **params):
+        """Set parameters, as scikit-learn does; an unknown name suggests the nearest.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their values.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter does not exist.
+        """
+        known = self.get_params(deep=True)
+        for name in params:
+            near = difflib.get_close_matches(name, known, n=1)
+            if name not in known and "__" not in name and near:
+                raise UnknownNameError(
+                    f"Invalid parameter {name!r} for estimator {type(self).__name__}. "
+                    f"Did you mean {near[0]!r}?"
+                )
+        return super().set_params(**params)
 
     @contextlib.contextmanager
     def _unchanged_on_failure(self):

@@ -24,6 +24,25 @@ def name_columns(columns: np.ndarray, names: np.ndarray | None) -> str:
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
 
 
+def refuse_non_finite(X: np.ndarray, names: np.ndarray | None) -> None:
+    """Name the columns that hold NaN or infinity.
+
+    Raises
+    ------
+    InvalidDataError
+        If there are any.
+    """
+    finite = np.isfinite(X)
+    if finite.all():
+        return
+    columns = np.flatnonzero(~finite.all(0))
+    kind = "NaN" if np.isnan(X).any() else "infinity"
+    raise InvalidDataError(
+        f"Input X contains {kind} in column(s) {name_columns(columns, names)}. Impute or drop "
+        "these rows first, e.g. with sklearn.impute.SimpleImputer."
+    )
+
+
 def location_and_scale(
     X: np.ndarray, weight: np.ndarray | None, names: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -167,8 +167,13 @@ def _whitening(Z, weight):
 def _build_bijection(config, generator):
     transforms, d = config["transforms"], config["n_features"]
     if not isinstance(transforms, str):
-        bijection = transforms if isinstance(transforms, Bijection) else Compose(transforms)
+        bijection = transforms if isinstance(transforms, Bijection) else _compose(transforms)
         _check_width("transforms", bijection, d)
+        if bijection.n_context:
+            raise InvalidParameterError(
+                f"transforms expects a context of {bijection.n_context} columns, which an "
+                "estimator does not have: build it with n_context=0."
+            )
         return copy.deepcopy(bijection)
     options = {name: config[name] for name in ("hidden_units", "n_hidden_layers", "dropout")}
     if transforms.startswith("spline"):
@@ -191,6 +196,16 @@ def _build_prior(config):
     if prior == "laplace":
         return Laplace(d, scale=math.sqrt(0.5))
     return {"normal": Normal, "student_t": StudentT}[prior](d)
+
+
+def _compose(transforms):
+    for step in transforms:
+        if not isinstance(step, Bijection):
+            raise InvalidParameterError(
+                f"transforms holds {step!r}, which is not a Bijection: a list holds bijections "
+                "alone, a name stands by itself."
+            )
+    return Compose(transforms)
 
 
 def _check_width(name, module, n_features):

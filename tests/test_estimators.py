@@ -223,26 +223,33 @@ def test_fits_with_one_seed_are_bit_identical_also_in_threads(X):
 
 
 def test_random_state_rules_fit_and_sample_and_the_global_generators_stay(X):
-    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
     density = FlowDensity(**SMALL).fit(X)
     draws = density.sample(4, random_state=1)
     assert torch.equal(torch.get_rng_state(), torch_state)
-    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state[1])
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state[1])  # noqa: NPY002
     np.testing.assert_array_equal(density.sample(4, random_state=1), draws)
     assert (density.sample(4, random_state=2) != draws).any()
     generator = np.random.RandomState(1)
     assert (density.sample(4, generator) != density.sample(4, generator)).all()
     other = clone(density).set_params(random_state=1).fit(X)
-    assert (other.score_samples(X) != density.score_samples(X)).any()
+    assert not np.allclose(other.transform(X), density.transform(X), rtol=1e-5)
     state = np.random.RandomState(5)
-    one = FlowDensity(**{**SMALL, "random_state": state}).fit(X).score_samples(X)
-    two = FlowDensity(**{**SMALL, "random_state": state}).fit(X).score_samples(X)
-    assert (one != two).any()
-    np.random.seed(0)
-    first = FlowDensity(**{**SMALL, "random_state": None}).fit(X).score_samples(X)
-    np.random.seed(0)
-    again = FlowDensity(**{**SMALL, "random_state": None}).fit(X).score_samples(X)
-    np.testing.assert_array_equal(first, again)
+    one = FlowDensity(**{**SMALL, "random_state": state}).fit(X).transform(X)
+    two = FlowDensity(**{**SMALL, "random_state": state}).fit(X).transform(X)
+    assert not np.allclose(one, two, rtol=1e-5)
+
+
+def test_without_a_random_state_one_seed_is_drawn_from_numpy(X):
+    """As in scikit-learn: a global numpy seed makes such fits repeatable, but none is set."""
+    results = []
+    for _ in range(2):
+        np.random.seed(0)  # noqa: NPY002
+        results.append(FlowDensity(**{**SMALL, "random_state": None}).fit(X).score_samples(X))
+    np.testing.assert_array_equal(*results)
+    follower = np.random.RandomState(0)
+    follower.randint(2**31 - 1)
+    assert np.random.randint(1000) == follower.randint(1000)  # noqa: NPY002
 
 
 # ---------------------------------------------------------------- scikit-learn's tools
@@ -267,7 +274,7 @@ def test_grid_search_over_processes(X):
     np.testing.assert_allclose(
         search.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"], rtol=1e-5
     )
-    assert np.isfinite(search.score_samples(X)).all() if hasattr(search, "score_samples") else True
+    assert np.isfinite(search.score_samples(X)).all()
     assert search.best_estimator_.score(X) == pytest.approx(search.score(X))
 
 
@@ -460,6 +467,7 @@ def test_partial_fit_keeps_the_first_chunks_scale_and_goes_on_after_pickling(X):
 @pytest.mark.parametrize("noise", ["scott", 0.3])
 def test_training_noise_widens_the_density(noise, X):
     options = {**SMALL, "prior": "normal", "max_epochs": 60, "learning_rate": 0.01}
+    options["early_stopping"] = False
     plain = FlowDensity(**options, noise=None).fit(X[:100])
     noisy = FlowDensity(**options, noise=noise).fit(X[:100])
     spread = [np.linalg.det(np.cov(d.sample(2000, random_state=0).T)) for d in (plain, noisy)]
@@ -550,5 +558,5 @@ def test_real_table_beats_a_single_gaussian():
     X = load_breast_cancer().data[:, :10]
     train, test = X[:400], X[400:]
     density = FlowDensity(random_state=0).fit(train)
-    gaussian = stats.multivariate_normal(train.mean(0), np.cov(train.T))
+    gaussian = stats.multivariate_normal(train.mean(0), np.cov(train.T), allow_singular=True)
     assert density.score(test) > gaussian.logpdf(test).mean()

@@ -129,7 +129,7 @@ class TestSurface:
         assert display.surface_.get_cmap().name == "magma"
         assert display.data_.get_label() == "rows"
         np.testing.assert_array_equal(display.data_.get_array(), np.arange(len(moons)))
-        np.testing.assert_allclose(display.samples_.get_facecolor()[0], [0, 0, 1, 0.9])
+        np.testing.assert_allclose(display.samples_.get_facecolor()[0], [0, 0, 1, 1])
         assert display.ax_ is ax
         assert display.figure_ is ax.figure
 

@@ -6,20 +6,13 @@ parameter is one contiguous plane. All-zero parameters give the identity.
 
 from __future__ import annotations
 
-import functools
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..exceptions import InvalidParameterError
-
-
-_MIN_BIN = 1e-3
-_MIN_SLOPE = 1e-3
-# softplus(_SLOPE_SHIFT) + _MIN_SLOPE == 1, the slope of the identity.
-_SLOPE_SHIFT = math.log(math.expm1(1.0 - _MIN_SLOPE))
+from ._rational_quadratic import MIN_BIN, MIN_SLOPE, SLOPE_SHIFT, rational_quadratic
 
 
 class Affine:
@@ -68,9 +61,9 @@ class RationalQuadraticSpline:
     """
 
     def __init__(self, n_bins: int = 8, tail_bound: float = 3.0, compile: bool = False):
-        if not 2 <= n_bins < 1 / _MIN_BIN:
+        if not 2 <= n_bins < 1 / MIN_BIN:
             raise InvalidParameterError(
-                f"n_bins must be at least 2 and less than {1 / _MIN_BIN:.0f}, got {n_bins}."
+                f"n_bins must be at least 2 and less than {1 / MIN_BIN:.0f}, got {n_bins}."
             )
         if not 0 < tail_bound < math.inf:
             raise InvalidParameterError(
@@ -87,69 +80,36 @@ class RationalQuadraticSpline:
     def inverse(self, y: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         return self._run(y, parameters, True)
 
+    def parameters_for(self, x: Tensor, y: Tensor) -> Tensor:
+        """Parameters of the splines that pass through given interior knots.
+
+        Parameters
+        ----------
+        x, y : Tensor of shape (n_bins - 1, d)
+            Increasing knots within the bound; bins narrower than the minimum are widened. Slopes
+            are those that let the slope of neighbouring bins change smoothly.
+
+        Returns
+        -------
+        Tensor of shape (n_parameters, d)
+            Unconstrained parameters.
+        """
+        sizes = []
+        for knots in (x, y):
+            edge = torch.full_like(knots[:1], self.tail_bound)
+            share = torch.cat((-edge, knots, edge)).diff(dim=0) / (2 * self.tail_bound)
+            share = share.clamp_min(2 * MIN_BIN)
+            sizes.append(share / share.sum(0))
+        width, height = sizes
+        log_chord = (height / width).log()
+        # Weighted by the neighbour's width: the slope at a knot follows the narrower bin.
+        log_slope = (log_chord[1:] * width[:-1] + log_chord[:-1] * width[1:]) / (
+            width[1:] + width[:-1]
+        )
+        excess = log_slope.exp().clamp_min(2 * MIN_SLOPE) - MIN_SLOPE
+        inverse_softplus = excess + torch.log(-torch.expm1(-excess))
+        logits = [torch.log(share - MIN_BIN) for share in sizes]
+        return torch.cat((*logits, inverse_softplus - SLOPE_SHIFT))
+
     def _run(self, value: Tensor, parameters: Tensor, inverse: bool) -> tuple[Tensor, Tensor]:
-        matrix = _knot_matrix(self.n_bins, self.tail_bound, value.dtype, value.device)
-        kernel = _compiled_kernel() if self.compile else _rational_quadratic
-        return kernel(value, parameters, matrix, self.tail_bound, inverse)
-
-
-@functools.lru_cache(maxsize=64)
-def _knot_matrix(n_bins: int, bound: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Matrix that sends bin probabilities to knot positions, minimum bin size included."""
-    # An inference tensor in the cache could not take part in a later backward pass.
-    with torch.inference_mode(False):
-        index = torch.arange(n_bins + 1, dtype=torch.float64)[:, None]
-        below = (torch.arange(n_bins) < index).double()
-        knots = index * _MIN_BIN + (1 - n_bins * _MIN_BIN) * below
-        return (2 * bound * knots - bound).to(dtype=dtype, device=device)
-
-
-@functools.cache
-def _compiled_kernel():
-    return torch.compile(_rational_quadratic, dynamic=True)
-
-
-def _rational_quadratic(
-    value: Tensor, parameters: Tensor, matrix: Tensor, bound: float, inverse: bool
-) -> tuple[Tensor, Tensor]:
-    n_bins = matrix.shape[1]
-    d, n = value.shape
-    clamped = value.clamp(-bound, bound)
-    sizes, slopes = parameters.split((2 * n_bins, n_bins - 1))
-    sizes = sizes.reshape(2, n_bins, d * n).softmax(1)
-    knots = torch.matmul(matrix, sizes).view(2, n_bins + 1, d, n)
-
-    searched = knots[1 if inverse else 0, 1:-1].detach()
-    index = (clamped >= searched).sum(0)
-    index = torch.stack((index, index + 1))
-    (x0, x1), (y0, y1) = knots.gather(1, index.expand(2, 2, d, n)).unbind()
-    edge = torch.zeros_like(slopes[:1])
-    slope0, slope1 = (
-        F.softplus(torch.cat((edge, slopes, edge)).gather(0, index) + _SLOPE_SHIFT) + _MIN_SLOPE
-    ).unbind()
-
-    width, height = x1 - x0, y1 - y0
-    chord = height / width
-    bend = slope0 + slope1 - 2 * chord
-    if inverse:
-        rise = clamped - y0
-        a = height * (chord - slope0) + rise * bend
-        b = height * slope0 - rise * bend
-        c = -chord * rise
-        # Rounding can push the discriminant of a root at a knot below zero.
-        root = (b * b - 4 * a * c).clamp_min(0).sqrt()
-        t = 2 * c / (-b - root)
-        out = x0 + width * t
-    else:
-        t = (clamped - x0) / width
-    bump = t * (1 - t)
-    denominator = chord + bend * bump
-    if not inverse:
-        out = y0 + height * (chord * t * t + slope0 * bump) / denominator
-    slope = slope1 * t * t + 2 * chord * bump + slope0 * (1 - t) ** 2
-    log_slope = torch.log(chord * chord * slope) - 2 * torch.log(denominator)
-
-    inside = clamped == value
-    out = torch.where(inside, out, value)
-    log_slope = torch.where(inside, log_slope, 0.0)
-    return out, -log_slope if inverse else log_slope
+        return rational_quadratic(value, parameters, self.tail_bound, inverse, self.compile)

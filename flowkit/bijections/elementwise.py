@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..exceptions import ShapeError
 from ..nets import ResidualMLP
 from ._base import Bijection, Inverse
 from ._univariate import Affine, RationalQuadraticSpline
@@ -89,6 +90,28 @@ class ElementwiseSpline(_LearnedElementwise):
     ):
         spline = RationalQuadraticSpline(n_bins, tail_bound, compile)
         super().__init__(n_features, spline, n_context, net_options)
+
+    @torch.no_grad()
+    def start(self, x: Tensor, z: Tensor) -> None:
+        """Let every spline pass through given knots, the first step towards known marginals.
+
+        Parameters
+        ----------
+        x, z : Tensor of shape (n_bins - 1, n_features)
+            Interior knots of data and latent, increasing along the first axis and within the
+            tail bound.
+
+        Raises
+        ------
+        ShapeError
+            If there are more or fewer knots.
+        """
+        wanted = (self.univariate.n_bins - 1, self.n_features)
+        if x.shape != wanted or z.shape != wanted:
+            raise ShapeError(
+                f"expected knots of shape {wanted}, got {tuple(x.shape)} and {tuple(z.shape)}."
+            )
+        self.raw.copy_(self.univariate.parameters_for(x.double(), z.double()))
 
 
 class ActNorm(Bijection):

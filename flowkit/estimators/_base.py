@@ -104,10 +104,11 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
         with self._unchanged_on_failure():
             X, weight = self._validate_training(X, sample_weight, reset=not self._continues())
             streams = _Streams(self.random_state)
+            training, holdout = self._split(len(X), streams)
             if not self._continues():
-                self._begin(X, weight, streams)
+                self._begin(X, weight, training, streams)
             self.__dict__.pop("_trainer", None)
-            self._train(X, weight, streams)
+            self._train(X, weight, training, holdout, streams)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -145,7 +146,7 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
             X, weight = self._validate_training(X, sample_weight, reset=first)
             streams = _Streams(self.random_state, n_calls=getattr(self, "n_iter_", 0))
             if first:
-                self._begin(X, weight, streams)
+                self._begin(X, weight, np.arange(len(X)), streams)
             self._train_chunk(X, weight, streams, trainer)
         return self
 
@@ -266,6 +267,8 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
             self,
             X,
             dtype=[np.float64, np.float32],
+            # Sums over another memory layout differ in the last bits.
+            order="C",
             reset=reset,
             ensure_min_samples=ensure_min_samples,
             ensure_all_finite=False,
@@ -293,8 +296,12 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
     def _names(self):
         return getattr(self, "feature_names_in_", None)
 
-    def _begin(self, X, weight, streams):
-        """Settle columns and module, everything that comes before the first step."""
+    def _begin(self, X, weight, training, streams):
+        """Settle columns and module, everything that comes before the first step.
+
+        The module starts from the training rows alone: a start that had seen the hold-out would
+        win every comparison on it.
+        """
         device = self._resolve_device()
         location, scale, constant = location_and_scale(X, weight, self._names())
         warn_constant(constant, self._names())
@@ -306,8 +313,9 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
         self.location_, self.scale_, self.dequantization_ = location, scale, widths
         self._device = str(device)
         self._dtype = self.dtype
-        Z = self._noisy(self._standardise(X), streams.start)
-        self._config, start = self._configure(Z, weight, streams.start)
+        Z = self._noisy(self._standardise(X[training]), streams.start)
+        seen = None if weight is None else weight[training]
+        self._config, start = self._configure(Z, seen, streams.start)
         module = self._build(self._config, streams.weights)
         self._start(module, start)
         self.module_ = module.to(device=device, dtype=torch.float64).eval()
@@ -327,8 +335,7 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
     def _start(self, module, start: dict) -> None:
         raise NotImplementedError
 
-    def _train(self, X, weight, streams):
-        training, holdout = self._split(len(X), streams)
+    def _train(self, X, weight, training, holdout, streams):
         Z = self._standardise(X)
         rows = self._rows(Z[training], weight, training)
         held = None

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
+import torch
+from scipy.stats import norm
 from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.mixture import GaussianMixture
+
+from ..bijections import ElementwiseSpline
+
+MARGINAL_BINS = 16
+# In standard deviations; beyond it the marginal splines are the identity.
+MARGINAL_BOUND = 10.0
 
 # Rows that the search for a start looks at; more change the start little and cost much.
 _MAX_ROWS = 10_000
@@ -14,20 +24,125 @@ _COMPONENTS = (1, 2, 3, 4, 6, 8, 11, 15, 20)
 _MAX_FULL_FEATURES = 64
 # The search ends when this many sizes in a row have not lowered the BIC.
 _PATIENCE = 2
+# Fits of the chosen size from other centres, the likeliest of which is taken.
+_N_RESTARTS = 2
 _REGULARISATION = 1e-4
+_RIDGE = 1e-4
 
 
-def fit_gaussian_mixture(
-    Z: np.ndarray, weight: np.ndarray | None, n_components: int | None, rng: np.random.RandomState
-) -> GaussianMixture:
-    """Mixture of the least BIC over sizes and forms of the covariances.
+@dataclass(frozen=True)
+class Start:
+    """The classical model that a flow begins as: marginals, then a linear map, then a prior.
+
+    Parameters
+    ----------
+    marginals : tuple of ndarray or None
+        Knots of data and latent of the element-wise splines, None for the identity.
+    linear : tuple of ndarray
+        Matrix and bias that whiten the columns.
+    mixture : tuple of ndarray or None
+        Weights, means and covariances of the whitened columns.
+    covariance : str or None
+        Form of the covariances, 'full' or 'diag'.
+    """
+
+    marginals: tuple[np.ndarray, np.ndarray] | None
+    linear: tuple[np.ndarray, np.ndarray]
+    mixture: tuple[np.ndarray, ...] | None = None
+    covariance: str | None = None
+
+
+def choose_start(
+    Z: np.ndarray,
+    weight: np.ndarray | None,
+    with_mixture: bool,
+    n_components: int | None,
+    rng: np.random.RandomState,
+) -> Start:
+    """The start of least BIC, with marginals as they are or made normal first.
 
     Parameters
     ----------
     Z : ndarray of shape (n, d)
         Standardised rows.
     weight : ndarray of shape (n,) or None
-        Weights of the rows; the mixture then sees rows drawn in proportion to them.
+        Weights of the rows; rows are then drawn in proportion to them.
+    with_mixture : bool
+        Whether a Gaussian mixture follows, or one standard normal.
+    n_components : int or None
+        Number of its components, or None to choose it by BIC.
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    Start
+        The start.
+    """
+    n, d = Z.shape
+    if weight is not None:
+        Z = Z[rng.choice(n, size=min(n, _MAX_ROWS), p=weight / weight.sum())]
+    elif n > _MAX_ROWS:
+        Z = Z[rng.choice(n, size=_MAX_ROWS, replace=False)]
+    starts = [_start_without_marginals(Z, with_mixture, n_components, rng)]
+    knots = normal_score_knots(Z)
+    spline = marginal_spline(d)
+    spline.start(*map(torch.from_numpy, knots))
+    with torch.no_grad():
+        normal, log_det = (part.numpy() for part in spline.double()(torch.from_numpy(Z)))
+    start, bic = _start_without_marginals(normal, with_mixture, n_components, rng)
+    penalty = np.log(len(Z)) * d * (MARGINAL_BINS - 1)
+    starts.append((replace(start, marginals=knots), bic - 2 * log_det.sum() + penalty))
+    return min(starts, key=lambda start: start[1])[0]
+
+
+def marginal_spline(d: int) -> ElementwiseSpline:
+    """The element-wise splines that a start's marginals are knots of."""
+    return ElementwiseSpline(d, n_bins=MARGINAL_BINS, tail_bound=MARGINAL_BOUND)
+
+
+def normal_score_knots(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles of each column and the normal quantiles of the same ranks."""
+    # Ranks further out rest on less than about ten rows.
+    reach = norm.ppf(1 - min(0.25, 10 / len(Z)))
+    z = np.linspace(-reach, reach, MARGINAL_BINS - 1)
+    x = np.quantile(Z, norm.cdf(z), axis=0)
+    inside = MARGINAL_BOUND * (1 - 1e-3)
+    return np.clip(x, -inside, inside), np.repeat(z[:, None], Z.shape[1], axis=1)
+
+
+def _start_without_marginals(Z, with_mixture, n_components, rng) -> tuple[Start, float]:
+    matrix, bias = _whitening(Z)
+    white = Z @ matrix.T + bias
+    log_det = len(Z) * np.linalg.slogdet(matrix)[1]
+    linear_penalty = np.log(len(Z)) * Z.shape[1] * (Z.shape[1] + 3) / 2
+    if not with_mixture:
+        bic = (white**2 + np.log(2 * np.pi)).sum() - 2 * log_det + linear_penalty
+        return Start(None, (matrix, bias)), bic
+    mixture = fit_gaussian_mixture(white, n_components, rng)
+    parts = (mixture.weights_, mixture.means_, mixture.covariances_)
+    start = Start(None, (matrix, bias), parts, mixture.covariance_type)
+    # A mixture of full covariances has no use for the linear map, so it is not counted.
+    return start, mixture.bic(white) - 2 * log_det
+
+
+def _whitening(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Symmetric matrix and bias that give Z zero mean and unit covariance."""
+    mean = Z.mean(0)
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(Z, rowvar=False, bias=True)))
+    matrix = (vectors / (np.sqrt(np.maximum(values, 0)) + _RIDGE)) @ vectors.T
+    return matrix, -matrix @ mean
+
+
+def fit_gaussian_mixture(
+    Z: np.ndarray, n_components: int | None, rng: np.random.RandomState
+) -> GaussianMixture:
+    """Mixture of the least BIC over sizes and forms of the covariances.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Rows of about unit scale.
     n_components : int or None
         Number of components, or None to choose it.
     rng : RandomState
@@ -38,18 +153,12 @@ def fit_gaussian_mixture(
     GaussianMixture
         The fitted mixture, ``covariance_type`` 'full' or 'diag'.
     """
-    n = len(Z)
-    if weight is not None:
-        Z = Z[rng.choice(n, size=min(n, _MAX_ROWS), p=weight / weight.sum())]
-    elif n > _MAX_ROWS:
-        Z = Z[rng.choice(n, size=_MAX_ROWS, replace=False)]
     forms = ["full", "diag"] if Z.shape[1] <= _MAX_FULL_FEATURES else ["diag"]
-    sizes = _COMPONENTS if n_components is None else (n_components,)
     best, best_bic = None, np.inf
     for form in forms:
         setbacks, lowest = 0, np.inf
-        for size in sizes:
-            if size > len(Z) // 2 and size > 1 and n_components is None:
+        for size in _COMPONENTS if n_components is None else (n_components,):
+            if n_components is None and size > max(1, len(Z) // 2):
                 break
             mixture = _fit(Z, size, form, rng)
             bic = mixture.bic(Z)
@@ -59,7 +168,8 @@ def fit_gaussian_mixture(
             lowest = min(lowest, bic)
             if setbacks == _PATIENCE:
                 break
-    return best
+    others = [_fit(Z, best.n_components, best.covariance_type, rng) for _ in range(_N_RESTARTS)]
+    return max(best, *others, key=lambda mixture: mixture.lower_bound_)
 
 
 def _fit(Z: np.ndarray, size: int, form: str, rng: np.random.RandomState) -> GaussianMixture:

@@ -6,7 +6,6 @@ import copy
 import math
 from numbers import Integral, Real
 
-import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -23,7 +22,7 @@ from ..exceptions import InvalidParameterError
 from ..modules import Flow
 from ..priors import GaussianMixture, Laplace, Normal, Prior, StudentT
 from ._base import BaseDensity
-from ._starts import fit_gaussian_mixture
+from ._starts import choose_start, marginal_spline
 
 _STEPS = {
     "spline_coupling": SplineCoupling,
@@ -31,7 +30,6 @@ _STEPS = {
     "spline_autoregressive": SplineAutoregressive,
     "affine_autoregressive": AffineAutoregressive,
 }
-_RIDGE = 1e-4
 _PRIORS = ("normal", "laplace", "student_t", "gaussian_mixture")
 
 
@@ -129,39 +127,30 @@ class FlowDensity(BaseDensity):
             )
         }
         config["n_features"] = Z.shape[1]
-        start = {}
-        config["whiten"] = isinstance(self.transforms, str)
-        if config["whiten"]:
-            start["whiten"] = matrix, bias = _whitening(Z, weight)
-            Z = Z @ matrix.T + bias
-        if self.prior == "gaussian_mixture":
-            mixture = fit_gaussian_mixture(Z, weight, self.n_components, rng)
-            config["n_components"] = mixture.n_components
-            config["covariance"] = mixture.covariance_type
-            start["mixture"] = mixture.weights_, mixture.means_, mixture.covariances_
+        if not isinstance(self.transforms, str):
+            return config, None
+        start = choose_start(Z, weight, self.prior == "gaussian_mixture", self.n_components, rng)
+        config["marginals"] = start.marginals is not None
+        config["covariance"] = start.covariance
+        config["n_components"] = len(start.mixture[0]) if start.mixture else None
         return config, start
 
     def _build(self, config, generator):
         return Flow(_build_bijection(config, generator), _build_prior(config))
 
     def _start(self, module, start):
-        if "whiten" in start:
-            module.bijection.bijections[-1].start(*map(_tensor, start["whiten"]))
-        if "mixture" in start:
-            module.prior.start(*map(_tensor, start["mixture"]))
+        if start is None:
+            return
+        steps = module.bijection.bijections
+        if start.marginals is not None:
+            steps[0].start(*_tensors(start.marginals))
+        steps[-1].start(*_tensors(start.linear))
+        if start.mixture is not None:
+            module.prior.start(*_tensors(start.mixture))
 
 
-def _tensor(array):
-    return torch.from_numpy(array).float()
-
-
-def _whitening(Z, weight):
-    """Symmetric matrix and bias that give Z zero mean and unit covariance."""
-    mean = np.average(Z, axis=0, weights=weight)
-    covariance = np.atleast_2d(np.cov(Z, rowvar=False, aweights=weight, bias=True))
-    values, vectors = np.linalg.eigh(covariance)
-    matrix = (vectors / np.sqrt(np.maximum(values, 0) + _RIDGE)) @ vectors.T
-    return matrix, -matrix @ mean
+def _tensors(arrays):
+    return [torch.from_numpy(array).float() for array in arrays]
 
 
 def _build_bijection(config, generator):
@@ -178,7 +167,7 @@ def _build_bijection(config, generator):
     options = {name: config[name] for name in ("hidden_units", "n_hidden_layers", "dropout")}
     if transforms.startswith("spline"):
         options |= {name: config[name] for name in ("n_bins", "tail_bound", "compile")}
-    steps = []
+    steps = [marginal_spline(d)] if config["marginals"] else []
     for i in range(config["n_transforms"]):
         if transforms.endswith("coupling"):
             options["reverse"] = bool(i % 2)

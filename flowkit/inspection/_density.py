@@ -13,9 +13,10 @@ from ._axes import require_axes
 
 _METHODS = ("contourf", "contour", "pcolormesh")
 _N_LEVELS = 12
-# White faces show on the dark floor of the colour map, black edges on its bright peak.
-_DATA_STYLE = {"s": 9, "color": "white", "edgecolors": "black", "linewidths": 0.4, "alpha": 0.8}
-_SAMPLE_STYLE = {"s": 12, "color": "tab:red", "marker": "x", "linewidths": 0.8, "alpha": 0.9}
+_COLOURS = "Blues"
+# White faces show on the dark peak of the colours, black edges on their bright floor.
+_DATA_STYLE = {"s": 12, "color": "white", "edgecolors": "black", "linewidths": 0.5}
+_SAMPLE_STYLE = {"s": 12, "color": "tab:orange", "marker": "x", "linewidths": 0.9}
 
 
 class DensityDisplay:
@@ -281,18 +282,18 @@ class DensityDisplay:
             )
         top = self.log_density[finite].max()
         floor = max(top - depth, self.log_density[finite].min())
-        style = {"zorder": -1}
+        style = {"cmap": _COLOURS, "zorder": -1}
         if plot_method == "pcolormesh":
             style |= {"vmin": floor, "vmax": top, "shading": "nearest"}
         else:
-            style |= {"levels": np.linspace(floor, max(top, floor + 1e-9), _N_LEVELS)}
+            style |= {"levels": _levels(floor, top)}
         style |= surface_kw
         # Everything below the floor, the outside of the support too, has the lowest colour.
         shown = np.where(finite, np.maximum(self.log_density, floor), floor)
         self.surface_ = getattr(self.ax_, plot_method)(self.xx0, self.xx1, shown, **style)
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(
-                self.surface_, ax=self.ax_, label="log density (nats)", format="%.1f"
+                self.surface_, ax=self.ax_, label="log density (nats)"
             )
 
     def _scatter(self, data_kw, sample_kw):
@@ -306,6 +307,13 @@ class DensityDisplay:
         if self.samples is not None:
             style = _styled({**_SAMPLE_STYLE, "label": "samples"}, sample_kw)
             self.samples_ = self.ax_.scatter(*self.samples.T, **style)
+
+
+def _levels(floor, top):
+    """Round levels from the floor to the top."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(_N_LEVELS).tick_values(floor, top)
 
 
 def _styled(default, given):

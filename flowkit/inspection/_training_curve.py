@@ -17,6 +17,9 @@ class TrainingCurveDisplay:
     It is recommended to use `TrainingCurveDisplay.from_estimator` to create a display. All
     parameters are stored as attributes.
 
+    The training rows are measured during each epoch, with dropout and noise, so their curve can
+    lie below that of the hold-out.
+
     Parameters
     ----------
     history : dict of ndarray
@@ -131,6 +134,7 @@ class TrainingCurveDisplay:
             self.best_line_ = self.ax_.axvline(
                 self.best_epoch, color="0.4", linestyle=":", label=f"best epoch: {self.best_epoch}"
             )
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.ax_.set_xlabel("epoch" if xlabel is None else xlabel)
         self.ax_.set_ylabel("mean log density (nats)" if ylabel is None else ylabel)
         self.ax_.legend()

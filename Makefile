@@ -1,0 +1,55 @@
+# Two commands: `make demo` shows what this is, `make test` shows that it works.
+
+TORCH ?= torch==2.13.0
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null && echo $$python && break; done)
+
+RUN := .venv/bin/python
+INSTALLED := .venv/installed
+INSTALLED_BENCH := .venv/installed-bench
+
+# Small tensors give threads too little to do: on few cores they only wait for each other.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo "make demo   install into .venv and run the tour; pictures in demo-output/"
+	@echo "make test   install into .venv and run the test suite"
+	@echo "make lint   check style"
+	@echo "make bench  install the peers and run the benchmarks (long; FLOWKIT_DATA: folder of tables)"
+	@echo "make clean  remove .venv, caches and demo-output/"
+	@echo
+	@echo "Variables: PYTHON=$(PYTHON) (3.11 to 3.13), TORCH='$(TORCH)' (arguments of pip install)"
+
+demo: $(INSTALLED)
+	$(RUN) -m flowkit.demo --output demo-output
+
+test: $(INSTALLED)
+	SCIPY_ARRAY_API=1 $(RUN) -m pytest
+
+lint: $(INSTALLED)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+bench: $(INSTALLED_BENCH)
+	$(RUN) benchmarks/training_overhead.py
+	$(RUN) benchmarks/speed.py
+	$(RUN) benchmarks/likelihood.py
+
+# torch first and alone, so that its version and index are chosen by TORCH and by nothing else.
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install $(TORCH)
+	$(RUN) -m pip install -e '.[test]'
+	@touch $@
+
+$(INSTALLED_BENCH): $(INSTALLED)
+	$(RUN) -m pip install -e '.[bench]'
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache build dist demo-output *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

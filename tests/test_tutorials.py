@@ -1,0 +1,62 @@
+"""Tutorials and the examples of the guides run, as a reader would run them."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from .table import perturbed, rows_in
+
+TUTORIALS = sorted((Path(__file__).parents[1] / "tutorials").glob("*.py"))
+
+
+def test_there_are_tutorials():
+    assert TUTORIALS
+
+
+@pytest.mark.parametrize("script", TUTORIALS, ids=lambda path: path.stem)
+def test_tutorial_runs(script, tmp_path):
+    run = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env=os.environ | {"MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert script.read_text().startswith('"""'), "sphinx-gallery needs a title in the docstring"
+
+
+def examples(name, folder=Path(__file__).parents[1]):
+    """The Python blocks of a page."""
+    return re.findall(
+        r"^```python\n(.*?)^```", (folder / name).read_text(), re.DOTALL | re.MULTILINE
+    )
+
+
+def test_example_of_the_readme_runs(capsys):
+    (example,) = examples("README.md")
+    exec(example, {})
+    normal, anomalous = map(float, capsys.readouterr().out.splitlines()[0].split())
+    assert normal > anomalous
+
+
+def test_bijection_of_the_contributing_guide_keeps_the_contract():
+    bijection_code, _ = examples("CONTRIBUTING.md")
+    assert len(bijection_code.splitlines()) <= 40
+    namespace = {"__name__": "flowkit.bijections.leaky", "__package__": "flowkit.bijections"}
+    exec(bijection_code, namespace)
+    leaky = perturbed(namespace["Leaky"](3))
+    x = rows_in("real", 20, 3)
+    z, log_det = leaky(x)
+    back, back_log_det = leaky.inverse(z)
+    torch.testing.assert_close(back, x)
+    torch.testing.assert_close(back_log_det, -log_det)
+    jacobian = torch.autograd.functional.jacobian(lambda row: leaky(row[None])[0][0], x[0])
+    torch.testing.assert_close(log_det[0], jacobian.slogdet()[1])

@@ -94,7 +94,7 @@ def methods() -> dict[str, tuple[BaseEstimator, dict]]:
     return {
         _FLOW: (
             FlowDensity(random_state=_SEED, verbose=1),
-            {"prior": ["gaussian_mixture", "student_t"]},
+            {"noise": [None, 0.2]},
         ),
         "KernelDensity": (KernelDensity(), {"bandwidth": np.geomspace(0.1, 20.0, 24)}),
         "GaussianMixture": (

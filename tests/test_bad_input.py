@@ -179,7 +179,7 @@ def test_unknown_parameters_suggest_the_nearest():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_a_missing_device_is_named(X):
-    with pytest.raises(DeviceUnavailableError, match="device='cuda'.*device='cpu'"):
+    with pytest.raises(DeviceUnavailableError, match=r"device='cuda'.*device='cpu'"):
         small(device="cuda").fit(X)
 
 

@@ -342,7 +342,7 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
         if holdout is not None:
             # Uniform noise once: unspread ties would reward spikes on them.
             held = self._rows(self._noisy(Z[holdout], streams.start), weight, holdout)
-        self._refuse_outside_support(Z)
+        refuse_outside_support(self._map_rows(self.module_.log_prob, Z))
         options = self._options(len(training), self.max_epochs, holdout is not None)
         module, generator = self._training_module(streams)
         record = train(module, rows, held, options, generator)
@@ -417,16 +417,6 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
             weight = weight[index] / weight[index].mean()
             weight = torch.as_tensor(weight, dtype=dtype, device=device)
         return Rows(torch.as_tensor(Z, dtype=dtype, device=device), weight)
-
-    def _refuse_outside_support(self, Z):
-        outside = np.flatnonzero(~np.isfinite(self._map_rows(self.module_.log_prob, Z)))
-        if outside.size:
-            shown = ", ".join(map(str, outside[:10]))
-            raise OutsideSupportError(
-                f"{outside.size} training row(s) have no finite log density before training, "
-                f"rows {shown} first: they lie outside the domain of the transform. Rescale X "
-                "into the domain, or set standardize=False if X already lies in it."
-            )
 
     def _options(self, n, max_epochs, has_holdout, schedule=True):
         noise = self._noise_deviation(n)
@@ -586,6 +576,24 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
 
     def _device_exists(self) -> bool:
         return self._torch_device().type != "cuda" or torch.cuda.is_available()
+
+
+def refuse_outside_support(log_density: np.ndarray) -> None:
+    """Refuse training rows that have no density.
+
+    Raises
+    ------
+    OutsideSupportError
+        If a log density is not finite.
+    """
+    outside = np.flatnonzero(~np.isfinite(log_density))
+    if outside.size:
+        shown = ", ".join(map(str, outside[:10]))
+        raise OutsideSupportError(
+            f"{outside.size} training row(s) have no finite log density before training, rows "
+            f"{shown} first: they lie outside the domain of the transforms. Rescale X into the "
+            "domain, or set standardize=False if X already lies in it."
+        )
 
 
 class _Streams:

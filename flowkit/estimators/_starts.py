@@ -18,14 +18,14 @@ MARGINAL_BINS = 16
 MARGINAL_BOUND = 10.0
 
 # Rows that the search for a start looks at; more change the start little and cost much.
-_MAX_ROWS = 10_000
-_COMPONENTS = (1, 2, 3, 4, 6, 8, 11, 15, 20)
+_MAX_ROWS = 5_000
+_COMPONENTS = (1, 2, 3, 5, 8, 12, 18)
 # Full covariance matrices have d^2 / 2 numbers a component.
 _MAX_FULL_FEATURES = 64
 # The search ends when this many sizes in a row have not lowered the BIC.
 _PATIENCE = 2
-# Fits of the chosen size from other centres, the likeliest of which is taken.
-_N_RESTARTS = 2
+# Fits of each size, from other centres each; the likeliest counts.
+_N_STARTS = 2
 _REGULARISATION = 1e-4
 _RIDGE = 1e-4
 
@@ -38,16 +38,16 @@ class Start:
     ----------
     marginals : tuple of ndarray or None
         Knots of data and latent of the element-wise splines, None for the identity.
-    linear : tuple of ndarray
-        Matrix and bias that whiten the columns.
+    linear : tuple of ndarray or None
+        Matrix and bias that whiten the columns, None for the identity.
     mixture : tuple of ndarray or None
-        Weights, means and covariances of the whitened columns.
+        Weights, means and covariances of what comes out, None for another prior.
     covariance : str or None
         Form of the covariances, 'full' or 'diag'.
     """
 
-    marginals: tuple[np.ndarray, np.ndarray] | None
-    linear: tuple[np.ndarray, np.ndarray]
+    marginals: tuple[np.ndarray, np.ndarray] | None = None
+    linear: tuple[np.ndarray, np.ndarray] | None = None
     mixture: tuple[np.ndarray, ...] | None = None
     covariance: str | None = None
 
@@ -79,11 +79,8 @@ def choose_start(
     Start
         The start.
     """
-    n, d = Z.shape
-    if weight is not None:
-        Z = Z[rng.choice(n, size=min(n, _MAX_ROWS), p=weight / weight.sum())]
-    elif n > _MAX_ROWS:
-        Z = Z[rng.choice(n, size=_MAX_ROWS, replace=False)]
+    Z = _draw(Z, weight, rng)
+    d = Z.shape[1]
     starts = [_start_without_marginals(Z, with_mixture, n_components, rng)]
     knots = normal_score_knots(Z)
     spline = marginal_spline(d)
@@ -94,6 +91,28 @@ def choose_start(
     penalty = np.log(len(Z)) * d * (MARGINAL_BINS - 1)
     starts.append((replace(start, marginals=knots), bic - 2 * log_det.sum() + penalty))
     return min(starts, key=lambda start: start[1])[0]
+
+
+def mixture_start(
+    latent: np.ndarray,
+    weight: np.ndarray | None,
+    n_components: int | None,
+    rng: np.random.RandomState,
+) -> Start:
+    """The start of a flow whose map is given: a mixture of its latents; parameters as above."""
+    mixture = fit_gaussian_mixture(_draw(latent, weight, rng), n_components, rng)
+    return Start(mixture=_parts(mixture), covariance=mixture.covariance_type)
+
+
+def _draw(Z: np.ndarray, weight: np.ndarray | None, rng: np.random.RandomState) -> np.ndarray:
+    n = len(Z)
+    if weight is not None:
+        return Z[rng.choice(n, size=min(n, _MAX_ROWS), p=weight / weight.sum())]
+    return Z if n <= _MAX_ROWS else Z[rng.choice(n, size=_MAX_ROWS, replace=False)]
+
+
+def _parts(mixture: GaussianMixture) -> tuple[np.ndarray, ...]:
+    return mixture.weights_, mixture.means_, mixture.covariances_
 
 
 def marginal_spline(d: int) -> ElementwiseSpline:
@@ -120,8 +139,7 @@ def _start_without_marginals(Z, with_mixture, n_components, rng) -> tuple[Start,
         bic = (white**2 + np.log(2 * np.pi)).sum() - 2 * log_det + linear_penalty
         return Start(None, (matrix, bias)), bic
     mixture = fit_gaussian_mixture(white, n_components, rng)
-    parts = (mixture.weights_, mixture.means_, mixture.covariances_)
-    start = Start(None, (matrix, bias), parts, mixture.covariance_type)
+    start = Start(None, (matrix, bias), _parts(mixture), mixture.covariance_type)
     # A mixture of full covariances has no use for the linear map, so it is not counted.
     return start, mixture.bic(white) - 2 * log_det
 
@@ -160,7 +178,10 @@ def fit_gaussian_mixture(
         for size in _COMPONENTS if n_components is None else (n_components,):
             if n_components is None and size > max(1, len(Z) // 2):
                 break
-            mixture = _fit(Z, size, form, rng)
+            mixture = max(
+                (_fit(Z, size, form, rng) for _ in range(_N_STARTS if size > 1 else 1)),
+                key=lambda mixture: mixture.lower_bound_,
+            )
             bic = mixture.bic(Z)
             if bic < best_bic:
                 best, best_bic = mixture, bic
@@ -168,8 +189,7 @@ def fit_gaussian_mixture(
             lowest = min(lowest, bic)
             if setbacks == _PATIENCE:
                 break
-    others = [_fit(Z, best.n_components, best.covariance_type, rng) for _ in range(_N_RESTARTS)]
-    return max(best, *others, key=lambda mixture: mixture.lower_bound_)
+    return best
 
 
 def _fit(Z: np.ndarray, size: int, form: str, rng: np.random.RandomState) -> GaussianMixture:

@@ -21,8 +21,8 @@ from ..bijections import (
 from ..exceptions import InvalidParameterError
 from ..modules import Flow
 from ..priors import GaussianMixture, Laplace, Normal, Prior, StudentT
-from ._base import BaseDensity
-from ._starts import choose_start, marginal_spline
+from ._base import BaseDensity, refuse_outside_support
+from ._starts import Start, choose_start, marginal_spline, mixture_start
 
 _STEPS = {
     "spline_coupling": SplineCoupling,
@@ -30,13 +30,136 @@ _STEPS = {
     "spline_autoregressive": SplineAutoregressive,
     "affine_autoregressive": AffineAutoregressive,
 }
+_MAX_DROPOUT = 0.3
 _PRIORS = ("normal", "laplace", "student_t", "gaussian_mixture")
 
 
 class FlowDensity(BaseDensity):
-    """Density estimation with a normalizing flow.
+    """Density estimation with a normalizing flow: an invertible map onto a simple prior.
 
-    TODO docstring
+    The log density of a row is that of its latent under the prior plus the log-determinant of the
+    map: exact, in nats, in the units of X. Where `transforms` is a name, the flow begins as the
+    classical model of least BIC (marginals as they are or made normal, then a Gaussian mixture or
+    a single Gaussian), and the weights before the first epoch take part in early stopping: on the
+    hold-out, training can only gain.
+
+    Parameters
+    ----------
+    transforms : {'spline_coupling', 'affine_coupling', 'spline_autoregressive', \
+            'affine_autoregressive'}, Bijection or list of Bijection, default='spline_coupling'
+        The map from standardised rows to latent. A name stands for `n_transforms` such steps with
+        LU-factorised linear maps between them. Couplings score and sample in one pass;
+        autoregressive steps sample in as many passes as there are columns. Bijections given are
+        copied, and used as they are.
+    n_transforms : int, default=4
+        Number of steps.
+    hidden_units : int, default=64
+        Width of the hidden layers of each step's network.
+    n_hidden_layers : int, default=2
+        Number of hidden layers.
+    n_bins : int, default=8
+        Number of bins of spline steps.
+    tail_bound : float, default=4.0
+        Half-width, in standard deviations, of the interval that spline steps bend.
+    dropout : float or 'auto', default='auto'
+        Share of hidden units dropped in training; 'auto' is ``10 / sqrt(n)`` for n training rows,
+        at most 0.3.
+    prior : {'normal', 'laplace', 'student_t', 'gaussian_mixture'} or Prior, \
+            default='gaussian_mixture'
+        Density of the latent. A Prior given is copied.
+    n_components : int or None, default=None
+        Number of components of ``prior='gaussian_mixture'``; None chooses it by BIC.
+    standardize : bool, default=True
+        Whether columns are centred and scaled to unit deviation before the flow, with the
+        Jacobian counted. False hands X to `transforms` as it is, for bijections with a domain of
+        their own such as `Logit`.
+    max_epochs : int, default=100
+        Largest number of passes over the training rows.
+    batch_size : int or 'auto', default='auto'
+        Rows in a batch; 'auto' is a fiftieth of the training rows, between 64 and 1024.
+    learning_rate : float, default=1e-3
+        Largest learning rate of AdamW; it rises over the first 5 % of the steps and falls along a
+        cosine to zero.
+    weight_decay : float, default=1e-4
+        Weight decay of AdamW.
+    early_stopping : bool, default=True
+        Whether to hold rows out, stop when their density stops rising and keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the rows held out, drawn at random.
+    n_iter_no_change : int, default=20
+        Number of epochs without a gain after which training stops.
+    tol : float, default=1e-4
+        Gain of the mean hold-out log density, in nats, that counts.
+    noise : 'scott', float or None, default=None
+        Deviation, in standard deviations of the columns, of normal noise added to the training
+        rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``.
+    dequantize : 'auto' or None, default='auto'
+        'auto' adds, in training only, uniform noise of their spacing to columns whose values
+        repeat; see `dequantization_`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit, keeping place and scale.
+    random_state : int, RandomState instance or None, default=None
+        Source of all randomness of `fit`. Global generators are never seeded.
+    device : str or torch.device, default='auto'
+        Where to train and score; 'auto' is CUDA where there is one, else the CPU.
+    dtype : {'float32', 'float64'}, default='float32'
+        Precision of training. Scores are computed in float64.
+    compile : bool, default=False
+        Whether spline kernels run through ``torch.compile``; pays for itself in long fits.
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called in training; copied first.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    module_ : flowkit.modules.Flow
+        The fitted flow on standardised rows, float64.
+    location_, scale_ : ndarray of shape (n_features,)
+        What columns are centred and divided by.
+    dequantization_ : ndarray of shape (n_features,)
+        Width, in units of X, of the uniform noise of each column in training; 0 for none.
+    history_ : dict of ndarray of shape (n_iter_ + 1,)
+        ``epoch``, ``train_log_density`` and ``valid_log_density`` (mean nats, units of X),
+        ``learning_rate``, ``seconds``. Entry 0 is the start, before the first epoch.
+    n_iter_ : int
+        Number of epochs run.
+    best_epoch_ : int
+        Epoch whose weights were kept, 0 for the start.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X has names.
+
+    See Also
+    --------
+    sklearn.mixture.GaussianMixture : The classical model that the flow starts from.
+    sklearn.neighbors.KernelDensity : Density without depth.
+
+    Notes
+    -----
+    The parameter is called `transforms`, not ``transform``: an attribute of that name would hide
+    the method.
+
+    References
+    ----------
+    Papamakarios, Nalisnick, Rezende, Mohamed, Lakshminarayanan, "Normalizing Flows for
+    Probabilistic Modeling and Inference", JMLR 22 (2021), arXiv 1912.02762.
+
+    Durkan, Bekasov, Murray, Papamakarios, "Neural Spline Flows", NeurIPS 2019, arXiv 1906.04032.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from flowkit import FlowDensity
+    >>> X = load_iris().data
+    >>> density = FlowDensity(max_epochs=5, random_state=0).fit(X)
+    >>> density.score_samples(X).shape
+    (150,)
+    >>> density.sample(2, random_state=0).shape
+    (2, 4)
+    >>> density.transform(X[:3]).shape
+    (3, 4)
     """
 
     _parameter_constraints: dict = {
@@ -47,7 +170,7 @@ class FlowDensity(BaseDensity):
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
         "n_bins": [Interval(Integral, 2, 999, closed="both")],
         "tail_bound": [Interval(Real, 0, None, closed="neither")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "prior": [StrOptions(set(_PRIORS)), Prior],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
     }
@@ -61,7 +184,7 @@ class FlowDensity(BaseDensity):
         n_hidden_layers=2,
         n_bins=8,
         tail_bound=4.0,
-        dropout=0.1,
+        dropout="auto",
         prior="gaussian_mixture",
         n_components=None,
         standardize=True,
@@ -121,15 +244,25 @@ class FlowDensity(BaseDensity):
                 "n_hidden_layers",
                 "n_bins",
                 "tail_bound",
-                "dropout",
                 "prior",
                 "compile",
             )
         }
         config["n_features"] = Z.shape[1]
-        if not isinstance(self.transforms, str):
-            return config, None
-        start = choose_start(Z, weight, self.prior == "gaussian_mixture", self.n_components, rng)
+        config["dropout"] = (
+            min(_MAX_DROPOUT, 10 / math.sqrt(len(Z))) if self.dropout == "auto" else self.dropout
+        )
+        with_mixture = self.prior == "gaussian_mixture"
+        if isinstance(self.transforms, str):
+            start = choose_start(Z, weight, with_mixture, self.n_components, rng)
+        elif with_mixture:
+            bijection = _given_bijection(config).double().eval()
+            with torch.no_grad():
+                latent, log_det = bijection(torch.from_numpy(Z))
+            refuse_outside_support(log_det.numpy())
+            start = mixture_start(latent.numpy(), weight, self.n_components, rng)
+        else:
+            start = Start()
         config["marginals"] = start.marginals is not None
         config["covariance"] = start.covariance
         config["n_components"] = len(start.mixture[0]) if start.mixture else None
@@ -139,12 +272,10 @@ class FlowDensity(BaseDensity):
         return Flow(_build_bijection(config, generator), _build_prior(config))
 
     def _start(self, module, start):
-        if start is None:
-            return
-        steps = module.bijection.bijections
         if start.marginals is not None:
-            steps[0].start(*_tensors(start.marginals))
-        steps[-1].start(*_tensors(start.linear))
+            module.bijection.bijections[0].start(*_tensors(start.marginals))
+        if start.linear is not None:
+            module.bijection.bijections[-1].start(*_tensors(start.linear))
         if start.mixture is not None:
             module.prior.start(*_tensors(start.mixture))
 
@@ -156,14 +287,7 @@ def _tensors(arrays):
 def _build_bijection(config, generator):
     transforms, d = config["transforms"], config["n_features"]
     if not isinstance(transforms, str):
-        bijection = transforms if isinstance(transforms, Bijection) else _compose(transforms)
-        _check_width("transforms", bijection, d)
-        if bijection.n_context:
-            raise InvalidParameterError(
-                f"transforms expects a context of {bijection.n_context} columns, which an "
-                "estimator does not have: build it with n_context=0."
-            )
-        return copy.deepcopy(bijection)
+        return _given_bijection(config)
     options = {name: config[name] for name in ("hidden_units", "n_hidden_layers", "dropout")}
     if transforms.startswith("spline"):
         options |= {name: config[name] for name in ("n_bins", "tail_bound", "compile")}
@@ -187,14 +311,22 @@ def _build_prior(config):
     return {"normal": Normal, "student_t": StudentT}[prior](d)
 
 
-def _compose(transforms):
-    for step in transforms:
+def _given_bijection(config):
+    given = config["transforms"]
+    steps = [given] if isinstance(given, Bijection) else list(given)
+    for step in steps:
         if not isinstance(step, Bijection):
             raise InvalidParameterError(
                 f"transforms holds {step!r}, which is not a Bijection: a list holds bijections "
                 "alone, a name stands by itself."
             )
-    return Compose(transforms)
+        _check_width("transforms", step, config["n_features"])
+        if step.n_context:
+            raise InvalidParameterError(
+                f"transforms expects a context of {step.n_context} columns, which an estimator "
+                "does not have: build it with n_context=0."
+            )
+    return copy.deepcopy(Compose(steps))
 
 
 def _check_width(name, module, n_features):

@@ -196,18 +196,20 @@ def _fit(Z: np.ndarray, size: int, form: str, rng: np.random.RandomState) -> Gau
     # GaussianMixture's own start runs k-means on several threads, whose sums differ in the last
     # bits from run to run; one assignment to spread-out rows does not.
     centres, _ = kmeans_plusplus(Z, min(size, len(Z)), random_state=rng)
-    label = pairwise_distances_argmin(Z, centres)
+    # Equal rows can be drawn as centres twice; all but one of those stay empty.
+    used, label = np.unique(pairwise_distances_argmin(Z, centres), return_inverse=True)
+    size = len(used)
     spread = Z.var(0) + _REGULARISATION
-    means = np.array([Z[label == k].mean(0) for k in range(len(centres))])
-    variances = np.array([Z[label == k].var(0) for k in range(len(centres))])
+    means = np.array([Z[label == k].mean(0) for k in range(size)])
+    variances = np.array([Z[label == k].var(0) for k in range(size)])
     variances = np.maximum(variances, 0.1 * spread)
     precisions = 1 / variances
     mixture = GaussianMixture(
-        len(centres),
+        size,
         covariance_type=form,
         reg_covar=_REGULARISATION,
         means_init=means,
-        weights_init=np.bincount(label, minlength=len(centres)) / len(Z),
+        weights_init=np.bincount(label) / len(Z),
         precisions_init=precisions
         if form == "diag"
         else np.array([np.diag(p) for p in precisions]),

@@ -90,11 +90,11 @@ class DensityNet(NeuralNet):
         step = self.train_step_single(batch, **fit_params)
         self.notify(
             "on_grad_computed",
-            named_parameters=list(self.module_.named_parameters()),
+            named_parameters=self.parameters_,
             batch=batch,
             training=True,
         )
-        norm = torch.nn.utils.clip_grad_norm_(self.module_.parameters(), self.clip)
+        norm = torch.nn.utils.clip_grad_norm_([p for _, p in self.parameters_], self.clip)
         if not (finite(step["loss"]) and finite(norm)):
             raise _NonFiniteLossError
         self.optimizer_.step()
@@ -123,6 +123,8 @@ class DensityNet(NeuralNet):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         self.n_setbacks_ = 0
+        # Walking over the modules for them in each step costs as much as a layer.
+        self.parameters_ = list(self.module_.named_parameters())
         super().on_train_begin(net, X=X, y=y, **kwargs)
 
     def on_epoch_end(self, net, **kwargs):

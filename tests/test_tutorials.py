@@ -48,7 +48,7 @@ def test_example_of_the_readme_runs(capsys):
 
 
 def test_bijection_of_the_contributing_guide_keeps_the_contract():
-    bijection_code, _ = examples("CONTRIBUTING.md")
+    (bijection_code,) = examples("CONTRIBUTING.md")
     assert len(bijection_code.splitlines()) <= 40
     namespace = {"__name__": "flowkit.bijections.leaky", "__package__": "flowkit.bijections"}
     exec(bijection_code, namespace)

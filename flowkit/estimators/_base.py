@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import difflib
 import math
 import warnings
 from numbers import Integral, Real
@@ -12,22 +11,19 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     DensityMixin,
     TransformerMixin,
     _fit_context,
 )
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..exceptions import (
     DeviceUnavailableError,
     InvalidDataError,
     NoHoldOutWarning,
-    OutsideSupportError,
-    UnknownNameError,
 )
 from ..nets import set_dropout_generator
 from ..training import Noise, Rows, TrainingOptions, make_net, train
@@ -35,9 +31,12 @@ from ._columns import (
     location_and_scale,
     noise_widths,
     refuse_non_finite,
+    refuse_outside_support,
     scale_with_noise,
     warn_constant,
 )
+from ._parameters import SuggestingEstimator
+from ._streams import Streams
 
 # Rows that go through the module at once: few enough for the cache, many enough for the calls.
 _CHUNK = 4096
@@ -46,7 +45,9 @@ _MIN_TRAINING_ROWS = 10
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
+class BaseDensity(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, SuggestingEstimator
+):
     """Base class of densities that are trained by gradient descent.
 
     Subclasses implement ``_configure(Z, weight, rng)``, which settles all that the shape of the
@@ -103,7 +104,7 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
         """
         with self._unchanged_on_failure():
             X, weight = self._validate_training(X, sample_weight, reset=not self._continues())
-            streams = _Streams(self.random_state)
+            streams = Streams(self.random_state)
             training, holdout = self._split(len(X), streams)
             if not self._continues():
                 self._begin(X, weight, training, streams)
@@ -144,7 +145,7 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
         with self._unchanged_on_failure():
             first = not hasattr(self, "module_")
             X, weight = self._validate_training(X, sample_weight, reset=first)
-            streams = _Streams(self.random_state, n_calls=getattr(self, "n_iter_", 0))
+            streams = Streams(self.random_state, n_calls=getattr(self, "n_iter_", 0))
             if first:
                 self._begin(X, weight, np.arange(len(X)), streams)
             self._train_chunk(X, weight, streams, trainer)
@@ -492,54 +493,6 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _validate_params(self):
-        try:
-            super()._validate_params()
-        except InvalidParameterError as error:
-            raise InvalidParameterError(str(error) + self._suggestion(str(error))) from None
-
-    def _suggestion(self, message: str) -> str:
-        """The nearest allowed name, where an unknown one was given."""
-        for name, value in self.get_params(deep=False).items():
-            if isinstance(value, str) and f"The {name!r} parameter" in message:
-                options = [
-                    option
-                    for constraint in self._parameter_constraints[name]
-                    if isinstance(constraint, StrOptions)
-                    for option in constraint.options
-                ]
-                near = difflib.get_close_matches(value, options, n=1)
-                return f" Did you mean {near[0]!r}?" if near else ""
-        return ""
-
-    def set_params(self, **params):
-        """Set parameters, as scikit-learn does; an unknown name suggests the nearest.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters and their values.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter does not exist.
-        """
-        known = self.get_params(deep=True)
-        for name in params:
-            near = difflib.get_close_matches(name, known, n=1)
-            if name not in known and "__" not in name and near:
-                raise UnknownNameError(
-                    f"Invalid parameter {name!r} for estimator {type(self).__name__}. "
-                    f"Did you mean {near[0]!r}?"
-                )
-        return super().set_params(**params)
-
     @contextlib.contextmanager
     def _unchanged_on_failure(self):
         before = dict(self.__dict__)
@@ -576,38 +529,3 @@ class BaseDensity(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixi
 
     def _device_exists(self) -> bool:
         return self._torch_device().type != "cuda" or torch.cuda.is_available()
-
-
-def refuse_outside_support(log_density: np.ndarray) -> None:
-    """Refuse training rows that have no density.
-
-    Raises
-    ------
-    OutsideSupportError
-        If a log density is not finite.
-    """
-    outside = np.flatnonzero(~np.isfinite(log_density))
-    if outside.size:
-        shown = ", ".join(map(str, outside[:10]))
-        raise OutsideSupportError(
-            f"{outside.size} training row(s) have no finite log density before training, rows "
-            f"{shown} first: they lie outside the domain of the transforms. Rescale X into the "
-            "domain, or set standardize=False if X already lies in it."
-        )
-
-
-class _Streams:
-    """Independent seeds for everything random in one fit, drawn without touching global state."""
-
-    def __init__(self, random_state, n_calls: int = 0):
-        seed = check_random_state(random_state).randint(2**31 - 1)
-        entropy = np.random.SeedSequence([seed, n_calls])
-        start, weights, self.batches, self.dropout = (
-            int(s) for s in entropy.generate_state(4, np.uint64)
-        )
-        self.start = np.random.RandomState(start % 2**32)
-        self.weights = self.torch(weights, torch.device("cpu"))
-
-    @staticmethod
-    def torch(seed: int, device: torch.device) -> torch.Generator:
-        return torch.Generator(device).manual_seed(seed % 2**63)

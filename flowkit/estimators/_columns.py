@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from ..exceptions import ConstantColumnWarning, InvalidDataError
+from ..exceptions import ConstantColumnWarning, InvalidDataError, OutsideSupportError
 
 # A value shared by this share of the rows, or ties among that share, make a column discrete.
 _HEAVY_VALUE = 0.01
@@ -110,3 +110,21 @@ def scale_with_noise(scale: np.ndarray, constant: np.ndarray, widths: np.ndarray
     """Deviation of each column once its noise is added."""
     scale = np.where(constant, 0.0, scale)
     return np.hypot(scale, _UNIFORM_DEVIATION * widths)
+
+
+def refuse_outside_support(log_density: np.ndarray) -> None:
+    """Refuse training rows that have no density.
+
+    Raises
+    ------
+    OutsideSupportError
+        If a log density is not finite.
+    """
+    outside = np.flatnonzero(~np.isfinite(log_density))
+    if outside.size:
+        shown = ", ".join(map(str, outside[:10]))
+        raise OutsideSupportError(
+            f"{outside.size} training row(s) have no finite log density before training, rows "
+            f"{shown} first: they lie outside the domain of the transforms. Rescale X into the "
+            "domain, or set standardize=False if X already lies in it."
+        )

@@ -21,7 +21,8 @@ from ..bijections import (
 from ..exceptions import InvalidParameterError
 from ..modules import Flow
 from ..priors import GaussianMixture, Laplace, Normal, Prior, StudentT
-from ._base import BaseDensity, refuse_outside_support
+from ._base import BaseDensity
+from ._columns import refuse_outside_support
 from ._starts import Start, choose_start, marginal_spline, mixture_start
 
 _STEPS = {

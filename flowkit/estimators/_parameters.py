@@ -1,0 +1,62 @@
+"""Wrong names of parameters and options, answered with the nearest right one."""
+
+from __future__ import annotations
+
+import difflib
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+
+from ..exceptions import UnknownNameError
+
+
+class SuggestingEstimator(BaseEstimator):
+    """A `BaseEstimator` whose errors about names say which was probably meant."""
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            raise InvalidParameterError(str(error) + self._suggestion(str(error))) from None
+
+    def _suggestion(self, message: str) -> str:
+        """The nearest allowed name, where an unknown one was given."""
+        for name, value in self.get_params(deep=False).items():
+            if isinstance(value, str) and f"The {name!r} parameter" in message:
+                options = [
+                    option
+                    for constraint in self._parameter_constraints[name]
+                    if isinstance(constraint, StrOptions)
+                    for option in constraint.options
+                ]
+                near = difflib.get_close_matches(value, options, n=1)
+                return f" Did you mean {near[0]!r}?" if near else ""
+        return ""
+
+    def set_params(self, **params):
+        """Set parameters, as scikit-learn does; an unknown name suggests the nearest.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters and their values.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter does not exist.
+        """
+        known = self.get_params(deep=True)
+        for name in params:
+            near = difflib.get_close_matches(name, known, n=1)
+            if name not in known and "__" not in name and near:
+                raise UnknownNameError(
+                    f"Invalid parameter {name!r} for estimator {type(self).__name__}. "
+                    f"Did you mean {near[0]!r}?"
+                )
+        return super().set_params(**params)

@@ -1,0 +1,32 @@
+"""Independent seeds for all that is random in one fit, drawn without touching global state."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+
+class Streams:
+    """One seed each for the start, the weights, the batches and the dropout masks.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        What a user gave; None draws one seed from numpy's global generator, as scikit-learn does.
+    n_calls : int, default=0
+        Number of calls of `partial_fit` before, each of which has seeds of its own.
+    """
+
+    def __init__(self, random_state, n_calls: int = 0):
+        seed = check_random_state(random_state).randint(2**31 - 1)
+        entropy = np.random.SeedSequence([seed, n_calls])
+        start, weights, self.batches, self.dropout = (
+            int(s) for s in entropy.generate_state(4, np.uint64)
+        )
+        self.start = np.random.RandomState(start % 2**32)
+        self.weights = self.torch(weights, torch.device("cpu"))
+
+    @staticmethod
+    def torch(seed: int, device: torch.device) -> torch.Generator:
+        return torch.Generator(device).manual_seed(seed % 2**63)

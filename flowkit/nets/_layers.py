@@ -92,7 +92,15 @@ class Dropout(nn.Module):
 
 
 def set_dropout_generator(module: nn.Module, generator: torch.Generator | None) -> None:
-    """Let every `Dropout` in `module` draw its masks from `generator`."""
+    """Let all dropout in a module draw its masks from one generator.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Whose dropout layers are meant.
+    generator : torch.Generator or None
+        Source of the masks, on the device of the module; None for torch's global one.
+    """
     for child in module.modules():
         if isinstance(child, Dropout):
             child.generator = generator

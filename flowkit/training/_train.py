@@ -16,7 +16,19 @@ from .net import DensityNet
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train; see the parameters of the estimators."""
+    """How to train.
+
+    Parameters
+    ----------
+    max_epochs, batch_size, learning_rate, weight_decay, tol, callbacks, verbose
+        As in the estimators, with ``batch_size`` settled.
+    patience : int or None
+        Epochs without a gain on the hold-out after which training stops; None never stops it.
+    noise : Noise
+        What is added to the training rows.
+    schedule : bool, default=True
+        Whether the learning rate warms up and falls, or stays.
+    """
 
     max_epochs: int
     batch_size: int
@@ -32,7 +44,17 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What happened, epoch by epoch; entry 0 is the start, before the first epoch."""
+    """What happened.
+
+    Parameters
+    ----------
+    history : dict of ndarray
+        Columns by name, one entry an epoch after entry 0, the start.
+    n_epochs : int
+        Number of epochs run.
+    best_epoch : int
+        Epoch whose weights are left in the module, 0 for the start.
+    """
 
     history: dict[str, np.ndarray] = field(default_factory=dict)
     n_epochs: int = 0
@@ -83,7 +105,20 @@ def make_net(
     generator: torch.Generator,
     n_rows: int,
 ) -> DensityNet:
-    """Build the skorch net that `train` fits."""
+    """Build the skorch net that `train` fits.
+
+    Parameters
+    ----------
+    module, holdout, options, generator
+        As in `train`.
+    n_rows : int
+        Number of training rows, by which the schedule is laid out.
+
+    Returns
+    -------
+    DensityNet
+        The net; its ``fit`` takes `Rows`.
+    """
     callbacks = [("best_weights", BestWeights(options.patience, options.tol))]
     if options.schedule:
         n_steps = options.max_epochs * -(-n_rows // options.batch_size)

@@ -85,7 +85,7 @@ malignant = tumours.data[tumours.target == 0]
 benign_train, benign_test = train_test_split(benign, random_state=0)
 
 pipeline = make_pipeline(StandardScaler(), FlowDensity(random_state=0))
-search = GridSearchCV(pipeline, {"flowdensity__prior": ["gaussian_mixture", "student_t"]}, cv=3)
+search = GridSearchCV(pipeline, {"flowdensity__prior": ["gaussian_mixture", "student_t"]}, cv=2)
 search.fit(benign_train)
 
 print("chosen:", search.best_params_)
@@ -100,7 +100,7 @@ print("mean log density of held-out benign tumours:", round(search.score(benign_
 # seen it.
 
 flow = search.best_estimator_
-folds = KFold(5, shuffle=True, random_state=0).split(benign_train)
+folds = KFold(3, shuffle=True, random_state=0).split(benign_train)
 unseen = np.concatenate(
     [clone(flow).fit(benign_train[seen]).score_samples(benign_train[rest]) for seen, rest in folds]
 )

@@ -444,7 +444,7 @@ class BaseDensity(
 
     def _batch_size(self, n) -> int:
         if self.batch_size == "auto":
-            return int(np.clip(n // 50, 64, 1024))
+            return int(np.clip(n // 32, 64, 1024))
         return self.batch_size
 
     def _resolve_device(self) -> torch.device:

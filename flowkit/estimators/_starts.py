@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.stats import norm
 from sklearn.cluster import kmeans_plusplus
+from sklearn.covariance import ledoit_wolf
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.mixture import GaussianMixture
 
@@ -27,7 +28,10 @@ _PATIENCE = 2
 # Fits of each size, from other centres each; the likeliest counts.
 _N_STARTS = 2
 _REGULARISATION = 1e-4
-_RIDGE = 1e-4
+# Least variance that whitening divides by: a direction without spread is left narrow.
+_MIN_VARIANCE = 1e-3
+# With fewer rows than this for each column, the sample covariance is too good to be true.
+_ROWS_A_FEATURE = 5
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ def choose_start(
     weight: np.ndarray | None,
     with_mixture: bool,
     n_components: int | None,
+    covariance: str | None,
     rng: np.random.RandomState,
 ) -> Start:
     """The start of least BIC, with marginals as they are or made normal first.
@@ -71,6 +76,8 @@ def choose_start(
         Whether a Gaussian mixture follows, or one standard normal.
     n_components : int or None
         Number of its components, or None to choose it by BIC.
+    covariance : {'full', 'diag'} or None
+        Form of its covariances, or None to choose it by BIC.
     rng : RandomState
         Source of randomness.
 
@@ -81,13 +88,13 @@ def choose_start(
     """
     Z = _draw(Z, weight, rng)
     d = Z.shape[1]
-    starts = [_start_without_marginals(Z, with_mixture, n_components, rng)]
+    starts = [_start_without_marginals(Z, with_mixture, n_components, covariance, rng)]
     knots = normal_score_knots(Z)
     spline = marginal_spline(d)
     spline.start(*map(torch.from_numpy, knots))
     with torch.no_grad():
         normal, log_det = (part.numpy() for part in spline.double()(torch.from_numpy(Z)))
-    start, bic = _start_without_marginals(normal, with_mixture, n_components, rng)
+    start, bic = _start_without_marginals(normal, with_mixture, n_components, covariance, rng)
     penalty = np.log(len(Z)) * d * (MARGINAL_BINS - 1)
     starts.append((replace(start, marginals=knots), bic - 2 * log_det.sum() + penalty))
     return min(starts, key=lambda start: start[1])[0]
@@ -97,18 +104,25 @@ def mixture_start(
     latent: np.ndarray,
     weight: np.ndarray | None,
     n_components: int | None,
+    covariance: str | None,
     rng: np.random.RandomState,
 ) -> Start:
     """The start of a flow whose map is given: a mixture of its latents; parameters as above."""
-    mixture = fit_gaussian_mixture(_draw(latent, weight, rng), n_components, rng)
+    mixture = fit_gaussian_mixture(_draw(latent, weight, rng), n_components, covariance, rng)
     return Start(mixture=_parts(mixture), covariance=mixture.covariance_type)
 
 
 def _draw(Z: np.ndarray, weight: np.ndarray | None, rng: np.random.RandomState) -> np.ndarray:
-    n = len(Z)
-    if weight is not None:
-        return Z[rng.choice(n, size=min(n, _MAX_ROWS), p=weight / weight.sum())]
-    return Z if n <= _MAX_ROWS else Z[rng.choice(n, size=_MAX_ROWS, replace=False)]
+    """Rows for the search, each as often as its weight says."""
+    n, n_drawn = len(Z), min(len(Z), _MAX_ROWS)
+    if weight is None or np.ptp(weight) == 0:
+        return Z if n <= _MAX_ROWS else Z[rng.choice(n, size=n_drawn, replace=False)]
+    # Even steps through the cumulative weights repeat no row that weighs no more than others.
+    steps = (np.arange(n_drawn) + rng.uniform()) / n_drawn
+    order = rng.permutation(n)
+    cumulative = np.cumsum(weight[order])
+    chosen = order[np.searchsorted(cumulative, steps * cumulative[-1])]
+    return Z[np.sort(chosen)]
 
 
 def _parts(mixture: GaussianMixture) -> tuple[np.ndarray, ...]:
@@ -130,7 +144,7 @@ def normal_score_knots(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(x, -inside, inside), np.repeat(z[:, None], Z.shape[1], axis=1)
 
 
-def _start_without_marginals(Z, with_mixture, n_components, rng) -> tuple[Start, float]:
+def _start_without_marginals(Z, with_mixture, n_components, covariance, rng) -> tuple[Start, float]:
     matrix, bias = _whitening(Z)
     white = Z @ matrix.T + bias
     log_det = len(Z) * np.linalg.slogdet(matrix)[1]
@@ -138,7 +152,7 @@ def _start_without_marginals(Z, with_mixture, n_components, rng) -> tuple[Start,
     if not with_mixture:
         bic = (white**2 + np.log(2 * np.pi)).sum() - 2 * log_det + linear_penalty
         return Start(None, (matrix, bias)), bic
-    mixture = fit_gaussian_mixture(white, n_components, rng)
+    mixture = fit_gaussian_mixture(white, n_components, covariance, rng)
     start = Start(None, (matrix, bias), _parts(mixture), mixture.covariance_type)
     # A mixture of full covariances has no use for the linear map, so it is not counted.
     return start, mixture.bic(white) - 2 * log_det
@@ -147,13 +161,19 @@ def _start_without_marginals(Z, with_mixture, n_components, rng) -> tuple[Start,
 def _whitening(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Symmetric matrix and bias that give Z zero mean and unit covariance."""
     mean = Z.mean(0)
-    values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(Z, rowvar=False, bias=True)))
-    matrix = (vectors / (np.sqrt(np.maximum(values, 0)) + _RIDGE)) @ vectors.T
+    covariance = np.atleast_2d(np.cov(Z, rowvar=False, bias=True))
+    if len(Z) < _ROWS_A_FEATURE * Z.shape[1]:
+        covariance, _ = ledoit_wolf(Z - mean, assume_centered=True)
+    values, vectors = np.linalg.eigh(covariance)
+    matrix = (vectors / np.sqrt(np.maximum(values, _MIN_VARIANCE))) @ vectors.T
     return matrix, -matrix @ mean
 
 
 def fit_gaussian_mixture(
-    Z: np.ndarray, n_components: int | None, rng: np.random.RandomState
+    Z: np.ndarray,
+    n_components: int | None,
+    covariance: str | None,
+    rng: np.random.RandomState,
 ) -> GaussianMixture:
     """Mixture of the least BIC over sizes and forms of the covariances.
 
@@ -163,6 +183,8 @@ def fit_gaussian_mixture(
         Rows of about unit scale.
     n_components : int or None
         Number of components, or None to choose it.
+    covariance : {'full', 'diag'} or None
+        Form of the covariances, or None to choose it.
     rng : RandomState
         Source of randomness.
 
@@ -171,12 +193,17 @@ def fit_gaussian_mixture(
     GaussianMixture
         The fitted mixture, ``covariance_type`` 'full' or 'diag'.
     """
-    forms = ["full", "diag"] if Z.shape[1] <= _MAX_FULL_FEATURES else ["diag"]
+    n, d = Z.shape
+    if covariance is not None:
+        forms = [covariance]
+    else:
+        forms = ["full", "diag"] if d <= _MAX_FULL_FEATURES else ["diag"]
     best, best_bic = None, np.inf
     for form in forms:
         setbacks, lowest = 0, np.inf
         for size in _COMPONENTS if n_components is None else (n_components,):
-            if n_components is None and size > max(1, len(Z) // 2):
+            rows_wanted = _ROWS_A_FEATURE * d if form == "full" else 2
+            if n_components is None and size * rows_wanted > n and (size, form) != (1, forms[-1]):
                 break
             mixture = max(
                 (_fit(Z, size, form, rng) for _ in range(_N_STARTS if size > 1 else 1)),

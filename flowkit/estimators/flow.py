@@ -32,6 +32,8 @@ _STEPS = {
     "affine_autoregressive": AffineAutoregressive,
 }
 _MAX_DROPOUT = 0.3
+# Draws of the prior that a given map must reach.
+_N_PROBES = 1000
 _PRIORS = ("normal", "laplace", "student_t", "gaussian_mixture")
 
 
@@ -39,10 +41,10 @@ class FlowDensity(BaseDensity):
     """Density estimation with a normalizing flow: an invertible map onto a simple prior.
 
     The log density of a row is that of its latent under the prior plus the log-determinant of the
-    map: exact, in nats, in the units of X. Where `transforms` is a name, the flow begins as the
-    classical model of least BIC (marginals as they are or made normal, then a Gaussian mixture or
-    a single Gaussian), and the weights before the first epoch take part in early stopping: on the
-    hold-out, training can only gain.
+    map: exact, in nats, in the units of X. Where `transforms` is a name, the flow begins as a
+    classical model: marginals as they are or made normal, whichever has the lower BIC, a whitening
+    matrix, then the prior, by default a Gaussian mixture of least BIC. The weights before the
+    first epoch take part in early stopping: on the hold-out, training can only gain.
 
     Parameters
     ----------
@@ -67,12 +69,13 @@ class FlowDensity(BaseDensity):
         at most 0.3.
     prior : {'normal', 'laplace', 'student_t', 'gaussian_mixture'} or Prior, \
             default='gaussian_mixture'
-        Density of the latent. A Prior given is copied.
+        Density of the latent. A Prior given is copied; a GaussianMixture that has not been
+        started is started from data.
     n_components : int or None, default=None
         Number of components of ``prior='gaussian_mixture'``; None chooses it by BIC.
     standardize : bool, default=True
         Whether columns are centred and scaled to unit deviation before the flow, with the
-        Jacobian counted. False hands X to `transforms` as it is, for bijections with a domain of
+        Jacobian counted. False hands X to given bijections as it is, for those with a domain of
         their own such as `Logit`.
     max_epochs : int, default=100
         Largest number of passes over the training rows.
@@ -176,6 +179,20 @@ class FlowDensity(BaseDensity):
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
     }
 
+    _shaping_parameters = (
+        *BaseDensity._shaping_parameters,
+        "transforms",
+        "n_transforms",
+        "hidden_units",
+        "n_hidden_layers",
+        "n_bins",
+        "tail_bound",
+        "dropout",
+        "prior",
+        "n_components",
+        "compile",
+    )
+
     def __init__(
         self,
         transforms="spline_coupling",
@@ -253,15 +270,25 @@ class FlowDensity(BaseDensity):
         config["dropout"] = (
             min(_MAX_DROPOUT, 10 / math.sqrt(len(Z))) if self.dropout == "auto" else self.dropout
         )
+        n_components, covariance = self.n_components, None
         with_mixture = self.prior == "gaussian_mixture"
+        if isinstance(self.prior, GaussianMixture) and not self.prior.started:
+            with_mixture = True
+            n_components, covariance = self.prior.n_components, self.prior.covariance
         if isinstance(self.transforms, str):
-            start = choose_start(Z, weight, with_mixture, self.n_components, rng)
+            if not self.standardize:
+                raise InvalidParameterError(
+                    f"standardize=False needs transforms that know the units of X, got "
+                    f"{self.transforms!r}, which expects columns of unit scale. Give bijections, "
+                    "or set standardize=True."
+                )
+            start = choose_start(Z, weight, with_mixture, n_components, covariance, rng)
         elif with_mixture:
             bijection = _given_bijection(config).double().eval()
             with torch.no_grad():
                 latent, log_det = bijection(torch.from_numpy(Z))
             refuse_outside_support(log_det.numpy())
-            start = mixture_start(latent.numpy(), weight, self.n_components, rng)
+            start = mixture_start(latent.numpy(), weight, n_components, covariance, rng)
         else:
             start = Start()
         config["marginals"] = start.marginals is not None
@@ -279,6 +306,8 @@ class FlowDensity(BaseDensity):
             module.bijection.bijections[-1].start(*_tensors(start.linear))
         if start.mixture is not None:
             module.prior.start(*_tensors(start.mixture))
+        if not isinstance(self.transforms, str):
+            _refuse_missed_latents(module.eval())
 
 
 def _tensors(arrays):
@@ -328,6 +357,20 @@ def _given_bijection(config):
                 "does not have: build it with n_context=0."
             )
     return copy.deepcopy(Compose(steps))
+
+
+def _refuse_missed_latents(module):
+    """Refuse a map that does not reach all that the prior gives: its density would not be one."""
+    with torch.no_grad():
+        latent = module.prior.sample(_N_PROBES, torch.Generator().manual_seed(0))
+        _, log_det = module.bijection.inverse(latent)
+    missed = int((~torch.isfinite(log_det)).sum())
+    if missed:
+        raise InvalidParameterError(
+            f"transforms does not reach {missed} of {_N_PROBES} latents drawn from the prior, so "
+            "the density would not integrate to one. Its last step must map onto all real "
+            "numbers: follow Exp by Log and Sigmoid by Logit, or leave them out."
+        )
 
 
 def _check_width(name, module, n_features):

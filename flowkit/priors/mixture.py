@@ -14,7 +14,8 @@ from ._base import Prior
 class GaussianMixture(Prior):
     """Mixture of Gaussians whose weights, means and covariances are trained.
 
-    Until `start` is called, all components are standard normal.
+    Until `start` is called, all components are standard normal and would be trained alike;
+    estimators start them from a mixture fitted to the data.
 
     Parameters
     ----------
@@ -52,6 +53,7 @@ class GaussianMixture(Prior):
         self.log_diagonal = nn.Parameter(torch.zeros(n_components, n_features))
         if covariance == "full":
             self.off_diagonal = nn.Parameter(torch.zeros(n_components, n_features, n_features))
+        self.register_buffer("started", torch.tensor(False))
 
     @torch.no_grad()
     def start(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
@@ -91,6 +93,7 @@ class GaussianMixture(Prior):
             self.off_diagonal.copy_(factor.triu(1))
         else:
             self.log_diagonal.copy_(-0.5 * covariances.log())
+        self.started.fill_(True)
 
     def _bounded_log_diagonal(self) -> Tensor:
         return self.log_diagonal.clamp(max=-math.log(self._MIN_DEVIATION))
@@ -126,14 +129,15 @@ class GaussianMixture(Prior):
         component = torch.multinomial(
             self.logits.softmax(0), n, replacement=True, generator=generator
         )
-        noise = self.means.new_empty(n, self.n_features).normal_(generator=generator)
+        z = self.means.new_empty(n, self.n_features).normal_(generator=generator)
         diagonal = self._bounded_log_diagonal().exp()
-        if self.covariance == "diag":
-            return self.means[component] + noise / diagonal[component]
-        factor = self.off_diagonal.triu(1) + torch.diag_embed(diagonal)
-        # With precision P P^T, P^-T times white noise has the wanted covariance.
-        identity = torch.eye(self.n_features, dtype=noise.dtype, device=noise.device)
-        root = torch.linalg.solve_triangular(
-            factor.transpose(1, 2), identity.expand_as(factor), upper=False
-        )
-        return self.means[component] + torch.einsum("nij,nj->ni", root[component], noise)
+        for k in component.unique():
+            rows = component == k
+            if self.covariance == "diag":
+                z[rows] /= diagonal[k]
+            else:
+                # With precision P P^T, P^-T times white noise has the wanted covariance.
+                factor = self.off_diagonal[k].triu(1) + torch.diag(diagonal[k])
+                z[rows] = torch.linalg.solve_triangular(factor, z[rows], upper=True, left=False)
+            z[rows] += self.means[k]
+        return z

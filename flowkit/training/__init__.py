@@ -1,6 +1,6 @@
 """Training with skorch: the only part of flowkit that knows it."""
 
-from ._train import TrainingOptions, TrainingRecord, make_net, train
+from ._train import TrainingOptions, TrainingRecord, continue_net, has_parameters, make_net, train
 from .data import Noise, Rows
 from .net import DensityNet
 
@@ -10,6 +10,8 @@ __all__ = [
     "Rows",
     "TrainingOptions",
     "TrainingRecord",
+    "continue_net",
+    "has_parameters",
     "make_net",
     "train",
 ]

@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..exceptions import InvalidParameterError
 from .callbacks import BestWeights, EpochBar, WarmupCosine
 from .data import Noise, Rows
 from .net import DensityNet
+
+HISTORY = ("epoch", "train_log_density", "valid_log_density", "learning_rate", "seconds")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class TrainingOptions:
         What is added to the training rows.
     schedule : bool, default=True
         Whether the learning rate warms up and falls, or stays.
+    max_setbacks : int, default=2
+        How often a non-finite loss may send training back to the best weights.
     """
 
     max_epochs: int
@@ -40,6 +45,7 @@ class TrainingOptions:
     callbacks: Sequence = ()
     verbose: int = 0
     schedule: bool = True
+    max_setbacks: int = 2
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,9 @@ def train(
     FitDivergedError
         If the loss stays non-finite after two returns to the best weights.
     """
+    if not has_parameters(module):
+        start = {"epoch": np.zeros(1, dtype=int), "seconds": np.zeros(1)}
+        return TrainingRecord({name: start.get(name, np.full(1, np.nan)) for name in HISTORY})
     net = make_net(module, holdout, options, generator, len(rows))
     net.fit(rows)
     return _record(net)
@@ -119,6 +128,12 @@ def make_net(
     DensityNet
         The net; its ``fit`` takes `Rows`.
     """
+    for callback in options.callbacks:
+        if not hasattr(callback, "on_train_begin"):
+            raise InvalidParameterError(
+                f"callbacks holds {callback!r}, which is not a skorch callback: expected instances "
+                "of subclasses of skorch.callbacks.Callback."
+            )
     callbacks = [("best_weights", BestWeights(options.patience, options.tol))]
     if options.schedule:
         n_steps = options.max_epochs * -(-n_rows // options.batch_size)
@@ -128,6 +143,7 @@ def make_net(
     return DensityNet(
         module,
         holdout=holdout,
+        max_setbacks=options.max_setbacks,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=options.weight_decay,
         optimizer__fused=_can_fuse(module),
@@ -141,6 +157,42 @@ def make_net(
         device=None,
         verbose=0,
     )
+
+
+def continue_net(net: DensityNet, options: TrainingOptions, generator: torch.Generator) -> None:
+    """Let a net that has trained already go on under other settings.
+
+    Parameters
+    ----------
+    net : DensityNet
+        The net.
+    options : TrainingOptions
+        What holds from now on; callbacks and verbosity stay as they were.
+    generator : torch.Generator
+        Source of order and noise.
+    """
+    net.lr = options.learning_rate
+    net.batch_size = options.batch_size
+    net.iterator_train__noise = options.noise
+    net.iterator_train__generator = generator
+    for group in net.optimizer_.param_groups:
+        group["lr"], group["weight_decay"] = options.learning_rate, options.weight_decay
+
+
+def has_parameters(module: nn.Module) -> bool:
+    """Whether there is anything to train.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Which module.
+
+    Returns
+    -------
+    bool
+        Whether it has parameters.
+    """
+    return any(True for _ in module.parameters())
 
 
 def _can_fuse(module: nn.Module) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+
 import torch
 from skorch import NeuralNet
 
@@ -140,8 +142,7 @@ class DensityNet(NeuralNet):
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt as stop:
-            # Callbacks stop training by KeyboardInterrupt; only Ctrl-C comes at other moments.
-            if method_name == "on_epoch_end":
+            if method_name == "on_epoch_end" and _raised_by_callback(stop):
                 raise StopTraining from stop
             raise
         if method_name == "on_epoch_end" and self.best_weights.stop_:
@@ -158,3 +159,14 @@ class DensityNet(NeuralNet):
         finally:
             self.notify("on_train_end", X=X, y=y)
         return self
+
+
+def _raised_by_callback(stop: KeyboardInterrupt) -> bool:
+    """Whether a callback raised it to end training, as skorch's do, and not the user by Ctrl-C."""
+    frame = stop.__traceback__
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    code = frame.tb_frame.f_code
+    # Ctrl-C strikes anywhere; a callback's own raise stands on a line of its method.
+    line = linecache.getline(code.co_filename, frame.tb_lineno)
+    return code.co_name == "on_epoch_end" and line.strip().startswith("raise")

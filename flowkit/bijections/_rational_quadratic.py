@@ -46,14 +46,14 @@ def rational_quadratic(
     """
     if torch.is_grad_enabled() and (value.requires_grad or parameters.requires_grad):
         return _Spline.apply(value, parameters, bound, inverse, compile)
-    forward, _ = _kernels(compile)
-    return forward(value, parameters, _matrix_for(value, parameters, bound), bound, inverse)[:2]
+    evaluate = _kernels(compile)[0]
+    return evaluate(value, parameters, _matrix_for(value, parameters, bound), bound, inverse)
 
 
 class _Spline(torch.autograd.Function):
     @staticmethod
     def forward(ctx, value, parameters, bound, inverse, compile):
-        forward, _ = _kernels(compile)
+        forward = _kernels(compile)[1]
         matrix = _matrix_for(value, parameters, bound)
         out, log_slope, *kept = forward(value, parameters, matrix, bound, inverse)
         # Of value and result, the one on the side of the data.
@@ -65,14 +65,14 @@ class _Spline(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad_out, grad_log_slope):
         bound, inverse, compile = ctx.settings
-        _, backward = _kernels(compile)
+        backward = _kernels(compile)[2]
         grads = backward(grad_out, grad_log_slope, *ctx.saved_tensors, bound, inverse)
         return *grads, None, None, None
 
 
 @functools.cache
 def _kernels(compile: bool):
-    kernels = (_forward, _backward)
+    kernels = (_evaluate, _forward, _backward)
     return tuple(torch.compile(k) for k in kernels) if compile else kernels
 
 
@@ -132,6 +132,13 @@ def _forward(
     out = torch.where(inside, out, value)
     log_slope = torch.where(inside, -log_slope if inverse else log_slope, 0.0)
     return out, log_slope, sizes, pair, near, raw
+
+
+def _evaluate(
+    value: Tensor, parameters: Tensor, matrix: Tensor, bound: float, inverse: bool
+) -> tuple[Tensor, ...]:
+    """`_forward` alone: compiled, it need not write what only the gradient reads."""
+    return _forward(value, parameters, matrix, bound, inverse)[:2]
 
 
 def _backward(

@@ -37,7 +37,7 @@ def X():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "score_samples", "transform"])
 def test_missing_and_infinite_values_name_the_columns(X, bad, method):
-    frame = pd.DataFrame(X, columns=["age", "height", "weight"])
+    frame = pd.DataFrame(X.copy(), columns=["age", "height", "weight"])
     density = small().fit(frame)
     frame.loc[3, "height"] = bad
     frame.loc[9, "weight"] = bad

@@ -30,36 +30,19 @@ BY_HAND = [
 ]
 
 
-# One of each class and of each code path by default, all of the table among the slow tests.
-DEFAULT = ("default", "spline_autoregressive", "float64")
-OTHERS = tuple(name for name in ESTIMATORS if name not in DEFAULT)
-
-
-def scikit_learn_checks(names):
-    return parametrize_with_checks(
-        [ESTIMATORS[name](max_epochs=2) for name in names],
-        expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
-        xfail_strict=True,
-    )
-
-
-@scikit_learn_checks(DEFAULT)
+@parametrize_with_checks(
+    [build(max_epochs=2) for build in ESTIMATORS.values()],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+    xfail_strict=True,
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.slow
-@scikit_learn_checks(OTHERS)
-def test_scikit_learn_checks_of_the_whole_table(estimator, check):
-    check(estimator)
-
-
 @pytest.mark.parametrize("check", BY_HAND, ids=lambda check: check.__name__)
-@pytest.mark.parametrize(
-    "name", [*DEFAULT, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
-)
-def test_checks_that_scikit_learn_calls_only_by_hand(name, check):
-    estimator = ESTIMATORS[name](max_epochs=2)
+@pytest.mark.parametrize("build", ESTIMATORS.values(), ids=ESTIMATORS)
+def test_checks_that_scikit_learn_calls_only_by_hand(build, check):
+    estimator = build(max_epochs=2)
     check(type(estimator).__name__, estimator)
 
 

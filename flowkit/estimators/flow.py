@@ -31,6 +31,19 @@ _STEPS = {
     "spline_autoregressive": SplineAutoregressive,
     "affine_autoregressive": AffineAutoregressive,
 }
+# What the module is built from.
+_SHAPE = (
+    "transforms",
+    "n_transforms",
+    "hidden_units",
+    "n_hidden_layers",
+    "n_bins",
+    "tail_bound",
+    "dropout",
+    "prior",
+    "n_components",
+    "compile",
+)
 _MAX_DROPOUT = 0.3
 # Draws of the prior that a given map must reach.
 _N_PROBES = 1000
@@ -179,19 +192,7 @@ class FlowDensity(BaseDensity):
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
     }
 
-    _shaping_parameters = (
-        *BaseDensity._shaping_parameters,
-        "transforms",
-        "n_transforms",
-        "hidden_units",
-        "n_hidden_layers",
-        "n_bins",
-        "tail_bound",
-        "dropout",
-        "prior",
-        "n_components",
-        "compile",
-    )
+    _shaping_parameters = (*BaseDensity._shaping_parameters, *_SHAPE)
 
     def __init__(
         self,
@@ -253,19 +254,7 @@ class FlowDensity(BaseDensity):
         self.verbose = verbose
 
     def _configure(self, Z, weight, rng):
-        config = {
-            name: copy.deepcopy(getattr(self, name))
-            for name in (
-                "transforms",
-                "n_transforms",
-                "hidden_units",
-                "n_hidden_layers",
-                "n_bins",
-                "tail_bound",
-                "prior",
-                "compile",
-            )
-        }
+        config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = Z.shape[1]
         config["dropout"] = (
             min(_MAX_DROPOUT, 10 / math.sqrt(len(Z))) if self.dropout == "auto" else self.dropout

@@ -593,6 +593,16 @@ def test_a_mixture_that_was_not_started_is_started_from_data():
     torch.testing.assert_close(kept.module_.prior.means.float(), started.means, rtol=0, atol=1e-6)
 
 
+def test_frozen_parameters_of_given_bijections_stay_frozen(X):
+    affine = b.ElementwiseAffine(3).requires_grad_(False)
+    density = FlowDensity([affine, b.LULinear(3)], prior="normal", max_epochs=3, random_state=0)
+    density.fit(X)
+    kept, trained = density.module_.bijection.bijections
+    assert not kept.raw.requires_grad
+    assert torch.equal(kept.raw, torch.zeros_like(kept.raw))
+    assert trained.bias.abs().sum() > 0
+
+
 def test_own_prior_is_used(X):
     density = FlowDensity(**{**SMALL, "prior": p.StudentT(3, learnable=True)}).fit(X)
     assert isinstance(density.module_.prior, p.StudentT)

@@ -143,9 +143,12 @@ class BaseDensity(
         Raises
         ------
         InvalidDataError
-            If a column overflows, or fewer than two rows have a positive weight.
+            If a column overflows, or too few rows have a positive weight: two are needed in the
+            first call, one later.
+        ChangedParameterError
+            If a parameter that shapes the module was changed since the first call.
         FitDivergedError
-            If the loss stays non-finite after two returns to the best weights.
+            If the loss is not finite; the estimator stays as it was before the chunk.
         """
         # Taken out, so that a failed epoch cannot leave half a step in it.
         trainer = self.__dict__.pop("_trainer", None)
@@ -428,7 +431,7 @@ class BaseDensity(
 
     def _adopt(self, module):
         set_dropout_generator(module, None)
-        self.module_ = module.to(dtype=torch.float64).eval().requires_grad_(True)
+        self.module_ = module.to(dtype=torch.float64).eval()
 
     def _split(self, n, streams):
         """Indices of training rows and of the hold-out, or None for the latter."""

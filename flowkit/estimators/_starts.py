@@ -148,8 +148,8 @@ def _start_without_marginals(Z, with_mixture, n_components, covariance, rng) -> 
     matrix, bias = _whitening(Z)
     white = Z @ matrix.T + bias
     log_det = len(Z) * np.linalg.slogdet(matrix)[1]
-    linear_penalty = np.log(len(Z)) * Z.shape[1] * (Z.shape[1] + 3) / 2
     if not with_mixture:
+        linear_penalty = np.log(len(Z)) * Z.shape[1] * (Z.shape[1] + 3) / 2
         bic = (white**2 + np.log(2 * np.pi)).sum() - 2 * log_det + linear_penalty
         return Start(None, (matrix, bias)), bic
     mixture = fit_gaussian_mixture(white, n_components, covariance, rng)

@@ -172,12 +172,13 @@ def train_early_stopped(flow: Any, X: Any, budget: float, patience: int = 20) ->
     flow.load_state_dict(best_weights)
 
 
-def fit_flowkit(**parameters: Any) -> Fit:
+def fit_flowkit(estimator: str, **parameters: Any) -> Fit:
     def fit(X: np.ndarray, seed: int, budget: float) -> Score:
-        from flowkit import FlowDensity
+        import flowkit
 
         callbacks = [time_limit(budget)]
-        return FlowDensity(random_state=seed, callbacks=callbacks, **parameters).fit(X).score
+        density = getattr(flowkit, estimator)(random_state=seed, callbacks=callbacks, **parameters)
+        return density.fit(X).score
 
     return fit
 
@@ -202,14 +203,15 @@ METHODS: dict[str, tuple[str, Fit]] = {
     "KernelDensity": ("sklearn.neighbors", fit_kernel),
     "zuko MAF": ("zuko", fit_zuko("MAF")),
     "zuko NSF": ("zuko", fit_zuko("NSF")),
-    "flowkit": ("flowkit", fit_flowkit()),
+    "flowkit": ("flowkit", fit_flowkit("FlowDensity")),
+    "fractal": ("flowkit", fit_flowkit("FractalFlowDensity")),
 }
 
 
 def parse_variant(words: list[str]) -> tuple[str, dict[str, Any]]:
-    """`NAME KEY=VALUE ...` to a name and the parameters of a FlowDensity."""
+    """`NAME [estimator=CLASS] KEY=VALUE ...` to a name, the class and its parameters."""
     name, *settings = words
-    parameters = {}
+    parameters: dict[str, Any] = {"estimator": "FlowDensity"}
     for setting in settings:
         key, _, text = setting.partition("=")
         try:
@@ -363,7 +365,8 @@ def parse_arguments() -> argparse.Namespace:
         action="append",
         default=[],
         metavar=("NAME", "KEY=VALUE"),
-        help="one more column: a FlowDensity with these parameters (may be repeated)",
+        help="one more column: a FlowDensity, or the class that estimator=CLASS names, with these "
+        "parameters (may be repeated)",
     )
     parser.add_argument("--resume", action="store_true", help="keep the fits in --output")
     parser.add_argument(

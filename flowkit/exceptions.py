@@ -11,6 +11,7 @@ __all__ = [
     "FlowkitWarning",
     "InvalidDataError",
     "InvalidParameterError",
+    "MissingDependencyError",
     "NoHoldOutWarning",
     "OutsideSupportError",
     "ShapeError",
@@ -44,6 +45,10 @@ class ChangedParameterError(InvalidParameterError):
 
 class DeviceUnavailableError(InvalidParameterError):
     """The requested device does not exist on this machine."""
+
+
+class MissingDependencyError(FlowkitError, ImportError):
+    """An optional package is not installed; the message holds the command that installs it."""
 
 
 class ShapeError(FlowkitError, ValueError):

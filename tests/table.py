@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from flowkit import FlowDensity
+from flowkit import FlowDensity, FractalFlowDensity
 from flowkit import bijections as b
 from flowkit import priors as p
 
@@ -80,6 +80,20 @@ BIJECTIONS = [
         lambda d: b.SplineAutoregressive(d, 3, **NET),
         n_context=3,
     ),
+    _case("fractal_coupling", lambda d: b.FractalCoupling(d, **NET)),
+    _case("fractal_coupling_plain", lambda d: b.FractalCoupling(d, n_levels=0, **NET)),
+    _case(
+        "fractal_coupling_affine_tied_reverse",
+        lambda d: b.FractalCoupling(d, coupling="affine", tied=True, reverse=True, **NET),
+    ),
+    _case("fractal_coupling_context", lambda d: b.FractalCoupling(d, 3, **NET), n_context=3),
+    _case("fractal_coupling_kan", lambda d: b.FractalCoupling(d, conditioner="kan", **NET)),
+    _case("fractal_autoregressive", lambda d: b.FractalAutoregressive(d, **NET)),
+    _case(
+        "fractal_autoregressive_context",
+        lambda d: b.FractalAutoregressive(d, 3, reverse=True, **NET),
+        n_context=3,
+    ),
     _case("inverse", lambda d: b.Inverse(b.SplineCoupling(d, **NET))),
     _case("compose", _two_steps, starts_at_identity=False),
 ]
@@ -103,6 +117,23 @@ def _mixture(covariance):
     return build
 
 
+def _topic(groups=None, **options):
+    def build(d):
+        prior = p.Topic(d, 3, groups and groups(d), **options)
+        with torch.no_grad():
+            generator = torch.Generator().manual_seed(0)
+            for parameter in prior.parameters():
+                parameter.add_(0.5 * torch.randn(parameter.shape, generator=generator))
+        return prior
+
+    return build
+
+
+def _two_groups(d):
+    """Of different sizes, and interleaved, where there are columns enough."""
+    return [list(range(0, d, 2)), list(range(1, d, 2))] if d > 1 else [[0]]
+
+
 PRIORS = {
     "normal": p.Normal,
     "normal_learnable": lambda d: p.Normal(d, scale=0.7, learnable=True),
@@ -112,6 +143,10 @@ PRIORS = {
     "student_t_learnable": lambda d: p.StudentT(d, 3.0, scale=0.5, learnable=True),
     "gaussian_mixture_full": _mixture("full"),
     "gaussian_mixture_diag": _mixture("diag"),
+    "topic": _topic(),
+    "topic_groups_full": _topic(_two_groups, covariance="full"),
+    "topic_few_nodes": _topic(_two_groups, nodes=5),
+    "topic_one_hot": _topic(_two_groups, nodes="one_hot"),
 }
 
 _SMALL = {
@@ -121,6 +156,15 @@ _SMALL = {
     "random_state": 0,
 }
 
+_SMALL_FRACTAL = {"n_topics": 3, "n_blocks": 2, "hidden_units": 16, "max_epochs": 4}
+
+
+def _fractal(**parameters):
+    return lambda **kw: FractalFlowDensity(
+        **{**_SMALL_FRACTAL, "random_state": 0, **parameters, **kw}
+    )
+
+
 ESTIMATORS = {
     "default": lambda **kw: FlowDensity(**{**_SMALL, **kw}),
     "affine_coupling": lambda **kw: FlowDensity("affine_coupling", **{**_SMALL, **kw}),
@@ -129,6 +173,10 @@ ESTIMATORS = {
     "normal_prior": lambda **kw: FlowDensity(prior="normal", **{**_SMALL, **kw}),
     "laplace_prior": lambda **kw: FlowDensity(prior="laplace", **{**_SMALL, **kw}),
     "student_t_prior": lambda **kw: FlowDensity(prior="student_t", **{**_SMALL, **kw}),
+    "fractal": _fractal(),
+    "fractal_groups_kmeans": _fractal(n_word_groups=1, lda_backend=None, n_levels=1),
+    "fractal_autoregressive_kan": _fractal(fractal="autoregressive", conditioner="kan"),
+    "fractal_mixture_affine": _fractal(prior="gaussian_mixture", coupling="affine", tied=True),
     "float64": lambda **kw: FlowDensity(dtype="float64", **{**_SMALL, **kw}),
 }
 

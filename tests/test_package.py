@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 
 import flowkit
-from flowkit import bijections, estimators, exceptions, inspection, modules, nets, priors, training
+from flowkit import (
+    bijections,
+    estimators,
+    exceptions,
+    inspection,
+    modules,
+    nets,
+    priors,
+    topics,
+    training,
+)
 
 ROOT = Path(flowkit.__file__).parent
 
@@ -23,7 +33,8 @@ FLOORS = {
     "priors": {"exceptions"},
     "modules": {"exceptions", "bijections", "priors", "nets"},
     "training": {"exceptions"},
-    "estimators": {"exceptions", "bijections", "priors", "modules", "nets", "training"},
+    "topics": {"exceptions"},
+    "estimators": {"exceptions", "bijections", "priors", "modules", "nets", "topics", "training"},
     "inspection": {"exceptions", "estimators"},
 }
 TORCH_ONLY = ("nets", "bijections", "priors", "modules")
@@ -56,7 +67,7 @@ def test_dependencies_point_downward(floor):
 
 def test_importing_is_cheap_in_dependencies():
     code = (
-        "import sys, flowkit, flowkit.inspection;"
+        "import sys, flowkit, flowkit.inspection, flowkit.topics;"
         "print([m for m in ('gensim', 'matplotlib', 'dask') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -82,7 +93,18 @@ def test_package_is_typed_and_versioned():
 
 @pytest.mark.parametrize(
     "module",
-    [flowkit, bijections, estimators, exceptions, inspection, modules, nets, priors, training],
+    [
+        flowkit,
+        bijections,
+        estimators,
+        exceptions,
+        inspection,
+        modules,
+        nets,
+        priors,
+        topics,
+        training,
+    ],
     ids=lambda module: module.__name__,
 )
 def test_every_public_name_exists_and_is_documented(module):

@@ -15,6 +15,7 @@ from .elementwise import (
     Softplus,
     Tanh,
 )
+from .fractal import FractalAutoregressive, FractalCoupling
 from .linear import LULinear, Permutation
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "ElementwiseAffine",
     "ElementwiseSpline",
     "Exp",
+    "FractalAutoregressive",
+    "FractalCoupling",
     "Inverse",
     "LULinear",
     "Log",

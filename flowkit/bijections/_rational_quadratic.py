@@ -1,8 +1,8 @@
 """The rational-quadratic spline kernel, with its gradient by hand: the hot path of spline flows.
 
-Values are ``(d, n)``, unconstrained parameters ``(3 * n_bins - 1, d, n)``: widths, heights and
-interior slopes, each bin one contiguous plane. Autograd would walk through some forty nodes a
-spline; the closed form needs one.
+Values are ``(d, n)``, unconstrained parameters ``(3 * n_bins - 1, d, n)``, or ``(.., d, 1)`` where
+rows share them: widths, heights and interior slopes, each bin one contiguous plane. Autograd would
+walk through some forty nodes a spline; the closed form needs one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def rational_quadratic(
 
     Parameters
     ----------
-    value : Tensor of shape (d, n)
+    value : Tensor of shape (d, n) or (.., d, n)
         Where to evaluate.
-    parameters : Tensor of shape (3 * n_bins - 1, d, n)
-        Unconstrained parameters; zeros give the identity.
+    parameters : Tensor of shape (3 * n_bins - 1, .., d, n) or (3 * n_bins - 1, .., d, 1)
+        Unconstrained parameters, of every row or shared by the rows; zeros give the identity.
     bound : float
         Half-width of the interval.
     inverse : bool
@@ -41,7 +41,7 @@ def rational_quadratic(
 
     Returns
     -------
-    out, log_slope : Tensor of shape (d, n)
+    out, log_slope : Tensor of the shape of `value`
         Result and log derivative of this direction.
     """
     if torch.is_grad_enabled() and (value.requires_grad or parameters.requires_grad):
@@ -97,14 +97,16 @@ def _forward(
 ) -> tuple[Tensor, ...]:
     n_bins = matrix.shape[1]
     clamped = value.clamp(-bound, bound)
-    sizes = parameters[: 2 * n_bins].reshape(2, n_bins, *value.shape).softmax(1)
-    knots = torch.matmul(matrix, sizes.view(2, n_bins, -1)).view(2, n_bins + 1, *value.shape)
+    own = parameters.shape[1:]
+    sizes = parameters[: 2 * n_bins].reshape(2, n_bins, *own).softmax(1)
+    knots = torch.matmul(matrix, sizes.view(2, n_bins, -1)).view(2, n_bins + 1, *own)
     index = (clamped >= knots[1 if inverse else 0, 1:-1]).sum(0)
     pair = torch.stack((index, index + 1))
-    near = knots.gather(1, pair.expand(2, *pair.shape))
+    near = knots.expand(2, n_bins + 1, *value.shape).gather(1, pair.expand(2, *pair.shape))
     (x0, x1), (y0, y1) = near.unbind()
     edge = torch.zeros_like(parameters[:1])
-    raw = torch.cat((edge, parameters[2 * n_bins :], edge)).gather(0, pair)
+    raw = torch.cat((edge, parameters[2 * n_bins :], edge))
+    raw = raw.expand(n_bins + 1, *value.shape).gather(0, pair)
     slope0, slope1 = (F.softplus(raw + SLOPE_SHIFT) + MIN_SLOPE).unbind()
 
     width, height = x1 - x0, y1 - y0
@@ -202,9 +204,13 @@ def _backward(
     by_near = torch.stack((-by_t / width - by_width, by_width, grad_y - by_height, by_height))
     by_knots = near.new_zeros(2, n_bins + 1, *x.shape)
     by_knots = by_knots.scatter(1, pair.expand(2, *pair.shape), by_near.view_as(near))
+    if by_knots.shape[2:] != sizes.shape[2:]:
+        by_knots = by_knots.sum(-1, keepdim=True)
     by_sizes = torch.matmul(matrix.t(), by_knots.view(2, n_bins + 1, -1)).view_as(sizes)
     by_sizes = torch._softmax_backward_data(by_sizes, sizes, 1, sizes.dtype)
     by_raw = torch.stack((by_slope0, by_slope1)) * torch.sigmoid(raw + SLOPE_SHIFT)
     by_slopes = near.new_zeros(n_bins + 1, *x.shape).scatter(0, pair, by_raw)
-    grad_parameters = torch.cat((by_sizes.view(2 * n_bins, *x.shape), by_slopes[1:-1]))
+    if by_slopes.shape[1:] != sizes.shape[2:]:
+        by_slopes = by_slopes.sum(-1, keepdim=True)
+    grad_parameters = torch.cat((by_sizes.view(2 * n_bins, *sizes.shape[2:]), by_slopes[1:-1]))
     return grad_value, grad_parameters

@@ -1,7 +1,8 @@
 """Monotone maps of one number: the atoms of couplings, autoregressions and element-wise maps.
 
-Values have shape ``(d, n)`` and parameters ``(n_parameters, d, n)``: rows last, so that each
-parameter is one contiguous plane. All-zero parameters give the identity.
+Values have shape ``(d, n)`` and parameters ``(n_parameters, d, n)``, or ``(n_parameters, d, 1)``
+where all rows share them: rows last, so that each parameter is one contiguous plane. All-zero
+parameters give the identity.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ class Affine:
 
     def forward(self, x: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         log_scale = self._log_scale(parameters[0])
-        return x * log_scale.exp() + parameters[1], log_scale
+        return x * log_scale.exp() + parameters[1], log_scale.expand_as(x)
 
     def inverse(self, y: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         log_scale = self._log_scale(parameters[0])
-        return (y - parameters[1]) * torch.exp(-log_scale), -log_scale
+        return (y - parameters[1]) * torch.exp(-log_scale), -log_scale.expand_as(y)
 
 
 class RationalQuadraticSpline:

@@ -24,9 +24,9 @@ class _LearnedElementwise(Bijection):
         self.net = ResidualMLP(n_context, self.raw.numel(), **net_options) if n_context else None
 
     def _parameters_for(self, x: Tensor, context: Tensor | None) -> Tensor:
-        parameters = self.raw[:, :, None].expand(*self.raw.shape, x.shape[0])
+        parameters = self.raw[:, :, None]
         if self.net is not None:
-            parameters = parameters + self.net(context).t().reshape(parameters.shape)
+            parameters = parameters + self.net(context).t().reshape(*self.raw.shape, -1)
         return parameters
 
     def _forward(self, x, context):
@@ -136,14 +136,21 @@ class ActNorm(Bijection):
         self.shift = nn.Parameter(torch.zeros(n_features))
         self.register_buffer("started", torch.tensor(False))
 
-    def _start(self, x: Tensor) -> None:
-        with torch.no_grad():
-            deviation = x.std(0, correction=0)
-            # A column without spread gives no scale to start from.
-            deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
-            self.log_scale.copy_(-deviation.log().clamp(-self._MAX_LOG_SCALE, self._MAX_LOG_SCALE))
-            self.shift.copy_(-x.mean(0) * self.log_scale.exp())
-            self.started.fill_(True)
+    @torch.no_grad()
+    def start(self, x: Tensor) -> None:
+        """Centre and scale to unit deviation.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows that shall come out so.
+        """
+        deviation = x.std(0, correction=0)
+        # A column without spread gives no scale to start from.
+        deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+        self.log_scale.copy_(-deviation.log().clamp(-self._MAX_LOG_SCALE, self._MAX_LOG_SCALE))
+        self.shift.copy_(-x.mean(0) * self.log_scale.exp())
+        self.started.fill_(True)
 
     def _bounded(self, x: Tensor) -> tuple[Tensor, Tensor]:
         log_scale = self.log_scale.clamp(-self._MAX_LOG_SCALE, self._MAX_LOG_SCALE)
@@ -151,7 +158,7 @@ class ActNorm(Bijection):
 
     def _forward(self, x, context):
         if self.training and not self.started:
-            self._start(x)
+            self.start(x)
         log_scale, log_det = self._bounded(x)
         return x * log_scale.exp() + self.shift, log_det
 
@@ -177,12 +184,25 @@ class Exp(Bijection):
 
 
 class Sigmoid(Bijection):
-    """``z = 1 / (1 + exp(-x))``, onto (0, 1); `Logit` is its inverse."""
+    """``z = shift + 1 / (1 + exp(-x))``, onto (shift, 1 + shift); `Logit` is its inverse.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    shift : float, default=0.0
+        Lower end of the interval.
+    """
+
+    def __init__(self, n_features: int, shift: float = 0.0):
+        super().__init__(n_features)
+        self.shift = shift
 
     def _forward(self, x, context):
-        return torch.sigmoid(x), (F.logsigmoid(x) + F.logsigmoid(-x)).sum(1)
+        return torch.sigmoid(x) + self.shift, (F.logsigmoid(x) + F.logsigmoid(-x)).sum(1)
 
     def _inverse(self, z, context):
+        z = z - self.shift
         inside, z = _inside(z, (z > 0) & (z < 1), 0.5)
         log_z, log_rest = z.log(), torch.log1p(-z)
         return log_z - log_rest, _masked_sum(-log_z - log_rest, inside)
@@ -270,16 +290,18 @@ class Log(Inverse):
 
 
 class Logit(Inverse):
-    """``z = log(x / (1 - x))`` of columns within (0, 1).
+    """``z = log(x / (1 - x))`` of columns within (0, 1), or of an interval shifted by `shift`.
 
     Parameters
     ----------
     n_features : int
         Number of columns.
+    shift : float, default=0.0
+        Lower end of the interval.
     """
 
-    def __init__(self, n_features: int):
-        super().__init__(Sigmoid(n_features))
+    def __init__(self, n_features: int, shift: float = 0.0):
+        super().__init__(Sigmoid(n_features, shift))
 
 
 def _inside(value: Tensor, inside: Tensor, safe: float) -> tuple[Tensor, Tensor]:

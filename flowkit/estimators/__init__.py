@@ -2,5 +2,6 @@
 
 from ._base import BaseDensity
 from .flow import FlowDensity
+from .fractal import FractalFlowDensity
 
-__all__ = ["BaseDensity", "FlowDensity"]
+__all__ = ["BaseDensity", "FlowDensity", "FractalFlowDensity"]

@@ -41,7 +41,9 @@ from ._parameters import SuggestingEstimator
 from ._streams import Streams
 
 # Rows that go through the module at once: few enough for the cache, many enough for the calls.
-_CHUNK = 4096
+_MAX_CHUNK = 4096
+_MIN_CHUNK = 64
+_CHUNK_VALUES = 2**18
 _MIN_HOLDOUT_ROWS = 3
 _MIN_TRAINING_ROWS = 10
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -52,8 +54,9 @@ class BaseDensity(
 ):
     """Base class of densities that are trained by gradient descent.
 
-    Subclasses implement ``_configure(Z, weight, rng)``, which settles all that the shape of the
-    module depends on as a dict of plain values, and what it starts from as a dict of arrays;
+    Subclasses implement ``_configure(X, Z, weight, rng)``, which settles, from rows as they are
+    and standardised, all that the shape of the module depends on as a dict of plain values, and
+    what it starts from;
     ``_build(config, generator)``, which makes an untrained module of the former; and
     ``_start(module, start)``, which puts the latter into it.
     """
@@ -232,12 +235,16 @@ class BaseDensity(
             If `n_samples` is less than one.
         """
         check_is_fitted(self)
+        return self._sample(n_samples, random_state, self.module_.prior.sample)
+
+    def _sample(self, n_samples, random_state, draw):
+        """Rows of the latents that ``draw(n, generator)`` gives."""
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise InvalidDataError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
         generator = torch.Generator(self._torch_device())
         generator.manual_seed(int(check_random_state(random_state).randint(2**31 - 1)))
         with torch.inference_mode():
-            Z = self.module_.prior.sample(int(n_samples), generator).cpu().numpy()
+            Z = draw(int(n_samples), generator).cpu().numpy()
         return self._unstandardise(self._map_rows(self.module_.decode, Z))
 
     def transform(self, X):
@@ -337,6 +344,20 @@ class BaseDensity(
         win every comparison on it.
         """
         device = self._resolve_device()
+        self._settle_columns(X, weight)
+        self._device = str(device)
+        self._dtype = self.dtype
+        self._shaped_by = {name: getattr(self, name) for name in self._shaping_parameters}
+        Z = self._noisy(self._standardise(X[training]), streams.start)
+        seen = None if weight is None else weight[training]
+        self._config, start = self._configure(X[training], Z, seen, streams.start)
+        module = self._build(self._config, streams.weights)
+        self._start(module, start)
+        self.module_ = module.to(device=device, dtype=torch.float64).eval()
+        self.n_iter_ = 0
+
+    def _settle_columns(self, X, weight):
+        """Place, scale and width of the noise of every column."""
         location, scale, constant = location_and_scale(X, weight, self._names())
         warn_constant(constant, self._names())
         widths = noise_widths(X, constant, self.dequantize)
@@ -345,29 +366,19 @@ class BaseDensity(
         else:
             location, scale = np.zeros_like(location), np.ones_like(scale)
         self.location_, self.scale_, self.dequantization_ = location, scale, widths
-        self._device = str(device)
-        self._dtype = self.dtype
-        self._shaped_by = {name: getattr(self, name) for name in self._shaping_parameters}
-        Z = self._noisy(self._standardise(X[training]), streams.start)
-        seen = None if weight is None else weight[training]
-        self._config, start = self._configure(Z, seen, streams.start)
-        module = self._build(self._config, streams.weights)
-        self._start(module, start)
-        self.module_ = module.to(device=device, dtype=torch.float64).eval()
-        self.n_iter_ = 0
 
     def _noisy(self, Z, rng):
         """Z with the ties of its columns spread out."""
         widths = self.dequantization_ / self.scale_
         return Z + widths * rng.uniform(-0.5, 0.5, Z.shape) if widths.any() else Z
 
-    def _configure(self, Z, weight, rng) -> tuple[dict, dict]:
+    def _configure(self, X, Z, weight, rng):
         raise NotImplementedError
 
     def _build(self, config: dict, generator) -> torch.nn.Module:
         raise NotImplementedError
 
-    def _start(self, module, start: dict) -> None:
+    def _start(self, module, start) -> None:
         raise NotImplementedError
 
     def _train(self, X, weight, training, holdout, streams):
@@ -511,10 +522,11 @@ class BaseDensity(
     def _map_rows(self, function, Z):
         """Apply a function of the module to rows, chunk by chunk."""
         device = self._torch_device()
+        size = int(np.clip(_CHUNK_VALUES // Z.shape[1], _MIN_CHUNK, _MAX_CHUNK))
         with torch.inference_mode():
             chunks = [
-                function(torch.from_numpy(Z[i : i + _CHUNK]).to(device)).cpu().numpy()
-                for i in range(0, len(Z), _CHUNK)
+                function(torch.from_numpy(Z[i : i + size]).to(device)).cpu().numpy()
+                for i in range(0, len(Z), size)
             ]
         return np.concatenate(chunks)
 

@@ -86,7 +86,7 @@ def choose_start(
     Start
         The start.
     """
-    Z = _draw(Z, weight, rng)
+    Z = Z[draw_rows(len(Z), weight, rng)]
     d = Z.shape[1]
     starts = [_start_without_marginals(Z, with_mixture, n_components, covariance, rng)]
     knots = normal_score_knots(Z)
@@ -108,21 +108,41 @@ def mixture_start(
     rng: np.random.RandomState,
 ) -> Start:
     """The start of a flow whose map is given: a mixture of its latents; parameters as above."""
-    mixture = fit_gaussian_mixture(_draw(latent, weight, rng), n_components, covariance, rng)
+    rows = latent[draw_rows(len(latent), weight, rng)]
+    mixture = fit_gaussian_mixture(rows, n_components, covariance, rng)
     return Start(mixture=_parts(mixture), covariance=mixture.covariance_type)
 
 
-def _draw(Z: np.ndarray, weight: np.ndarray | None, rng: np.random.RandomState) -> np.ndarray:
-    """Rows for the search, each as often as its weight says."""
-    n, n_drawn = len(Z), min(len(Z), _MAX_ROWS)
+def draw_rows(
+    n: int, weight: np.ndarray | None, rng: np.random.RandomState, max_rows: int = _MAX_ROWS
+) -> np.ndarray:
+    """Indices of rows for a search, each as often as its weight says.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    weight : ndarray of shape (n,) or None
+        Weights of the rows.
+    rng : RandomState
+        Source of randomness.
+    max_rows : int, default=5000
+        Most rows drawn.
+
+    Returns
+    -------
+    ndarray of int
+        All rows in order where there are few and of one weight.
+    """
+    n_drawn = min(n, max_rows)
     if weight is None or np.ptp(weight) == 0:
-        return Z if n <= _MAX_ROWS else Z[rng.choice(n, size=n_drawn, replace=False)]
+        return np.arange(n) if n <= max_rows else rng.choice(n, size=n_drawn, replace=False)
     # Even steps through the cumulative weights repeat no row that weighs no more than others.
     steps = (np.arange(n_drawn) + rng.uniform()) / n_drawn
     order = rng.permutation(n)
     cumulative = np.cumsum(weight[order])
     chosen = order[np.searchsorted(cumulative, steps * cumulative[-1])]
-    return Z[np.sort(chosen)]
+    return np.sort(chosen)
 
 
 def _parts(mixture: GaussianMixture) -> tuple[np.ndarray, ...]:
@@ -145,7 +165,7 @@ def normal_score_knots(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _start_without_marginals(Z, with_mixture, n_components, covariance, rng) -> tuple[Start, float]:
-    matrix, bias = _whitening(Z)
+    matrix, bias = whitening(Z)
     white = Z @ matrix.T + bias
     log_det = len(Z) * np.linalg.slogdet(matrix)[1]
     if not with_mixture:
@@ -158,8 +178,8 @@ def _start_without_marginals(Z, with_mixture, n_components, covariance, rng) -> 
     return start, mixture.bic(white) - 2 * log_det
 
 
-def _whitening(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Symmetric matrix and bias that give Z zero mean and unit covariance."""
+def whitening(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Symmetric matrix and bias that give Z zero mean and unit covariance, as far as it goes."""
     mean = Z.mean(0)
     covariance = np.atleast_2d(np.cov(Z, rowvar=False, bias=True))
     if len(Z) < _ROWS_A_FEATURE * Z.shape[1]:

@@ -253,7 +253,7 @@ class FlowDensity(BaseDensity):
         self.callbacks = callbacks
         self.verbose = verbose
 
-    def _configure(self, Z, weight, rng):
+    def _configure(self, X, Z, weight, rng):
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = Z.shape[1]
         config["dropout"] = (

@@ -1,7 +1,10 @@
 """Conditioner networks; their last layer starts at zero, so that flows start at the identity."""
 
 from ._layers import set_dropout_generator
+from .conv import ConvNet
+from .grouped import GroupedMLP
+from .kan import KAN
 from .made import MADE
 from .mlp import ResidualMLP
 
-__all__ = ["MADE", "ResidualMLP", "set_dropout_generator"]
+__all__ = ["KAN", "MADE", "ConvNet", "GroupedMLP", "ResidualMLP", "set_dropout_generator"]

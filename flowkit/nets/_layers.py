@@ -53,8 +53,64 @@ class Linear(nn.Module):
         return torch.addmm(self.bias[:, None], weight, x.t()).t()
 
 
+class GroupedLinear(nn.Module):
+    """``y = W x + b`` for groups side by side, each with its own weights or all with the same.
+
+    Rows come last: the input is ``(n_groups, in_features, n)``, the output
+    ``(n_groups, out_features, n)``.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Sizes; `in_features` may be 0, the output then is the bias.
+    n_groups : int, default=1
+        Number of groups.
+    zero : bool, default=False
+        Whether to start at zero instead of at random.
+    tied : bool, default=False
+        Whether all groups share one set of weights.
+    generator : torch.Generator, optional
+        Source of the starting weights; torch's global one by default.
+
+    Attributes
+    ----------
+    weight : Parameter of shape (n_groups, out_features, in_features)
+        One matrix a group; the first axis is 1 if tied.
+    bias : Parameter of shape (n_groups, out_features)
+        One vector a group; the first axis is 1 if tied.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        n_groups: int = 1,
+        *,
+        zero: bool = False,
+        tied: bool = False,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__()
+        n_sets = 1 if tied else n_groups
+        weight = torch.zeros(n_sets, out_features, in_features)
+        bias = torch.zeros(n_sets, out_features)
+        if in_features and not zero:
+            bound = 1.0 / math.sqrt(in_features)
+            weight.uniform_(-bound, bound, generator=generator)
+            bias.uniform_(-bound, bound, generator=generator)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Folding tied groups into the rows instead takes as long.
+        weight = self.weight.expand(x.shape[0], -1, -1)
+        return torch.baddbmm(self.bias[:, :, None], weight, x)
+
+
 class Dropout(nn.Module):
     """Dropout whose masks come from an explicit generator.
+
+    The input may have any shape and order of axes, but no gaps in memory, as no activation has.
 
     Parameters
     ----------
@@ -83,8 +139,8 @@ class Dropout(nn.Module):
         words.random_(-(2**63), None, generator=self.generator)
         draws = words.view(torch.uint8)[: x.numel()]
         keep = (draws >= self.threshold).to(x.dtype) * (256 / (256 - self.threshold))
-        # The transpose is the contiguous one, see Linear.
-        return x * keep.view(x.shape[::-1]).t()
+        # In the memory order of x: a product of two orders takes longer.
+        return x * keep.as_strided(x.shape, x.stride())
 
     def __getstate__(self):
         # Generators neither pickle nor copy; a copied module starts without one.

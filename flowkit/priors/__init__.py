@@ -3,5 +3,6 @@
 from ._base import Prior
 from .factorised import Laplace, Normal, StudentT
 from .mixture import GaussianMixture
+from .topic import Topic
 
-__all__ = ["GaussianMixture", "Laplace", "Normal", "Prior", "StudentT"]
+__all__ = ["GaussianMixture", "Laplace", "Normal", "Prior", "StudentT", "Topic"]

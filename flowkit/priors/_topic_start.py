@@ -1,0 +1,83 @@
+"""Expectation maximisation of topics, annealed: how a `Topic` prior starts from data."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Variance added to every direction, for rows of about unit scale.
+_REGULARISATION = 1e-4
+# A topic's covariances count so many rows, for each column of the group, of the pooled ones.
+_POOLED_ROWS = 1.0
+_NEWTON_STEPS = 5
+# A step of alpha changes it by no more than this factor.
+_MAX_RATIO = 3.0
+_ALPHA_RANGE = (1e-2, 1e2)
+
+
+@torch.no_grad()
+def annealed_start(prior, z: Tensor, responsibilities: Tensor, alpha, weight, n_iterations) -> None:
+    """Start a prior at given topics of groups, then let it fit the rows.
+
+    In many columns the densities of topics differ so much that each group would keep the topic
+    that it began with. The first half of the iterations therefore tempers them, from the density
+    of one column a group to that of all.
+    """
+    words = z[:, prior.index] * prior.present
+    share = torch.ones(len(z), 1, 1).to(z) if weight is None else weight[:, None, None]
+    share = share / share.mean()
+    pooled = _moments(prior, words, share.expand(-1, len(prior.groups), 1), None)[1]
+    prior._take(
+        alpha.clamp(*_ALPHA_RANGE), *_moments(prior, words, share * responsibilities, pooled)
+    )
+    # A mixture of full matrices knows better which rows are its own than its tempered self.
+    tempered = len(prior.groups) > 1 or prior.covariance == "diag"
+    width = prior.present.sum(1).mean().item() if tempered else 1.0
+    for i in range(n_iterations):
+        temperature = max(1.0, width ** (1 - 2 * i / n_iterations))
+        log_topic = prior.topic_log_prob(z) / temperature
+        posterior = prior._node_log_prob(log_topic).softmax(1)
+        responsibilities = prior._group_posterior(log_topic, posterior)
+        alpha = _concentration(prior, (share[:, 0] * posterior).mean(0))
+        prior._take(alpha, *_moments(prior, words, share * responsibilities, pooled))
+
+
+def _moments(prior, words: Tensor, weight: Tensor, pooled: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Means and covariances of the groups under each topic, drawn towards pooled covariances."""
+    total = weight.sum(0)
+    by_topic = weight.permute(1, 2, 0)
+    centred = words.transpose(0, 1)
+    means = (by_topic @ centred) / total[..., None].clamp_min(1e-12)
+    if prior.covariance == "full":
+        deviations = centred[:, None] - means[:, :, None]
+        scatter = (deviations * by_topic[..., None]).transpose(2, 3) @ deviations
+        floor = torch.diag_embed(_REGULARISATION * prior.present)[:, None]
+        total = total[..., None]
+    else:
+        # Unit scale and double precision leave the difference of moments digits enough.
+        scatter = (by_topic @ centred.square() - total[..., None] * means.square()).clamp_min(0)
+        floor = _REGULARISATION * prior.present[:, None]
+    total = total[..., None]
+    if pooled is None:
+        return means, scatter / total + floor
+    n_pooled = _POOLED_ROWS * prior.present.sum(1).view(-1, *[1] * (scatter.ndim - 1))
+    return means, (scatter + n_pooled * pooled) / (total + n_pooled) + floor
+
+
+def _concentration(prior, posterior: Tensor) -> Tensor:
+    """Alpha of the largest likelihood for a mean posterior of the nodes."""
+    alpha = prior.alpha
+    if prior.one_hot:
+        return posterior.clamp_min(1e-6).clamp(*_ALPHA_RANGE)
+    log_theta = prior.log_theta.to(posterior)
+    for _ in range(_NEWTON_STEPS):
+        weights = (log_theta @ alpha - prior.log_proposal).softmax(0)
+        centred = log_theta - weights @ log_theta
+        # The weights are an exponential family in alpha: gradient and curvature are moments.
+        gradient = posterior @ centred
+        curvature = centred.t() @ (weights[:, None] * centred)
+        ridge = 1e-6 * torch.eye(len(alpha)).to(alpha) * (1 + curvature.diagonal().mean())
+        step = torch.linalg.solve(curvature + ridge, gradient)
+        alpha = torch.clamp(alpha + step, alpha / _MAX_RATIO, alpha * _MAX_RATIO)
+        alpha = alpha.clamp(*_ALPHA_RANGE)
+    return alpha

@@ -1,0 +1,30 @@
+"""Rows as documents of words, and the topics that these words fall into."""
+
+from .documents import Documents, count_documents, patch_documents, table_documents
+from .lda import (
+    Topics,
+    fit_dirichlet,
+    fit_lda,
+    fold_in,
+    group_responsibilities,
+    heaviest_words,
+    kmeans_topics,
+    slot_responsibilities,
+    topic_words,
+)
+
+__all__ = [
+    "Documents",
+    "Topics",
+    "count_documents",
+    "fit_dirichlet",
+    "fit_lda",
+    "fold_in",
+    "group_responsibilities",
+    "heaviest_words",
+    "kmeans_topics",
+    "patch_documents",
+    "slot_responsibilities",
+    "table_documents",
+    "topic_words",
+]

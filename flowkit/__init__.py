@@ -1,7 +1,7 @@
 """flowkit: exact, interpretable deep density estimation with scikit-learn's interface."""
 
 from .estimators import FlowDensity, FractalFlowDensity
-from .inspection import DensityDisplay, TrainingCurveDisplay
+from .inspection import DensityDisplay, LogDetTreeDisplay, TopicDisplay, TrainingCurveDisplay
 
 __version__ = "0.1.0"
 
@@ -9,6 +9,8 @@ __all__ = [
     "DensityDisplay",
     "FlowDensity",
     "FractalFlowDensity",
+    "LogDetTreeDisplay",
+    "TopicDisplay",
     "TrainingCurveDisplay",
     "__version__",
 ]

@@ -143,8 +143,8 @@ PRIORS = {
     "student_t_learnable": lambda d: p.StudentT(d, 3.0, scale=0.5, learnable=True),
     "gaussian_mixture_full": _mixture("full"),
     "gaussian_mixture_diag": _mixture("diag"),
-    "topic": _topic(),
-    "topic_groups_full": _topic(_two_groups, covariance="full"),
+    "topic": _topic(nodes=16),
+    "topic_groups_full": _topic(_two_groups, covariance="full", nodes=16),
     "topic_few_nodes": _topic(_two_groups, nodes=5),
     "topic_one_hot": _topic(_two_groups, nodes="one_hot"),
 }

@@ -1,5 +1,6 @@
 """Displays: what is drawn agrees with what the estimator says."""
 
+import itertools
 import subprocess
 import sys
 
@@ -7,9 +8,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from matplotlib.figure import Figure
 from scipy.integrate import trapezoid
-from sklearn.datasets import make_moons
+from sklearn.datasets import load_digits, load_wine, make_moons
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture
@@ -18,7 +20,14 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from flowkit import DensityDisplay, FlowDensity, TrainingCurveDisplay
+from flowkit import (
+    DensityDisplay,
+    FlowDensity,
+    FractalFlowDensity,
+    LogDetTreeDisplay,
+    TopicDisplay,
+    TrainingCurveDisplay,
+)
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 
@@ -289,6 +298,287 @@ class TestTrainingCurve:
             TrainingCurveDisplay(history={"epoch": [0], "train_log_density": [0.0]}).plot(ax)
 
 
+@pytest.fixture
+def figures():
+    """New figures need no window and are closed in the end."""
+    import matplotlib.pyplot as plt
+
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+def tiny(n_topics=3, **parameters):
+    return FractalFlowDensity(
+        n_topics,
+        **{"n_blocks": 1, "hidden_units": 8, "max_epochs": 1, "random_state": 0, **parameters},
+    )
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return load_wine(as_frame=True).data
+
+
+@pytest.fixture(scope="module")
+def fractal(wine):
+    return tiny(n_word_groups=13).fit(wine)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits().data[:200] + np.random.RandomState(0).uniform(-0.5, 0.5, (200, 64))
+
+
+@pytest.fixture(scope="module")
+def images(digits):
+    return tiny(n_word_groups=4, image_shape=(8, 8)).fit(digits)
+
+
+def texts(artists):
+    return [artist.get_text() for artist in artists]
+
+
+def boxes_of_words(display):
+    display.figure_.canvas.draw()
+    return [
+        (panel.get_window_extent(), label.get_window_extent())
+        for panel in display.axes_
+        for label in panel.get_yticklabels()
+    ]
+
+
+class TestTopics:
+    def test_bars_are_the_words_of_the_estimator(self, fractal, ax):
+        display = TopicDisplay.from_estimator(fractal, ax=ax)
+        for k, (panel, bars) in enumerate(zip(display.axes_, display.bars_, strict=True)):
+            words, probabilities = zip(*fractal.topics_[k]["words"], strict=True)
+            assert [bar.get_width() for bar in bars] == list(probabilities)
+            assert len(panel.get_yticks()) == len(words)
+            weight, alpha = fractal.topics_[k]["weight"], fractal.topics_[k]["alpha"]
+            title = panel.get_title(loc="left").replace("\n", " ")
+            assert title == f"topic {k}: weight {weight:.2f}, alpha {alpha:.2f}"
+        assert display.images_ is None
+        assert display.figure_ is ax.figure
+
+    def test_new_figure_has_room_for_whole_words(self, fractal, figures):
+        display = TopicDisplay.from_estimator(fractal)
+        for k, panel in enumerate(display.axes_):
+            assert texts(panel.get_yticklabels()) == [w for w, _ in fractal.topics_[k]["words"]]
+
+    @pytest.mark.parametrize("n", [1, 8, 12])
+    def test_labels_stay_within_their_panels(self, n, figures):
+        words = [("mean of a column with quite a long name in (0.0028, 0.0049]", 0.02)] * 4
+        words.append((f"{'very ' * 30}long name <= 3.14", 0.01))
+        topics = [{"weight": 1 / n, "alpha": 0.1, "words": words}] * n
+        display = TopicDisplay(topics=topics).plot()
+        for panel, label in boxes_of_words(display):
+            assert panel.x0 <= label.x0
+            assert label.x1 <= panel.x1
+        last = display.axes_[0].get_yticklabels()[-1].get_text()
+        assert last.startswith("very very")
+        assert last.endswith("long name <= 3.14")
+
+    def test_words_are_shortened_in_a_small_place(self, fractal, ax):
+        display = TopicDisplay.from_estimator(fractal, ax=ax)
+        for panel, label in boxes_of_words(display):
+            assert label.x1 <= panel.x1
+        whole = ax.get_window_extent()
+        assert all(whole.x0 <= box.x0 and box.x1 <= whole.x1 for box, _ in boxes_of_words(display))
+
+    def test_given_axes_are_used_in_turn(self, fractal):
+        axes = Figure().subplots(2, 2)
+        display = TopicDisplay.from_estimator(fractal, ax=axes, color="red")
+        assert list(display.axes_) == list(axes.flat[:3])
+        np.testing.assert_allclose(display.bars_[0][0].get_facecolor(), [1, 0, 0, 1])
+        assert not axes[1, 1].has_data()
+
+    def test_heaviest_topics_are_shown_of_many(self, ax):
+        weights = [0.1, 0.4, 0.05, 0.3, 0.15]
+        topics = [{"weight": w, "alpha": 1.0, "words": [("a = 1", 0.5)]} for w in weights]
+        assert TopicDisplay(topics=topics).plot(ax, max_topics=3).shown_ == [1, 3, 4]
+
+    def test_rows_can_weigh_the_topics(self, fractal, wine, ax):
+        display = TopicDisplay.from_estimator(fractal, wine[:20], ax=ax)
+        np.testing.assert_allclose(
+            [topic["weight"] for topic in display.topics], fractal.predict_proba(wine[:20]).mean(0)
+        )
+        assert [t["words"] for t in display.topics] == [t["words"] for t in fractal.topics_]
+
+    def test_samples_of_images_are_those_of_the_estimator(self, images, ax):
+        display = TopicDisplay.from_estimator(images, n_samples=6, n_shown=2, random_state=3, ax=ax)
+        rng = np.random.RandomState(3)
+        for k in range(3):
+            drawn = images.sample(6, rng, topics=k).reshape(6, 8, 8)
+            np.testing.assert_array_equal(display.images[k], drawn)
+            mean, *single = [image.get_array() for image in display.images_[k]]
+            assert len(single) == 2
+            low, high = np.quantile(display.images, [0.005, 0.995])
+            shown = np.clip((drawn - low) / (high - low), 0, 1)
+            np.testing.assert_allclose(single, shown[:2])
+            np.testing.assert_allclose(mean, shown.mean(0))
+        assert display.bars_ is None
+        ax.figure.canvas.draw()
+
+    @pytest.mark.parametrize("n_channels", [1, 2, 3])
+    def test_images_may_have_channels(self, n_channels, ax):
+        topics = [{"weight": 0.5, "alpha": 1.0, "words": []}] * 2
+        images = np.random.RandomState(0).standard_normal((2, 5, 4, 6, n_channels))
+        display = TopicDisplay(topics=topics, images=images).plot(ax, n_shown=0)
+        colours = (3,) if n_channels == 3 else ()
+        assert display.images_[0][0].get_array().shape == (4, 6, *colours)
+        ax.figure.canvas.draw()
+
+    def test_flow_is_found_inside_a_pipeline(self, wine, ax):
+        pipeline = make_pipeline(StandardScaler(), tiny()).fit(wine)
+        display = TopicDisplay.from_estimator(pipeline, wine, ax=ax)
+        np.testing.assert_allclose(
+            [topic["weight"] for topic in display.topics], pipeline.predict_proba(wine).mean(0)
+        )
+
+    def test_mixture_prior_has_topics(self, four_columns, ax):
+        mixture = tiny(prior="gaussian_mixture").fit(four_columns)
+        assert TopicDisplay.from_estimator(mixture, ax=ax).shown_ == [0, 1, 2]
+
+    def test_estimators_without_topics_are_refused(self, flow, four_columns):
+        with pytest.raises(NotFittedError):
+            TopicDisplay.from_estimator(tiny())
+        normal = tiny(prior="normal").fit(four_columns)
+        for estimator in (flow, normal):
+            with pytest.raises(InvalidParameterError, match="no attribute 'topics_'"):
+                TopicDisplay.from_estimator(estimator)
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("n_samples", 0), ("n_shown", -1), ("max_topics", 0), ("n_shown", 1.5)]
+    )
+    def test_impossible_parameters(self, name, value, images, ax):
+        with pytest.raises(InvalidParameterError, match=name):
+            TopicDisplay.from_estimator(images, ax=ax, **{name: value})
+
+    def test_too_few_axes(self, fractal):
+        with pytest.raises(InvalidParameterError, match="at least 3 of them, got 2"):
+            TopicDisplay.from_estimator(fractal, ax=Figure().subplots(1, 2))
+
+
+def volume(estimator, X):
+    """Log-determinants by another way: what the density has beside that of its latent."""
+    latent = torch.from_numpy(np.asarray(estimator.transform(X), dtype=np.float64))
+    with torch.no_grad():
+        return estimator.score_samples(X) - estimator.module_.prior.log_prob(latent).numpy()
+
+
+class TestLogDetTree:
+    def test_nodes_sum_to_the_log_determinant(self, fractal, wine, ax):
+        display = LogDetTreeDisplay.from_estimator(fractal, wine, ax=ax)
+        np.testing.assert_allclose(display.shares, fractal.log_det_tree(wine).shares)
+        np.testing.assert_allclose(display.nodes_.get_array(), display.shares.mean(0))
+        assert display.nodes_.get_array().sum() == pytest.approx(volume(fractal, wine).mean())
+        assert texts(ax.get_xticklabels()) == list(wine.columns)
+        assert display.ax_ is ax
+        assert display.maps_ is None
+
+    def test_nodes_span_their_columns(self, fractal, wine, ax):
+        display = LogDetTreeDisplay.from_estimator(fractal, wine, ax=ax)
+        tops = set()
+        for path, features in zip(display.nodes_.get_paths(), display.features, strict=True):
+            (low, top), (high, bottom) = path.vertices.min(0), path.vertices.max(0)
+            assert list(wine.columns[int(low) : int(high)]) == list(features)
+            assert bottom == top + 1
+            tops.add(top)
+        assert tops == set(range(5))
+        assert texts(ax.get_yticklabels())[0].startswith("mixing")
+        assert texts(ax.get_yticklabels())[-1].startswith("leaves")
+
+    def test_one_row_and_a_reference(self, fractal, wine, ax):
+        display = LogDetTreeDisplay.from_estimator(fractal, wine[:1], reference=wine, ax=ax)
+        wanted = volume(fractal, wine[:1])[0] - volume(fractal, wine).mean()
+        assert display.nodes_.get_array().sum() == pytest.approx(wanted)
+        mixing = display.kinds.index("mixing")
+        assert display.values_[mixing] == pytest.approx(0)
+        title = ax.get_title(loc="left")
+        assert title.startswith("log-determinant, one row, less that of the reference: ")
+
+    @pytest.mark.parametrize("n_features", [1, 3, 30])
+    @pytest.mark.parametrize("kind", ["coupling", "autoregressive"])
+    def test_arrays_of_any_width_can_be_drawn(self, kind, n_features, figures):
+        X = np.random.RandomState(0).standard_normal((60, n_features))
+        flow = tiny(fractal=kind).fit(X)
+        display = LogDetTreeDisplay.from_estimator(flow, X)
+        assert display.values_.sum() == pytest.approx(volume(flow, X).mean())
+        assert texts(display.ax_.get_xticklabels()) == [str(j) for j in range(n_features)]
+
+    def test_numbers_and_names_do_not_overlap(self, figures):
+        names = [f"a long name of column {j}" for j in range(30)]
+        X = pd.DataFrame(np.random.RandomState(0).standard_normal((60, 30)) * 1e3, columns=names)
+        display = LogDetTreeDisplay.from_estimator(tiny().fit(X), X)
+        display.figure_.canvas.draw()
+        numbers = [text for text in display.ax_.texts if text.get_position()[1] > 4]
+        assert len(numbers) == 30
+        for row in (numbers, display.ax_.get_xticklabels()):
+            boxes = [text.get_window_extent() for text in row]
+            assert all(a.x1 <= b.x0 for a, b in itertools.pairwise(boxes))
+            assert min(box.y0 for box in boxes) >= 0
+
+    def test_maps_of_images_sum_to_the_log_determinant(self, images, digits, ax):
+        display = LogDetTreeDisplay.from_estimator(images, digits, ax=ax)
+        leaves = display.values_[np.array(display.kinds) == "leaf"]
+        np.testing.assert_allclose(display.maps_[-1].get_array(), leaves.reshape(8, 8))
+        mixing = display.values_[np.array(display.kinds) == "mixing"].sum()
+        total = sum(image.get_array().sum() for image in display.maps_) + mixing
+        assert total == pytest.approx(volume(images, digits).mean())
+        assert display.nodes_ is None
+        assert len(display.maps_) == len(display.axes_) == len(display.colorbars_)
+        ax.figure.canvas.draw()
+
+    def test_maps_go_to_given_axes(self, images, digits):
+        axes = Figure().subplots(3, 3)
+        display = LogDetTreeDisplay.from_estimator(
+            images, digits[:1], ax=axes, colorbar=False, cmap="PiYG"
+        )
+        assert list(display.axes_) == list(axes.flat[: len(display.maps_)])
+        assert {image.get_cmap().name for image in display.maps_} == {"PiYG"}
+        assert display.colorbars_ == []
+        with pytest.raises(InvalidParameterError, match=f"at least {len(display.maps_)} of them"):
+            display.plot([axes[0, 0]])
+
+    def test_shares_of_channels_add_up(self, ax):
+        display = LogDetTreeDisplay(
+            shares=np.arange(9.0)[None],
+            levels=[0, *[1] * 8],
+            kinds=["coupling", *["leaf"] * 8],
+            features=[tuple(range(8)), *[(j,) for j in range(8)]],
+            image_shape=(2, 2, 2),
+        ).plot(ax)
+        np.testing.assert_allclose(display.maps_[1].get_array(), [[3, 7], [11, 15]])
+
+    def test_colorbar_is_optional(self, fractal, wine, ax):
+        display = LogDetTreeDisplay.from_estimator(fractal, wine, ax=ax, colorbar=False)
+        assert len(ax.figure.axes) == 1
+        assert display.plot(ax, clim=(-3, 3)).nodes_.get_clim() == (-3, 3)
+        assert len(ax.figure.axes) == 2
+
+    def test_pipeline_shows_its_last_step(self, wine, ax):
+        pipeline = make_pipeline(StandardScaler(), tiny()).fit(wine)
+        display = LogDetTreeDisplay.from_estimator(pipeline, wine, ax=ax)
+        expected = pipeline[-1].log_det_tree(pipeline[0].transform(wine)).shares
+        np.testing.assert_allclose(display.shares, expected)
+
+    def test_names_must_be_unique(self, ax):
+        display = LogDetTreeDisplay(
+            shares=np.zeros((1, 2)), levels=[0, 0], kinds=["leaf"] * 2, features=[("a",), ("a",)]
+        )
+        with pytest.raises(InvalidDataError, match="unique"):
+            display.plot(ax)
+
+    def test_unsuitable_estimators_are_refused(self, flow, fractal, wine, moons):
+        with pytest.raises(NotFittedError):
+            LogDetTreeDisplay.from_estimator(tiny(), wine)
+        with pytest.raises(InvalidParameterError, match="no method 'log_det_tree'"):
+            LogDetTreeDisplay.from_estimator(flow, moons)
+        with pytest.raises(ValueError, match="feature"):
+            LogDetTreeDisplay.from_estimator(fractal, wine.iloc[:, :5])
+
+
 class TestMatplotlib:
     def test_new_figure_is_made_without_axes(self, flow, monkeypatch):
         import matplotlib.pyplot as plt
@@ -304,6 +594,15 @@ class TestMatplotlib:
         rows = [moons] if display is DensityDisplay else []
         with pytest.raises(ImportError, match=r"pip install 'flowkit-density\[plot\]'"):
             display.from_estimator(flow, *rows)
+
+    @pytest.mark.parametrize("display", [TopicDisplay, LogDetTreeDisplay])
+    @pytest.mark.parametrize("kind", ["table", "image"])
+    def test_displays_of_topics_name_it_too(self, display, kind, request, monkeypatch):
+        flow, rows = {"table": ("fractal", "wine"), "image": ("images", "digits")}[kind]
+        flow, rows = request.getfixturevalue(flow), request.getfixturevalue(rows)
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        with pytest.raises(ImportError, match=r"pip install 'flowkit-density\[plot\]'"):
+            display.from_estimator(flow, rows)
 
     def test_optional_packages_are_not_imported(self):
         code = (

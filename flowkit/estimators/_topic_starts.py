@@ -11,10 +11,12 @@ import torch
 from ..priors import Topic
 from ._starts import Start, draw_rows, marginal_spline, normal_score_knots, whitening
 
-# Rows that the search looks at, and values that its largest table may hold.
+# Rows that the start is fitted to, fewer where its tables would hold too many values.
 _MAX_ROWS = 5_000
-_MAX_SEARCH_ROWS = 2_000
 _MAX_VALUES = 3e7
+# Share and number of these that the search looks at.
+_SEARCH_SHARE = 0.4
+_MIN_ROWS = 500
 # With fewer rows there is nothing left to judge by.
 _MIN_SEARCH_ROWS = 40
 _TEST_SHARE = 0.25
@@ -23,6 +25,8 @@ _ITERATIONS = 30
 # Covariances within a group are full up to this many columns.
 _MAX_FULL_FEATURES = 36
 _WEIGHT_SCALE = 50.0
+# Nodes that carry the integral over topic proportions.
+_N_NODES = 128
 # A search over numbers of word groups ends after so many losses in a row.
 _PATIENCE = 2
 
@@ -77,6 +81,7 @@ def choose_topic_start(
     alpha: np.ndarray,
     groupings: list[list[np.ndarray]],
     rng: np.random.RandomState,
+    keep_columns: bool,
 ) -> TopicStart:
     """The start of largest held-out likelihood.
 
@@ -94,6 +99,8 @@ def choose_topic_start(
         Word groups to choose from, coarse ones first.
     rng : RandomState
         Source of randomness.
+    keep_columns : bool
+        Whether the latent shall start as the columns, unmixed by a linear map.
 
     Returns
     -------
@@ -101,17 +108,18 @@ def choose_topic_start(
         The start, fitted to all rows drawn.
     """
     d, n_topics = Z.shape[1], len(alpha)
-    limit = int(np.clip(_MAX_VALUES // (d * n_topics), 500, _MAX_ROWS))
+    widest = max(d * n_topics, len(groupings[-1]) * _N_NODES)
+    limit = int(np.clip(_MAX_VALUES // widest, _MIN_ROWS, _MAX_ROWS))
     rows = rng.permutation(draw_rows(len(Z), weight, rng, limit))
     fit = _Fit(Z, guess, alpha)
     if len(rows) < _MIN_SEARCH_ROWS:
-        return fit(rows, groupings[0], False, True, _ITERATIONS)[0]
-    searched = rows[:_MAX_SEARCH_ROWS]
+        return fit(rows, groupings[0], False, not keep_columns, _ITERATIONS)[0]
+    searched = rows[: max(_MIN_ROWS, int(_SEARCH_SHARE * limit))]
     n_test = int(_TEST_SHARE * len(searched))
     test, training = searched[:n_test], searched[n_test:]
     best, best_score = None, -np.inf
     for marginals in (False, True):
-        for linear in (False, True):
+        for linear in (False,) if keep_columns else (False, True):
             setbacks, highest = 0, -np.inf
             for groups in groupings:
                 _, score = fit(training, groups, marginals, linear, _SEARCH_ITERATIONS)
@@ -136,17 +144,17 @@ class _Fit:
         Z = self.Z[rows]
         start = _transform(Z, marginals, linear)
         latent, _ = _apply(start, Z)
-        # Full matrices in every topic need rows of their own.
         width = max(map(len, groups))
         covariance = "full" if 1 < width <= _MAX_FULL_FEATURES else "diag"
         columns = [group.tolist() for group in groups]
-        prior = Topic(Z.shape[1], len(self.alpha), columns, covariance=covariance).double()
+        nodes = n_nodes(groups)
+        prior = Topic(Z.shape[1], len(self.alpha), columns, nodes=nodes, covariance=covariance)
+        guess = torch.from_numpy(np.ascontiguousarray(self.guess(groups, rows)))
+        # Single precision is twice as fast, and as good with variances that have a floor.
         prior.start_from(
-            latent,
-            torch.from_numpy(np.ascontiguousarray(self.guess(groups, rows))),
-            torch.from_numpy(self.alpha),
-            n_iterations=n_iterations,
+            latent.float(), guess.float(), torch.from_numpy(self.alpha), n_iterations=n_iterations
         )
+        prior.double()
 
         @torch.no_grad()
         def score(Z_test):
@@ -154,6 +162,11 @@ class _Fit:
             return (prior.log_prob(latent) + log_det).mean().item()
 
         return TopicStart(start, columns, covariance, _state(prior)), score
+
+
+def n_nodes(groups: list) -> int | str:
+    """Nodes of the prior: with one group the integral over proportions is a mixture."""
+    return _N_NODES if len(groups) > 1 else "one_hot"
 
 
 def _state(prior: Topic) -> dict[str, np.ndarray]:

@@ -9,6 +9,8 @@ from ..exceptions import InvalidParameterError
 # Numbers of groups that a start may choose from, besides one group a column.
 _SIZES = (1, 2, 4, 8)
 _MAX_GROUPS = 64
+# Coarser patches have hardly ever been better, and each try costs.
+_MAX_GRIDS = 2
 
 
 def word_groups(
@@ -52,7 +54,7 @@ def _patches(image_shape: tuple[int, ...], n_groups: int | None) -> list[list[np
     if n_groups is None:
         edges = [2**i for i in reversed(range(max(height, width).bit_length()))]
         grids = [(-(-height // edge), -(-width // edge)) for edge in edges]
-        grids = [grid for grid in grids if grid[0] * grid[1] <= _MAX_GROUPS]
+        grids = [grid for grid in grids if grid[0] * grid[1] <= _MAX_GROUPS][-_MAX_GRIDS:]
     else:
         grids = [(n, n_groups // n) for n in range(1, n_groups + 1) if n_groups % n == 0]
         grids = [grid for grid in grids if grid[0] <= height and grid[1] <= width]

@@ -38,7 +38,7 @@ from ..topics import (
 )
 from ._base import BaseDensity
 from ._starts import choose_start, marginal_spline
-from ._topic_starts import as_topics, choose_topic_start
+from ._topic_starts import as_topics, choose_topic_start, n_nodes
 from ._word_groups import word_groups
 
 _KINDS = {"coupling": FractalCoupling, "autoregressive": FractalAutoregressive}
@@ -62,12 +62,9 @@ _SHAPE = (
     "compile",
 )
 _MAX_DROPOUT = 0.3
-# Nodes that carry the integral over topic proportions.
-_N_NODES = 128
 # Rows from which the words of the topics are told.
 _MAX_DESCRIBED_ROWS = 5_000
 _N_WORDS = 5
-_PATCH = 4
 # The middle and width of 256 grey levels, of which logit sees 0.05 to 0.95.
 _GREY_LOCATION, _GREY_SCALE = 127.5, 256 / 0.9
 
@@ -95,7 +92,9 @@ class FractalFlowDensity(BaseDensity):
         Number of topics.
     n_word_groups : int or None, default=None
         Number of groups of neighbouring columns, or of patches of images, that the latent is cut
-        into. None chooses by held-out likelihood of the start; 1 makes each row follow one topic.
+        into. None chooses by held-out likelihood of the start, with or without a whitening matrix
+        before it; a number keeps the latent to the columns at the start, so that topics can be
+        read: take ``n_word_groups=n_features`` for a topic of each column, 1 for one of each row.
     n_levels : int, default=2
         How often the halves of the columns are split again; 0 is a plain coupling before
         element-wise splines.
@@ -110,8 +109,8 @@ class FractalFlowDensity(BaseDensity):
     conditioner : {'auto', 'mlp', 'kan', 'conv'}, default='auto'
         Networks that steer the couplings: multilayer perceptrons, Kolmogorov-Arnold networks, or
         convolutions; 'auto' is 'conv' for couplings of images, else 'mlp'.
-    tied : bool, default=False
-        Whether the nodes of a level share their weights.
+    tied : bool or 'auto', default='auto'
+        Whether the nodes of a level share their weights; 'auto' ties convolutions alone.
     hidden_units : int, default=64
         Width of the networks of the root; it halves from level to level, down to 8.
     n_hidden_layers : int, default=2
@@ -240,7 +239,7 @@ class FractalFlowDensity(BaseDensity):
         "fractal": [StrOptions(set(_KINDS))],
         "coupling": [StrOptions({"spline", "affine"})],
         "conditioner": [StrOptions({"auto", "mlp", "kan", "conv"})],
-        "tied": ["boolean"],
+        "tied": [StrOptions({"auto"}), "boolean"],
         "hidden_units": [Interval(Integral, 1, None, closed="left")],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
         "n_bins": [Interval(Integral, 2, 999, closed="both")],
@@ -267,7 +266,7 @@ class FractalFlowDensity(BaseDensity):
         fractal="coupling",
         coupling="spline",
         conditioner="auto",
-        tied=False,
+        tied="auto",
         hidden_units=64,
         n_hidden_layers=2,
         n_bins=8,
@@ -332,7 +331,7 @@ class FractalFlowDensity(BaseDensity):
 
     @available_if(_has_topics)
     def predict_proba(self, X):
-        """Posterior mean of the topic proportions of each row.
+        """Topic proportions of each row: the share of its word groups that follow each topic.
 
         Parameters
         ----------
@@ -342,7 +341,8 @@ class FractalFlowDensity(BaseDensity):
         Returns
         -------
         proportions : ndarray of shape (n_samples, n_topics)
-            Rows sum to one.
+            Expected a posteriori; rows sum to one. With one word group, the probability of each
+            topic.
         """
         check_is_fitted(self)
         Z, module = self._standardise(self._validate_rows(X, reset=False)), self.module_
@@ -518,6 +518,12 @@ class FractalFlowDensity(BaseDensity):
         noise = check_random_state(random_state).uniform(-0.5, 0.5, X.shape)
         return -float(self.score_samples(X + noise).mean()) / (X.shape[1] * math.log(2))
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.documents == "counts"
+        tags.input_tags.positive_only = self.documents == "counts"
+        return tags
+
     # ------------------------------------------------------------------ rows
 
     def _validate_rows(self, X, reset, ensure_min_samples=1):
@@ -610,9 +616,10 @@ class FractalFlowDensity(BaseDensity):
             return table_documents(X, self._names())
         if self.image_shape is None:
             raise InvalidParameterError("documents='patches' needs image_shape, got None.")
-        # Side by side, patches of small images would be too few words.
-        stride = _PATCH // 2 if min(self.image_shape[:2]) < 4 * _PATCH else None
-        return patch_documents(X, tuple(self.image_shape), rng, patch=_PATCH, stride=stride)
+        # Half of the edge: smaller patches say less about what an image shows.
+        patch = max(1, min(self.image_shape[:2]) // 2)
+        stride = max(1, patch // 2)
+        return patch_documents(X, tuple(self.image_shape), rng, patch=patch, stride=stride)
 
     def _describe(self, X, weight, documents):
         """Fill `topics_` from rows and their documents."""
@@ -664,12 +671,16 @@ class FractalFlowDensity(BaseDensity):
         if self.conditioner == "auto":
             images = self.image_shape is not None and self.fractal == "coupling"
             config["conditioner"] = "conv" if images else "mlp"
+        if self.tied == "auto":
+            config["tied"] = config["conditioner"] == "conv"
         pixels = None
         if self._grey:
             pixels = _grey_levels(d)
-            pixels[1].start(pixels[0](torch.from_numpy(Z))[0])
+            logit, scale = pixels.bijections
             with torch.no_grad():
-                Z = pixels(torch.from_numpy(Z))[0].numpy()
+                Z, _ = logit(torch.from_numpy(Z))
+                scale.start(Z)
+                Z = scale(Z)[0].numpy()
         start = self._choose_start(X, Z, weight, rng)
         config["groups"], config["covariance"] = start.groups, start.covariance
         config["n_topics"] = start.n_topics
@@ -697,7 +708,9 @@ class FractalFlowDensity(BaseDensity):
                 return group_responsibilities(drawn, documents.take(rows), groups)
 
         groupings = word_groups(Z.shape[1], self.image_shape, self.n_word_groups)
-        return choose_topic_start(Z, weight, guess, alpha, groupings, rng)
+        # Groups that a user counted are groups of columns, which a linear map would mix.
+        keep_columns = self.n_word_groups is not None
+        return choose_topic_start(Z, weight, guess, alpha, groupings, rng, keep_columns)
 
     def _build(self, config, generator):
         d = config["n_features"]
@@ -772,12 +785,11 @@ def _build_prior(config):
     d = config["n_features"]
     if config["prior"] == "normal":
         return Normal(d)
-    nodes = "one_hot" if config["prior"] == "gaussian_mixture" else _N_NODES
     return Topic(
         d,
         config["n_topics"],
         config["groups"],
-        nodes=nodes,
+        nodes=n_nodes(config["groups"]),
         covariance=config["covariance"],
     )
 

@@ -10,9 +10,10 @@ _REGULARISATION = 1e-4
 # A topic's covariances count so many rows, for each column of the group, of the pooled ones.
 _POOLED_ROWS = 1.0
 _NEWTON_STEPS = 5
+_MIXTURE_ALPHA = 50.0
 # A step of alpha changes it by no more than this factor.
 _MAX_RATIO = 3.0
-_ALPHA_RANGE = (1e-2, 1e2)
+ALPHA_RANGE = (1e-2, 1e4)
 
 
 @torch.no_grad()
@@ -25,10 +26,10 @@ def annealed_start(prior, z: Tensor, responsibilities: Tensor, alpha, weight, n_
     """
     words = z[:, prior.index] * prior.present
     share = torch.ones(len(z), 1, 1).to(z) if weight is None else weight[:, None, None]
-    share = share / share.mean()
+    share = share / share[share > 0].mean()
     pooled = _moments(prior, words, share.expand(-1, len(prior.groups), 1), None)[1]
     prior._take(
-        alpha.clamp(*_ALPHA_RANGE), *_moments(prior, words, share * responsibilities, pooled)
+        alpha.clamp(*ALPHA_RANGE), *_moments(prior, words, share * responsibilities, pooled)
     )
     # A mixture of full matrices knows better which rows are its own than its tempered self.
     tempered = len(prior.groups) > 1 or prior.covariance == "diag"
@@ -36,9 +37,8 @@ def annealed_start(prior, z: Tensor, responsibilities: Tensor, alpha, weight, n_
     for i in range(n_iterations):
         temperature = max(1.0, width ** (1 - 2 * i / n_iterations))
         log_topic = prior.topic_log_prob(z) / temperature
-        posterior = prior._node_log_prob(log_topic).softmax(1)
-        responsibilities = prior._group_posterior(log_topic, posterior)
-        alpha = _concentration(prior, (share[:, 0] * posterior).mean(0))
+        posterior, responsibilities = prior._posteriors(log_topic)
+        alpha = _concentration(prior, (share[:, 0] * posterior).sum(0) / share.sum())
         prior._take(alpha, *_moments(prior, words, share * responsibilities, pooled))
 
 
@@ -66,12 +66,14 @@ def _moments(prior, words: Tensor, weight: Tensor, pooled: Tensor | None) -> tup
 
 def _concentration(prior, posterior: Tensor) -> Tensor:
     """Alpha of the largest likelihood for a mean posterior of the nodes."""
-    alpha = prior.alpha
     if prior.one_hot:
-        return posterior.clamp_min(1e-6).clamp(*_ALPHA_RANGE)
-    log_theta = prior.log_theta.to(posterior)
+        # Only ratios count, and these keep rare topics within bounds.
+        return (_MIXTURE_ALPHA * posterior).clamp(*ALPHA_RANGE)
+    # A few numbers, worth double precision.
+    alpha, posterior = prior.alpha.double(), posterior.double()
+    log_theta, log_proposal = prior.log_theta.double(), prior.log_proposal.double()
     for _ in range(_NEWTON_STEPS):
-        weights = (log_theta @ alpha - prior.log_proposal).softmax(0)
+        weights = (log_theta @ alpha - log_proposal).softmax(0)
         centred = log_theta - weights @ log_theta
         # The weights are an exponential family in alpha: gradient and curvature are moments.
         gradient = posterior @ centred
@@ -79,5 +81,5 @@ def _concentration(prior, posterior: Tensor) -> Tensor:
         ridge = 1e-6 * torch.eye(len(alpha)).to(alpha) * (1 + curvature.diagonal().mean())
         step = torch.linalg.solve(curvature + ridge, gradient)
         alpha = torch.clamp(alpha + step, alpha / _MAX_RATIO, alpha * _MAX_RATIO)
-        alpha = alpha.clamp(*_ALPHA_RANGE)
+        alpha = alpha.clamp(*ALPHA_RANGE)
     return alpha

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
-from ._topic_start import annealed_start
+from ._topic_start import ALPHA_RANGE, annealed_start
 
 # Exponents that spread the nodes: flat proportions at the low end, nearly one topic at the high.
 _SPREADS = (0.3, 1.0, 3.0, 8.0)
 # Smallest log proportion: its exponential is a normal float32.
 _MIN_LOG_THETA = -60.0
-_ALPHA_RANGE = (1e-2, 1e2)
 
 
 class Topic(Prior):
@@ -121,7 +120,7 @@ class Topic(Prior):
     @property
     def alpha(self) -> Tensor:
         """Concentration of the Dirichlet distribution of the proportions, shape (n_topics,)."""
-        low, high = map(math.log, _ALPHA_RANGE)
+        low, high = map(math.log, ALPHA_RANGE)
         return self.log_alpha.clamp(low, high).exp()
 
     @torch.no_grad()
@@ -238,20 +237,29 @@ class Topic(Prior):
         """Log of weight times density of each node, shape (n, n_nodes)."""
         if self.one_hot:
             return log_topic.sum(1) + self._log_weights()
-        peak, _, mixed = self._mixtures(log_topic)
-        return mixed.log().sum(1) + peak.sum(1) + self._log_weights()
+        return self._mixtures(log_topic)[0]
 
     def _mixtures(self, log_topic: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Largest log density of each group, densities over it, and their mixtures by node."""
+        """Joint log density of nodes; densities over the largest of each group; their mixtures."""
         peak = log_topic.detach().amax(2, keepdim=True)
         scaled = (log_topic - peak).exp()
-        return peak, scaled, scaled @ self.theta.t()
+        mixed = scaled @ self.theta.t()
+        return mixed.log().sum(1) + peak.sum(1) + self._log_weights(), scaled, mixed
+
+    def _posteriors(self, log_topic: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior of the nodes, and of the topics of each group."""
+        if self.one_hot:
+            posterior = self._node_log_prob(log_topic).softmax(1)
+            return posterior, posterior[:, None].expand_as(log_topic)
+        joint, scaled, mixed = self._mixtures(log_topic)
+        posterior = joint.softmax(1)
+        return posterior, scaled * ((posterior[:, None] / mixed) @ self.theta)
 
     def _log_prob(self, z):
         return self._node_log_prob(self.topic_log_prob(z)).logsumexp(1)
 
     def proportions(self, z: Tensor) -> Tensor:
-        """Posterior mean of the topic proportions of each row.
+        """Share of the word groups of each row that follow each topic, expected a posteriori.
 
         Parameters
         ----------
@@ -263,7 +271,7 @@ class Topic(Prior):
         Tensor of shape (n, n_topics)
             Rows sum to one.
         """
-        return self._node_log_prob(self.topic_log_prob(z)).softmax(1) @ self.theta
+        return self.responsibilities(z).mean(1)
 
     def responsibilities(self, z: Tensor) -> Tensor:
         """Posterior probability of each topic for each word group of each row.
@@ -278,15 +286,7 @@ class Topic(Prior):
         Tensor of shape (n, n_groups, n_topics)
             Sums to one over the topics.
         """
-        log_topic = self.topic_log_prob(z)
-        return self._group_posterior(log_topic, self._node_log_prob(log_topic).softmax(1))
-
-    def _group_posterior(self, log_topic: Tensor, posterior: Tensor) -> Tensor:
-        """Topics of each group, given the posterior of the nodes."""
-        if self.one_hot:
-            return posterior[:, None].expand_as(log_topic)
-        _, scaled, mixed = self._mixtures(log_topic)
-        return scaled * ((posterior[:, None] / mixed) @ self.theta)
+        return self._posteriors(self.topic_log_prob(z))[1]
 
     def move(self, z: Tensor, origin: Tensor, target: Tensor) -> Tensor:
         """Rows whose word groups change topics and keep their place within the topic.
@@ -372,7 +372,9 @@ def _dirichlet_nodes(n: int, k: int) -> tuple[Tensor, Tensor]:
     uniform = engine.draw(n, dtype=torch.float64).clamp(1e-9, 1 - 1e-9)
     log_phi = torch.log(-torch.log(uniform)).log_softmax(1)
     spread = torch.tensor(_SPREADS, dtype=torch.float64)
-    log_theta = (spread[torch.arange(n) % len(spread), None] * log_phi).log_softmax(1)
+    # Consecutive points of the sequence are spread evenly, every fourth one is not.
+    part = torch.arange(n) * len(spread) // n
+    log_theta = (spread[part, None] * log_phi).log_softmax(1)
     # The centre carries the limit of many and equal counts.
     log_theta[0] = -math.log(k)
     unpowered = (log_theta / spread[:, None, None]).log_softmax(2).sum(2)

@@ -1,0 +1,296 @@
+"""Topics, as their words or as images."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from ..exceptions import InvalidParameterError
+from ._axes import extent, require_matplotlib, require_panels, text_width
+from ._training_curve import _innermost
+
+_TITLE_SIZE, _LABEL_SIZE = 9, 8
+_POINTS = 72
+# Free points beside a label inside its panel.
+_PADDING = 6
+_MAX_WIDTH = 9.5
+# Inches: least and largest width of a panel of words, height of a word, edge of an image.
+_WORD_WIDTHS = (2.0, 3.6)
+_WORD_HEIGHT = 0.22
+_IMAGE_EDGE = 0.75
+_GAP = (0.25, 0.42)
+# Pale, as the words are written over the bars.
+_BAR_STYLE = {"color": "#aecbe8", "height": 0.8}
+# Share of the values that are allowed to be brighter, or darker, than the picture can show.
+_CLIPPED = 0.005
+# Free pixels between images, in edges of an image: after the mean, after a sample.
+_SPACES = (0.2, 0.06)
+
+
+class TopicDisplay:
+    """The topics of a fitted flow: their weight, their alpha, and their words or images.
+
+    It is recommended to use `TopicDisplay.from_estimator` to create a display. All parameters
+    are stored as attributes.
+
+    Each topic has a panel. For tables it holds the words that tell most about the topic, best
+    first, over bars as long as their probability in the topic; the probabilities of all words of a
+    topic, shown or not, sum to one. For images it holds the mean of samples of the topic and some
+    of these samples.
+
+    Parameters
+    ----------
+    topics : list of dict
+        As the attribute `topics_` of an estimator: per topic its ``weight``, its ``alpha`` and its
+        ``words``, pairs of word and probability.
+    images : ndarray of shape (n_topics, n_samples, height, width[, n_channels]), default=None
+        Samples of every topic, drawn in place of words.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes
+        One per topic shown.
+    figure_ : matplotlib Figure
+        Figure of these axes.
+    shown_ : list of int
+        Numbers of the topics shown.
+    bars_ : list of matplotlib `BarContainer`, or None
+        Bars of the words, per topic shown.
+    images_ : list of list of matplotlib `AxesImage`, or None
+        Per topic shown, its mean image and its samples.
+
+    See Also
+    --------
+    TopicDisplay.from_estimator : Draw the topics of a fitted estimator.
+    LogDetTreeDisplay : Where in the tree of the same flow volume changes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from flowkit import FractalFlowDensity, TopicDisplay
+    >>> X = load_iris(as_frame=True).data
+    >>> density = FractalFlowDensity(n_topics=3, max_epochs=3, random_state=0).fit(X)
+    >>> display = TopicDisplay.from_estimator(density)
+    >>> display.shown_
+    [0, 1, 2]
+    >>> len(display.bars_[0])
+    5
+    """
+
+    def __init__(self, *, topics, images=None):
+        self.topics = topics
+        self.images = images
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X=None,
+        *,
+        n_samples=64,
+        n_shown=4,
+        max_topics=12,
+        random_state=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the topics of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted, with topics; or a `Pipeline` that ends in such an estimator, or a search such
+            as `GridSearchCV` whose best estimator is one.
+        X : {array-like, dataframe} of shape (n_rows, n_features), default=None
+            Rows that topics are weighed by; None for the training rows.
+        n_samples : int, default=64
+            Number of samples of every topic that mean images are taken of. Ignored without images.
+        n_shown : int, default=4
+            See `plot`.
+        max_topics : int, default=12
+            See `plot`.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness of the samples.
+        ax : matplotlib Axes or sequence of matplotlib Axes, default=None
+            See `plot`.
+        **kwargs : dict
+            See `plot`.
+
+        Returns
+        -------
+        display : TopicDisplay
+            The display, plotted.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the estimator has no topics, or a parameter is out of its range.
+        """
+        check_is_fitted(estimator)
+        fitted = _innermost(estimator)
+        if not hasattr(fitted, "topics_"):
+            raise InvalidParameterError(
+                f"{type(fitted).__name__} has no attribute 'topics_': only FractalFlowDensity has "
+                "topics, and with prior='normal' it has none."
+            )
+        _check_count("n_samples", n_samples, 1)
+        topics = fitted.topics_
+        if X is not None:
+            weights = estimator.predict_proba(X).mean(0)
+            topics = [
+                {**topic, "weight": float(weight)}
+                for topic, weight in zip(topics, weights, strict=True)
+            ]
+        images = None
+        if fitted.image_shape is not None:
+            rng = check_random_state(random_state)
+            shape = (len(topics), n_samples, *fitted.image_shape)
+            drawn = [fitted.sample(n_samples, rng, topics=k) for k in range(len(topics))]
+            images = np.reshape(drawn, shape)
+        return cls(topics=topics, images=images).plot(
+            ax, n_shown=n_shown, max_topics=max_topics, **kwargs
+        )
+
+    def plot(self, ax=None, *, n_shown=4, max_topics=12, **kwargs):
+        """Plot the topics.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or sequence of matplotlib Axes, default=None
+            One axes, whose place the panels take, or one for each topic shown; by default a new
+            figure, large enough for all words.
+        n_shown : int, default=4
+            Number of samples drawn beside the mean image of a topic. Ignored without images.
+        max_topics : int, default=12
+            Largest number of topics shown: those of largest weight, in the order of their numbers.
+        **kwargs : dict
+            Passed to `Axes.barh` for words, to `Axes.imshow` for images.
+
+        Returns
+        -------
+        display : TopicDisplay
+            This object, with its attributes set.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter is out of its range, or there are fewer axes than topics to show.
+        """
+        _check_count("n_shown", n_shown, 0)
+        _check_count("max_topics", max_topics, 1)
+        weights = [topic["weight"] for topic in self.topics]
+        self.shown_ = sorted(np.argsort(weights, kind="stable")[::-1][:max_topics].tolist())
+        require_matplotlib(caller := f"{type(self).__name__}.plot")
+        size = self._word_size() if self.images is None else self._image_size(n_shown)
+        self.axes_ = require_panels(
+            ax,
+            len(self.shown_),
+            caller,
+            size=size,
+            gap=_GAP,
+            max_width=_MAX_WIDTH,
+        )
+        self.figure_ = self.axes_[0].figure
+        self.bars_ = self.images_ = None
+        if self.images is None:
+            self._plot_words(kwargs)
+        else:
+            self._plot_images(n_shown, kwargs)
+        for k, panel in zip(self.shown_, self.axes_, strict=True):
+            topic = self.topics[k]
+            name = f"topic {k}:"
+            rest = f"weight {topic['weight']:.2f}, alpha {topic['alpha']:.2f}"
+            fits = text_width(f"{name} {rest}", _TITLE_SIZE) <= extent(panel)[0]
+            title = f"{name}{' ' if fits else chr(10)}{rest}"
+            panel.set_title(title, fontsize=_TITLE_SIZE, loc="left", pad=4)
+        return self
+
+    # ------------------------------------------------------------------ words
+
+    def _word_size(self):
+        words = [self.topics[k]["words"] for k in self.shown_]
+        widest = max((text_width(w, _LABEL_SIZE) for ws in words for w, _ in ws), default=0)
+        # A point more, so that rounding shortens no word.
+        width = np.clip((widest + 2 * _PADDING + 1) / _POINTS, *_WORD_WIDTHS)
+        return width, _WORD_HEIGHT * max(map(len, words))
+
+    def _plot_words(self, bar_kw):
+        self.bars_ = []
+        words = [self.topics[k]["words"] for k in self.shown_]
+        n_words = max(map(len, words))
+        longest = max((p for ws in words for _, p in ws), default=0) or 1
+        for panel, told in zip(self.axes_, words, strict=True):
+            place = np.arange(len(told))
+            self.bars_.append(panel.barh(place, [p for _, p in told], **(_BAR_STYLE | bar_kw)))
+            panel.set(xlim=(0, 1.02 * longest), ylim=(n_words - 0.4, -0.6))
+            room = extent(panel)[0] - 2 * _PADDING
+            # Inside the panel, where no neighbour is.
+            panel.set_yticks(place, [_fitted(word, room) for word, _ in told], ha="left")
+            panel.tick_params("y", length=0, pad=-_PADDING, labelsize=_LABEL_SIZE)
+            panel.tick_params("x", labelsize=_LABEL_SIZE, length=3)
+            panel.locator_params(axis="x", nbins=4)
+            panel.spines[["top", "right", "bottom"]].set_visible(False)
+        for panel in self._lowest():
+            panel.set_xlabel("probability in the topic", fontsize=_LABEL_SIZE)
+
+    def _lowest(self):
+        """Panels without another below; the ticks of all others are hidden."""
+        boxes = [panel.get_window_extent() for panel in self.axes_]
+        lowest = []
+        for panel, box in zip(self.axes_, boxes, strict=True):
+            if any(abs(other.x0 - box.x0) < 1 and other.y0 < box.y0 - 1 for other in boxes):
+                panel.tick_params("x", labelbottom=False, length=0)
+            else:
+                lowest.append(panel)
+        return lowest
+
+    # ------------------------------------------------------------------ images
+
+    def _image_size(self, n_shown):
+        height, width = self.images.shape[2:4]
+        n_shown = min(n_shown, self.images.shape[1])
+        widths = 1 + _SPACES[0] + n_shown * (1 + _SPACES[1])
+        return _IMAGE_EDGE * widths * width / height, _IMAGE_EDGE
+
+    def _plot_images(self, n_shown, image_kw):
+        self.images_ = []
+        low, high = np.quantile(self.images, [_CLIPPED, 1 - _CLIPPED])
+        # Three channels are colours only within [0, 1].
+        shown = np.clip((self.images - low) / ((high - low) or 1), 0, 1)
+        if shown.ndim == 5 and shown.shape[-1] not in (3, 4):
+            shown = shown.mean(-1)
+        height, width = shown.shape[2:4]
+        for k, panel in zip(self.shown_, self.axes_, strict=True):
+            left, drawn = 0.0, []
+            for i, image in enumerate([shown[k].mean(0), *shown[k][:n_shown]]):
+                extent = (left, left + width, height, 0)
+                style = {"cmap": "gray", "vmin": 0, "vmax": 1, **image_kw}
+                drawn.append(panel.imshow(image, extent=extent, **style))
+                left += width * (1 + _SPACES[i > 0])
+            self.images_.append(drawn)
+            panel.set(xlim=(0, left), ylim=(height, 0), yticks=[], anchor="W")
+            # Means of the centres of the images that each label is about.
+            ticks = [width / 2, (width * (1 + _SPACES[0]) + left) / 2][: 1 + (len(drawn) > 1)]
+            panel.set_xticks(ticks, ["mean", "samples"][: len(ticks)])
+            panel.tick_params("x", length=0, pad=2, labelsize=_LABEL_SIZE)
+            panel.spines[:].set_visible(False)
+        self._lowest()
+
+
+def _fitted(word, room):
+    """A word that fits into so many points, shortened in its middle if need be."""
+    kept, shown = len(word), word
+    while kept > 2 and (width := text_width(shown, _LABEL_SIZE)) > room:
+        # Nearly there at once, as letters are about equally wide.
+        kept = min(kept - 1, int(kept * room / width) + 1)
+        # The end says which bin of the column it is.
+        shown = f"{word[: kept // 2]}…{word[-(kept - kept // 2) :]}"
+    return shown
+
+
+def _check_count(name, value, least):
+    if not isinstance(value, Integral) or value < least:
+        raise InvalidParameterError(f"{name} must be an int of at least {least}, got {value!r}.")

@@ -17,6 +17,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from flowkit import FractalFlowDensity
 from flowkit import bijections as b
 from flowkit.bijections._tree import column_levels, image_levels
+from flowkit.estimators._word_groups import word_groups
 from flowkit.exceptions import (
     ChangedParameterError,
     InvalidDataError,
@@ -435,6 +436,24 @@ def test_bits_per_dim_needs_whole_numbers(fitted, wine):
 def test_more_groups_than_columns_are_refused(wine):
     with pytest.raises(InvalidParameterError, match="n_word_groups must be at most"):
         FractalFlowDensity(3, n_word_groups=14, **SMALL).fit(wine[0])
+
+
+@pytest.mark.parametrize(
+    ("n_groups", "shape"), [(6, (2, 3)), (16, (4, 4)), (7, (7, 1)), (1, (1, 1))]
+)
+def test_word_groups_of_images_are_patches(n_groups, shape):
+    (groups,) = word_groups(8 * 8 * 3, (8, 8, 3), n_groups)
+    assert len(groups) == n_groups
+    np.testing.assert_array_equal(np.sort(np.concatenate(groups)), np.arange(192))
+    first = groups[0].reshape(-1, 3)
+    height, width = len(np.unique(first // 24)), len(np.unique(first % 24 // 3))
+    assert height * width * 3 == first.size
+    assert sorted([math.ceil(8 / shape[0]), math.ceil(8 / shape[1])]) == sorted([height, width])
+
+
+def test_patches_must_fit_into_the_image():
+    with pytest.raises(InvalidParameterError, match="n_word_groups=11 patches do not fit"):
+        word_groups(64, (8, 8), 11)
 
 
 def test_patches_need_the_shape_of_images(wine):

@@ -10,7 +10,7 @@ import torch
 from scipy.interpolate import BSpline
 
 from flowkit.exceptions import InvalidParameterError
-from flowkit.nets import KAN, MADE, GroupedMLP, ResidualMLP, set_dropout_generator
+from flowkit.nets import KAN, MADE, ConvNet, GroupedMLP, ResidualMLP, set_dropout_generator
 from flowkit.nets._layers import Dropout
 from flowkit.nets.kan import KANLayer, _cubic, _EdgeFunctions, _squash
 
@@ -452,3 +452,61 @@ def test_a_kan_learns_a_smooth_function():
         loss.backward()
         optimiser.step()
     assert loss < 0.02 * y.var()
+
+
+def _conv(n_groups, tied=False, **options):
+    options = {"grid": (4, 6), "hidden_units": 5, "n_hidden_layers": 3, **options}
+    return ConvNet(2 * 24, 3 * 24, n_groups, tied=tied, **options)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_convolutions_start_at_zero_and_treat_rows_alone(tied):
+    net = _conv(4, tied).train()
+    out = net(_normal(4, 48, 7, dtype=torch.float32))
+    assert torch.equal(out, torch.zeros(4, 72, 7))
+    net = perturbed(net)
+    x = _normal(4, 48, 7)
+    torch.testing.assert_close(net(x)[:, :, 2:3], net(x[:, :, 2:3]))
+    assert net(x[:, :, :0]).shape == (4, 72, 0)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_groups_of_convolutions_are_networks_of_their_own(tied):
+    net = perturbed(_conv(4, tied))
+    x = _normal(4, 48, 7)
+    out = net(x)
+    for group in range(4):
+        alone = _conv(1).double().eval()
+        state = {}
+        for name, value in net.state_dict().items():
+            size = alone.state_dict()[name].shape[0]
+            shared = tied and name != "bias"
+            state[name] = value if shared else value[group * size : (group + 1) * size]
+        alone.load_state_dict(state)
+        torch.testing.assert_close(out[group : group + 1], alone(x[group : group + 1]))
+
+
+def test_convolutions_see_their_neighbourhood_in_the_order_channel_row_column():
+    net = perturbed(_conv(1, n_hidden_layers=1))
+    x = _normal(1, 48, 1)
+    shifted = x.clone()
+    pixel = 1 * 24 + 2 * 6 + 3
+    shifted[0, pixel] += 1.0
+    change = (net(shifted) - net(x)).view(3, 4, 6).abs().sum(0) > 0
+    # Two layers of width three reach two pixels.
+    expected = torch.zeros(4, 6, dtype=torch.bool)
+    expected[0:5, 1:6] = True
+    assert torch.equal(change & ~expected, torch.zeros_like(expected))
+    assert change[2, 3]
+
+
+def test_convolutions_drop_units_by_their_generator():
+    net = _conv(2, dropout=0.5, generator=_seeded()).train()
+    with torch.no_grad():
+        net.last.weight.fill_(1.0)
+    outs = []
+    for seed in (0, 0, 1):
+        set_dropout_generator(net, _seeded(seed))
+        outs.append(net(_normal(2, 48, 5, dtype=torch.float32)))
+    assert torch.equal(outs[0], outs[1])
+    assert not torch.equal(outs[0], outs[2])

@@ -40,11 +40,14 @@ def examples(name, folder=Path(__file__).parents[1]):
     )
 
 
-def test_example_of_the_readme_runs(capsys):
-    (example,) = examples("README.md")
-    exec(example, {})
+def test_examples_of_the_readme_run(capsys):
+    density, topics = examples("README.md")
+    exec(density, {})
     normal, anomalous = map(float, capsys.readouterr().out.splitlines()[0].split())
     assert normal > anomalous
+    namespace = {}
+    exec(topics, namespace)
+    assert namespace["density"].predict_proba(namespace["wine"]).shape == (178, 3)
 
 
 def test_bijection_of_the_contributing_guide_keeps_the_contract():

@@ -569,7 +569,9 @@ class FractalFlowDensity(BaseDensity):
                 f"rows come in pairs, got {len(pair[0])} and {len(pair[1])} of them."
             )
         return [
-            torch.from_numpy(self._map_rows(self.module_.encode, self._standardise(rows)))
+            torch.from_numpy(self._map_rows(self.module_.encode, self._standardise(rows))).to(
+                self._torch_device()
+            )
             for rows in pair
         ]
 

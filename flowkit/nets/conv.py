@@ -63,7 +63,7 @@ class ConvNet(nn.Module):
         super().__init__()
         check_sizes(in_features, out_features, n_groups)
         check_hidden(hidden_units, n_hidden_layers)
-        self.grid, self.n_groups, self.tied = grid, n_groups, tied
+        self.grid, self.tied = grid, tied
         size = math.prod(grid)
         options = {"n_sets": 1 if tied else n_groups, "generator": generator}
         self.first = _Convolution(in_features // size, hidden_units, 3, **options)
@@ -77,15 +77,22 @@ class ConvNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n_groups, in_features, n)`` to ``(n_groups, out_features, n)``."""
-        n_groups, _, n = x.shape
+        n_groups, in_features, n = x.shape
+        out_features = self.bias.shape[1]
+        channels = in_features // math.prod(self.grid)
         # Tied groups are more images, groups with weights of their own are more channels.
-        x = x.permute(0, 2, 1) if self.tied else x.permute(2, 0, 1)
-        h = self.first(x.reshape(n * n_groups if self.tied else n, -1, *self.grid))
+        if self.tied:
+            images = x.permute(0, 2, 1).reshape(n_groups * n, channels, *self.grid)
+        else:
+            images = x.permute(2, 0, 1).reshape(n, n_groups * channels, *self.grid)
+        h = self.first(images)
         for layer in self.hidden:
             h = h + layer(self.dropout(activation(h)))
         out = self.last(self.dropout(activation(h)))
-        out = out.reshape(n_groups, n, -1) if self.tied else out.reshape(n, n_groups, -1)
-        out = out.permute(0, 2, 1) if self.tied else out.permute(1, 2, 0)
+        if self.tied:
+            out = out.reshape(n_groups, n, out_features).permute(0, 2, 1)
+        else:
+            out = out.reshape(n, n_groups, out_features).permute(1, 2, 0)
         return out + self.bias[:, :, None]
 
 

@@ -11,16 +11,19 @@ back to that topic; the mean and the worst over all topics, unused ones included
 Baselines see standardised columns of tables and grey levels divided by the largest one of images;
 mixtures see 50 principal components of MNIST. "LDA alone" is the heaviest topic of the documents
 that FractalFlowDensity starts from. FractalFlowDensity is at its defaults but for what the column
-"settings" says, which makes the fits of images affordable on a CPU.
+"settings" says, which makes the fits affordable on a CPU; "budget" are the CPU seconds after which
+a training ends with its epoch.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +41,25 @@ from _common import (
 )
 from likelihood import time_limit
 
+TABLE_BUDGET = 10.0
 N_SAMPLES = 200
 TARGET_CONTROL = 0.9
 IN_USE = 0.01
-PATCH = 4
+# A word group a column beyond so many columns takes too long.
+MAX_GROUPS = 64
 MNIST_COMPONENTS = 50
 PICTURES_PER_TOPIC = 10
 
 
 @dataclass(frozen=True)
 class Data:
-    """Rows, their labels, and the shape of the images that they are."""
+    """Rows, their labels, the shape of the images that they are, and what the flow is given."""
 
     X: np.ndarray
     labels: np.ndarray
+    budget: float
     image_shape: tuple[int, int] | None = None
-    settings: dict[str, Any] | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_classes(self) -> int:
@@ -72,22 +78,22 @@ def load_digits() -> Data:
     from sklearn import datasets
 
     X, labels = datasets.load_digits(return_X_y=True)
-    settings = {"n_blocks": 1, "hidden_units": 16, "max_epochs": 3}
-    return Data(X, labels, (8, 8), settings)
+    settings = {"n_blocks": 1, "hidden_units": 16, "max_epochs": 5}
+    return Data(X, labels, 60.0, (8, 8), settings)
 
 
 def load_mnist() -> Data:
     with np.load(data_folder() / "mnist.npz", allow_pickle=False) as arrays:
         X, labels = arrays["x_train"], arrays["y_train"]
     settings = {"n_blocks": 1, "hidden_units": 16, "max_epochs": 1}
-    return Data(X.reshape(len(X), -1), labels, (28, 28), settings)
+    return Data(X.reshape(len(X), -1), labels, 240.0, (28, 28), settings)
 
 
 def load_bundled(name: str) -> Callable[[], Data]:
     def load() -> Data:
         from sklearn import datasets
 
-        return Data(*getattr(datasets, f"load_{name}")(return_X_y=True))
+        return Data(*getattr(datasets, f"load_{name}")(return_X_y=True), TABLE_BUDGET)
 
     return load
 
@@ -101,7 +107,7 @@ DATA: dict[str, Callable[[], Data]] = {
 
 
 def first_rows(data: Data, n: int) -> Data:
-    return Data(data.X[:n], data.labels[:n], data.image_shape, data.settings)
+    return replace(data, X=data.X[:n], labels=data.labels[:n])
 
 
 # Methods: fit(data, seed) -> heaviest topic of each row, and the estimator where it can sample
@@ -146,24 +152,26 @@ def fit_lda_alone(backend: str) -> Callable:
 
 
 def documents_of(data: Data, rng: np.random.RandomState) -> Any:
-    """As FractalFlowDensity makes them: patches of small images overlap."""
+    """As FractalFlowDensity makes them: overlapping patches of half the edge of images."""
     from flowkit.topics import patch_documents, table_documents
 
     if data.image_shape is None:
         return table_documents(data.X)
-    stride = PATCH // 2 if min(data.image_shape) < 4 * PATCH else None
-    return patch_documents(data.X, data.image_shape, rng, patch=PATCH, stride=stride)
+    patch = min(data.image_shape) // 2
+    return patch_documents(data.X, data.image_shape, rng, patch=patch, stride=patch // 2)
 
 
-def fine_groups(data: Data) -> int:
-    """A word group a column of tables; patches of 2 by 2 or 4 by 4 pixels of images."""
-    if data.image_shape is None:
-        return data.X.shape[1]
-    edge = 2 if min(data.image_shape) < 4 * PATCH else PATCH
-    return int(np.prod([length // edge for length in data.image_shape]))
+def n_columns(data: Data) -> int:
+    return data.X.shape[1]
 
 
-def fit_fractal(budget: float, **parameters: Any) -> Callable:
+def n_patches(data: Data) -> int:
+    """Patches of 2 by 2 pixels of small images, of 4 by 4 of others."""
+    edge = 2 if min(data.image_shape) < 16 else 4
+    return math.prod(length // edge for length in data.image_shape)
+
+
+def fit_fractal(**parameters: Any) -> Callable:
     def fit(data: Data, seed: int) -> tuple[np.ndarray, Any]:
         from flowkit import FractalFlowDensity
 
@@ -172,8 +180,8 @@ def fit_fractal(budget: float, **parameters: Any) -> Callable:
             data.n_classes,
             image_shape=data.image_shape,
             random_state=seed,
-            callbacks=[time_limit(budget)],
-            **{**(data.settings or {}), **given},
+            callbacks=[time_limit(data.budget)],
+            **{**data.settings, **given},
         )
         return estimator.fit(data.X).predict(data.X), estimator
 
@@ -183,7 +191,8 @@ def fit_fractal(budget: float, **parameters: Any) -> Callable:
 FRACTAL: dict[str, dict[str, Any]] = {
     "fractal": {},
     "fractal, 1 group": {"n_word_groups": 1},
-    "fractal, fine groups": {"n_word_groups": fine_groups},
+    "fractal, patches": {"n_word_groups": n_patches},
+    "fractal, a group a column": {"n_word_groups": n_columns},
     "fractal, k-means start": {"lda_backend": None},
     "fractal, gensim start": {"lda_backend": "gensim"},
     "fractal, mixture prior": {"prior": "gaussian_mixture"},
@@ -196,6 +205,20 @@ BASELINES: dict[str, Callable] = {
     "LDA alone, gensim": fit_lda_alone("gensim"),
 }
 METHODS = (*BASELINES, *FRACTAL)
+
+
+def applies(method: str, data: Data) -> bool:
+    """Whether a method can be had here and makes sense of these data."""
+    if "gensim" in method:
+        return is_installed("gensim")
+    if "patches" in method:
+        return data.image_shape is not None
+    return "a group a column" not in method or n_columns(data) <= MAX_GROUPS
+
+
+def settings_of(method: str, data: Data) -> dict[str, Any] | None:
+    """What a flow is given beside the method's own, None for the other methods."""
+    return {**data.settings, "budget": data.budget} if method in FRACTAL else None
 
 
 # Measures
@@ -291,29 +314,35 @@ def draw_pictures(estimator: Any, data: Data, path: Path) -> None:
 
 def run(arguments: argparse.Namespace, payload: dict) -> None:
     """Fit everything asked for; the file is complete after every fit."""
-    done = {(r["data"], r["seed"], r["method"]) for r in payload["results"]}
     for name in arguments.data:
         data = first_rows(DATA[name](), arguments.rows)
-        for seed in arguments.seeds:
-            for method in arguments.methods:
-                if (name, seed, method) in done or ("gensim" in method and not has_gensim()):
-                    continue
-                own = FRACTAL.get(method)
-                fit = fit_fractal(arguments.budget, **own) if own is not None else BASELINES[method]
-                result, estimator = measure(fit, data, seed)
-                settings = {**(data.settings or {}), "budget": arguments.budget}
-                settings = settings if own is not None else None
-                about = {"data": name, "seed": seed, "method": method, "n_rows": len(data.X)}
-                payload["results"].append({**about, "settings": settings, **result})
-                write_json(arguments.output, payload)
-                print("  ".join(describe(payload["results"][-1])), flush=True)
-                if arguments.pictures and data.image_shape and estimator is not None:
-                    stem = f"{name} {method} seed {seed}".replace(",", "").replace(" ", "_")
-                    draw_pictures(estimator, data, arguments.pictures / f"{stem}.png")
+        if arguments.budget is not None:
+            data = replace(data, budget=arguments.budget)
+        payload["results"] = [r for r in payload["results"] if r["data"] != name or fits(r, data)]
+        done = {(r["data"], r["seed"], r["method"]) for r in payload["results"]}
+        for seed, method in product(arguments.seeds, arguments.methods):
+            if (name, seed, method) in done or not applies(method, data):
+                continue
+            own = FRACTAL.get(method)
+            fit = BASELINES[method] if own is None else fit_fractal(**own)
+            result, estimator = measure(fit, data, seed)
+            about = {"data": name, "seed": seed, "method": method, "n_rows": len(data.X)}
+            settings = settings_of(method, data)
+            payload["results"].append({**about, "settings": settings, **result})
+            write_json(arguments.output, payload)
+            print("  ".join(describe(payload["results"][-1])), flush=True)
+            if arguments.pictures and data.image_shape and estimator is not None:
+                stem = f"{name} {method} seed {seed}".replace(",", "").replace(" ", "_")
+                draw_pictures(estimator, data, arguments.pictures / f"{stem}.png")
 
 
-def has_gensim() -> bool:
-    return is_installed("gensim")
+def fits(result: dict, data: Data) -> bool:
+    """Whether an earlier result belongs in one table with those of now."""
+    return (
+        "error" not in result
+        and result["n_rows"] == len(data.X)
+        and result["settings"] == settings_of(result["method"], data)
+    )
 
 
 def describe(result: dict) -> list[str]:
@@ -379,11 +408,11 @@ def parse_arguments() -> argparse.Namespace:
         "--methods", nargs="+", choices=METHODS, default=list(METHODS), help="rows of the table"
     )
     parser.add_argument(
-        "--budget", type=float, default=360.0, help="CPU seconds after which a training ends"
+        "--budget", type=float, help="CPU seconds after which a training ends, for all data"
     )
     parser.add_argument("--pictures", type=Path, help="folder for pictures of samples by topic")
     parser.add_argument(
-        "--resume", action="store_true", help="keep the results in --output, whatever their budget"
+        "--resume", action="store_true", help="keep results of the same settings in --output"
     )
     return parser.parse_args()
 

@@ -98,7 +98,7 @@ class FractalFlowDensity(BaseDensity):
     n_levels : int, default=2
         How often the halves of the columns are split again; 0 is a plain coupling before
         element-wise splines.
-    n_blocks : int, default=4
+    n_blocks : int, default=2
         Number of fractal maps, with LU-factorised linear maps between them where columns are no
         images.
     fractal : {'coupling', 'autoregressive'}, default='coupling'
@@ -262,7 +262,7 @@ class FractalFlowDensity(BaseDensity):
         *,
         n_word_groups=None,
         n_levels=2,
-        n_blocks=4,
+        n_blocks=2,
         fractal="coupling",
         coupling="spline",
         conditioner="auto",

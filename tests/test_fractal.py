@@ -17,6 +17,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from flowkit import FractalFlowDensity
 from flowkit import bijections as b
 from flowkit.bijections._tree import column_levels, image_levels
+from flowkit.estimators._topic_starts import choose_topic_start
 from flowkit.estimators._word_groups import word_groups
 from flowkit.exceptions import (
     ChangedParameterError,
@@ -116,8 +117,7 @@ def test_a_node_depends_on_its_own_columns_and_changes_only_them(build):
 
 
 @every_kind
-def test_grouped_levels_agree_with_a_recursion_over_nodes(build):
-    """One node's share does not change with what lies right of it."""
+def test_the_share_of_a_node_does_not_depend_on_what_lies_right_of_it(build):
     bijection = perturbed(build(8, n_levels=2, **NET))
     x = rows_in("real", 20, 8)
     changed = x.clone()
@@ -176,12 +176,15 @@ def test_deeper_levels_are_narrower_and_tied_levels_have_one_set_of_weights():
     assert {coupling["net"].first.weight.shape[0] for coupling in tied.couplings} == {1}
 
 
-@pytest.mark.parametrize("conditioner", ["mlp", "kan", "conv"])
+@pytest.mark.parametrize("conditioner", ["mlp", "kan", "conv", "autoregressive"])
 @pytest.mark.parametrize("shape", [(4, 4), (2, 6), (4, 4, 3)])
 @pytest.mark.parametrize("options", [{}, {"tied": True, "reverse": True}])
 def test_image_bijections_keep_the_contract(shape, conditioner, options):
     d = math.prod(shape)
-    build = b.FractalCoupling(d, image_shape=shape, conditioner=conditioner, **NET, **options)
+    if conditioner == "autoregressive":
+        build = b.FractalAutoregressive(d, image_shape=shape, **NET, **options)
+    else:
+        build = b.FractalCoupling(d, image_shape=shape, conditioner=conditioner, **NET, **options)
     x = rows_in("real", 12, d)
     z, log_det = copy.deepcopy(build).double().eval()(x)
     torch.testing.assert_close(z, x, atol=1e-6, rtol=0)
@@ -368,6 +371,61 @@ def test_shares_of_the_estimator_sum_to_the_log_determinant_in_units_of_x(parame
     ]
 
 
+def test_far_off_rows_have_proportions_though_no_density(fitted, wine):
+    far = pd.DataFrame(np.full((1, 13), 1e200), columns=wine[0].columns)
+    assert fitted.score_samples(far) == -np.inf
+    proportions = fitted.predict_proba(far)
+    assert np.isfinite(proportions).all()
+    np.testing.assert_allclose(proportions.sum(1), 1, rtol=1e-6)
+
+
+def test_what_was_fitted_counts_whatever_the_parameters_became(wine):
+    density = FractalFlowDensity(3, **SMALL).fit(wine[0])
+    density.set_params(prior="normal")
+    assert density.predict(wine[0]).shape == (178,)
+    density.fit(wine[0]).set_params(prior="topic")
+    assert not hasattr(density, "predict")
+    with pytest.raises(InvalidParameterError, match="no topics"):
+        density.sample(2, topics=0)
+
+
+def test_weights_count_for_the_topics_too():
+    """Topics are spent on rows that weigh something."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([c + rng.normal(size=(100, 2)) for c in ([0, 0], [8, 0], [0, 30])])
+    weight = np.repeat([1.0, 1.0, 1e-6], 100)
+    for backend in ("sklearn", None):
+        density = FractalFlowDensity(2, n_word_groups=1, lda_backend=backend, **SMALL)
+        topic = density.fit(X, sample_weight=weight).predict(X)
+        assert (topic[:100] == topic[0]).mean() > 0.9
+        assert (topic[100:200] != topic[0]).mean() > 0.9
+
+
+def test_repeats_of_a_row_stay_on_one_side_of_the_search():
+    rng = np.random.RandomState(0)
+    Z = rng.normal(size=(60, 3))
+    row_of = np.repeat(np.arange(60), 5)
+    seen = []
+
+    def guess(groups, index):
+        seen.append(set(row_of[index]))
+        return np.full((len(index), len(groups), 2), 0.5)
+
+    groupings = word_groups(3, None, None)
+    start = choose_topic_start(Z[row_of], row_of, guess, np.ones(2), groupings, rng, True)
+    assert start.start.linear is None
+    # All fits of the search leave the same rows out; the last one takes all.
+    assert all(rows == seen[0] for rows in seen[:-1])
+    assert len(seen[0]) == 45
+    assert len(seen[-1]) == 60
+
+
+def test_one_word_group_has_one_topic_for_each_row(wine):
+    density = FractalFlowDensity(3, n_word_groups=1, **SMALL).fit(wine[0])
+    assert density.module_.prior.one_hot
+    assert all(topic["alpha"] == 0 for topic in density.topics_)
+
+
 def test_a_normal_prior_has_no_topics(wine):
     density = FractalFlowDensity(3, prior="normal", **SMALL).fit(wine[0])
     assert isinstance(density.module_.prior, Normal)
@@ -497,7 +555,7 @@ def test_images_come_as_rows_or_as_arrays(digits, fitted_images):
 
 
 def test_grey_levels_are_spread_by_logit_with_its_jacobian(digits, fitted_images):
-    """The density of whole rows of grey levels integrates to one over one pixel's values."""
+    """Finite where the logit reaches, none beyond, and it integrates to one."""
     assert (fitted_images.dequantization_ == 1).all()
     row = digits[0][:1].reshape(1, 64).astype(float)
     grid = np.linspace(-14, 269, 4001)
@@ -525,6 +583,51 @@ def test_grey_levels_are_spread_by_logit_with_its_jacobian(digits, fitted_images
     error = ratio.std() / math.sqrt(len(ratio))
     assert abs(ratio.mean() - 1) < 4 * error
     assert error < 0.1
+
+
+def test_grey_levels_are_known_by_their_dtype(digits, fitted_images):
+    frame = pd.DataFrame(digits[0][:200].reshape(-1, 64))
+    options = {**SMALL, "max_epochs": 1, "image_shape": (8, 8), "n_word_groups": 4}
+    from_frame = FractalFlowDensity(2, **options).fit(frame)
+    from_array = FractalFlowDensity(2, **{**options, "image_shape": [8, 8, 1]}).fit(digits[0][:200])
+    np.testing.assert_array_equal(
+        from_frame.score_samples(frame), from_array.score_samples(digits[0][:200])
+    )
+    as_floats = FractalFlowDensity(2, **options).fit(frame.astype(float))
+    assert not np.allclose(as_floats.scale_, from_frame.scale_)
+    nested = digits[0][:10].tolist()
+    np.testing.assert_array_equal(
+        fitted_images.score_samples(nested), fitted_images.score_samples(digits[0][:10])
+    )
+
+
+@pytest.mark.parametrize("noise", ["scott", 0.1])
+def test_noise_that_would_leave_the_grey_levels_is_refused(digits, noise):
+    density = FractalFlowDensity(2, image_shape=(8, 8), noise=noise, **SMALL)
+    with pytest.raises(InvalidParameterError, match=r"noise=.*uint8"):
+        density.fit(digits[0])
+    assert not hasattr(density, "module_")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"conditioner": "conv"}, "needs image_shape"),
+        ({"image_shape": (8, 8), "conditioner": "conv", "fractal": "autoregressive"}, "coupling"),
+        ({"image_shape": (64, 1)}, "even height and width"),
+        ({"image_shape": ("a", 8)}, "image_shape must be"),
+        ({"image_shape": ()}, "image_shape must be"),
+    ],
+)
+def test_shapes_that_cannot_be_are_refused_before_topics_are_sought(
+    digits, parameters, message, monkeypatch
+):
+    def sought(*args):
+        raise AssertionError
+
+    monkeypatch.setattr("flowkit.estimators.fractal.fit_lda", sought)
+    with pytest.raises(InvalidParameterError, match=message):
+        FractalFlowDensity(2, **SMALL, **parameters).fit(digits[0].reshape(-1, 64))
 
 
 def test_bits_per_dim_are_those_of_noisy_grey_levels(digits, fitted_images):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -103,12 +104,13 @@ def image_levels(image_shape: tuple[int, ...], n_levels: int) -> list[Level]:
 def check_image_shape(image_shape) -> tuple[int, int, int]:
     """Height, width and number of channels of an image shape with or without the latter."""
     shape = tuple(image_shape)
-    if len(shape) not in (2, 3) or any(not isinstance(n, int) or n < 1 for n in shape):
+    if len(shape) not in (2, 3) or any(not isinstance(n, Integral) or n < 1 for n in shape):
         raise InvalidParameterError(
             f"image_shape must be (height, width) or (height, width, channels) of positive ints, "
             f"got {image_shape!r}."
         )
-    return (*shape, 1)[:3]
+    height, width, channels = (*map(int, shape), 1)[:3]
+    return height, width, channels
 
 
 def _planes(*phases: np.ndarray) -> np.ndarray:

@@ -69,6 +69,7 @@ class _Fractal(Bijection):
             "generator": generator,
         }
         self.hidden_units = hidden_units
+        self.image_shape = image_shape
         self.reverse = reverse
         self.levels = (
             column_levels(n_features, n_levels)
@@ -79,10 +80,13 @@ class _Fractal(Bijection):
     def _halves(self, level: Level):
         return (level.right, level.left) if self.reverse else (level.left, level.right)
 
-    def _net(self, depth, in_features, out_features, n_groups, grid=None, **options):
-        width = max(_MIN_HIDDEN_UNITS, self.hidden_units >> depth)
+    def _net(self, depth, in_features, out_features, n_groups, **options):
+        grid = self.levels[depth].grid if depth < len(self.levels) else None
+        # A level of a quadtree is two of the binary tree.
+        depth = depth if self.image_shape is None else depth // 2
+        width = max(min(_MIN_HIDDEN_UNITS, self.hidden_units), self.hidden_units >> depth)
         options = {"hidden_units": width, **self.net_options, **options}
-        if self.conditioner == "conv" and grid is not None:
+        if self.conditioner == "conv":
             return ConvNet(in_features, out_features, n_groups, grid=grid, **options)
         net = KAN if self.conditioner == "kan" else GroupedMLP
         return net(in_features, out_features, n_groups, **options)
@@ -189,10 +193,8 @@ class FractalCoupling(_Fractal):
         for depth, level in enumerate(self.levels):
             kept, moved = self._halves(level)
             kept, moved = _Columns(kept), _Columns(moved)
-            # A level of a quadtree is two of the binary tree.
-            depth = depth // 2 if level.grid else depth
             size = self.univariate.n_parameters * moved.width
-            net = self._net(depth, kept.width + n_context, size, len(level.left), level.grid)
+            net = self._net(depth, kept.width + n_context, size, len(level.left))
             self.couplings.append(nn.ModuleDict({"kept": kept, "moved": moved, "net": net}))
         self.raw = nn.Parameter(torch.zeros(self.leaf.n_parameters, n_features))
 
@@ -214,8 +216,11 @@ class FractalCoupling(_Fractal):
         moved = coupling["moved"].of(columns)
         parameters = coupling["net"](kept)
         parameters = parameters.reshape(len(kept), self.univariate.n_parameters, *moved.shape[1:])
-        moved, log_slope = direction(moved, parameters.transpose(0, 1))
-        return coupling["moved"].put(columns, moved), coupling["moved"].total(log_slope)
+        # One rank for all levels, so that a compiled kernel serves them all.
+        parameters = parameters.transpose(0, 1).flatten(1, 2)
+        out, log_slope = direction(moved.flatten(0, 1), parameters)
+        out, log_slope = out.view(moved.shape), log_slope.view(moved.shape)
+        return coupling["moved"].put(columns, out), coupling["moved"].total(log_slope)
 
     def _shares(self, x, context):
         columns, shares = x.t(), []

@@ -180,7 +180,9 @@ class BaseDensity(
             Natural logarithm of the density, float64; ``-inf`` outside the support.
         """
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
+        return self._log_density(self._validate_rows(X, reset=False))
+
+    def _log_density(self, X):
         log_density = self._map_rows(self.module_.log_prob, self._standardise(X))
         # Rows so far away that their squares overflow have no density left, which is not a NaN.
         log_density[np.isnan(log_density)] = -np.inf

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..priors import Topic
-from ._starts import Start, draw_rows, marginal_spline, normal_score_knots, whitening
+from ._starts import Start, marginal_spline, normal_score_knots, whitening
 
 # Rows that the start is fitted to, fewer where its tables would hold too many values.
 _MAX_ROWS = 5_000
@@ -30,7 +30,7 @@ _N_NODES = 128
 # A search over numbers of word groups ends after so many losses in a row.
 _PATIENCE = 2
 
-# guess(groups, rows): topics (n, n_groups, K) of the groups of these rows.
+# guess(groups, index): topics (n, n_groups, K) of the groups of these rows.
 Guess = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
 
 
@@ -74,9 +74,15 @@ def as_topics(start: Start) -> TopicStart:
     return TopicStart(start, groups, start.covariance, _state(prior))
 
 
+def n_start_rows(d: int, n_topics: int, n_groups: int) -> int:
+    """Number of rows that a start is fitted to."""
+    widest = max(d * n_topics, n_groups * _N_NODES)
+    return int(np.clip(_MAX_VALUES // widest, _MIN_ROWS, _MAX_ROWS))
+
+
 def choose_topic_start(
     Z: np.ndarray,
-    weight: np.ndarray | None,
+    row_of: np.ndarray,
     guess: Guess,
     alpha: np.ndarray,
     groupings: list[list[np.ndarray]],
@@ -88,11 +94,11 @@ def choose_topic_start(
     Parameters
     ----------
     Z : ndarray of shape (n, d)
-        Standardised rows.
-    weight : ndarray of shape (n,) or None
-        Weights of the rows; rows are then drawn in proportion to them.
+        Standardised rows, heavy ones repeated.
+    row_of : ndarray of shape (n,)
+        What tells repeats of one row from other rows.
     guess : callable
-        Topics of groups of columns of rows, as (groups, rows) -> (n, n_groups, K).
+        Topics of groups of columns of rows, as (groups, index) -> (n, n_groups, K).
     alpha : ndarray of shape (K,)
         Concentration of the guess.
     groupings : list of list of ndarray
@@ -105,63 +111,70 @@ def choose_topic_start(
     Returns
     -------
     TopicStart
-        The start, fitted to all rows drawn.
+        The start, fitted to all rows.
     """
-    d, n_topics = Z.shape[1], len(alpha)
-    widest = max(d * n_topics, len(groupings[-1]) * _N_NODES)
-    limit = int(np.clip(_MAX_VALUES // widest, _MIN_ROWS, _MAX_ROWS))
-    rows = rng.permutation(draw_rows(len(Z), weight, rng, limit))
-    fit = _Fit(Z, guess, alpha)
-    if len(rows) < _MIN_SEARCH_ROWS:
-        return fit(rows, groupings[0], False, not keep_columns, _ITERATIONS)[0]
-    searched = rows[: max(_MIN_ROWS, int(_SEARCH_SHARE * limit))]
+    distinct = rng.permutation(np.unique(row_of))
+    everything = np.arange(len(Z))
+    if len(distinct) < _MIN_SEARCH_ROWS:
+        rows = _Rows(Z, everything, False, not keep_columns)
+        return rows.fit(groupings[0], guess, alpha, _ITERATIONS)[0]
+    searched = distinct[: max(_MIN_ROWS, int(_SEARCH_SHARE * len(distinct)))]
     n_test = int(_TEST_SHARE * len(searched))
-    test, training = searched[:n_test], searched[n_test:]
+    # Repeats of a row stay on one side.
+    test = Z[np.isin(row_of, searched[:n_test])]
+    training = np.flatnonzero(np.isin(row_of, searched[n_test:]))
     best, best_score = None, -np.inf
     for marginals in (False, True):
         for linear in (False,) if keep_columns else (False, True):
+            rows = _Rows(Z, training, marginals, linear)
             setbacks, highest = 0, -np.inf
             for groups in groupings:
-                _, score = fit(training, groups, marginals, linear, _SEARCH_ITERATIONS)
-                value = score(Z[test])
-                if value > best_score:
+                value = rows.fit(groups, guess, alpha, _SEARCH_ITERATIONS)[1](test)
+                if best is None or value > best_score:
                     best, best_score = (groups, marginals, linear), value
                 setbacks = 0 if value > highest else setbacks + 1
                 highest = max(highest, value)
                 if setbacks == _PATIENCE:
                     break
-    return fit(rows, *best, _ITERATIONS)[0]
+    groups, *transform = best
+    return _Rows(Z, everything, *transform).fit(groups, guess, alpha, _ITERATIONS)[0]
 
 
-class _Fit:
-    """Topics fitted to rows behind marginals and a linear map."""
+class _Rows:
+    """Rows behind marginals and a linear map of their own, to which topics are fitted."""
 
-    def __init__(self, Z, guess, alpha):
-        self.Z, self.guess, self.alpha = Z, guess, alpha
+    def __init__(self, Z, index, marginals, linear):
+        self.index = index
+        self.start = _transform(Z[index], marginals, linear)
+        self.latent = _apply(self.start, Z[index])[0].float()
 
-    def __call__(self, rows, groups, marginals, linear, n_iterations):
+    def fit(self, groups, guess, alpha, n_iterations):
         """A `TopicStart`, and the mean log density that it gives to other rows."""
-        Z = self.Z[rows]
-        start = _transform(Z, marginals, linear)
-        latent, _ = _apply(start, Z)
         width = max(map(len, groups))
         covariance = "full" if 1 < width <= _MAX_FULL_FEATURES else "diag"
         columns = [group.tolist() for group in groups]
-        nodes = n_nodes(groups)
-        prior = Topic(Z.shape[1], len(self.alpha), columns, nodes=nodes, covariance=covariance)
-        guess = torch.from_numpy(np.ascontiguousarray(self.guess(groups, rows)))
+        prior = Topic(
+            self.latent.shape[1],
+            len(alpha),
+            columns,
+            nodes=n_nodes(groups),
+            covariance=covariance,
+        )
         # Single precision is twice as fast, and as good with variances that have a floor.
         prior.start_from(
-            latent.float(), guess.float(), torch.from_numpy(self.alpha), n_iterations=n_iterations
+            self.latent,
+            torch.from_numpy(np.ascontiguousarray(guess(groups, self.index))).float(),
+            torch.from_numpy(alpha),
+            n_iterations=n_iterations,
         )
         prior.double()
 
         @torch.no_grad()
-        def score(Z_test):
-            latent, log_det = _apply(start, Z_test)
+        def score(Z):
+            latent, log_det = _apply(self.start, Z)
             return (prior.log_prob(latent) + log_det).mean().item()
 
-        return TopicStart(start, columns, covariance, _state(prior)), score
+        return TopicStart(self.start, columns, covariance, _state(prior)), score
 
 
 def n_nodes(groups: list) -> int | str:

@@ -22,7 +22,7 @@ from ..bijections import (
     Logit,
     LULinear,
 )
-from ..bijections._tree import Node, check_image_shape
+from ..bijections._tree import Node, check_image_shape, image_levels
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..modules import Flow
 from ..priors import Normal, Topic
@@ -37,8 +37,8 @@ from ..topics import (
     topic_words,
 )
 from ._base import BaseDensity
-from ._starts import choose_start, marginal_spline
-from ._topic_starts import as_topics, choose_topic_start, n_nodes
+from ._starts import choose_start, draw_rows, marginal_spline
+from ._topic_starts import as_topics, choose_topic_start, n_nodes, n_start_rows
 from ._word_groups import word_groups
 
 _KINDS = {"coupling": FractalCoupling, "autoregressive": FractalAutoregressive}
@@ -70,7 +70,8 @@ _GREY_LOCATION, _GREY_SCALE = 127.5, 256 / 0.9
 
 
 def _has_topics(estimator) -> bool:
-    return estimator.prior != "normal"
+    # What was fitted counts, whatever the parameter has become since.
+    return getattr(estimator, "_config", {}).get("prior", estimator.prior) != "normal"
 
 
 class FractalFlowDensity(BaseDensity):
@@ -123,7 +124,9 @@ class FractalFlowDensity(BaseDensity):
         Share of hidden units dropped in training; 'auto' is ``10 / sqrt(n)`` for n training rows,
         at most 0.3.
     prior : {'topic', 'gaussian_mixture', 'normal'}, default='topic'
-        Density of the latent. 'gaussian_mixture' has `n_topics` components, 'normal' no topics.
+        Density of the latent. 'gaussian_mixture' has `n_topics` components of whole rows (fewer
+        where there are fewer distinct rows), 'normal' no topics; `n_word_groups` and
+        `lda_backend` mean nothing to these two.
     lda_backend : {'sklearn', 'gensim'} or None, default='sklearn'
         What finds the topics that the prior starts from; gensim learns an uneven alpha too and is
         an extra, None starts from k-means.
@@ -154,7 +157,7 @@ class FractalFlowDensity(BaseDensity):
         Gain of the mean hold-out log density, in nats, that counts.
     noise : 'scott', float or None, default=None
         Deviation, in standard deviations of the columns, of normal noise added to the training
-        rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``.
+        rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``. None alone for uint8 images.
     dequantize : 'auto' or None, default='auto'
         'auto' adds, in training only, uniform noise of their spacing to columns whose values
         repeat; see `dequantization_`.
@@ -176,9 +179,11 @@ class FractalFlowDensity(BaseDensity):
     Attributes
     ----------
     topics_ : list of dict
-        Per topic its ``weight`` (share of the training rows), its ``alpha``, and its ``words``:
-        the most telling words and their probability in the topic, in names and units of X. After
-        further calls of `fit` or `partial_fit` it describes the rows of the last call.
+        Per topic its ``weight`` (mean of `predict_proba` over at most 5000 training rows), its
+        ``alpha`` (concentration of the proportions: the smaller, the more a row keeps to one
+        topic; 0 where each row has only one, as with one word group), and its ``words``: the most
+        telling ones, best first, and their probability in the topic, in names and units of X.
+        After further calls of `fit` or `partial_fit` it describes the rows of the last call.
     word_groups_ : list of list of int
         Columns of each word group.
     module_ : flowkit.modules.Flow
@@ -516,7 +521,7 @@ class FractalFlowDensity(BaseDensity):
                 "levels or counts as they were before scaling."
             )
         noise = check_random_state(random_state).uniform(-0.5, 0.5, X.shape)
-        return -float(self.score_samples(X + noise).mean()) / (X.shape[1] * math.log(2))
+        return -float(self._log_density(X + noise).mean()) / (X.shape[1] * math.log(2))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -527,29 +532,29 @@ class FractalFlowDensity(BaseDensity):
     # ------------------------------------------------------------------ rows
 
     def _validate_rows(self, X, reset, ensure_min_samples=1):
-        if hasattr(X, "toarray"):
-            if self.documents == "counts":
-                X = X.toarray()
-        elif self.image_shape is not None:
-            shape = getattr(X, "shape", ())
-            if len(shape) > 2:
-                images = tuple(self.image_shape)
-                if tuple(shape[1:]) not in (images, images + (1,) * (len(images) == 2)):
-                    raise InvalidDataError(
-                        f"expected images of shape (n, {', '.join(map(str, images))}), got "
-                        f"{tuple(shape)}."
-                    )
-                X = np.asarray(X).reshape(shape[0], -1)
+        if hasattr(X, "toarray") and self.documents == "counts":
+            X = X.toarray()
         if reset:
-            self._grey = self.image_shape is not None and getattr(X, "dtype", None) == np.uint8
+            self._grey = False
+        if self.image_shape is None or hasattr(X, "toarray"):
+            return super()._validate_rows(X, reset, ensure_min_samples)
+        shape = check_image_shape(self.image_shape)
+        values = np.asarray(X)
+        if values.ndim > 2:
+            if (*values.shape[1:], 1)[:3] != shape or values.ndim > 4:
+                raise InvalidDataError(
+                    f"expected images of shape (n, {', '.join(map(str, self.image_shape))}), got "
+                    f"{values.shape}."
+                )
+            X = values.reshape(len(values), -1)
         X = super()._validate_rows(X, reset, ensure_min_samples)
-        if self.image_shape is not None:
-            check_image_shape(self.image_shape)
-        if self.image_shape is not None and X.shape[1] != math.prod(self.image_shape):
+        if X.shape[1] != math.prod(shape):
             raise InvalidDataError(
-                f"expected rows of {math.prod(self.image_shape)} values, as image_shape="
+                f"expected rows of {math.prod(shape)} values, as image_shape="
                 f"{tuple(self.image_shape)} says, got {X.shape[1]}."
             )
+        if reset:
+            self._grey = values.dtype == np.uint8
         return X
 
     def _settle_columns(self, X, weight):
@@ -582,7 +587,7 @@ class FractalFlowDensity(BaseDensity):
 
     def _check_topics(self, topics, n):
         """Topic proportions of n rows."""
-        if self.prior == "normal":
+        if not _has_topics(self):
             raise InvalidParameterError(
                 "prior='normal' has no topics to sample from: leave topics out, or fit with "
                 "prior='topic'."
@@ -635,7 +640,8 @@ class FractalFlowDensity(BaseDensity):
             shares = shares * weight[:, None, None]
         beta = topic_words(shares, documents.take(rows), [np.array(g) for g in prior.groups])
         words = heaviest_words(beta, documents.words, _N_WORDS, topic_weights=topic_share)
-        alpha = prior.alpha.detach().cpu().numpy()
+        # A single topic for each row is the limit of small alpha.
+        alpha = np.zeros(prior.n_topics) if prior.one_hot else prior.alpha.detach().cpu().numpy()
         self.word_groups_ = prior.groups
         self.topics_ = [
             {"weight": float(topic_share[k]), "alpha": float(alpha[k]), "words": words[k]}
@@ -666,6 +672,7 @@ class FractalFlowDensity(BaseDensity):
     def _configure(self, X, Z, weight, rng):
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = d = Z.shape[1]
+        groupings = self._check_shape(d)
         config["grey"] = self._grey
         config["dropout"] = (
             min(_MAX_DROPOUT, 10 / math.sqrt(len(Z))) if self.dropout == "auto" else self.dropout
@@ -683,36 +690,57 @@ class FractalFlowDensity(BaseDensity):
                 Z, _ = logit(torch.from_numpy(Z))
                 scale.start(Z)
                 Z = scale(Z)[0].numpy()
-        start = self._choose_start(X, Z, weight, rng)
+        start = self._choose_start(X, Z, weight, groupings, rng)
         config["groups"], config["covariance"] = start.groups, start.covariance
         config["n_topics"] = start.n_topics
         config["marginals"] = start.start.marginals is not None
         config["linear"] = start.start.linear is not None or self.image_shape is None
         return config, (pixels, start)
 
-    def _choose_start(self, X, Z, weight, rng):
+    def _check_shape(self, d):
+        """Refuse what no module can be built from before anything costly; word groups to try."""
+        if self._grey and self.noise:
+            raise InvalidParameterError(
+                f"noise={self.noise!r} would push grey levels out of the range of the logit: set "
+                "noise=None, uint8 images get uniform noise of their spacing anyway, or give the "
+                "images as floats."
+            )
+        if self.conditioner == "conv" and (
+            self.image_shape is None or self.fractal == "autoregressive"
+        ):
+            raise InvalidParameterError(
+                "conditioner='conv' needs image_shape and fractal='coupling', got image_shape="
+                f"{self.image_shape!r} and fractal={self.fractal!r}."
+            )
+        if self.image_shape is not None:
+            image_levels(self.image_shape, self.n_levels)
+        return word_groups(d, self.image_shape, self.n_word_groups)
+
+    def _choose_start(self, X, Z, weight, groupings, rng):
         if self.prior != "topic":
             mixed = self.prior == "gaussian_mixture"
             return as_topics(choose_start(Z, weight, mixed, self.n_topics, None, rng))
-        documents = self._documents = self._documents_of(X, rng)
+        self._documents = self._documents_of(X, rng)
+        limit = n_start_rows(Z.shape[1], self.n_topics, len(groupings[-1]))
+        drawn = draw_rows(len(Z), weight, rng, limit)
+        Z, documents = Z[drawn], self._documents.take(drawn)
         if self.lda_backend is None:
             alpha, proportions = kmeans_topics(Z, self.n_topics, rng)
 
-            def guess(groups, rows):
-                return np.repeat(proportions[rows, None], len(groups), axis=1)
+            def guess(groups, index):
+                return np.repeat(proportions[index, None], len(groups), axis=1)
 
         else:
             topics = fit_lda(documents, self.n_topics, self.lda_backend, rng)
             alpha = topics.alpha
 
-            def guess(groups, rows):
-                drawn = replace(topics, proportions=topics.proportions[rows])
-                return group_responsibilities(drawn, documents.take(rows), groups)
+            def guess(groups, index):
+                part = replace(topics, proportions=topics.proportions[index])
+                return group_responsibilities(part, documents.take(index), groups)
 
-        groupings = word_groups(Z.shape[1], self.image_shape, self.n_word_groups)
         # Groups that a user counted are groups of columns, which a linear map would mix.
         keep_columns = self.n_word_groups is not None
-        return choose_topic_start(Z, weight, guess, alpha, groupings, rng, keep_columns)
+        return choose_topic_start(Z, drawn, guess, alpha, groupings, rng, keep_columns)
 
     def _build(self, config, generator):
         d = config["n_features"]

@@ -54,7 +54,7 @@ def _moments(prior, words: Tensor, weight: Tensor, pooled: Tensor | None) -> tup
         floor = torch.diag_embed(_REGULARISATION * prior.present)[:, None]
         total = total[..., None]
     else:
-        # Unit scale and double precision leave the difference of moments digits enough.
+        # Rows of about unit scale leave the difference of moments digits enough.
         scatter = (by_topic @ centred.square() - total[..., None] * means.square()).clamp_min(0)
         floor = _REGULARISATION * prior.present[:, None]
     total = total[..., None]

@@ -36,7 +36,7 @@ class GaussianMixture(Prior):
     tensor([-1.6121], grad_fn=<LogsumexpBackward0>)
     """
 
-    # Deviations along every direction stay above this, whatever training does.
+    # Densities stay below those of deviations of this size, whatever training does.
     _MIN_DEVIATION = 1e-3
 
     def __init__(self, n_features: int, n_components: int, covariance: str = "full"):

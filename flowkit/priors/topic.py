@@ -60,7 +60,7 @@ class Topic(Prior):
     torch.Size([1, 2])
     """
 
-    # Deviations along every direction stay above this, whatever training does.
+    # Densities stay below those of deviations of this size, whatever training does.
     _MIN_DEVIATION = 1e-3
 
     def __init__(
@@ -241,7 +241,9 @@ class Topic(Prior):
 
     def _mixtures(self, log_topic: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Joint log density of nodes; densities over the largest of each group; their mixtures."""
-        peak = log_topic.detach().amax(2, keepdim=True)
+        # Far off, where squares overflow, differences of infinities would be NaN.
+        lowest = torch.finfo(log_topic.dtype).min
+        peak = log_topic.detach().amax(2, keepdim=True).clamp_min(lowest)
         scaled = (log_topic - peak).exp()
         mixed = scaled @ self.theta.t()
         return mixed.log().sum(1) + peak.sum(1) + self._log_weights(), scaled, mixed
@@ -286,7 +288,9 @@ class Topic(Prior):
         Tensor of shape (n, n_groups, n_topics)
             Sums to one over the topics.
         """
-        return self._posteriors(self.topic_log_prob(z))[1]
+        posterior = self._posteriors(self.topic_log_prob(z))[1]
+        # Where no density is left to compare, the row says nothing.
+        return torch.where(posterior.isnan(), self._log_weights().exp() @ self.theta, posterior)
 
     def move(self, z: Tensor, origin: Tensor, target: Tensor) -> Tensor:
         """Rows whose word groups change topics and keep their place within the topic.

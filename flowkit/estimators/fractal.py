@@ -22,7 +22,7 @@ from ..bijections import (
     Logit,
     LULinear,
 )
-from ..bijections._tree import Node, check_image_shape, image_levels
+from ..bijections._tree import check_image_shape, image_levels
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..modules import Flow
 from ..priors import Normal, Topic
@@ -37,6 +37,7 @@ from ..topics import (
     topic_words,
 )
 from ._base import BaseDensity
+from ._log_det_tree import tree_nodes, tree_shares
 from ._starts import choose_start, draw_rows, marginal_spline
 from ._topic_starts import as_topics, choose_topic_start, n_nodes, n_start_rows
 from ._word_groups import word_groups
@@ -170,7 +171,8 @@ class FractalFlowDensity(BaseDensity):
     dtype : {'float32', 'float64'}, default='float32'
         Precision of training. Scores are computed in float64.
     compile : bool, default=False
-        Whether spline kernels run through ``torch.compile``; pays for itself in long fits.
+        Whether spline kernels run through ``torch.compile``. The maps of a tree have many shapes,
+        of which torch compiles eight at most; it runs the others as they are and says so.
     callbacks : list of skorch.callbacks.Callback or None, default=None
         Called in training; copied first.
     verbose : int, default=0
@@ -477,8 +479,9 @@ class FractalFlowDensity(BaseDensity):
         """
         check_is_fitted(self)
         Z = self._standardise(self._validate_rows(X, reset=False))
-        nodes = self._tree()
-        shares = self._map_rows(lambda z: self._tree_shares(z, nodes), Z)
+        bijection = self.module_.bijection
+        nodes = tree_nodes(bijection)
+        shares = self._map_rows(lambda z: tree_shares(bijection, z, nodes), Z)
         shares[:, -self.n_features_in_ :] -= np.log(self.scale_)
         names = self._names()
         return Bunch(
@@ -783,33 +786,6 @@ class FractalFlowDensity(BaseDensity):
             state = {name: torch.from_numpy(value) for name, value in start.state.items()}
             module.prior.load_state_dict(state)
 
-    # ------------------------------------------------------------------ tree
-
-    def _tree(self):
-        """Nodes of the fractal maps, the first of which stands for all linear maps."""
-        fractals = [b for b in self.module_.bijection.bijections if hasattr(b, "log_det_tree")]
-        leaves = [Node(len(fractals[0].levels), "leaf", (j,)) for j in range(self.n_features_in_)]
-        mixing = Node(0, "mixing", tuple(range(self.n_features_in_)))
-        return list(dict.fromkeys([mixing, *fractals[0].nodes, *leaves]))
-
-    def _tree_shares(self, z, nodes):
-        place = {node: i for i, node in enumerate(nodes)}
-        leaves = slice(len(nodes) - self.n_features_in_, None)
-        shares = z.new_zeros(len(z), len(nodes))
-        for bijection in self.module_.bijection.bijections:
-            if hasattr(bijection, "log_det_tree"):
-                index = torch.tensor([place[node] for node in bijection.nodes], device=z.device)
-                shares.index_add_(1, index, bijection.log_det_tree(z))
-                z = bijection(z)[0]
-            elif isinstance(bijection, LULinear):
-                z, log_det = bijection(z)
-                shares[:, 0] += log_det
-            else:
-                # What treats columns one by one has a diagonal Jacobian.
-                z, slopes = _elementwise(bijection, z)
-                shares[:, leaves] += slopes
-        return shares
-
 
 def _build_prior(config):
     d = config["n_features"]
@@ -827,13 +803,3 @@ def _build_prior(config):
 def _grey_levels(d):
     """Logit of grey levels, and a scale and shift of it."""
     return Compose([Logit(d, shift=-0.5), ActNorm(d)])
-
-
-def _elementwise(bijection, x):
-    """Result and log-slope of every column under a map that treats them one by one."""
-    with torch.inference_mode(False), torch.enable_grad():
-        x = x.clone().requires_grad_()
-        z, _ = bijection(x)
-        # A diagonal Jacobian: the derivative of the sum by a column is that of its own result.
-        (slope,) = torch.autograd.grad(z.sum(), x)
-    return z.detach(), slope.abs().log()

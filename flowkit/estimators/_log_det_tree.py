@@ -1,0 +1,71 @@
+"""The log-determinant of a stack with fractal maps in it, node by node."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..bijections import Bijection, Compose, LULinear
+from ..bijections._tree import Node
+
+
+def tree_nodes(bijection: Compose) -> list[Node]:
+    """Nodes of the fractal maps, before them one for all linear maps, last one a column.
+
+    Parameters
+    ----------
+    bijection : Compose
+        Fractal maps of one tree, and maps that are linear or treat columns one by one.
+
+    Returns
+    -------
+    list of Node
+        Each once, however many maps have it.
+    """
+    fractal = next(step for step in bijection.bijections if hasattr(step, "log_det_tree"))
+    columns = tuple(range(bijection.n_features))
+    leaves = [Node(len(fractal.levels), "leaf", (j,)) for j in columns]
+    return list(dict.fromkeys([Node(0, "mixing", columns), *fractal.nodes, *leaves]))
+
+
+def tree_shares(bijection: Compose, x: Tensor, nodes: list[Node]) -> Tensor:
+    """Share of every node in the log-determinant of rows.
+
+    Parameters
+    ----------
+    bijection : Compose
+        As in `tree_nodes`.
+    x : Tensor of shape (n, n_features)
+        Rows.
+    nodes : list of Node
+        What `tree_nodes` returned.
+
+    Returns
+    -------
+    Tensor of shape (n, n_nodes)
+        Nats; rows sum to the log-determinant.
+    """
+    place = {node: i for i, node in enumerate(nodes)}
+    shares = x.new_zeros(len(x), len(nodes))
+    for step in bijection.bijections:
+        if hasattr(step, "log_det_tree"):
+            index = torch.tensor([place[node] for node in step.nodes], device=x.device)
+            shares.index_add_(1, index, step.log_det_tree(x))
+            x = step(x)[0]
+        elif isinstance(step, LULinear):
+            x, log_det = step(x)
+            shares[:, 0] += log_det
+        else:
+            x, log_slope = _elementwise(step, x)
+            shares[:, -bijection.n_features :] += log_slope
+    return shares
+
+
+def _elementwise(bijection: Bijection, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Result and log-slope of every column under a map that treats them one by one."""
+    with torch.inference_mode(False), torch.enable_grad():
+        x = x.clone().requires_grad_()
+        z, _ = bijection(x)
+        # A diagonal Jacobian: the derivative of the sum by a column is that of its own result.
+        (slope,) = torch.autograd.grad(z.sum(), x)
+    return z.detach(), slope.abs().log()

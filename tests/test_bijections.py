@@ -248,3 +248,16 @@ def test_building_from_a_generator_leaves_the_global_one_alone():
     )
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(first.net.first.weight, second.net.first.weight)
+
+
+def test_linear_maps_of_many_columns_keep_the_contract():
+    """Beyond some width the factors are applied one after the other."""
+    linear = perturbed(b.LULinear(260), 0.02)
+    x = rows_in("real", 5, 260)
+    z, log_det = linear(x)
+    lower, upper, expected = linear._factors()
+    torch.testing.assert_close(z, x @ (lower @ upper).t() + linear.bias)
+    back, back_log_det = linear.inverse(z)
+    torch.testing.assert_close(back, x)
+    torch.testing.assert_close(back_log_det, -log_det)
+    assert log_det[0].item() == pytest.approx(expected.item())

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from ..exceptions import InvalidParameterError
 from ._base import Bijection, zero_log_det
 
+# With more columns than a batch has rows, the product of the factors costs most.
+_MANY_FEATURES = 256
+
 
 class LULinear(Bijection):
     """``z = L U x + b`` with unit lower L and upper U, the identity at the start.
@@ -66,7 +69,11 @@ class LULinear(Bijection):
 
     def _forward(self, x, context):
         lower, upper, log_det = self._factors()
-        return torch.addmm(self.bias, x, (lower @ upper).t()), log_det.expand(x.shape[0])
+        if self.n_features > _MANY_FEATURES:
+            z = torch.addmm(self.bias, x @ upper.t(), lower.t())
+        else:
+            z = torch.addmm(self.bias, x, (lower @ upper).t())
+        return z, log_det.expand(x.shape[0])
 
     def _inverse(self, z, context):
         lower, upper, log_det = self._factors()

@@ -390,7 +390,8 @@ class BaseDensity(
         if holdout is not None:
             # Uniform noise once: unspread ties would reward spikes on them.
             held = self._rows(self._noisy(Z[holdout], streams.start), weight, holdout)
-        refuse_outside_support(self._map_rows(self.module_.log_prob, Z))
+        if self._may_lie_outside():
+            refuse_outside_support(self._map_rows(self.module_.log_prob, Z))
         options = self._options(len(training), self.max_epochs, holdout is not None)
         module, generator = self._training_module(streams)
         record = train(module, rows, held, options, generator)
@@ -398,6 +399,10 @@ class BaseDensity(
         self.history_ = self._in_units_of_x(record.history)
         self.n_iter_ = record.n_epochs
         self.best_epoch_ = record.best_epoch
+
+    def _may_lie_outside(self) -> bool:
+        """Whether the map may have a domain, which all training rows are then checked against."""
+        return True
 
     def _train_chunk(self, X, weight, streams, net):
         Z = self._standardise(X)

@@ -285,6 +285,9 @@ class FlowDensity(BaseDensity):
         config["n_components"] = len(start.mixture[0]) if start.mixture else None
         return config, start
 
+    def _may_lie_outside(self):
+        return not isinstance(self.transforms, str)
+
     def _build(self, config, generator):
         return Flow(_build_bijection(config, generator), _build_prior(config))
 

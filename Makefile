@@ -37,6 +37,10 @@ bench: $(INSTALLED_BENCH)
 	$(RUN) benchmarks/training_overhead.py
 	$(RUN) benchmarks/speed.py
 	$(RUN) benchmarks/likelihood.py
+	$(RUN) benchmarks/topics.py
+	$(RUN) benchmarks/ablation.py
+	$(RUN) benchmarks/conditioners.py
+	$(RUN) benchmarks/images.py
 
 # torch first and alone, so that its version and index are chosen by TORCH and by nothing else.
 $(INSTALLED): pyproject.toml

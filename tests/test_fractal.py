@@ -316,6 +316,7 @@ def test_samples_follow_given_proportions(fitted):
         ([0.0, 0.0, 0.0], "not all zero"),
         ([1.0, -1.0, 1.0], "non-negative"),
         ([1.0, np.nan, 1.0], "non-negative"),
+        ("first", "an int or an array of numbers"),
     ],
 )
 def test_topics_that_are_none_are_refused(fitted, topics, message):

@@ -165,7 +165,9 @@ def test_counts_are_the_counts():
 def test_counts_that_are_none_are_refused_by_name(bad):
     X = np.ones((5, 3))
     X[2, 1] = bad
-    with pytest.raises(InvalidDataError, match=rf"{bad}.* in wool\. Round") as caught:
+    with pytest.raises(
+        InvalidDataError, match=rf"{bad}.* in wool\. Columns that are no counts"
+    ) as caught:
         count_documents(X, ["silk", "wool", "flax"])
     assert "silk" not in str(caught.value)
 

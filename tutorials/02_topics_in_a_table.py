@@ -72,8 +72,8 @@ print(pd.crosstab(topic, grape_test.to_numpy(), rownames=["topic"], colnames=["g
 print("normalised mutual information:", round(normalized_mutual_info_score(grape_test, topic), 2))
 
 # %%
-# That was one seed, and a lucky one. Topics of 133 rows are not the same each time, and the fit
-# that finds the held-out rows likeliest need not be the one that agrees best with the grapes.
+# That was one seed. Topics of 133 rows are not the same each time, and the fit that finds the
+# held-out rows likeliest need not be the one that agrees best with the grapes.
 
 for seed in (1, 2):
     other = FractalFlowDensity(n_topics=3, n_word_groups=X.shape[1], random_state=seed)
@@ -178,8 +178,7 @@ for ax, (name, row) in zip(axes, rows.items(), strict=True):
 axes[0].tick_params(labelbottom=False)
 
 # %%
-# The couplings are where wines differ in volume, hardly the leaves. And what is odd about the
-# oddest wine is not in the tree: it loses no more volume than the typical one, but its latent lies
-# where the topics put little.
+# The couplings are where wines differ in volume, hardly the leaves. And most of what is odd about
+# the oddest wine is not in the tree: its latent lies where the topics put little.
 
 plt.show()

@@ -137,8 +137,9 @@ class FractalFlowDensity(BaseDensity):
         whole numbers, dense or sparse. 'auto' is 'patches' with `image_shape`, else 'bins'.
     image_shape : tuple of int or None, default=None
         ``(height, width)`` or ``(height, width, channels)`` if rows are images, both edges even.
-        X then may be of shape ``(n, *image_shape)`` too, and uint8 images get uniform noise of
-        width one in training and a logit of their grey levels squeezed into [0.05, 0.95].
+        X then may be of shape ``(n, *image_shape)`` too. Images of dtype uint8 get uniform noise
+        of width one in training and a logit of their grey levels squeezed into [0.05, 0.95]; those
+        of other dtypes are columns of numbers like all others.
     max_epochs : int, default=100
         Largest number of passes over the training rows.
     batch_size : int or 'auto', default='auto'
@@ -181,8 +182,8 @@ class FractalFlowDensity(BaseDensity):
     Attributes
     ----------
     topics_ : list of dict
-        Per topic its ``weight`` (mean of `predict_proba` over at most 5000 training rows), its
-        ``alpha`` (concentration of the proportions: the smaller, the more a row keeps to one
+        Per topic its ``weight`` (mean of `predict_proba` over the rows trained on, at most 5000),
+        its ``alpha`` (concentration of the proportions: the smaller, the more a row keeps to one
         topic; 0 where each row has only one, as with one word group), and its ``words``: the most
         telling ones, best first, and their probability in the topic, in names and units of X.
         After further calls of `fit` or `partial_fit` it describes the rows of the last call.
@@ -381,13 +382,14 @@ class FractalFlowDensity(BaseDensity):
         random_state : int, RandomState instance or None, default=None
             Source of randomness; an int gives the same rows each time.
         topics : int, array-like of shape (n_topics,) or (n_samples, n_topics), default=None
-            One topic that all word groups follow, or topic proportions, of all rows or of each.
-            None draws them from the prior.
+            One topic that all word groups follow, or topic proportions, of all rows or of each,
+            rescaled to sum to one. None draws them from the prior.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            The rows, float64.
+            The rows, float64. Those of uint8 images are continuous and may lie a little beyond 0
+            and 255: round and clip them.
 
         Raises
         ------
@@ -600,7 +602,12 @@ class FractalFlowDensity(BaseDensity):
             if not 0 <= topics < n_topics:
                 raise InvalidDataError(f"topics must be 0 to {n_topics - 1}, got {topics}.")
             topics = np.eye(n_topics)[topics]
-        proportions = np.asarray(topics, dtype=np.float64)
+        try:
+            proportions = np.asarray(topics, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InvalidDataError(
+                f"topics must be an int or an array of numbers, got {topics!r}."
+            ) from None
         if proportions.shape not in ((n_topics,), (n, n_topics)):
             raise InvalidDataError(
                 f"topics must be an int, or proportions of shape ({n_topics},) or "

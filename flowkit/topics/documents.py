@@ -170,7 +170,8 @@ def count_documents(X: np.ndarray, names: Sequence[str] | None = None) -> Docume
         rest = f" and {wrong.size - 10} more" if wrong.size > 10 else ""
         raise InvalidDataError(
             f"counts must be whole numbers of at least 0, but {X[~good][0]} came; such values are "
-            f"in {shown}{rest}. Round these columns, or make documents with table_documents."
+            f"in {shown}{rest}. Columns that are no counts are documents of their quantile bins: "
+            "use table_documents, or documents='bins' of an estimator."
         )
     tokens = np.broadcast_to(np.arange(d), (n, d))
     return Documents(tokens, X.astype(np.float64), [np.array([j]) for j in range(d)], words)

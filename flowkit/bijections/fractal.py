@@ -197,6 +197,8 @@ class FractalCoupling(_Fractal):
             net = self._net(depth, kept.width + n_context, size, len(level.left))
             self.couplings.append(nn.ModuleDict({"kept": kept, "moved": moved, "net": net}))
         self.raw = nn.Parameter(torch.zeros(self.leaf.n_parameters, n_features))
+        # A generator is no part of a module that is copied and pickled.
+        del self.net_options
 
     @property
     def nodes(self):
@@ -298,6 +300,7 @@ class FractalAutoregressive(_Fractal):
             self.univariate.n_parameters * self.blocks.width,
             len(blocks),
         )
+        del self.net_options
 
     @property
     def nodes(self):

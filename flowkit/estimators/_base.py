@@ -44,6 +44,7 @@ from ._streams import Streams
 _MAX_CHUNK = 4096
 _MIN_CHUNK = 64
 _CHUNK_VALUES = 2**18
+_MAX_DROPOUT = 0.3
 _MIN_HOLDOUT_ROWS = 3
 _MIN_TRAINING_ROWS = 10
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -498,6 +499,10 @@ class BaseDensity(
         if self.noise == "scott":
             return n ** (-1 / (self.n_features_in_ + 4))
         return float(self.noise or 0.0)
+
+    def _dropout_share(self, n) -> float:
+        """Share of hidden units to drop, of estimators that have a `dropout` parameter."""
+        return min(_MAX_DROPOUT, 10 / math.sqrt(n)) if self.dropout == "auto" else self.dropout
 
     def _batch_size(self, n) -> int:
         if self.batch_size == "auto":

@@ -24,7 +24,6 @@ _SEARCH_ITERATIONS = 10
 _ITERATIONS = 30
 # Covariances within a group are full up to this many columns.
 _MAX_FULL_FEATURES = 36
-_WEIGHT_SCALE = 50.0
 # Nodes that carry the integral over topic proportions.
 _N_NODES = 128
 # A search over numbers of word groups ends after so many losses in a row.
@@ -69,8 +68,7 @@ def as_topics(start: Start) -> TopicStart:
     k, d = means.shape
     groups = [list(range(d))]
     prior = Topic(d, k, groups, nodes="one_hot", covariance=start.covariance).double()
-    # Only their ratio counts, and this one keeps rare components within bounds.
-    prior.start(weights * _WEIGHT_SCALE, means, covariances)
+    prior.start(weights, means, covariances)
     return TopicStart(start, groups, start.covariance, _state(prior))
 
 

@@ -44,7 +44,6 @@ _SHAPE = (
     "n_components",
     "compile",
 )
-_MAX_DROPOUT = 0.3
 # Draws of the prior that a given map must reach.
 _N_PROBES = 1000
 _PRIORS = ("normal", "laplace", "student_t", "gaussian_mixture")
@@ -256,9 +255,7 @@ class FlowDensity(BaseDensity):
     def _configure(self, X, Z, weight, rng):
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = Z.shape[1]
-        config["dropout"] = (
-            min(_MAX_DROPOUT, 10 / math.sqrt(len(Z))) if self.dropout == "auto" else self.dropout
-        )
+        config["dropout"] = self._dropout_share(len(Z))
         n_components, covariance = self.n_components, None
         with_mixture = self.prior == "gaussian_mixture"
         if isinstance(self.prior, GaussianMixture) and not self.prior.started:

@@ -62,7 +62,6 @@ _SHAPE = (
     "image_shape",
     "compile",
 )
-_MAX_DROPOUT = 0.3
 # Rows from which the words of the topics are told.
 _MAX_DESCRIBED_ROWS = 5_000
 _N_WORDS = 5
@@ -638,26 +637,6 @@ class FractalFlowDensity(BaseDensity):
         stride = max(1, patch // 2)
         return patch_documents(X, tuple(self.image_shape), rng, patch=patch, stride=stride)
 
-    def _describe(self, X, weight, documents):
-        """Fill `topics_` from rows and their documents."""
-        prior = self.module_.prior
-        rows = slice(_MAX_DESCRIBED_ROWS)
-        X, weight = X[rows], None if weight is None else weight[rows]
-        latent = self._map_rows(self.module_.encode, self._standardise(X))
-        shares = self._map_rows(prior.responsibilities, latent)
-        topic_share = np.average(self._map_rows(prior.proportions, latent), 0, weights=weight)
-        if weight is not None:
-            shares = shares * weight[:, None, None]
-        beta = topic_words(shares, documents.take(rows), [np.array(g) for g in prior.groups])
-        words = heaviest_words(beta, documents.words, _N_WORDS, topic_weights=topic_share)
-        # A single topic for each row is the limit of small alpha.
-        alpha = np.zeros(prior.n_topics) if prior.one_hot else prior.alpha.detach().cpu().numpy()
-        self.word_groups_ = prior.groups
-        self.topics_ = [
-            {"weight": float(topic_share[k]), "alpha": float(alpha[k]), "words": words[k]}
-            for k in range(prior.n_topics)
-        ]
-
     # ------------------------------------------------------------------ training
 
     def _may_lie_outside(self):
@@ -673,24 +652,39 @@ class FractalFlowDensity(BaseDensity):
         self._describe_rows(X, weight, np.arange(len(X)), streams)
 
     def _describe_rows(self, X, weight, training, streams):
+        """Fill `topics_` from the rows trained on."""
         documents = self.__dict__.pop("_documents", None)
         if self.prior == "normal":
             self.__dict__.pop("topics_", None)
             self.__dict__.pop("word_groups_", None)
             return
-        X, weight = X[training], None if weight is None else weight[training]
         if documents is None:
-            documents = self._documents_of(X, streams.start)
-        self._describe(X, weight, documents)
+            documents = self._documents_of(X[training], streams.start)
+        rows = training[:_MAX_DESCRIBED_ROWS]
+        prior = self.module_.prior
+        latent = self._map_rows(self.module_.encode, self._standardise(X[rows]))
+        shares = self._map_rows(prior.responsibilities, latent)
+        if weight is not None:
+            shares = shares * weight[rows, None, None]
+        topic_share = shares.sum((0, 1)) / shares.sum()
+        beta = topic_words(
+            shares, documents.take(slice(len(rows))), list(map(np.array, prior.groups))
+        )
+        words = heaviest_words(beta, documents.words, _N_WORDS, topic_weights=topic_share)
+        # A single topic for each row is the limit of small alpha.
+        alpha = np.zeros(prior.n_topics) if prior.one_hot else prior.alpha.detach().cpu().numpy()
+        self.word_groups_ = prior.groups
+        self.topics_ = [
+            {"weight": float(topic_share[k]), "alpha": float(alpha[k]), "words": words[k]}
+            for k in range(prior.n_topics)
+        ]
 
     def _configure(self, X, Z, weight, rng):
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = d = Z.shape[1]
         groupings = self._check_shape(d)
         config["grey"] = self._grey
-        config["dropout"] = (
-            min(_MAX_DROPOUT, 10 / math.sqrt(len(Z))) if self.dropout == "auto" else self.dropout
-        )
+        config["dropout"] = self._dropout_share(len(Z))
         if self.conditioner == "auto":
             images = self.image_shape is not None and self.fractal == "coupling"
             config["conditioner"] = "conv" if images else "mlp"

@@ -10,7 +10,7 @@ _REGULARISATION = 1e-4
 # A topic's covariances count so many rows, for each column of the group, of the pooled ones.
 _POOLED_ROWS = 1.0
 _NEWTON_STEPS = 5
-_MIXTURE_ALPHA = 50.0
+_MIN_SHARE = 1e-6
 # A step of alpha changes it by no more than this factor.
 _MAX_RATIO = 3.0
 ALPHA_RANGE = (1e-2, 1e4)
@@ -67,8 +67,8 @@ def _moments(prior, words: Tensor, weight: Tensor, pooled: Tensor | None) -> tup
 def _concentration(prior, posterior: Tensor) -> Tensor:
     """Alpha of the largest likelihood for a mean posterior of the nodes."""
     if prior.one_hot:
-        # Only ratios count, and these keep rare topics within bounds.
-        return (_MIXTURE_ALPHA * posterior).clamp(*ALPHA_RANGE)
+        # The shares of the topics, of which none may vanish.
+        return posterior.clamp_min(_MIN_SHARE)
     # A few numbers, worth double precision.
     alpha, posterior = prior.alpha.double(), posterior.double()
     log_theta, log_proposal = prior.log_theta.double(), prior.log_proposal.double()

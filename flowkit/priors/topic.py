@@ -16,6 +16,8 @@ from ._topic_start import ALPHA_RANGE, annealed_start
 _SPREADS = (0.3, 1.0, 3.0, 8.0)
 # Smallest log proportion: its exponential is a normal float32.
 _MIN_LOG_THETA = -60.0
+# Sum of alpha where each row has one topic.
+_ONE_HOT_ALPHA = 50.0
 
 
 class Topic(Prior):
@@ -183,6 +185,9 @@ class Topic(Prior):
 
     def _take(self, alpha: Tensor, means: Tensor, covariances: Tensor) -> None:
         """`start`, of parameters laid out by group."""
+        if self.one_hot:
+            # Only ratios count, and these keep rare topics within the range of alpha.
+            alpha = _ONE_HOT_ALPHA * alpha / alpha.sum()
         self.log_alpha.copy_(alpha.log())
         present = self.present[:, None]
         self.means.copy_(means * present)

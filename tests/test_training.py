@@ -261,6 +261,15 @@ class Press(Callback):
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def sigint_is_heard():
+    """Processes that a shell started in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint_is_heard")
 def test_ctrl_c_at_the_end_of_an_epoch_is_not_swallowed_either():
     with pytest.raises(KeyboardInterrupt) as info:
         train(Shift(), rows(), None, options(callbacks=[Press()]), generator())

@@ -1,6 +1,6 @@
 """flowkit: exact, interpretable deep density estimation with scikit-learn's interface."""
 
-from .estimators import FlowDensity, FractalFlowDensity
+from .estimators import FlowDensity, FractalFlowDensity, RGFlowDensity
 from .inspection import DensityDisplay, LogDetTreeDisplay, TopicDisplay, TrainingCurveDisplay
 
 __version__ = "0.1.0"
@@ -10,6 +10,7 @@ __all__ = [
     "FlowDensity",
     "FractalFlowDensity",
     "LogDetTreeDisplay",
+    "RGFlowDensity",
     "TopicDisplay",
     "TrainingCurveDisplay",
     "__version__",

@@ -14,6 +14,7 @@ import pytest
 import flowkit
 from flowkit import (
     bijections,
+    datasets,
     estimators,
     exceptions,
     inspection,
@@ -33,6 +34,7 @@ FLOORS = {
     "priors": {"exceptions"},
     "modules": {"exceptions", "bijections", "priors", "nets"},
     "training": {"exceptions"},
+    "datasets": {"exceptions"},
     "topics": {"exceptions"},
     "estimators": {"exceptions", "bijections", "priors", "modules", "nets", "topics", "training"},
     "inspection": {"exceptions", "estimators"},
@@ -96,6 +98,7 @@ def test_package_is_typed_and_versioned():
     [
         flowkit,
         bijections,
+        datasets,
         estimators,
         exceptions,
         inspection,

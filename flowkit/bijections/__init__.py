@@ -16,6 +16,7 @@ from .elementwise import (
     Tanh,
 )
 from .fractal import FractalAutoregressive, FractalCoupling
+from .lattice import Lattice
 from .linear import LULinear, Permutation
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "FractalCoupling",
     "Inverse",
     "LULinear",
+    "Lattice",
     "Log",
     "Logit",
     "Permutation",

@@ -3,5 +3,6 @@
 from ._base import BaseDensity
 from .flow import FlowDensity
 from .fractal import FractalFlowDensity
+from .rg import RGFlowDensity
 
-__all__ = ["BaseDensity", "FlowDensity", "FractalFlowDensity"]
+__all__ = ["BaseDensity", "FlowDensity", "FractalFlowDensity", "RGFlowDensity"]

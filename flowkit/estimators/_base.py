@@ -244,10 +244,8 @@ class BaseDensity(
         """Rows of the latents that ``draw(n, generator)`` gives."""
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise InvalidDataError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
-        generator = torch.Generator(self._torch_device())
-        generator.manual_seed(int(check_random_state(random_state).randint(2**31 - 1)))
         with torch.inference_mode():
-            Z = draw(int(n_samples), generator).cpu().numpy()
+            Z = draw(int(n_samples), self._generator(random_state)).cpu().numpy()
         return self._unstandardise(self._map_rows(self.module_.decode, Z))
 
     def transform(self, X):
@@ -288,12 +286,11 @@ class BaseDensity(
             raise InvalidDataError(
                 f"expected latent rows of shape (n, {self.n_features_in_}), got {Z.shape}."
             )
-        rows = self._map_rows(self.module_.decode, Z.astype(np.float64))
-        return self._unstandardise(rows).astype(Z.dtype, copy=False)
+        return self._decode(Z.astype(np.float64)).astype(Z.dtype, copy=False)
 
     # ------------------------------------------------------------------ training
 
-    def _validate_rows(self, X, reset, ensure_min_samples=1):
+    def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None):
         X = validate_data(
             self,
             X,
@@ -305,7 +302,7 @@ class BaseDensity(
             ensure_all_finite=False,
         )
         # scikit-learn's own check does not say where.
-        refuse_non_finite(X, self._names())
+        refuse_non_finite(X if missing is None else np.where(missing, 0, X), self._names())
         return X
 
     def _validate_training(self, X, sample_weight, reset):
@@ -541,6 +538,30 @@ class BaseDensity(
                 for i in range(0, len(Z), size)
             ]
         return np.concatenate(chunks)
+
+    def _generator(self, random_state):
+        """Source of randomness of a method, on the device of the module."""
+        generator = torch.Generator(self._torch_device())
+        return generator.manual_seed(int(check_random_state(random_state).randint(2**31 - 1)))
+
+    def _encode(self, X):
+        """Latents of rows, float64."""
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return self._map_rows(self.module_.encode, self._standardise(X))
+
+    def _encode_pairs(self, X, other):
+        """Latents of rows that come in pairs."""
+        first, second = self._encode(X), self._encode(other)
+        if len(first) != len(second):
+            raise InvalidDataError(
+                f"rows come in pairs, got {len(first)} and {len(second)} of them."
+            )
+        return first, second
+
+    def _decode(self, Z):
+        """Rows of latents, float64."""
+        return self._unstandardise(self._map_rows(self.module_.decode, Z))
 
     # ------------------------------------------------------------------ scikit-learn
 

@@ -87,17 +87,46 @@ def choose_start(
         The start.
     """
     Z = Z[draw_rows(len(Z), weight, rng)]
-    d = Z.shape[1]
     starts = [_start_without_marginals(Z, with_mixture, n_components, covariance, rng)]
+    knots, normal, cost = _normal_scores(Z)
+    start, bic = _start_without_marginals(normal, with_mixture, n_components, covariance, rng)
+    starts.append((replace(start, marginals=knots), bic + cost))
+    return min(starts, key=lambda start: start[1])[0]
+
+
+def choose_marginals(
+    Z: np.ndarray, weight: np.ndarray | None, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Knots of marginal splines where they pay, for a flow without a linear map; None elsewhere.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Standardised rows.
+    weight : ndarray of shape (n,) or None
+        Weights of the rows; rows are then drawn in proportion to them.
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    tuple of ndarray or None
+        Knots of data and latent.
+    """
+    Z = Z[draw_rows(len(Z), weight, rng)]
+    knots, normal, cost = _normal_scores(Z)
+    return knots if (normal**2).sum() + cost < (Z**2).sum() else None
+
+
+def _normal_scores(Z):
+    """Knots of marginal splines, rows behind these, and what they add to the BIC."""
     knots = normal_score_knots(Z)
-    spline = marginal_spline(d)
+    spline = marginal_spline(Z.shape[1])
     spline.start(*map(torch.from_numpy, knots))
     with torch.no_grad():
         normal, log_det = (part.numpy() for part in spline.double()(torch.from_numpy(Z)))
-    start, bic = _start_without_marginals(normal, with_mixture, n_components, covariance, rng)
-    penalty = np.log(len(Z)) * d * (MARGINAL_BINS - 1)
-    starts.append((replace(start, marginals=knots), bic - 2 * log_det.sum() + penalty))
-    return min(starts, key=lambda start: start[1])[0]
+    penalty = np.log(len(Z)) * Z.shape[1] * (MARGINAL_BINS - 1)
+    return knots, normal, penalty - 2 * log_det.sum()
 
 
 def mixture_start(

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..bijections import (
-    ActNorm,
     Compose,
     FractalAutoregressive,
     FractalCoupling,
-    Logit,
     LULinear,
 )
-from ..bijections._tree import check_image_shape, image_levels
+from ..bijections._tree import image_levels
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..modules import Flow
 from ..priors import Normal, Topic
@@ -37,6 +34,7 @@ from ..topics import (
     topic_words,
 )
 from ._base import BaseDensity
+from ._images import ImageRows, grey_levels, started_grey_levels
 from ._log_det_tree import tree_nodes, tree_shares
 from ._starts import choose_start, draw_rows, marginal_spline
 from ._topic_starts import as_topics, choose_topic_start, n_nodes, n_start_rows
@@ -65,8 +63,6 @@ _SHAPE = (
 # Rows from which the words of the topics are told.
 _MAX_DESCRIBED_ROWS = 5_000
 _N_WORDS = 5
-# The middle and width of 256 grey levels, of which logit sees 0.05 to 0.95.
-_GREY_LOCATION, _GREY_SCALE = 127.5, 256 / 0.9
 
 
 def _has_topics(estimator) -> bool:
@@ -74,7 +70,7 @@ def _has_topics(estimator) -> bool:
     return getattr(estimator, "_config", {}).get("prior", estimator.prior) != "normal"
 
 
-class FractalFlowDensity(BaseDensity):
+class FractalFlowDensity(ImageRows, BaseDensity):
     """Density estimation with a recursive flow onto topics: exact, and readable.
 
     The map splits the columns in two, couples the halves, and does the same within each half; its
@@ -424,11 +420,13 @@ class FractalFlowDensity(BaseDensity):
         X_new : ndarray of shape (n_samples, n_features)
             Changed rows, float64.
         """
-        first, second = self._encode_pairs(X, donors)
+        pair = self._encode_pairs(X, donors)
+        first, second = (torch.from_numpy(Z).to(self._torch_device()) for Z in pair)
         prior = self.module_.prior
         with torch.inference_mode():
             own, other = (prior.responsibilities(z).argmax(2) for z in (first, second))
-            return self._decode(prior.move(first, own, other))
+            moved = prior.move(first, own, other)
+        return self._decode(moved.cpu().numpy())
 
     def interpolate(self, X, other, n_steps=5):
         """Rows on the straight line between pairs of rows in the latent.
@@ -456,7 +454,7 @@ class FractalFlowDensity(BaseDensity):
             raise InvalidDataError(f"n_steps must be an int of at least 2, got {n_steps!r}.")
         first, second = self._encode_pairs(X, other)
         return np.stack(
-            [self._decode(torch.lerp(first, second, t)) for t in np.linspace(0, 1, n_steps)]
+            [self._decode((1 - t) * first + t * second) for t in np.linspace(0, 1, n_steps)]
         )
 
     def log_det_tree(self, X):
@@ -495,38 +493,6 @@ class FractalFlowDensity(BaseDensity):
             ],
         )
 
-    def bits_per_dim(self, X, random_state=0):
-        """Mean bits per dimension of rows of whole numbers, with one draw of uniform noise each.
-
-        An upper bound on the bits that a lossless code based on the density would need per value.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of whole numbers, such as 8-bit grey levels.
-        random_state : int, RandomState instance or None, default=0
-            Source of the noise of width one that makes the numbers continuous.
-
-        Returns
-        -------
-        bits : float
-            ``-mean(log2 density) / n_features``.
-
-        Raises
-        ------
-        InvalidDataError
-            If X holds other than whole numbers.
-        """
-        check_is_fitted(self)
-        X = self._validate_rows(X, reset=False).astype(np.float64)
-        if (np.round(X) != X).any():
-            raise InvalidDataError(
-                "bits per dimension are those of whole numbers, but X holds others: give the grey "
-                "levels or counts as they were before scaling."
-            )
-        noise = check_random_state(random_state).uniform(-0.5, 0.5, X.shape)
-        return -float(self._log_density(X + noise).mean()) / (X.shape[1] * math.log(2))
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.documents == "counts"
@@ -535,57 +501,10 @@ class FractalFlowDensity(BaseDensity):
 
     # ------------------------------------------------------------------ rows
 
-    def _validate_rows(self, X, reset, ensure_min_samples=1):
+    def _validate_rows(self, X, reset, **options):
         if hasattr(X, "toarray") and self.documents == "counts":
             X = X.toarray()
-        if reset:
-            self._grey = False
-        if self.image_shape is None or hasattr(X, "toarray"):
-            return super()._validate_rows(X, reset, ensure_min_samples)
-        shape = check_image_shape(self.image_shape)
-        values = np.asarray(X)
-        if values.ndim > 2:
-            if (*values.shape[1:], 1)[:3] != shape or values.ndim > 4:
-                raise InvalidDataError(
-                    f"expected images of shape (n, {', '.join(map(str, self.image_shape))}), got "
-                    f"{values.shape}."
-                )
-            X = values.reshape(len(values), -1)
-        X = super()._validate_rows(X, reset, ensure_min_samples)
-        if X.shape[1] != math.prod(shape):
-            raise InvalidDataError(
-                f"expected rows of {math.prod(shape)} values, as image_shape="
-                f"{tuple(self.image_shape)} says, got {X.shape[1]}."
-            )
-        if reset:
-            self._grey = values.dtype == np.uint8
-        return X
-
-    def _settle_columns(self, X, weight):
-        if not self._grey:
-            super()._settle_columns(X, weight)
-            return
-        d = X.shape[1]
-        self.location_ = np.full(d, _GREY_LOCATION)
-        self.scale_ = np.full(d, _GREY_SCALE)
-        self.dequantization_ = np.ones(d) if self.dequantize == "auto" else np.zeros(d)
-
-    def _encode_pairs(self, X, other):
-        check_is_fitted(self)
-        pair = [self._validate_rows(rows, reset=False) for rows in (X, other)]
-        if len(pair[0]) != len(pair[1]):
-            raise InvalidDataError(
-                f"rows come in pairs, got {len(pair[0])} and {len(pair[1])} of them."
-            )
-        return [
-            torch.from_numpy(self._map_rows(self.module_.encode, self._standardise(rows))).to(
-                self._torch_device()
-            )
-            for rows in pair
-        ]
-
-    def _decode(self, Z):
-        return self._unstandardise(self._map_rows(self.module_.decode, Z.cpu().numpy()))
+        return super()._validate_rows(X, reset, **options)
 
     # ------------------------------------------------------------------ topics
 
@@ -692,12 +611,7 @@ class FractalFlowDensity(BaseDensity):
             config["tied"] = config["conditioner"] == "conv"
         pixels = None
         if self._grey:
-            pixels = _grey_levels(d)
-            logit, scale = pixels.bijections
-            with torch.no_grad():
-                Z, _ = logit(torch.from_numpy(Z))
-                scale.start(Z)
-                Z = scale(Z)[0].numpy()
+            pixels, Z = started_grey_levels(Z)
         start = self._choose_start(X, Z, weight, groupings, rng)
         config["groups"], config["covariance"] = start.groups, start.covariance
         config["n_topics"] = start.n_topics
@@ -707,12 +621,7 @@ class FractalFlowDensity(BaseDensity):
 
     def _check_shape(self, d):
         """Refuse what no module can be built from before anything costly; word groups to try."""
-        if self._grey and self.noise:
-            raise InvalidParameterError(
-                f"noise={self.noise!r} would push grey levels out of the range of the logit: set "
-                "noise=None, uint8 images get uniform noise of their spacing anyway, or give the "
-                "images as floats."
-            )
+        self._refuse_noise()
         if self.conditioner == "conv" and (
             self.image_shape is None or self.fractal == "autoregressive"
         ):
@@ -768,7 +677,7 @@ class FractalFlowDensity(BaseDensity):
                 "image_shape",
             )
         }
-        steps = [_grey_levels(d)] if config["grey"] else []
+        steps = [grey_levels(d)] if config["grey"] else []
         steps += [marginal_spline(d)] if config["marginals"] else []
         for i in range(config["n_blocks"]):
             # A matrix of all pixels would be most of the parameters of a flow of images.
@@ -803,8 +712,3 @@ def _build_prior(config):
         nodes=n_nodes(config["groups"]),
         covariance=config["covariance"],
     )
-
-
-def _grey_levels(d):
-    """Logit of grey levels, and a scale and shift of it."""
-    return Compose([Logit(d, shift=-0.5), ActNorm(d)])

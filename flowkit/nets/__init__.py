@@ -6,5 +6,14 @@ from .grouped import GroupedMLP
 from .kan import KAN
 from .made import MADE
 from .mlp import ResidualMLP
+from .swish import SwishResNet
 
-__all__ = ["KAN", "MADE", "ConvNet", "GroupedMLP", "ResidualMLP", "set_dropout_generator"]
+__all__ = [
+    "KAN",
+    "MADE",
+    "ConvNet",
+    "GroupedMLP",
+    "ResidualMLP",
+    "SwishResNet",
+    "set_dropout_generator",
+]

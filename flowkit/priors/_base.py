@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -110,9 +112,46 @@ class LocationScale(Prior):
         ratio = self.log_ratio.clamp(-self._MAX_LOG_RATIO, self._MAX_LOG_RATIO).exp()
         return self.scale * ratio
 
-    def _log_prob(self, z: Tensor) -> Tensor:
+    def log_prob_by_column(self, z: Tensor) -> Tensor:
+        """Log density of each column.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_features)
+            Latent rows.
+
+        Returns
+        -------
+        Tensor of shape (n, n_features)
+            Nats; rows sum to `log_prob`.
+        """
         scale = self._scales()
-        return (self._standard_log_prob((z - self.location) / scale) - scale.log()).sum(1)
+        return self._standard_log_prob((z - self.location) / scale) - scale.log()
+
+    def marginal(self, columns: Tensor) -> LocationScale:
+        """Copy of the prior that is left of some of the columns.
+
+        Parameters
+        ----------
+        columns : Tensor of int of shape (k,)
+            Which.
+
+        Returns
+        -------
+        LocationScale
+            Prior of `k` columns.
+        """
+        part = copy.deepcopy(self)
+        part.n_features = len(columns)
+        # Whatever such a prior holds, it holds one of for each column.
+        for name, parameter in part.named_parameters():
+            part.register_parameter(name, nn.Parameter(parameter.detach()[columns]))
+        for name, buffer in part.named_buffers():
+            part.register_buffer(name, buffer[columns])
+        return part
+
+    def _log_prob(self, z: Tensor) -> Tensor:
+        return self.log_prob_by_column(z).sum(1)
 
     def _sample(self, n: int, generator: torch.Generator | None) -> Tensor:
         like = self.location.new_empty(n, self.n_features)

@@ -1,0 +1,334 @@
+"""Renormalization-group lattice: local bijections, from the finest scale to the coarsest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Integral
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..exceptions import InvalidParameterError
+from ..nets import SwishResNet
+from ..nets._layers import GroupedLinear
+from ..nets.swish import without_weight_norm
+from ._base import Bijection
+from ._blocks import Blocks
+from ._cone import Cone
+from ._lattice_layout import lattice_layout
+from ._tree import check_image_shape
+from ._univariate import Affine, RationalQuadraticSpline
+
+
+class Lattice(Bijection):
+    """Bijections of small blocks, level by level: a renormalization group that can be inverted.
+
+    Level h works on the sites whose coordinates are multiples of ``2 ** h``. It maps blocks of
+    `kernel_size` sites along each axis, then blocks shifted by half of that (published code's
+    order), with one bijector for all blocks of such a sub-layer. Of the sites that it leaves
+    behind, those of the next level go on and the others are latents. So every latent has a level
+    and a place, and touches only what lies near it.
+
+    The bijector of a block is a stack of couplings of the two colours of its checkerboard, each
+    colour steering the other in turn with the same networks.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    image_shape : tuple of int or None, default=None
+        ``(height, width)`` or ``(height, width, channels)`` of images whose flattened values are
+        the columns; None makes the columns a chain.
+    kernel_size : int, default=4
+        Edge of a block.
+    n_layers : int or sequence of int, default=2
+        Number of pairs of couplings of a sub-layer, of all levels or of each, finest first.
+    boundary : {'periodic', 'open'}, default='periodic'
+        Whether shifted blocks wrap round the edges or are cut there.
+    coupling : {'affine', 'spline'}, default='affine'
+        What one colour does to each value of the other. Affine couplings are those published.
+    hidden_units : int, default=64
+        Width of the networks.
+    n_res_blocks : int, default=1
+        Number of residual blocks of a network.
+    n_hidden_layers : int, default=2
+        Number of hidden layers in a residual block.
+    share_levels : bool, default=False
+        Whether all levels have the same bijectors: scale invariance.
+    n_bins : int, default=8
+        Number of bins of splines.
+    tail_bound : float, default=4.0
+        Half-width of the interval that splines bend.
+    max_log_scale : float, default=1.0
+        Bound of the log-scale of an affine coupling, in nats.
+    gradient_checkpointing : bool, default=False
+        Whether training computes hidden layers a second time instead of storing them.
+    compile : bool, default=False
+        Whether to run the spline kernel through ``torch.compile``.
+    generator : torch.Generator, optional
+        Source of the starting weights; torch's global one by default.
+
+    Attributes
+    ----------
+    layout : Layout
+        Blocks of the sub-layers and level of each site.
+    n_channels : int
+        Number of columns of a site.
+
+    References
+    ----------
+    Hu, Wu, You, Olshausen, Chen, "RG-Flow: a hierarchical and explainable flow model based on
+    renormalization group and sparse prior", Mach. Learn.: Sci. Technol. 3 (2022) 035009,
+    arXiv 2010.00029.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from flowkit.bijections import Lattice
+    >>> lattice = Lattice(32 * 32, image_shape=(32, 32))
+    >>> np.bincount(lattice.levels).tolist()
+    [768, 192, 48, 16]
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        *,
+        image_shape: Sequence[int] | None = None,
+        kernel_size: int = 4,
+        n_layers: int | Sequence[int] = 2,
+        boundary: str = "periodic",
+        coupling: str = "affine",
+        hidden_units: int = 64,
+        n_res_blocks: int = 1,
+        n_hidden_layers: int = 2,
+        share_levels: bool = False,
+        n_bins: int = 8,
+        tail_bound: float = 4.0,
+        max_log_scale: float = 1.0,
+        gradient_checkpointing: bool = False,
+        compile: bool = False,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__(n_features)
+        *shape, channels = (
+            (n_features, 1) if image_shape is None else check_image_shape(image_shape)
+        )
+        if math.prod(shape) * channels != n_features:
+            raise InvalidParameterError(
+                f"image_shape {tuple(image_shape)} has {math.prod(image_shape)} values, but rows "
+                f"have {n_features} columns."
+            )
+        if kernel_size < 2:
+            raise InvalidParameterError(f"kernel_size must be at least 2, got {kernel_size}.")
+        if boundary not in ("periodic", "open"):
+            raise InvalidParameterError(f"boundary must be 'periodic' or 'open', got {boundary!r}.")
+        if coupling not in ("affine", "spline"):
+            raise InvalidParameterError(f"coupling must be 'affine' or 'spline', got {coupling!r}.")
+        self.n_channels = channels
+        self.layout = lattice_layout(tuple(shape), kernel_size, boundary == "periodic")
+        univariate = (
+            Affine(max_log_scale)
+            if coupling == "affine"
+            else RationalQuadraticSpline(n_bins, tail_bound, compile)
+        )
+        depths = layers_by_level(n_layers, self.layout.n_levels, share_levels)
+        self.sublayers = nn.ModuleList(
+            Blocks(sublayer, channels, n_features) for sublayer in self.layout.sublayers
+        )
+        n_bijectors = 2 if share_levels else len(self.sublayers)
+        self.bijectors = nn.ModuleList(
+            BlockCouplings(
+                self.sublayers[i].n_values,
+                self.sublayers[i].n_even,
+                univariate,
+                depths[i // 2],
+                hidden_units=hidden_units,
+                n_res_blocks=n_res_blocks,
+                n_hidden_layers=n_hidden_layers,
+                gradient_checkpointing=gradient_checkpointing,
+                generator=generator,
+            )
+            for i in range(n_bijectors)
+        )
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels."""
+        return self.layout.n_levels
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Level of the latent of each column, ndarray of shape (n_features,)."""
+        return self.layout.levels.repeat(self.n_channels)
+
+    def steps(self) -> list[tuple[Blocks, BlockCouplings]]:
+        """Blocks and bijector of each sub-layer, in the order from data to latent."""
+        n = len(self.bijectors)
+        return [(blocks, self.bijectors[i % n]) for i, blocks in enumerate(self.sublayers)]
+
+    def cone(self, hole: np.ndarray) -> Cone:
+        """What a hole in the data reaches, to change the data there at little cost.
+
+        Parameters
+        ----------
+        hole : ndarray of bool of shape (n_features,)
+            Columns that change.
+
+        Returns
+        -------
+        Cone
+            Blocks and latents of the inference cone.
+        """
+        return Cone(without_weight_norm(self), hole)
+
+    def log_det_map(self, x: Tensor) -> Tensor:
+        """Share of each level and column in the log-determinant of `forward`.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Data.
+
+        Returns
+        -------
+        Tensor of shape (n, n_levels, n_features)
+            Nats; sums to the log-determinant.
+        """
+        self._check(x, None)
+        columns = x.t()
+        shares = columns.new_zeros(self.n_levels, *columns.shape)
+        for blocks, bijector in self.steps():
+            values, log_slope = bijector(blocks.of(columns), blocks.present)
+            columns = blocks.put(columns, values)
+            share = shares[blocks.level]
+            shares[blocks.level] = blocks.put(share, blocks.of(share) + log_slope)
+        return shares.permute(2, 0, 1)
+
+    def _forward(self, x, context):
+        columns, total = x.t(), 0.0
+        for blocks, bijector in self.steps():
+            values, log_slope = bijector(blocks.of(columns), blocks.present)
+            columns = blocks.put(columns, values)
+            total = total + log_slope.sum((0, 1))
+        return columns.t(), total
+
+    def _inverse(self, z, context):
+        columns, total = z.t(), 0.0
+        for blocks, bijector in reversed(self.steps()):
+            values, log_slope = bijector.inverse(blocks.of(columns), blocks.present)
+            columns = blocks.put(columns, values)
+            total = total + log_slope.sum((0, 1))
+        return columns.t(), total
+
+
+def layers_by_level(n_layers, n_levels: int, share_levels: bool = False) -> list[int]:
+    """Number of pairs of couplings of each level, checked."""
+    depths = [n_layers] * n_levels if isinstance(n_layers, Integral) else list(n_layers)
+    if len(depths) != n_levels or any(not isinstance(n, Integral) or n < 1 for n in depths):
+        raise InvalidParameterError(
+            f"n_layers must be an int of at least 1, or a list of {n_levels} of them, one for each "
+            f"level of this lattice; got {n_layers!r}."
+        )
+    if share_levels and len(set(depths)) > 1:
+        raise InvalidParameterError(
+            f"share_levels=True needs as many layers on every level, got n_layers={n_layers!r}."
+        )
+    return depths
+
+
+class BlockCouplings(nn.Module):
+    """Bijector of all blocks of a sub-layer: the colours of a checkerboard steer one another.
+
+    Parameters
+    ----------
+    n_values : int
+        Number of values of a block.
+    n_even : int
+        Number of these on even squares, which come first.
+    univariate : Affine or RationalQuadraticSpline
+        The map of one number.
+    n_layers : int
+        Number of pairs of couplings; both of a pair use the same networks.
+    **net_options
+        Passed to `flowkit.nets.SwishResNet`.
+    """
+
+    def __init__(self, n_values: int, n_even: int, univariate, n_layers: int, **net_options):
+        super().__init__()
+        self.univariate = univariate
+        self.n_even = n_even
+        sizes = n_even, n_values - n_even
+        self.nets = nn.ModuleList(
+            _AffineNet(sizes, **net_options)
+            if isinstance(univariate, Affine)
+            else _SplineNet(sizes, univariate.n_parameters, **net_options)
+            for _ in range(n_layers)
+        )
+
+    def forward(self, values: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mapped values and their log-slopes, both of the shape (n_values, n_blocks, n)."""
+        even, odd = values[: self.n_even], values[self.n_even :]
+        even_slope, odd_slope = torch.zeros_like(even), torch.zeros_like(odd)
+        run = self.univariate.forward
+        for net in self.nets:
+            odd, slope = self._couple(net, even, odd, present, run, moves_even=False)
+            odd_slope = odd_slope + slope
+            even, slope = self._couple(net, odd, even, present, run, moves_even=True)
+            even_slope = even_slope + slope
+        return torch.cat((even, odd)), torch.cat((even_slope, odd_slope))
+
+    def inverse(self, values: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What `forward` maps to these values, and the log-slopes of that direction."""
+        even, odd = values[: self.n_even], values[self.n_even :]
+        even_slope, odd_slope = torch.zeros_like(even), torch.zeros_like(odd)
+        run = self.univariate.inverse
+        for net in reversed(self.nets):
+            even, slope = self._couple(net, odd, even, present, run, moves_even=True)
+            even_slope = even_slope + slope
+            odd, slope = self._couple(net, even, odd, present, run, moves_even=False)
+            odd_slope = odd_slope + slope
+        return torch.cat((even, odd)), torch.cat((even_slope, odd_slope))
+
+    def _couple(self, net, kept, moved, present, run, moves_even):
+        """One colour after the other has steered it, and its log-slopes."""
+        if not len(moved):
+            return moved, moved
+        blank = torch.zeros_like(moved)
+        steer = torch.cat((blank, kept) if moves_even else (kept, blank)).flatten(1)
+        out, slope = run(moved.flatten(1), net(steer, moves_even))
+        out, slope = out.view_as(moved), slope.view_as(moved)
+        if present is not None:
+            present = present[: self.n_even] if moves_even else present[self.n_even :]
+            out, slope = out * present, slope * present
+        return out, slope
+
+
+class _AffineNet(nn.Module):
+    """The published networks: one of scales and one of shifts, of all values of a block."""
+
+    def __init__(self, sizes: tuple[int, int], **net_options):
+        super().__init__()
+        self.sizes = sizes
+        self.net = SwishResNet(sum(sizes), Affine.n_parameters, **net_options)
+
+    def forward(self, steer: Tensor, moves_even: bool) -> Tensor:
+        return self.net(steer).split(self.sizes, 1)[0 if moves_even else 1]
+
+
+class _SplineNet(nn.Module):
+    """One network, and a linear map to the parameters of the splines of each colour."""
+
+    def __init__(self, sizes: tuple[int, int], n_parameters: int, **net_options):
+        super().__init__()
+        self.n_parameters = n_parameters
+        self.net = SwishResNet(sum(sizes), zero=False, **net_options)
+        self.heads = nn.ModuleList(
+            GroupedLinear(sum(sizes), n_parameters * size, zero=True) for size in sizes
+        )
+
+    def forward(self, steer: Tensor, moves_even: bool) -> Tensor:
+        raw = self.heads[0 if moves_even else 1](self.net(steer))
+        return raw.view(self.n_parameters, -1, steer.shape[1])

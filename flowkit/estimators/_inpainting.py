@@ -1,0 +1,191 @@
+"""Filling holes of rows by the latents of their inference cone, and drawing what may be there."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Share of the Langevin steps in which their length adapts, and what it aims at.
+_ADAPTATION_SHARE = 0.5
+_WANTED_ACCEPTANCE = 0.574
+# Least curvature, in units of the latent, that a proposal counts on.
+_MIN_PRECISION = 1e-2
+# Values of one batch of tangents.
+_MAX_TANGENT_VALUES = 2**22
+
+
+class Hole:
+    """The density of rows as a function of what one hole in them holds.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        Map of the rows, in double precision.
+    prior : Product
+        Density of the latents.
+    rows : Tensor of shape (n, n_features)
+        Rows; what they hold in the hole is where the search starts.
+    hole : ndarray of bool of shape (n_features,)
+        Columns to fill.
+    """
+
+    def __init__(self, lattice, prior, rows: Tensor, hole: np.ndarray):
+        self.cone = lattice.cone(hole)
+        self.prior = prior.marginal(self.cone.columns).requires_grad_(False)
+        self.start = rows.index_select(1, self.cone.hole)
+        with torch.no_grad():
+            self.kept, self.latents = self.cone.frame(rows)
+
+    @property
+    def n_latents(self) -> int:
+        """Number of latents in the cone."""
+        return self.latents.shape[1]
+
+    def log_density(self, values: Tensor) -> Tensor:
+        """Log density of each row with these values in the hole, up to a constant of the row."""
+        z, log_det = self.cone.forward(values, self.kept)
+        return self.prior.log_prob(z) + log_det
+
+    def repeat(self, n: int) -> Hole:
+        """The hole of each row `n` times, all copies of a row side by side."""
+        other = object.__new__(Hole)
+        other.cone, other.prior = self.cone, self.prior
+        other.start, other.latents = (
+            part.repeat_interleave(n, 0) for part in (self.start, self.latents)
+        )
+        other.kept = [part.repeat_interleave(n, 1) for part in self.kept]
+        return other
+
+
+def most_likely(hole: Hole, n_steps: int, learning_rate: float) -> Tensor:
+    """Values of the largest density that a search along the latents of the cone finds.
+
+    The latents of the cone, and only these, are moved by Adam. What they put into the hole is
+    scored next to the true surroundings, so that they need not reproduce these. Coarse latents
+    move all of the hole at once, which is why this takes fewer steps than moving its values.
+
+    Parameters
+    ----------
+    hole : Hole
+        What to fill.
+    n_steps : int
+        Number of steps.
+    learning_rate : float
+        Length of the first steps, in units of the latents; it falls along a cosine to zero.
+
+    Returns
+    -------
+    Tensor of shape (n, n_hole)
+        The best values met.
+    """
+    latents = hole.latents.clone().requires_grad_()
+    optimiser = torch.optim.Adam([latents], lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_steps)
+    with torch.no_grad():
+        best, highest = hole.start.clone(), hole.log_density(hole.start)
+    for _ in range(n_steps):
+        values = hole.cone.inverse(latents)
+        density = hole.log_density(values)
+        better = density.detach() > highest
+        highest = torch.where(better, density.detach(), highest)
+        best[better] = values.detach()[better]
+        (latents.grad,) = torch.autograd.grad(-density.sum(), latents)
+        # Where a row is so unlikely that nothing is finite, it stays where it is.
+        latents.grad.nan_to_num_(0.0, 0.0, 0.0)
+        optimiser.step()
+        schedule.step()
+    return best
+
+
+def draw(
+    hole: Hole, mode: Tensor, n_chains: int, n_steps: int, generator: torch.Generator
+) -> Tensor:
+    """Values drawn from the density given the surroundings, by Langevin steps.
+
+    Steps are proposed along the gradient, stretched by the curvature at the mode, and accepted by
+    the rule of Metropolis and Hastings: nothing but the number of steps stands between the draws
+    and the density.
+
+    Parameters
+    ----------
+    hole : Hole
+        What to fill.
+    mode : Tensor of shape (n, n_hole)
+        Likely values, from which all chains start.
+    n_chains : int
+        Number of draws of each row, each the end of a chain of its own.
+    n_steps : int
+        Length of a chain.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Tensor of shape (n_chains, n, n_hole)
+        The draws.
+    """
+    n, size = mode.shape
+    factor = _precision_factor(hole, mode)
+    hole, factor = hole.repeat(n_chains), factor.repeat_interleave(n_chains, 0)
+
+    def scored(values):
+        values = values.detach().requires_grad_()
+        density = hole.log_density(values)
+        (gradient,) = torch.autograd.grad(density.sum(), values)
+        return values.detach(), density.detach(), _whiten(factor, gradient)
+
+    def normal(*shape):
+        return torch.empty(*shape).to(mode).normal_(generator=generator)
+
+    log_step = torch.full((n * n_chains, 1), math.log(size ** (-1 / 6))).to(mode)
+    x, density, gradient = scored(mode.repeat_interleave(n_chains, 0))
+    n_adapted = int(_ADAPTATION_SHARE * n_steps)
+    for i in range(n_steps):
+        step = log_step.exp()
+        # In white coordinates u, where x = mode + L^-T u for the precision L L^T.
+        noise = normal(len(x), size)
+        move = 0.5 * step**2 * gradient + step * noise
+        y, density_y, gradient_y = scored(x + _unwhiten(factor, move))
+        back = (move + 0.5 * step**2 * gradient_y) / step
+        log_ratio = density_y - density + 0.5 * (noise.square() - back.square()).sum(1)
+        chance = log_ratio.nan_to_num(-math.inf).clamp_max(0).exp()
+        draw = torch.empty_like(chance).uniform_(generator=generator)
+        taken = (draw < chance)[:, None]
+        x = torch.where(taken, y, x)
+        density = torch.where(taken[:, 0], density_y, density)
+        gradient = torch.where(taken, gradient_y, gradient)
+        if i < n_adapted:
+            log_step = log_step + (chance[:, None] - _WANTED_ACCEPTANCE) / math.sqrt(i + 1)
+    return x.view(n, n_chains, size).transpose(0, 1)
+
+
+def _precision_factor(hole: Hole, mode: Tensor) -> Tensor:
+    """Cholesky factors of Gauss-Newton precisions: what a linear map onto normals would have."""
+    n, size = mode.shape
+    at_once = max(1, _MAX_TANGENT_VALUES // (size * hole.n_latents))
+    factors = []
+    for i in range(0, n, at_once):
+        values = mode[i : i + at_once].repeat_interleave(size, 0)
+        kept = [part[:, i : i + at_once].repeat_interleave(size, 1) for part in hole.kept]
+        directions = torch.eye(size).to(mode).repeat(len(mode[i : i + at_once]), 1)
+        with torch.no_grad():
+            jacobian = torch.func.jvp(
+                lambda x, kept=kept: hole.cone.forward(x, kept)[0], (values,), (directions,)
+            )[1]
+        jacobian = jacobian.view(-1, size, hole.n_latents)
+        precision = jacobian @ jacobian.transpose(1, 2)
+        factors.append(torch.linalg.cholesky(precision + _MIN_PRECISION * torch.eye(size).to(mode)))
+    return torch.cat(factors)
+
+
+def _whiten(factor: Tensor, gradient: Tensor) -> Tensor:
+    """Gradient in white coordinates."""
+    return torch.linalg.solve_triangular(factor, gradient[..., None], upper=False)[..., 0]
+
+
+def _unwhiten(factor: Tensor, move: Tensor) -> Tensor:
+    """A move in white coordinates, in those of the values."""
+    return torch.linalg.solve_triangular(factor.mT, move[..., None], upper=True)[..., 0]

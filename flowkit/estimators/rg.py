@@ -1,0 +1,816 @@
+"""RG-Flow: a renormalization-group lattice onto a sparse prior."""
+
+from __future__ import annotations
+
+import copy
+import math
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ..bijections import Compose, Lattice
+from ..bijections._lattice_layout import lattice_layout, n_levels_of
+from ..bijections._tree import check_image_shape
+from ..bijections.lattice import layers_by_level
+from ..exceptions import InvalidDataError
+from ..modules import Flow
+from ..priors import Laplace, Normal, Product, StudentT, Topic
+from ..topics import kmeans_topics
+from ._base import BaseDensity
+from ._images import ImageRows, grey_levels, started_grey_levels
+from ._inpainting import Hole, draw, most_likely
+from ._starts import choose_marginals, draw_rows, marginal_spline
+
+# What the module is built from.
+_SHAPE = (
+    "kernel_size",
+    "n_layers",
+    "hidden_units",
+    "n_res_blocks",
+    "n_hidden_layers",
+    "boundary",
+    "coupling",
+    "share_levels",
+    "n_bins",
+    "tail_bound",
+    "prior",
+    "top_prior",
+    "n_topics",
+    "image_shape",
+    "gradient_checkpointing",
+    "compile",
+)
+_LATTICE = (
+    "kernel_size",
+    "n_layers",
+    "hidden_units",
+    "n_res_blocks",
+    "n_hidden_layers",
+    "boundary",
+    "coupling",
+    "share_levels",
+    "n_bins",
+    "tail_bound",
+    "image_shape",
+    "gradient_checkpointing",
+    "compile",
+)
+_FACTORISED = {
+    # Of unit variance.
+    "laplace": lambda d: Laplace(d, scale=math.sqrt(0.5)),
+    "normal": Normal,
+    "student_t": StudentT,
+}
+# Pairs of couplings of each level with n_layers='auto': above the finest level they cost little.
+_FIRST_LAYERS, _LAYERS = 2, 4
+
+
+def _has_topics(estimator) -> bool:
+    # What was fitted counts, whatever the parameter has become since.
+    return getattr(estimator, "_config", {}).get("top_prior", estimator.top_prior) is not None
+
+
+class RGFlowDensity(ImageRows, BaseDensity):
+    """Density estimation by renormalization: every latent has a scale and a place.
+
+    Level by level, local bijections separate what varies between neighbours, which stays behind
+    as latents, from what goes on to the next, coarser level. The log density is a sum over levels
+    and places, and a change in the data reaches few latents, which is what `inpaint` makes use
+    of. The prior is sparse, so that each latent may stand for a factor of its own. Images are
+    what it is made for; rows without `image_shape` are chains of columns, neighbours first.
+
+    Parameters
+    ----------
+    image_shape : tuple of int or None, default=None
+        ``(height, width)`` or ``(height, width, channels)`` if rows are images of any size. X then
+        may be of shape ``(n, *image_shape)`` too. Images of dtype uint8 get uniform noise of width
+        one in training and a logit of their grey levels squeezed into [0.05, 0.95]; those of other
+        dtypes are columns of numbers like all others. None makes the columns a chain.
+    kernel_size : int, default=4
+        Edge of the blocks that local bijections map.
+    n_layers : int, list of int or 'auto', default='auto'
+        Number of pairs of couplings in each of the two sub-layers of a level, for all levels or
+        for each, finest first; 'auto' is 2 for the finest and 4 for the others, which have fewer
+        blocks.
+    hidden_units : int, default=64
+        Width of the networks.
+    n_res_blocks : int, default=1
+        Number of residual blocks of a network.
+    n_hidden_layers : int, default=2
+        Number of hidden layers in a residual block.
+    boundary : {'periodic', 'open'}, default='periodic'
+        Whether blocks wrap round the edges or are cut there.
+    coupling : {'affine', 'spline'}, default='affine'
+        What one half of a block does to each value of the other; 'affine' is as published.
+    share_levels : bool, default=False
+        Whether all levels have the same bijectors, as at a scale-invariant point.
+    n_bins : int, default=8
+        Number of bins of splines.
+    tail_bound : float, default=4.0
+        Half-width, in standard deviations, of the interval that splines bend.
+    prior : {'laplace', 'normal', 'student_t'}, default='laplace'
+        Density of the latents: Laplace and normal of unit variance, or Student's t with learned
+        degrees of freedom.
+    top_prior : {'topic'} or None, default=None
+        Density of the latents of the coarsest level: 'topic' is a mixture of `n_topics` normal
+        ones, so that rows have clusters; None is `prior`.
+    n_topics : int, default=8
+        Number of topics with ``top_prior='topic'``.
+    gradient_checkpointing : bool, default=False
+        Whether training computes hidden layers a second time instead of storing them, which takes
+        less memory and more time.
+    max_epochs : int, default=100
+        Largest number of passes over the training rows.
+    batch_size : int or 'auto', default='auto'
+        Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024.
+    learning_rate : float, default=1e-3
+        Largest learning rate of AdamW; it rises over the first 5 % of the steps and falls along a
+        cosine to zero.
+    weight_decay : float, default=1e-4
+        Weight decay of AdamW.
+    early_stopping : bool, default=True
+        Whether to hold rows out, stop when their density stops rising and keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of the rows held out, drawn at random.
+    n_iter_no_change : int, default=20
+        Number of epochs without a gain after which training stops.
+    tol : float, default=1e-4
+        Gain of the mean hold-out log density, in nats, that counts.
+    noise : 'scott', float or None, default=None
+        Deviation, in standard deviations of the columns, of normal noise added to the training
+        rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``. None alone for uint8 images.
+    dequantize : 'auto' or None, default='auto'
+        'auto' adds, in training only, uniform noise of their spacing to columns whose values
+        repeat; see `dequantization_`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit, keeping place and scale.
+    random_state : int, RandomState instance or None, default=None
+        Source of all randomness of `fit`. Global generators are never seeded.
+    device : str or torch.device, default='auto'
+        Where to train and score; 'auto' is CUDA where there is one, else the CPU.
+    dtype : {'float32', 'float64'}, default='float32'
+        Precision of training. Scores are computed in float64.
+    compile : bool, default=False
+        Whether spline kernels run through ``torch.compile``.
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Called in training; copied first.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    latent_levels_ : ndarray of int of shape (n_features,)
+        Level of each column of `transform`, 0 for the finest. A latent sits at the pixel of its
+        column; level h has those whose row and column are multiples of ``2 ** h``, and not both
+        of ``2 ** (h + 1)`` unless it is the last.
+    n_levels_ : int
+        Number of levels.
+    module_ : flowkit.modules.Flow
+        The fitted flow on standardised rows, float64.
+    location_, scale_ : ndarray of shape (n_features,)
+        What columns are centred and divided by.
+    dequantization_ : ndarray of shape (n_features,)
+        Width, in units of X, of the uniform noise of each column in training; 0 for none.
+    history_ : dict of ndarray of shape (n_iter_ + 1,)
+        ``epoch``, ``train_log_density`` and ``valid_log_density`` (mean nats, units of X),
+        ``learning_rate``, ``seconds``. Entry 0 is the start, before the first epoch.
+    n_iter_ : int
+        Number of epochs run.
+    best_epoch_ : int
+        Epoch whose weights were kept, 0 for the start.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X has names.
+
+    See Also
+    --------
+    FlowDensity : Any stack of bijections on any prior: the better choice for tables.
+    FractalFlowDensity : A recursive flow onto topics.
+
+    References
+    ----------
+    Hu, Wu, You, Olshausen, Chen, "RG-Flow: a hierarchical and explainable flow model based on
+    renormalization group and sparse prior", Mach. Learn.: Sci. Technol. 3 (2022) 035009,
+    arXiv 2010.00029.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from flowkit import RGFlowDensity
+    >>> X = load_digits().data
+    >>> density = RGFlowDensity(image_shape=(8, 8), max_epochs=2, random_state=0).fit(X[:500])
+    >>> density.score_samples(X[:3]).shape
+    (3,)
+    >>> [level.shape for level in density.latent_pyramid(X[:3])]
+    [(3, 48), (3, 16)]
+    >>> hole = np.zeros((8, 8), dtype=bool)
+    >>> hole[2:5, 2:5] = True
+    >>> filled = density.inpaint(X[:3], hole, n_steps=10)
+    >>> bool((filled == X[:3])[:, ~hole.ravel()].all())
+    True
+    """
+
+    # Couplings expect columns of unit scale.
+    standardize = True
+
+    _parameter_constraints: dict = {
+        **{k: v for k, v in BaseDensity._parameter_constraints.items() if k != "standardize"},
+        "image_shape": [tuple, list, None],
+        "kernel_size": [Interval(Integral, 2, None, closed="left")],
+        "n_layers": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+            list,
+            tuple,
+        ],
+        "hidden_units": [Interval(Integral, 1, None, closed="left")],
+        "n_res_blocks": [Interval(Integral, 1, None, closed="left")],
+        "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
+        "boundary": [StrOptions({"periodic", "open"})],
+        "coupling": [StrOptions({"affine", "spline"})],
+        "share_levels": ["boolean"],
+        "n_bins": [Interval(Integral, 2, 999, closed="both")],
+        "tail_bound": [Interval(Real, 0, None, closed="neither")],
+        "prior": [StrOptions(set(_FACTORISED))],
+        "top_prior": [StrOptions({"topic"}), None],
+        "n_topics": [Interval(Integral, 1, None, closed="left")],
+        "gradient_checkpointing": ["boolean"],
+    }
+
+    _shaping_parameters = (
+        *(name for name in BaseDensity._shaping_parameters if name != "standardize"),
+        *_SHAPE,
+    )
+
+    def __init__(
+        self,
+        image_shape=None,
+        *,
+        kernel_size=4,
+        n_layers="auto",
+        hidden_units=64,
+        n_res_blocks=1,
+        n_hidden_layers=2,
+        boundary="periodic",
+        coupling="affine",
+        share_levels=False,
+        n_bins=8,
+        tail_bound=4.0,
+        prior="laplace",
+        top_prior=None,
+        n_topics=8,
+        gradient_checkpointing=False,
+        max_epochs=100,
+        batch_size="auto",
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_iter_no_change=20,
+        tol=1e-4,
+        noise=None,
+        dequantize="auto",
+        warm_start=False,
+        random_state=None,
+        device="auto",
+        dtype="float32",
+        compile=False,
+        callbacks=None,
+        verbose=0,
+    ):
+        self.image_shape = image_shape
+        self.kernel_size = kernel_size
+        self.n_layers = n_layers
+        self.hidden_units = hidden_units
+        self.n_res_blocks = n_res_blocks
+        self.n_hidden_layers = n_hidden_layers
+        self.boundary = boundary
+        self.coupling = coupling
+        self.share_levels = share_levels
+        self.n_bins = n_bins
+        self.tail_bound = tail_bound
+        self.prior = prior
+        self.top_prior = top_prior
+        self.n_topics = n_topics
+        self.gradient_checkpointing = gradient_checkpointing
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.noise = noise
+        self.dequantize = dequantize
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.dtype = dtype
+        self.compile = compile
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    # ------------------------------------------------------------------ scales
+
+    def latent_pyramid(self, X):
+        """Latents of each row, level by level.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        pyramid : list of ndarray of shape (n_samples, n_latents_of_the_level)
+            The columns of `transform`, finest level first. `latent_levels_` tells where they sit:
+            those of level h are at ``np.flatnonzero(latent_levels_ == h)``.
+        """
+        Z = self._encode(X)
+        return [Z[:, self.latent_levels_ == level] for level in range(self.n_levels_)]
+
+    def inverse_latent_pyramid(self, pyramid):
+        """Rows of a pyramid of latents.
+
+        Parameters
+        ----------
+        pyramid : list of array-like of shape (n_samples, n_latents_of_the_level)
+            As `latent_pyramid` returns it.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Rows, float64.
+        """
+        check_is_fitted(self)
+        levels = [np.asarray(level, dtype=np.float64) for level in pyramid]
+        wanted = np.bincount(self.latent_levels_).tolist()
+        shapes = [level.shape for level in levels]
+        n = len(levels[0]) if levels and levels[0].ndim else 0
+        if shapes != [(n, size) for size in wanted]:
+            raise InvalidDataError(
+                f"expected {self.n_levels_} levels of shapes "
+                f"{', '.join(f'(n, {size})' for size in wanted)}, got {shapes}."
+            )
+        Z = np.empty((n, self.n_features_in_))
+        for level, values in enumerate(levels):
+            Z[:, self.latent_levels_ == level] = values
+        return self._decode(Z)
+
+    def score_levels(self, X):
+        """Which scale and which place make a row likely or surprising.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        shares : Bunch
+            In nats: ``scores`` (n_samples, n_levels), which sum to `score_samples`; ``prior`` and
+            ``log_det`` of the same shape, which sum to ``scores``: what the latents of a level
+            have in the prior, and what its bijections have in the log-determinant, the scale of
+            the columns counting as the finest level; and ``maps``
+            (n_samples, n_levels, height, width), or (n_samples, n_levels, n_features) for chains:
+            ``scores`` by place. Latents with a topic prior share its density evenly.
+        """
+        check_is_fitted(self)
+        Z = self._standardise(self._validate_rows(X, reset=False))
+        n_levels = self.n_levels_
+        shares = self._map_rows(self._shares, Z)
+        shares[:, 0] -= np.log(self.scale_)
+        prior, log_det = np.zeros((len(Z), n_levels)), shares[:, :n_levels].sum(2)
+        for level in range(n_levels):
+            own = self.latent_levels_ == level
+            prior[:, level] = shares[:, n_levels][:, own].sum(1)
+            shares[:, level, own] += shares[:, n_levels][:, own]
+        maps = shares[:, :n_levels].reshape(len(Z), n_levels, *self._grid(), -1).sum(-1)
+        return Bunch(scores=prior + log_det, prior=prior, log_det=log_det, maps=maps)
+
+    def receptive_fields(self, level, latents=None, *, n_samples=32, random_state=0):
+        """How strongly latents move each pixel, on average over draws from the density.
+
+        Parameters
+        ----------
+        level : int
+            Level of the latents, 0 for the finest.
+        latents : array-like of int or None, default=None
+            Which latents of the level, numbered as in `latent_pyramid`; None takes all, of which
+            fine levels have many.
+        n_samples : int, default=32
+            Number of draws.
+        random_state : int, RandomState instance or None, default=0
+            Source of the draws.
+
+        Returns
+        -------
+        fields : ndarray of shape (n_latents, height, width) or (n_latents, n_features)
+            Mean absolute derivative of each pixel by each latent, in units of X, summed over
+            channels; for chains, of each column. Exactly zero where the lattice has no path.
+
+        References
+        ----------
+        Hu et al., arXiv 2010.00029, section on receptive fields.
+        """
+        check_is_fitted(self)
+        own = np.flatnonzero(self.latent_levels_ == self._check_level(level, self.n_levels_ - 1))
+        latents = self._check_latents(latents, level)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise InvalidDataError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
+        generator = self._generator(random_state)
+        with torch.inference_mode():
+            draws = self.module_.prior.sample(int(n_samples), generator).cpu().numpy()
+        d = self.n_features_in_
+        fields = np.empty((len(latents), d))
+        for i, column in enumerate(own[latents]):
+            direction = torch.zeros(d, dtype=torch.float64, device=self._torch_device())
+            direction[column] = 1.0
+
+            def derivative(z, direction=direction):
+                return _derivative(self.module_.decode, z, direction.expand_as(z))
+
+            fields[i] = np.abs(self._map_rows(derivative, draws)).mean(0) * self.scale_
+        return fields.reshape(len(latents), *self._grid(), -1).sum(-1)
+
+    # ------------------------------------------------------------------ generation
+
+    def sample(self, n_samples=1, random_state=None, *, temperature=1.0):
+        """Draw rows from the density, or from one whose latents vary less or more.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Source of randomness; an int gives the same rows each time.
+        temperature : float or array-like of shape (n_levels_,), default=1.0
+            What the latents are multiplied by, of all levels or of each, finest first. Latents
+            with a topic prior are drawn towards the mean of their topic instead.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            The rows, float64. Those of uint8 images are continuous and may lie a little beyond 0
+            and 255: round and clip them.
+
+        Raises
+        ------
+        ValueError
+            If `n_samples` is less than one, or there is no such temperature.
+        """
+        check_is_fitted(self)
+        factor = self._check_temperature(temperature)[self.latent_levels_]
+        factor = torch.from_numpy(factor).to(self._torch_device())
+
+        def draw_latents(n, generator):
+            z = self.module_.prior.sample(n, generator)
+            if (factor == 1).all():
+                return z
+            centre = torch.zeros_like(z)
+            if _has_topics(self):
+                prior = self.module_.prior
+                _, top = prior.parts(z)
+                topic = prior.priors[1].responsibilities(top)[:, 0].argmax(1)
+                parts = prior.parts(centre)
+                centre = prior.join([*parts[:-1], prior.priors[1].means[0, topic]])
+            return centre + factor * (z - centre)
+
+        return self._sample(n_samples, random_state, draw_latents)
+
+    def mix_styles(self, content, style, level):
+        """Rows with the coarse latents of some rows and the fine ones of others.
+
+        Parameters
+        ----------
+        content : array-like of shape (n_samples, n_features)
+            Rows that give the latents of `level` and of those above.
+        style : array-like of shape (n_samples, n_features)
+            Rows that give the latents of the finer levels.
+        level : int
+            Where to cut: 0 gives `content` back, `n_levels_` gives `style`.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Mixed rows, float64.
+        """
+        first, second = self._encode_pairs(content, style)
+        cut = self._check_level(level, self.n_levels_)
+        return self._decode(np.where(self.latent_levels_ >= cut, first, second))
+
+    def walk(self, X, level, latent=0, *, steps=(-3, -2, -1, 0, 1, 2, 3)):
+        """Rows moved along a latent of one level, all other latents as they are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Where to start.
+        level : int
+            Level of the latent.
+        latent : int or array-like of shape (n_latents_of_the_level,), default=0
+            Which latent of the level, numbered as in `latent_pyramid`, or a direction.
+        steps : array-like of shape (n_steps,), default=(-3, -2, -1, 0, 1, 2, 3)
+            What is added to the latent; a step of 0 gives the rows themselves.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_steps, n_samples, n_features)
+            Float64.
+        """
+        check_is_fitted(self)
+        own = np.flatnonzero(self.latent_levels_ == self._check_level(level, self.n_levels_ - 1))
+        if isinstance(latent, Integral):
+            direction = np.eye(len(own))[self._check_latents([latent], level)[0]]
+        else:
+            direction = np.asarray(latent, dtype=np.float64)
+            if direction.shape != (len(own),):
+                raise InvalidDataError(
+                    f"latent must be an int or a direction of shape ({len(own)},) on level "
+                    f"{level}, got an array of shape {direction.shape}."
+                )
+        Z = self._encode(X)
+        move = np.zeros(self.n_features_in_)
+        move[own] = direction
+        return np.stack([self._decode(Z + float(step) * move) for step in np.asarray(steps)])
+
+    def inpaint(
+        self,
+        X,
+        mask,
+        *,
+        n_samples=None,
+        n_steps=100,
+        learning_rate=0.05,
+        n_langevin_steps=200,
+        random_state=0,
+    ):
+        """Fill what is missing in rows with what is likely, or with draws of what may be there.
+
+        Only the latents in the inference cone of the hole are changed, and only its blocks are
+        computed in each step: their number grows with the logarithm of the size of an image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; what they hold where the mask is True is ignored and may be NaN.
+        mask : array-like of bool of shape (n_features,), image_shape, or the shape of X
+            True where values are missing, in all rows or in each.
+        n_samples : int or None, default=None
+            None gives the most likely values found, in the space in which the flow works (logits,
+            for grey levels). An int gives so many draws of each row from the density given what
+            is known, each by a Langevin chain of its own.
+        n_steps : int, default=100
+            Number of steps of the search.
+        learning_rate : float, default=0.05
+            Length of its first steps, in units of the latents.
+        n_langevin_steps : int, default=200
+            Length of the chains, of which the first half adapts the length of the steps.
+        random_state : int, RandomState instance or None, default=0
+            Source of randomness of the draws.
+
+        Returns
+        -------
+        X_filled : ndarray of shape (n_samples, n_features) or (n_draws, n_samples, n_features)
+            Float64; what was known is untouched. Grey levels are continuous, within 0 and 255.
+
+        Raises
+        ------
+        ValueError
+            If the mask does not fit X, or a number of steps or draws is less than one.
+        """
+        check_is_fitted(self)
+        for name, value in (
+            ("n_steps", n_steps),
+            ("n_langevin_steps", n_langevin_steps),
+            ("n_samples", 1 if n_samples is None else n_samples),
+        ):
+            if not isinstance(value, Integral) or value < 1:
+                raise InvalidDataError(f"{name} must be an int of at least 1, got {value!r}.")
+        mask = self._check_mask(mask, len(X))
+        X = self._validate_rows(X, reset=False, missing=mask).astype(np.float64)
+        generator = self._generator(random_state)
+        centred = self._standardise(np.where(mask, self.location_, X))
+        start = self._map_rows(self._enter, centred)
+        # The middle of each column, whatever the middle of the grey levels is.
+        start = torch.from_numpy(np.where(mask, 0.0, start)).to(self._torch_device())
+        n_draws = 1 if n_samples is None else int(n_samples)
+        filled = start.cpu().numpy()[None].repeat(n_draws, 0)
+        patterns, which = np.unique(mask, axis=0, return_inverse=True)
+        for i, pattern in enumerate(patterns):
+            rows = np.flatnonzero(which.ravel() == i)
+            if not pattern.any():
+                continue
+            hole = Hole(self._lattice(), self.module_.prior, start[rows], pattern)
+            values = most_likely(hole, int(n_steps), float(learning_rate))[None]
+            if n_samples is not None:
+                values = draw(hole, values[0], n_draws, int(n_langevin_steps), generator)
+            filled[:, rows[:, None], np.flatnonzero(pattern)] = values.cpu().numpy()
+        out = np.stack([self._unstandardise(self._map_rows(self._leave, rows)) for rows in filled])
+        if self._config["grey"]:
+            out = out.clip(0, 255)
+        out = np.where(mask, out, X)
+        return out[0] if n_samples is None else out
+
+    # ------------------------------------------------------------------ topics
+
+    @available_if(_has_topics)
+    def predict_proba(self, X):
+        """Probability of each topic of the coarsest latents.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        proportions : ndarray of shape (n_samples, n_topics)
+            Rows sum to one.
+        """
+        check_is_fitted(self)
+        module = self.module_
+        Z = self._standardise(self._validate_rows(X, reset=False))
+
+        def proportions(z):
+            return module.prior.priors[1].proportions(module.prior.parts(module.encode(z))[1])
+
+        return self._map_rows(proportions, Z)
+
+    @available_if(_has_topics)
+    def predict(self, X):
+        """Heaviest topic of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        topics : ndarray of shape (n_samples,)
+            Integers from 0 to ``n_topics - 1``.
+        """
+        return self.predict_proba(X).argmax(1)
+
+    # ------------------------------------------------------------------ parts of the module
+
+    @property
+    def latent_levels_(self):
+        return self._lattice().levels
+
+    @property
+    def n_levels_(self):
+        return self._lattice().n_levels
+
+    def _lattice(self):
+        return self.module_.bijection.bijections[-1]
+
+    def _entrance(self):
+        """What comes before the lattice, column by column; None for nothing."""
+        *entrance, _ = self.module_.bijection.bijections
+        return Compose(entrance) if entrance else None
+
+    def _enter(self, x):
+        entrance = self._entrance()
+        return x if entrance is None else entrance(x)[0]
+
+    def _leave(self, y):
+        entrance = self._entrance()
+        return y if entrance is None else entrance.inverse(y)[0]
+
+    def _shares(self, x):
+        """Log-determinant by level and column, and behind it the prior by column."""
+        lattice = self._lattice()
+        y = self._enter(x)
+        by_level = lattice.log_det_map(y)
+        # Each column depends on itself alone, so one direction gives all the slopes.
+        by_level[:, 0] += _derivative(self._enter, x, torch.ones_like(x)).abs().log()
+        by_column = self.module_.prior.log_prob_by_column(lattice(y)[0])
+        return torch.cat((by_level, by_column[:, None]), 1)
+
+    def _grid(self):
+        if self.image_shape is None:
+            return (self.n_features_in_,)
+        return check_image_shape(self.image_shape)[:2]
+
+    # ------------------------------------------------------------------ checks
+
+    def _check_level(self, level, highest):
+        if not isinstance(level, Integral) or not 0 <= level <= highest:
+            raise InvalidDataError(f"level must be an int from 0 to {highest}, got {level!r}.")
+        return int(level)
+
+    def _check_latents(self, latents, level):
+        size = int((self.latent_levels_ == level).sum())
+        if latents is None:
+            return np.arange(size)
+        latents = np.atleast_1d(latents)
+        if not np.issubdtype(latents.dtype, np.integer) or not (
+            (latents >= 0).all() and (latents < size).all()
+        ):
+            raise InvalidDataError(
+                f"latents of level {level} are ints from 0 to {size - 1}, got {latents.tolist()}."
+            )
+        return latents
+
+    def _check_temperature(self, temperature):
+        values = np.asarray(temperature, dtype=np.float64)
+        if values.shape not in ((), (self.n_levels_,)) or not (values >= 0).all():
+            raise InvalidDataError(
+                f"temperature must be a non-negative number, or {self.n_levels_} of them, one for "
+                f"each level; got {temperature!r}."
+            )
+        return np.broadcast_to(values, (self.n_levels_,))
+
+    def _check_mask(self, mask, n):
+        mask = np.asarray(mask)
+        if mask.dtype != bool:
+            raise InvalidDataError(
+                f"mask must be of dtype bool, True where values are missing, got {mask.dtype}."
+            )
+        d = self.n_features_in_
+        shapes = {(d,), (n, d)}
+        if self.image_shape is not None:
+            shapes |= {tuple(self.image_shape), (n, *self.image_shape)}
+        if mask.shape not in shapes:
+            raise InvalidDataError(
+                f"mask must have one of the shapes {sorted(shapes, key=len)}, got {mask.shape}."
+            )
+        return np.broadcast_to(mask.reshape(-1, d), (n, d))
+
+    # ------------------------------------------------------------------ training
+
+    def _may_lie_outside(self):
+        # Splines map all numbers, and the logit all grey levels.
+        return False
+
+    def _configure(self, X, Z, weight, rng):
+        self._refuse_noise()
+        d = Z.shape[1]
+        config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
+        config["n_features"] = d
+        config["grey"] = self._grey
+        shape = (d,) if self.image_shape is None else check_image_shape(self.image_shape)[:2]
+        n_levels = n_levels_of(shape, self.kernel_size)
+        if self.n_layers == "auto":
+            first = _LAYERS if self.share_levels else _FIRST_LAYERS
+            config["n_layers"] = [first, *[_LAYERS] * (n_levels - 1)]
+        layers_by_level(config["n_layers"], n_levels, self.share_levels)
+        pixels = marginals = topics = None
+        if self._grey:
+            pixels, Z = started_grey_levels(Z)
+        else:
+            marginals = choose_marginals(Z, weight, rng)
+        config["marginals"] = marginals is not None
+        if self.top_prior is not None:
+            coarsest = lattice_layout(shape, self.kernel_size, True).levels == n_levels - 1
+            top = Z[draw_rows(len(Z), weight, rng)][:, coarsest.repeat(d // coarsest.size)]
+            alpha, proportions = kmeans_topics(top, self.n_topics, rng)
+            config["n_topics"] = len(alpha)
+            topics = top, alpha, proportions
+        return config, (pixels, marginals, topics)
+
+    def _build(self, config, generator):
+        d = config["n_features"]
+        steps = [grey_levels(d)] if config["grey"] else []
+        steps += [marginal_spline(d)] if config["marginals"] else []
+        lattice = Lattice(d, generator=generator, **{name: config[name] for name in _LATTICE})
+        factorised = _FACTORISED[config["prior"]]
+        if config["top_prior"] is None:
+            prior = Product([factorised(d)], [range(d)])
+        else:
+            top = lattice.levels == lattice.n_levels - 1
+            fine, coarse = np.flatnonzero(~top), np.flatnonzero(top)
+            topic = Topic(len(coarse), config["n_topics"], [range(len(coarse))], nodes="one_hot")
+            prior = Product([factorised(len(fine)), topic], [fine, coarse])
+        return Flow(Compose([*steps, lattice]), prior)
+
+    def _start(self, module, start):
+        pixels, marginals, topics = start
+        first = module.bijection.bijections[0]
+        if pixels is not None:
+            first.load_state_dict(pixels.state_dict())
+        if marginals is not None:
+            first.start(*map(torch.from_numpy, marginals))
+        if topics is not None:
+            top, alpha, proportions = topics
+            module.prior.priors[1].start_from(
+                torch.from_numpy(top).float(),
+                torch.from_numpy(proportions[:, None]).float(),
+                torch.from_numpy(alpha),
+            )
+
+
+def _derivative(function, x, direction):
+    """Derivative of a function of rows along one direction for each row."""
+    with torch.no_grad():
+        return torch.func.jvp(function, (x,), (direction,))[1]

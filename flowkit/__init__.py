@@ -1,7 +1,15 @@
 """flowkit: exact, interpretable deep density estimation with scikit-learn's interface."""
 
 from .estimators import FlowDensity, FractalFlowDensity, RGFlowDensity
-from .inspection import DensityDisplay, LogDetTreeDisplay, TopicDisplay, TrainingCurveDisplay
+from .inspection import (
+    DensityDisplay,
+    LatentPyramidDisplay,
+    LogDetTreeDisplay,
+    ReceptiveFieldDisplay,
+    StyleMixDisplay,
+    TopicDisplay,
+    TrainingCurveDisplay,
+)
 
 __version__ = "0.1.0"
 
@@ -9,8 +17,11 @@ __all__ = [
     "DensityDisplay",
     "FlowDensity",
     "FractalFlowDensity",
+    "LatentPyramidDisplay",
     "LogDetTreeDisplay",
     "RGFlowDensity",
+    "ReceptiveFieldDisplay",
+    "StyleMixDisplay",
     "TopicDisplay",
     "TrainingCurveDisplay",
     "__version__",

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from flowkit import FlowDensity, FractalFlowDensity
+from flowkit import FlowDensity, FractalFlowDensity, RGFlowDensity
 from flowkit import bijections as b
 from flowkit import priors as p
 
 NET = {"hidden_units": 16, "n_hidden_layers": 2}
+_LATTICE = {"hidden_units": 8, "n_layers": 1, "kernel_size": 2}
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,16 @@ BIJECTIONS = [
         lambda d: b.FractalAutoregressive(d, 3, reverse=True, **NET),
         n_context=3,
     ),
+    _case("lattice", lambda d: b.Lattice(d, hidden_units=8)),
+    _case("lattice_spline", lambda d: b.Lattice(d, coupling="spline", **_LATTICE)),
+    _case(
+        "lattice_open_shared",
+        lambda d: b.Lattice(d, boundary="open", share_levels=True, **_LATTICE),
+    ),
+    _case(
+        "lattice_image",
+        lambda d: b.Lattice(d, image_shape=(1, d), gradient_checkpointing=True, hidden_units=8),
+    ),
     _case("inverse", lambda d: b.Inverse(b.SplineCoupling(d, **NET))),
     _case("compose", _two_steps, starts_at_identity=False),
 ]
@@ -134,6 +145,13 @@ def _two_groups(d):
     return [list(range(0, d, 2)), list(range(1, d, 2))] if d > 1 else [[0]]
 
 
+def _product(d):
+    """Every second column Laplace, the others topics, where there are columns enough."""
+    parts = [part for part in (range(0, d, 2), range(1, d, 2)) if part]
+    builds = (p.Laplace, _topic(nodes="one_hot"))
+    return p.Product([build(len(part)) for build, part in zip(builds, parts, strict=False)], parts)
+
+
 PRIORS = {
     "normal": p.Normal,
     "normal_learnable": lambda d: p.Normal(d, scale=0.7, learnable=True),
@@ -147,6 +165,7 @@ PRIORS = {
     "topic_groups_full": _topic(_two_groups, covariance="full", nodes=16),
     "topic_few_nodes": _topic(_two_groups, nodes=5),
     "topic_one_hot": _topic(_two_groups, nodes="one_hot"),
+    "product": _product,
 }
 
 _SMALL = {
@@ -165,6 +184,17 @@ def _fractal(**parameters):
     )
 
 
+_SMALL_RG = {"n_layers": 1, "hidden_units": 8, "max_epochs": 4, "random_state": 0}
+_OTHER_RG = {
+    "kernel_size": 3,
+    "coupling": "spline",
+    "boundary": "open",
+    "share_levels": True,
+    "prior": "student_t",
+    "top_prior": "topic",
+    "n_topics": 3,
+}
+
 ESTIMATORS = {
     "default": lambda **kw: FlowDensity(**{**_SMALL, **kw}),
     "affine_coupling": lambda **kw: FlowDensity("affine_coupling", **{**_SMALL, **kw}),
@@ -177,6 +207,8 @@ ESTIMATORS = {
     "fractal_groups_kmeans": _fractal(n_word_groups=1, lda_backend=None, n_levels=1),
     "fractal_autoregressive_kan": _fractal(fractal="autoregressive", conditioner="kan"),
     "fractal_mixture_affine": _fractal(prior="gaussian_mixture", coupling="affine", tied=True),
+    "rg": lambda **kw: RGFlowDensity(**{**_SMALL_RG, **kw}),
+    "rg_spline_topic": lambda **kw: RGFlowDensity(**{**_SMALL_RG, **_OTHER_RG, **kw}),
     "float64": lambda **kw: FlowDensity(dtype="float64", **{**_SMALL, **kw}),
 }
 

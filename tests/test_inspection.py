@@ -24,7 +24,11 @@ from flowkit import (
     DensityDisplay,
     FlowDensity,
     FractalFlowDensity,
+    LatentPyramidDisplay,
     LogDetTreeDisplay,
+    ReceptiveFieldDisplay,
+    RGFlowDensity,
+    StyleMixDisplay,
     TopicDisplay,
     TrainingCurveDisplay,
 )
@@ -579,6 +583,272 @@ class TestLogDetTree:
             LogDetTreeDisplay.from_estimator(fractal, wine.iloc[:, :5])
 
 
+def lattice(**parameters):
+    return RGFlowDensity(
+        **{"hidden_units": 8, "n_layers": 1, "max_epochs": 2, "random_state": 0, **parameters}
+    )
+
+
+@pytest.fixture(scope="module")
+def scales(digits):
+    return lattice(image_shape=(8, 8)).fit(digits)
+
+
+@pytest.fixture(scope="module")
+def chains():
+    return np.random.RandomState(0).standard_normal((60, 11)).cumsum(1)
+
+
+@pytest.fixture(scope="module")
+def chain(chains):
+    return lattice().fit(chains)
+
+
+@pytest.fixture(scope="module")
+def colours():
+    return np.random.RandomState(0).randint(0, 256, (60, 5, 6, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def coloured(colours):
+    return lattice(image_shape=(5, 6, 3)).fit(colours)
+
+
+class TestReceptiveFields:
+    def test_fields_are_those_of_the_estimator(self, scales, ax):
+        display = ReceptiveFieldDisplay.from_estimator(
+            scales, latents=[5, 2], n_samples=3, random_state=4, ax=ax
+        )
+        for level, latent in enumerate([5, 2]):
+            field = scales.receptive_fields(level, [latent], n_samples=3, random_state=4)[0]
+            np.testing.assert_array_equal(display.images_[level].get_array(), field)
+            assert field[tuple(display.places[level])] > 0
+        assert display.bars_ is None
+        assert len(display.axes_) == len(display.colorbars_) == 2
+        ax.figure.canvas.draw()
+
+    def test_places_are_those_of_the_latents(self, scales, ax):
+        display = ReceptiveFieldDisplay.from_estimator(scales, n_samples=1, ax=ax)
+        levels = scales.latent_levels_.reshape(8, 8)
+        assert [levels[tuple(place)] for place in display.places] == [0, 1]
+        middle = (np.array(display.places) - 3.5) / [[1], [2]]
+        assert (np.abs(middle) <= 0.5).all()
+
+    def test_extents_and_halves_count_pixels(self, ax):
+        fields = np.zeros((2, 5, 6))
+        fields[0, 1:3, 2] = 3.0
+        fields[1, 2, 1:5] = [1.0, 1.0, 1.0, 7.0]
+        display = ReceptiveFieldDisplay(fields=fields, levels=[0, 3]).plot(ax)
+        assert display.extents_.tolist() == [[2, 1], [1, 4]]
+        assert display.half_.tolist() == [1, 1]
+        titles = [panel.get_title(loc="left") for panel in display.axes_]
+        assert titles == [
+            "level 0: 2 by 1 pixels,\nhalf of it in 1",
+            "level 3: 1 by 4 pixels,\nhalf of it in 1",
+        ]
+        assert not any(panel.lines for panel in display.axes_)
+
+    def test_wide_fields_need_many_pixels(self, ax):
+        fields = np.stack([np.ones((4, 4)), np.full((4, 4), 1e-9)])
+        assert ReceptiveFieldDisplay(fields=fields, levels=[0, 1]).plot(ax).half_.tolist() == [8, 8]
+
+    def test_chains_have_bars(self, chain, ax):
+        display = ReceptiveFieldDisplay.from_estimator(
+            chain, levels=[1, 0], n_samples=2, color="red", ax=ax
+        )
+        assert display.levels == [1, 0]
+        for level, bars, place in zip([1, 0], display.bars_, display.places, strict=True):
+            own = np.flatnonzero(chain.latent_levels_ == level)
+            latent = own.tolist().index(place.item())
+            field = chain.receptive_fields(level, [latent], n_samples=2)[0]
+            np.testing.assert_allclose([bar.get_height() for bar in bars], field)
+            np.testing.assert_allclose(bars[0].get_facecolor(), [1, 0, 0, 1])
+        assert display.images_ is None
+        assert display.extents_.shape == (2, 1)
+        ax.figure.canvas.draw()
+
+    def test_channels_share_a_place(self, coloured, ax):
+        display = ReceptiveFieldDisplay.from_estimator(coloured, n_samples=1, colorbar=False, ax=ax)
+        assert display.fields.shape == (2, 5, 6)
+        assert display.places.tolist() == [[1, 2], [2, 2]]
+        assert display.colorbars_ == []
+
+    def test_unsuitable_estimators_are_refused(self, flow):
+        with pytest.raises(NotFittedError):
+            ReceptiveFieldDisplay.from_estimator(lattice())
+        with pytest.raises(InvalidParameterError, match="no method 'receptive_fields'"):
+            ReceptiveFieldDisplay.from_estimator(flow)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("levels", [2]),
+            ("levels", []),
+            ("levels", [0.5]),
+            ("latents", [0]),
+            ("latents", [0, 16]),
+            ("latents", [0, "a"]),
+        ],
+    )
+    def test_impossible_parameters(self, name, value, scales, ax):
+        with pytest.raises(InvalidParameterError, match=f"{name} must be"):
+            ReceptiveFieldDisplay.from_estimator(scales, ax=ax, **{name: value})
+
+    def test_too_few_axes(self, scales):
+        with pytest.raises(InvalidParameterError, match="at least 2 of them, got 1"):
+            ReceptiveFieldDisplay.from_estimator(scales, n_samples=1, ax=[Figure().subplots()])
+
+
+class TestLatentPyramid:
+    def test_maps_sum_to_the_log_density(self, scales, digits, ax):
+        display = LatentPyramidDisplay.from_estimator(
+            scales, digits[:3], reference=digits[3:50], ax=ax
+        )
+        np.testing.assert_allclose(
+            display.surprise_.sum(1),
+            scales.score_samples(digits[3:50]).mean() - scales.score_samples(digits[:3]),
+        )
+        for shown, surprise in zip(display.maps_, display.surprise_, strict=True):
+            sums = [image.get_array().sum() for image in shown]
+            np.testing.assert_allclose(np.multiply(sums, display.deviations), surprise)
+        assert [image.get_array().shape for image in display.maps_[0]] == [(8, 8), (4, 4)]
+        assert len(display.axes_) == len(display.pictures_) == 3
+        ax.figure.canvas.draw()
+
+    def test_reference_is_usual(self, scales, digits, ax):
+        display = LatentPyramidDisplay.from_estimator(scales, digits[:40], max_rows=40, ax=ax)
+        np.testing.assert_allclose(display.surprise_.mean(0), 0, atol=1e-8)
+        for level in range(2):
+            shown = np.array([maps[level].get_array() for maps in display.maps_])
+            assert shown.var(0).mean() == pytest.approx(1)
+
+    def test_cells_lie_side_by_side_beside_the_image(self, scales, digits, ax):
+        display = LatentPyramidDisplay.from_estimator(scales, digits, max_rows=1, ax=ax)
+        extents = [image.get_extent() for image in (display.pictures_[0], *display.maps_[0])]
+        assert all(a[1] < b[0] for a, b in itertools.pairwise(extents))
+        assert {(right - left, bottom - top) for left, right, bottom, top in extents} == {(8, 8)}
+
+    def test_given_axes_and_keywords(self, scales, digits):
+        axes = Figure().subplots(2, 2)
+        display = LatentPyramidDisplay.from_estimator(
+            scales, digits, max_rows=3, colorbar=False, ax=axes, cmap="PiYG", vmax=2
+        )
+        assert list(display.axes_) == list(axes.flat[:3])
+        assert display.colorbar_ is None
+        image = display.maps_[2][1]
+        assert (image.get_cmap().name, image.get_clim()) == ("PiYG", (-4, 2))
+
+    def test_chains_have_a_line_and_strips(self, chain, chains, ax):
+        display = LatentPyramidDisplay.from_estimator(chain, chains, max_rows=2, ax=ax)
+        assert [image.get_array().shape for image in display.maps_[0]] == [(1, 11), (1, 6), (1, 3)]
+        rows = np.array([line.get_ydata() for line in display.pictures_])
+        shown = chains[:2]
+        expected = (shown.max() - shown) / (shown.max() - shown.min()) * 5.5
+        np.testing.assert_allclose(rows, expected, atol=1e-9)
+        labels = texts(display.axes_[0].get_yticklabels())
+        assert [label.split(":")[0] for label in labels] == [
+            "row",
+            *map("level {}".format, range(3)),
+        ]
+        ax.figure.canvas.draw()
+
+    def test_colours_of_images_are_shown(self, coloured, colours, ax):
+        display = LatentPyramidDisplay.from_estimator(coloured, colours, max_rows=1, ax=ax)
+        image = colours[0] / 255.0
+        shown = display.pictures_[0].get_array()
+        np.testing.assert_allclose(np.ptp(shown), 1)
+        np.testing.assert_allclose(shown, (image - image.min()) / np.ptp(image), atol=1e-12)
+        # Five rows of pixels have cells of two that reach beyond the last.
+        assert display.maps_[0][1].get_extent()[2] == 6
+
+    def test_rows_go_through_a_pipeline(self, digits, ax):
+        pipeline = make_pipeline(StandardScaler(), lattice(image_shape=(8, 8), max_epochs=1))
+        pipeline.fit(digits)
+        display = LatentPyramidDisplay.from_estimator(pipeline, digits[:2], reference=digits, ax=ax)
+        scaled = pipeline[0].transform(digits[:2])
+        np.testing.assert_allclose(display.rows, scaled)
+        np.testing.assert_allclose(display.maps, pipeline[1].score_levels(scaled).maps)
+
+    def test_unsuitable_calls_are_refused(self, flow, scales, digits, moons, ax):
+        with pytest.raises(NotFittedError):
+            LatentPyramidDisplay.from_estimator(lattice(), digits)
+        with pytest.raises(InvalidParameterError, match="no method 'score_levels'"):
+            LatentPyramidDisplay.from_estimator(flow, moons)
+        with pytest.raises(InvalidDataError, match=r"rows of 64 features.*got .*\(200, 60\)"):
+            LatentPyramidDisplay.from_estimator(scales, digits[:, :60])
+        with pytest.raises(InvalidParameterError, match="one row of X"):
+            LatentPyramidDisplay.from_estimator(scales, digits[:1], ax=ax)
+        with pytest.raises(InvalidParameterError, match="one row of reference"):
+            LatentPyramidDisplay.from_estimator(scales, digits, reference=digits[:1], ax=ax)
+        with pytest.raises(InvalidParameterError, match="max_rows"):
+            LatentPyramidDisplay.from_estimator(scales, digits, max_rows=0, ax=ax)
+
+
+class TestStyleMix:
+    def test_mixes_are_those_of_the_estimator(self, scales, digits, ax):
+        content, style = digits[:3], digits[3:5]
+        display = StyleMixDisplay.from_estimator(scales, content, style, 1, ax=ax)
+        low, high = digits[:5].min(), digits[:5].max()
+        for i, j in itertools.product(range(3), range(2)):
+            mixed = scales.mix_styles(content[[i]], style[[j]], 1)[0]
+            np.testing.assert_allclose(display.mixes[i, j], mixed)
+            shown = np.clip((mixed - low) / (high - low), 0, 1).reshape(8, 8)
+            np.testing.assert_allclose(display.pictures_[i + 1, j + 1].get_array(), shown)
+        assert display.pictures_[0, 0] is None
+        assert display.ax_ is ax
+        ax.figure.canvas.draw()
+
+    def test_ends_are_content_and_style(self, scales, digits, ax):
+        shown = [
+            StyleMixDisplay.from_estimator(scales, digits[:2], digits[2:4], level, ax=ax).pictures_
+            for level in (0, 2)
+        ]
+        for pictures, border in zip(shown, (np.s_[[1, 2], 0], np.s_[0, [1, 2]]), strict=True):
+            given = [picture.get_array() for picture in pictures[border]]
+            for i, j in itertools.product(range(2), range(2)):
+                wanted = given[i if pictures is shown[0] else j]
+                np.testing.assert_allclose(pictures[i + 1, j + 1].get_array(), wanted, atol=1e-6)
+
+    def test_pictures_do_not_overlap(self, scales, digits, figures):
+        display = StyleMixDisplay.from_estimator(scales, digits[:3], digits[3:7], 1)
+        boxes = [p.get_window_extent() for p in display.pictures_.ravel() if p is not None]
+        assert len(boxes) == 3 + 4 + 12
+        for a, b in itertools.combinations(boxes, 2):
+            assert a.x1 < b.x0 or b.x1 < a.x0 or a.y1 < b.y0 or b.y1 < a.y0
+        display.figure_.canvas.draw()
+        for text in (display.ax_.title, display.ax_.yaxis.label):
+            box, whole = text.get_window_extent(), display.figure_.bbox
+            assert box.x0 >= 0 <= box.y0
+            assert box.x1 <= whole.x1
+            assert box.y1 <= whole.y1
+
+    def test_colours_are_clipped_to_the_range_of_the_rows(self, coloured, colours, ax):
+        display = StyleMixDisplay.from_estimator(coloured, colours[:2], colours[2:3], 1, ax=ax)
+        shown = [p.get_array() for p in display.pictures_.ravel() if p is not None]
+        assert {image.shape for image in shown} == {(5, 6, 3)}
+        assert all(image.min() >= 0 and image.max() <= 1 for image in shown)
+
+    def test_chains_are_lines(self, chain, chains, ax):
+        display = StyleMixDisplay.from_estimator(
+            chain, chains[:2], chains[2:4], 2, ax=ax, color="b"
+        )
+        assert {line.get_color() for line in ax.lines} == {"b"}
+        assert len(ax.lines) == 8
+        assert display.image_shape is None
+        ax.figure.canvas.draw()
+
+    def test_unsuitable_calls_are_refused(self, flow, scales, digits, moons):
+        with pytest.raises(NotFittedError):
+            StyleMixDisplay.from_estimator(lattice(), digits, digits, 1)
+        with pytest.raises(InvalidParameterError, match="no method 'mix_styles'"):
+            StyleMixDisplay.from_estimator(flow, moons, moons, 1)
+        with pytest.raises(InvalidDataError, match="rows of 64 features"):
+            StyleMixDisplay.from_estimator(scales, digits[:2], digits[0], 1)
+        for level in (-1, 3, 0.5):
+            with pytest.raises(InvalidParameterError, match="level must be an int from 0 to 2"):
+                StyleMixDisplay.from_estimator(scales, digits[:2], digits[:2], level)
+
+
 class TestMatplotlib:
     def test_new_figure_is_made_without_axes(self, flow, monkeypatch):
         import matplotlib.pyplot as plt
@@ -603,6 +873,19 @@ class TestMatplotlib:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         with pytest.raises(ImportError, match=r"pip install 'flowkit-density\[plot\]'"):
             display.from_estimator(flow, rows)
+
+    @pytest.mark.parametrize("kind", ["images", "chains"])
+    def test_displays_of_scales_name_it_too(self, kind, request, monkeypatch):
+        flow, rows = {"images": ("scales", "digits"), "chains": ("chain", "chains")}[kind]
+        flow, rows = request.getfixturevalue(flow), request.getfixturevalue(rows)
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        for draw in (
+            lambda: ReceptiveFieldDisplay.from_estimator(flow, n_samples=1),
+            lambda: LatentPyramidDisplay.from_estimator(flow, rows),
+            lambda: StyleMixDisplay.from_estimator(flow, rows[:1], rows[:1], 1),
+        ):
+            with pytest.raises(ImportError, match=r"pip install 'flowkit-density\[plot\]'"):
+                draw()
 
     def test_optional_packages_are_not_imported(self):
         code = (

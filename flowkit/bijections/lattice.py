@@ -264,7 +264,7 @@ class BlockCouplings(nn.Module):
         self.nets = nn.ModuleList(
             _AffineNet(sizes, **net_options)
             if isinstance(univariate, Affine)
-            else _SplineNet(sizes, univariate.n_parameters, **net_options)
+            else _SplineNet(sizes, univariate, **net_options)
             for _ in range(n_layers)
         )
 
@@ -321,14 +321,18 @@ class _AffineNet(nn.Module):
 class _SplineNet(nn.Module):
     """One network, and a linear map to the parameters of the splines of each colour."""
 
-    def __init__(self, sizes: tuple[int, int], n_parameters: int, **net_options):
+    def __init__(self, sizes: tuple[int, int], spline, **net_options):
         super().__init__()
-        self.n_parameters = n_parameters
+        self.n_parameters = spline.n_parameters
+        self.tail_bound = spline.tail_bound
         self.net = SwishResNet(sum(sizes), zero=False, **net_options)
         self.heads = nn.ModuleList(
-            GroupedLinear(sum(sizes), n_parameters * size, zero=True) for size in sizes
+            GroupedLinear(sum(sizes), self.n_parameters * size, zero=True) for size in sizes
         )
 
     def forward(self, steer: Tensor, moves_even: bool) -> Tensor:
+        # Beyond their bound splines stand still, and so does what steers them: else an outlier
+        # would bend those of its neighbours until no inverse can be told.
+        steer = steer.clamp(-self.tail_bound, self.tail_bound)
         raw = self.heads[0 if moves_even else 1](self.net(steer))
         return raw.view(self.n_parameters, -1, steer.shape[1])

@@ -478,10 +478,10 @@ class RGFlowDensity(ImageRows, BaseDensity):
             centre = torch.zeros_like(z)
             if _has_topics(self):
                 prior = self.module_.prior
-                _, top = prior.parts(z)
-                topic = prior.priors[1].responsibilities(top)[:, 0].argmax(1)
+                *_, top = prior.parts(z)
+                topic = prior.priors[-1].responsibilities(top)[:, 0].argmax(1)
                 parts = prior.parts(centre)
-                centre = prior.join([*parts[:-1], prior.priors[1].means[0, topic]])
+                centre = prior.join([*parts[:-1], prior.priors[-1].means[0, topic]])
             return centre + factor * (z - centre)
 
         return self._sample(n_samples, random_state, draw_latents)
@@ -641,7 +641,7 @@ class RGFlowDensity(ImageRows, BaseDensity):
         Z = self._standardise(self._validate_rows(X, reset=False))
 
         def proportions(z):
-            return module.prior.priors[1].proportions(module.prior.parts(module.encode(z))[1])
+            return module.prior.priors[-1].proportions(module.prior.parts(module.encode(z))[-1])
 
         return self._map_rows(proportions, Z)
 
@@ -765,11 +765,10 @@ class RGFlowDensity(ImageRows, BaseDensity):
             first = _LAYERS if self.share_levels else _FIRST_LAYERS
             config["n_layers"] = [first, *[_LAYERS] * (n_levels - 1)]
         layers_by_level(config["n_layers"], n_levels, self.share_levels)
-        pixels = marginals = topics = None
+        pixels = topics = None
         if self._grey:
             pixels, Z = started_grey_levels(Z)
-        else:
-            marginals = choose_marginals(Z, weight, rng)
+        marginals = choose_marginals(Z, weight, rng)
         config["marginals"] = marginals is not None
         if self.top_prior is not None:
             coarsest = lattice_layout(shape, self.kernel_size, True).levels == n_levels - 1
@@ -791,19 +790,21 @@ class RGFlowDensity(ImageRows, BaseDensity):
             top = lattice.levels == lattice.n_levels - 1
             fine, coarse = np.flatnonzero(~top), np.flatnonzero(top)
             topic = Topic(len(coarse), config["n_topics"], [range(len(coarse))], nodes="one_hot")
-            prior = Product([factorised(len(fine)), topic], [fine, coarse])
+            # Few columns make one level, with nothing below the topics.
+            below = [(factorised(len(fine)), fine)] if len(fine) else []
+            prior = Product(*zip(*below, (topic, coarse), strict=True))
         return Flow(Compose([*steps, lattice]), prior)
 
     def _start(self, module, start):
         pixels, marginals, topics = start
-        first = module.bijection.bijections[0]
+        steps = list(module.bijection.bijections)
         if pixels is not None:
-            first.load_state_dict(pixels.state_dict())
+            steps.pop(0).load_state_dict(pixels.state_dict())
         if marginals is not None:
-            first.start(*map(torch.from_numpy, marginals))
+            steps[0].start(*map(torch.from_numpy, marginals))
         if topics is not None:
             top, alpha, proportions = topics
-            module.prior.priors[1].start_from(
+            module.prior.priors[-1].start_from(
                 torch.from_numpy(top).float(),
                 torch.from_numpy(proportions[:, None]).float(),
                 torch.from_numpy(alpha),

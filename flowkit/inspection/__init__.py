@@ -1,8 +1,19 @@
 """What was learned, as plots in scikit-learn's Display convention."""
 
 from ._density import DensityDisplay
+from ._latent_pyramid import LatentPyramidDisplay
 from ._log_det_tree import LogDetTreeDisplay
+from ._receptive_fields import ReceptiveFieldDisplay
+from ._style_mix import StyleMixDisplay
 from ._topics import TopicDisplay
 from ._training_curve import TrainingCurveDisplay
 
-__all__ = ["DensityDisplay", "LogDetTreeDisplay", "TopicDisplay", "TrainingCurveDisplay"]
+__all__ = [
+    "DensityDisplay",
+    "LatentPyramidDisplay",
+    "LogDetTreeDisplay",
+    "ReceptiveFieldDisplay",
+    "StyleMixDisplay",
+    "TopicDisplay",
+    "TrainingCurveDisplay",
+]

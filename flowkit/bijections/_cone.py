@@ -21,7 +21,7 @@ class Cone:
     Parameters
     ----------
     lattice : Lattice
-        Whose blocks; not trained any more.
+        Whose blocks.
     hole : ndarray of bool of shape (n_features,)
         Columns that change.
 

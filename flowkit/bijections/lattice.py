@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from ..exceptions import InvalidParameterError
 from ..nets import SwishResNet
 from ..nets._layers import GroupedLinear
-from ..nets.swish import without_weight_norm
 from ._base import Bijection
 from ._blocks import Blocks
 from ._cone import Cone
@@ -182,7 +181,7 @@ class Lattice(Bijection):
         Cone
             Blocks and latents of the inference cone.
         """
-        return Cone(without_weight_norm(self), hole)
+        return Cone(self, hole)
 
     def log_det_map(self, x: Tensor) -> Tensor:
         """Share of each level and column in the log-determinant of `forward`.

@@ -19,6 +19,7 @@ from ..bijections._tree import check_image_shape
 from ..bijections.lattice import layers_by_level
 from ..exceptions import InvalidDataError
 from ..modules import Flow
+from ..nets.swish import without_weight_norm
 from ..priors import Laplace, Normal, Product, StudentT, Topic
 from ..topics import kmeans_topics
 from ._base import BaseDensity
@@ -386,15 +387,14 @@ class RGFlowDensity(ImageRows, BaseDensity):
         check_is_fitted(self)
         Z = self._standardise(self._validate_rows(X, reset=False))
         n_levels = self.n_levels_
-        shares = self._map_rows(self._shares, Z)
-        shares[:, 0] -= np.log(self.scale_)
-        prior, log_det = np.zeros((len(Z), n_levels)), shares[:, :n_levels].sum(2)
-        for level in range(n_levels):
-            own = self.latent_levels_ == level
-            prior[:, level] = shares[:, n_levels][:, own].sum(1)
-            shares[:, level, own] += shares[:, n_levels][:, own]
-        maps = shares[:, :n_levels].reshape(len(Z), n_levels, *self._grid(), -1).sum(-1)
-        return Bunch(scores=prior + log_det, prior=prior, log_det=log_det, maps=maps)
+        shares = self._map_rows(self._shares, Z).reshape(len(Z), n_levels, -1)
+        prior, log_det, maps = shares[..., 0], shares[..., 1], shares[..., 2:]
+        return Bunch(
+            scores=prior + log_det,
+            prior=prior,
+            log_det=log_det,
+            maps=maps.reshape(len(Z), n_levels, *self._grid()),
+        )
 
     def receptive_fields(self, level, latents=None, *, n_samples=32, random_state=0):
         """How strongly latents move each pixel, on average over draws from the density.
@@ -604,12 +604,13 @@ class RGFlowDensity(ImageRows, BaseDensity):
         start = torch.from_numpy(np.where(mask, 0.0, start)).to(self._torch_device())
         n_draws = 1 if n_samples is None else int(n_samples)
         filled = start.cpu().numpy()[None].repeat(n_draws, 0)
+        lattice = without_weight_norm(self._lattice())
         patterns, which = np.unique(mask, axis=0, return_inverse=True)
         for i, pattern in enumerate(patterns):
             rows = np.flatnonzero(which.ravel() == i)
             if not pattern.any():
                 continue
-            hole = Hole(self._lattice(), self.module_.prior, start[rows], pattern)
+            hole = Hole(lattice, self.module_.prior, start[rows], pattern)
             values = most_likely(hole, int(n_steps), float(learning_rate))[None]
             if n_samples is not None:
                 values = draw(hole, values[0], n_draws, int(n_langevin_steps), generator)
@@ -688,14 +689,19 @@ class RGFlowDensity(ImageRows, BaseDensity):
         return y if entrance is None else entrance.inverse(y)[0]
 
     def _shares(self, x):
-        """Log-determinant by level and column, and behind it the prior by column."""
+        """By level: the prior, the log-determinant, and their sum at each site, flattened."""
         lattice = self._lattice()
         y = self._enter(x)
-        by_level = lattice.log_det_map(y)
+        log_det = lattice.log_det_map(y)
         # Each column depends on itself alone, so one direction gives all the slopes.
-        by_level[:, 0] += _derivative(self._enter, x, torch.ones_like(x)).abs().log()
+        slope = _derivative(self._enter, x, torch.ones_like(x)).abs()
+        log_det[:, 0] += slope.log() - torch.from_numpy(np.log(self.scale_)).to(x)
+        own = np.arange(lattice.n_levels)[:, None] == lattice.levels
         by_column = self.module_.prior.log_prob_by_column(lattice(y)[0])
-        return torch.cat((by_level, by_column[:, None]), 1)
+        prior = by_column[:, None] * torch.from_numpy(own).to(x)
+        maps = (prior + log_det).view(*prior.shape[:2], -1, lattice.n_channels).sum(-1)
+        sums = torch.stack((prior.sum(2), log_det.sum(2)), 2)
+        return torch.cat((sums, maps), 2).flatten(1)
 
     def _grid(self):
         if self.image_shape is None:

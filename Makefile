@@ -41,6 +41,8 @@ bench: $(INSTALLED_BENCH)
 	$(RUN) benchmarks/ablation.py
 	$(RUN) benchmarks/conditioners.py
 	$(RUN) benchmarks/images.py
+	$(RUN) benchmarks/rg_inpainting.py
+	$(RUN) benchmarks/rg_factors.py
 
 # torch first and alone, so that its version and index are chosen by TORCH and by nothing else.
 $(INSTALLED): pyproject.toml

@@ -69,8 +69,8 @@ def test_dependencies_point_downward(floor):
 
 def test_importing_is_cheap_in_dependencies():
     code = (
-        "import sys, flowkit, flowkit.inspection, flowkit.topics;"
-        "print([m for m in ('gensim', 'matplotlib', 'dask') if m in sys.modules])"
+        "import sys, flowkit, flowkit.inspection, flowkit.topics, flowkit.datasets;"
+        "print([m for m in ('gensim', 'matplotlib', 'dask', 'PIL') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

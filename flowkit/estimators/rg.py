@@ -518,7 +518,7 @@ class RGFlowDensity(ImageRows, BaseDensity):
             Level of the latent.
         latent : int or array-like of shape (n_latents_of_the_level,), default=0
             Which latent of the level, numbered as in `latent_pyramid`, or a direction.
-        steps : array-like of shape (n_steps,), default=(-3, -2, -1, 0, 1, 2, 3)
+        steps : float or array-like of shape (n_steps,), default=(-3, -2, -1, 0, 1, 2, 3)
             What is added to the latent; a step of 0 gives the rows themselves.
 
         Returns
@@ -540,7 +540,7 @@ class RGFlowDensity(ImageRows, BaseDensity):
         Z = self._encode(X)
         move = np.zeros(self.n_features_in_)
         move[own] = direction
-        return np.stack([self._decode(Z + float(step) * move) for step in np.asarray(steps)])
+        return np.stack([self._decode(Z + float(step) * move) for step in np.atleast_1d(steps)])
 
     def inpaint(
         self,
@@ -562,8 +562,9 @@ class RGFlowDensity(ImageRows, BaseDensity):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows; what they hold where the mask is True is ignored and may be NaN.
-        mask : array-like of bool of shape (n_features,), image_shape, or the shape of X
-            True where values are missing, in all rows or in each.
+        mask : array-like of bool of shape (n_features,), (height, width) or the shape of X
+            True where values are missing, in all rows or in each; in all channels of a pixel,
+            unless they are told apart.
         n_samples : int or None, default=None
             None gives the most likely values found, in the space in which the flow works (logits,
             for grey levels). An int gives so many draws of each row from the density given what
@@ -595,6 +596,8 @@ class RGFlowDensity(ImageRows, BaseDensity):
         ):
             if not isinstance(value, Integral) or value < 1:
                 raise InvalidDataError(f"{name} must be an int of at least 1, got {value!r}.")
+        if not isinstance(learning_rate, Real) or not learning_rate > 0:
+            raise InvalidDataError(f"learning_rate must be positive, got {learning_rate!r}.")
         mask = self._check_mask(mask, len(X))
         X = self._validate_rows(X, reset=False, missing=mask).astype(np.float64)
         generator = self._generator(random_state)
@@ -704,9 +707,8 @@ class RGFlowDensity(ImageRows, BaseDensity):
         return torch.cat((sums, maps), 2).flatten(1)
 
     def _grid(self):
-        if self.image_shape is None:
-            return (self.n_features_in_,)
-        return check_image_shape(self.image_shape)[:2]
+        # What was fitted counts, whatever the parameter has become since.
+        return self._lattice().layout.shape
 
     # ------------------------------------------------------------------ checks
 
@@ -743,13 +745,15 @@ class RGFlowDensity(ImageRows, BaseDensity):
             raise InvalidDataError(
                 f"mask must be of dtype bool, True where values are missing, got {mask.dtype}."
             )
-        d = self.n_features_in_
-        shapes = {(d,), (n, d)}
-        if self.image_shape is not None:
-            shapes |= {tuple(self.image_shape), (n, *self.image_shape)}
+        d, shape = self.n_features_in_, self._grid()
+        n_channels = d // math.prod(shape)
+        if mask.shape in (shape, (n, *shape)) and n_channels > 1:
+            mask = mask[..., None].repeat(n_channels, -1)
+        images = (*shape, n_channels)
+        shapes = dict.fromkeys([(d,), shape, images, (n, d), (n, *shape), (n, *images)])
         if mask.shape not in shapes:
             raise InvalidDataError(
-                f"mask must have one of the shapes {sorted(shapes, key=len)}, got {mask.shape}."
+                f"mask must have one of the shapes {', '.join(map(str, shapes))}, got {mask.shape}."
             )
         return np.broadcast_to(mask.reshape(-1, d), (n, d))
 

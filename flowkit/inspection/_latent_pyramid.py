@@ -207,7 +207,7 @@ class LatentPyramidDisplay:
             )
             panel.set(xlim=(-0.5, width + 0.5), ylim=(height + 0.5, -0.5))
             self._label(panel, boxes, self.surprise_[i])
-            total, surprise = self.maps[i].sum(), self.surprise_[i].sum()
+            total, surprise = np.sum(self.maps[i]), self.surprise_[i].sum()
             title = f"log density {total:.1f}, surprise {surprise:+.1f} nats".replace("-", _MINUS)
             if text_width(title, _TITLE_SIZE) > extent(panel)[0]:
                 title = title.replace(", ", ",\n")

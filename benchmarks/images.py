@@ -166,8 +166,7 @@ def within_budget(budget: float) -> Any:
         def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
             spent = (time.process_time() - self.begin_) / max(end - self.begin_, 1e-9)
             factor = min(1.0, spent / WARMUP, 0.5 * (1 + math.cos(math.pi * min(spent, 1.0))))
-            for group in net.optimizer_.param_groups:
-                group["lr"] = LEARNING_RATE * factor
+            net.set_learning_rate(net.lr * factor)
 
         def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
             if time.process_time() > end:

@@ -129,7 +129,7 @@ class RGFlowDensity(ImageRows, BaseDensity):
         Largest number of passes over the training rows.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=3e-3
         Largest learning rate of AdamW; it rises over the first 5 % of the steps and falls along a
         cosine to zero.
     weight_decay : float, default=1e-4
@@ -270,7 +270,7 @@ class RGFlowDensity(ImageRows, BaseDensity):
         gradient_checkpointing=False,
         max_epochs=100,
         batch_size="auto",
-        learning_rate=1e-3,
+        learning_rate=3e-3,
         weight_decay=1e-4,
         early_stopping=True,
         validation_fraction=0.1,

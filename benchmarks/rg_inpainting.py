@@ -35,8 +35,10 @@ import itertools
 import json
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 from _common import (
     Stopwatch,
@@ -254,7 +256,7 @@ def build_cases(edge: int, positions: int, rng: np.random.Generator) -> tuple[di
         for corner in corners(size, (0, edge), positions, rng):
             pattern = square((edge, edge), size, corner)
             with Stopwatch() as watch:
-                hole = Hole(lattice, prior, rows, pattern)
+                hole = Hole(lattice.cone(pattern), prior, rows)
             holes.append(hole)
             setups.append(watch.cpu)
         name = f"cone, {size}x{size}"
@@ -430,6 +432,26 @@ def fit_flow(name: str, train: np.ndarray, seed: int, budget: float, n_parameter
         return FractalFlowDensity(prior="normal", **settings, **given).fit(X)
 
 
+def fit_or_load(
+    name: str, train: np.ndarray, about: dict, arguments: argparse.Namespace, n_parameters: int
+) -> tuple[Any, float]:
+    """A fitted flow and the CPU seconds that it took, from --models where it is there."""
+    path = None
+    if arguments.models:
+        words = [about["data"], f"{about['seed']}", f"{arguments.budget:g}s", name]
+        path = arguments.models / f"{'_'.join(words).replace(', ', '_')}.joblib"
+        if path.exists():
+            return joblib.load(path)
+    with Stopwatch() as watch:
+        estimator = fit_flow(name, train, about["seed"], arguments.budget, n_parameters)
+    if path:
+        # The callback that ends a training is of no use later, and cannot be pickled.
+        estimator.callbacks = None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        joblib.dump((estimator, watch.cpu), path)
+    return estimator, watch.cpu
+
+
 class Space:
     """An estimator taken apart: maps of single columns, and the flow behind them."""
 
@@ -531,8 +553,7 @@ def run_quality(arguments: argparse.Namespace, payload: dict, name: str, seed: i
     models: dict[str, Any] = {}
     n_parameters = 0
     for flow in (RG, *REALNVPS):
-        with Stopwatch() as watch:
-            estimator = fit_flow(flow, train, seed, arguments.budget, n_parameters)
+        estimator, seconds = fit_or_load(flow, train, about, arguments, n_parameters)
         n_parameters = n_parameters or size_of(estimator.module_.bijection)
         models[flow] = Space(estimator)
         result = {
@@ -542,7 +563,7 @@ def run_quality(arguments: argparse.Namespace, payload: dict, name: str, seed: i
             "n_test": len(test[:N_TEST]),
             "bits_per_dim": estimator.bits_per_dim(flat(test[:N_TEST])),
             "budget": arguments.budget,
-            "fit_cpu_seconds": watch.cpu,
+            "fit_cpu_seconds": seconds,
             "n_convolution_weights": convolution_weights(estimator.module_),
             "splines_first": bool(estimator._config["marginals"]),
             **describe_flow(estimator),
@@ -550,7 +571,7 @@ def run_quality(arguments: argparse.Namespace, payload: dict, name: str, seed: i
         payload["fits"].append(result)
         print(
             f"{name} seed {seed} {flow}: {result['bits_per_dim']:.3f} bits/dim, "
-            f"{watch.cpu:.0f} s, {result['n_epochs']} epochs",
+            f"{seconds:.0f} s, {result['n_epochs']} epochs",
             flush=True,
         )
     models["Gaussian"] = Gaussian(full=True).fit(train, seed)
@@ -596,7 +617,7 @@ def run_quality(arguments: argparse.Namespace, payload: dict, name: str, seed: i
         )
         level = 10 * np.log10(peak**2 / errors.mean())
         print(f"{name} seed {seed} {method}: {level:.2f} dB, {cpu:.0f} s", flush=True)
-    write_json(arguments.output, arguments.payload)
+        write_json(arguments.output, arguments.payload)
 
 
 def mean_and_error(values: np.ndarray, digits: int) -> str:
@@ -672,6 +693,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=32, help="test images to fill")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the fits")
     parser.add_argument("--budget", type=float, default=240.0, help="CPU seconds for one fit")
+    parser.add_argument("--models", type=Path, help="folder to keep the fitted flows in")
     parser.add_argument("--steps", type=int, default=100, help="steps of a search")
     parser.add_argument("--draws", type=int, default=16, help="Langevin draws of a row")
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that it runs")

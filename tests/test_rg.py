@@ -14,7 +14,12 @@ from flowkit import RGFlowDensity
 from flowkit import bijections as b
 from flowkit.bijections._lattice_layout import ABSENT, lattice_layout
 from flowkit.estimators._inpainting import Hole, draw, most_likely
-from flowkit.exceptions import InvalidDataError, InvalidParameterError
+from flowkit.exceptions import (
+    InvalidDataError,
+    InvalidParameterError,
+    OutsideSupportError,
+    ShapeError,
+)
 from flowkit.modules import Flow
 from flowkit.nets import SwishResNet
 from flowkit.nets.swish import Swish, WeightNormLinear, without_weight_norm
@@ -91,22 +96,43 @@ def test_every_sublayer_covers_its_lattice_once_and_leaves_latents_alone(
     assert layout.levels.max() == layout.n_levels - 1
 
 
+def cone_sizes(layout, edge, size, step=1):
+    """Latents in the cones of square patches, one for each position."""
+    counts = []
+    for i in range(0, edge, step):
+        for j in range(0, edge, step):
+            patch = np.zeros((edge, edge), dtype=bool)
+            patch[np.ix_(np.arange(i, i + size) % edge, np.arange(j, j + size) % edge)] = True
+            reached = np.append(patch, False)
+            for sublayer, blocks in zip(layout.sublayers, layout.cone(patch.ravel()), strict=True):
+                reached[sublayer.blocks[blocks]] = True
+            counts.append(reached[:-1].sum())
+    return counts
+
+
 @pytest.mark.parametrize(("size", "mean", "low", "high"), [
     (1, 220, 220, 220), (4, 291.4375, 220, 364), (8, 412.9375, 280, 448), (16, 652.75, 556, 688),
 ])  # fmt: skip
 def test_inference_cones_have_the_sizes_known_for_32_by_32(size, mean, low, high):
     layout = lattice_layout((32, 32), 4, periodic=True)
-    counts = []
-    # Positions repeat every eight sites up to the second level, and no block is larger.
-    for i in range(0, 32):
-        for j in range(0, 32):
-            patch = np.zeros((32, 32), dtype=bool)
-            patch[np.ix_(np.arange(i, i + size) % 32, np.arange(j, j + size) % 32)] = True
-            reached = np.append(patch, False)
-            for sublayer, blocks in zip(layout.sublayers, layout.cone(patch.ravel()), strict=True):
-                reached[sublayer.blocks[blocks]] = True
-            counts.append(reached[:-1].sum())
+    counts = cone_sizes(layout, 32, size)
     assert (np.mean(counts), min(counts), max(counts)) == (mean, low, high)
+
+
+@pytest.mark.parametrize(
+    ("edge", "size", "mean", "low", "high"),
+    [
+        (16, 1, 112, 112, 112),
+        (16, 4, 155, 112, 172),
+        (16, 8, 233, 172, 256),
+        (64, 1, 364, 328, 412),
+    ],
+)
+def test_inference_cones_grow_with_the_logarithm(edge, size, mean, low, high):
+    counts = cone_sizes(lattice_layout((edge, edge), 4, periodic=True), edge, size, step=edge // 16)
+    assert np.mean(counts) == pytest.approx(mean, rel=0.01)
+    assert low <= min(counts)
+    assert max(counts) <= high
 
 
 # The bijection
@@ -146,7 +172,8 @@ def test_inverse_of_images_is_exact(coupling, dtype, tolerance):
 def test_shares_of_levels_and_columns_are_those_of_the_jacobian(d, options):
     lattice = perturbed(b.Lattice(d, hidden_units=8, n_layers=1, **options), 0.05)
     x = rows_in("real", 3, d)
-    shares = lattice.log_det_map(x)
+    z, shares = lattice.log_det_map(x)
+    torch.testing.assert_close(z, lattice(x)[0])
     assert shares.shape == (3, lattice.n_levels, d)
     for row, share in zip(x, shares, strict=True):
         jacobian = torch.autograd.functional.jacobian(lambda r: lattice(r[None])[0][0], row)
@@ -206,7 +233,7 @@ def test_lattices_that_cannot_be_are_refused(options, message):
 
 def test_gradient_checkpointing_changes_no_gradient():
     x = torch.randn(8, 64)
-    gradients = []
+    gradients, sizes = [], []
     for checkpointing in (False, True):
         lattice = b.Lattice(
             64,
@@ -218,9 +245,15 @@ def test_gradient_checkpointing_changes_no_gradient():
         with torch.no_grad():
             for parameter in lattice.parameters():
                 parameter.add_(0.1)
-        z, log_det = lattice(x)
+        kept = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t, kept=kept: (kept.append(t.numel()), t)[1], lambda t: t
+        ):
+            z, log_det = lattice(x)
+        sizes.append(sum(kept))
         (z.square().sum() - log_det.sum()).backward()
         gradients.append([p.grad for p in lattice.parameters()])
+    assert sizes[1] < 0.7 * sizes[0]
     for plain, checkpointed in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, checkpointed)
 
@@ -270,6 +303,9 @@ def test_cone_gives_what_the_whole_lattice_gives(d, options):
     hole[rng.choice(d // 3, 4, replace=False)] = True
     cone = lattice.cone(hole)
     assert len(cone.columns) < d
+    for wrong in (hole[:-1], hole.astype(float)):
+        with pytest.raises(ShapeError, match=f"must be {d} bools"):
+            lattice.cone(wrong)
     before, values = rows_in("real", 5, d), rows_in("real", 5, 4, seed=3)
     after = before.clone()
     after[:, cone.hole] = values
@@ -292,25 +328,40 @@ def test_cone_gives_what_the_whole_lattice_gives(d, options):
 
 
 def test_langevin_draws_follow_the_conditional_density():
-    """In one missing column the density given the others can be integrated."""
+    """In two missing columns the density given the others can be integrated."""
     torch.manual_seed(3)
-    lattice = perturbed(b.Lattice(6, hidden_units=8, n_layers=2), 0.6)
+    lattice = perturbed(b.Lattice(6, hidden_units=8, n_layers=1), 0.4)
     prior = Product([Laplace(6, scale=0.7).double()], [range(6)])
     flow = Flow(lattice, prior)
     row = rows_in("real", 1, 6)
-    hole = np.array([False, False, True, False, False, False])
-    part = Hole(lattice, prior, row, hole)
-    mode = most_likely(part, 200, 0.2)
-    draws = draw(part, mode, 2000, 60, torch.Generator().manual_seed(0))[:, 0, 0].numpy()
-    grid = torch.linspace(-12, 12, 4001, dtype=torch.float64)
-    rows = row.repeat(len(grid), 1)
-    rows[:, 2] = grid
+    hole = Hole(lattice.cone(np.array([False, True, True, False, False, False])), prior, row)
+    mode = most_likely(hole, 100, 0.1)
+    draws = draw(hole, mode, 1500, 60, torch.Generator().manual_seed(0))[:, 0].numpy()
+    grid = torch.linspace(-10, 10, 301, dtype=torch.float64)
+    rows = row.repeat(len(grid) ** 2, 1)
+    rows[:, 1:3] = torch.cartesian_prod(grid, grid)
     with torch.no_grad():
-        density = flow.log_prob(rows).exp()
-    cumulative = torch.cumulative_trapezoid(density, grid)
-    uniform = np.interp(draws, grid[1:].numpy(), (cumulative / cumulative[-1]).numpy())
-    assert stats.kstest(uniform, "uniform").pvalue > 1e-3
-    assert mode.item() == pytest.approx(grid[density.argmax()].item(), abs=0.05)
+        log_density = flow.log_prob(rows).view(301, 301)
+        at_mode = row.clone()
+        at_mode[:, 1:3] = mode
+        assert flow.log_prob(at_mode).item() >= log_density.max().item() - 0.05
+    density = log_density.exp()
+    for column in (0, 1):
+        marginal = density.sum(1 - column)
+        cumulative = torch.cumulative_trapezoid(marginal, grid)
+        uniform = np.interp(
+            draws[:, column], grid[1:].numpy(), (cumulative / cumulative[-1]).numpy()
+        )
+        assert stats.kstest(uniform, "uniform").pvalue > 1e-3
+
+
+def test_one_step_of_the_search_is_one_step():
+    lattice = perturbed(b.Lattice(16, image_shape=(4, 4), hidden_units=8), 0.3)
+    prior = Product([Laplace(16).double()], [range(16)])
+    rows = rows_in("real", 3, 16)
+    hole = Hole(lattice.cone(np.arange(16) < 5), prior, rows)
+    start = hole.log_density(hole.start)
+    assert (hole.log_density(most_likely(hole, 1, 0.01)) > start).all()
 
 
 # The product prior
@@ -456,6 +507,9 @@ def test_walks_move_one_latent_or_along_a_direction(density, digits):
         density.walk(X, 1, 16)
     with pytest.raises(InvalidDataError, match=r"direction of shape \(16,\)"):
         density.walk(X, 1, np.ones(3))
+    assert density.walk(X, 1, steps=2.0).shape == (1, 3, 64)
+    with pytest.raises(InvalidDataError, match="at least one number"):
+        density.walk(X, 1, steps=[])
 
 
 def test_temperature_scales_latents_level_by_level(density):
@@ -471,8 +525,9 @@ def test_temperature_scales_latents_level_by_level(density):
     np.testing.assert_array_equal(
         density.sample(4, random_state=0), density.sample(4, random_state=0, temperature=[1, 1])
     )
-    with pytest.raises(InvalidDataError, match="or 2 of them"):
-        density.sample(1, temperature=[1, 1, 1])
+    for wrong in ([1, 1, 1], -1, np.inf, "hot"):
+        with pytest.raises(InvalidDataError, match="or 2 of them"):
+            density.sample(1, temperature=wrong)
 
 
 def test_receptive_fields_are_mean_absolute_derivatives(density):
@@ -557,7 +612,7 @@ def test_draws_for_grey_levels_stay_grey_levels(images):
     ).fit(images)  # fmt: skip
     hole = np.zeros((16, 16, 3), dtype=bool)
     hole[4:6, 4:6] = True
-    filled = model.inpaint(images[:2], hole, n_samples=3, n_steps=5, n_langevin_steps=5)
+    filled = model.inpaint(images[:2], hole[..., 0], n_samples=3, n_steps=5, n_langevin_steps=5)
     assert filled.shape == (3, 2, 768)
     assert filled.min() >= 0
     assert filled.max() <= 255
@@ -572,6 +627,7 @@ def test_draws_for_grey_levels_stay_grey_levels(images):
     [
         (np.zeros(64), {}, "dtype bool"),
         (np.zeros(63, dtype=bool), {}, "one of the shapes"),
+        (np.zeros(64, dtype=bool), {"learning_rate": -1}, "learning_rate must be positive, got -1"),
         (np.zeros(64, dtype=bool), {"n_steps": 0}, "n_steps must be an int of at least 1"),
         (np.zeros(64, dtype=bool), {"n_samples": 0}, "n_samples must be an int"),
     ],
@@ -607,19 +663,73 @@ def test_coarsest_latents_cluster():
     assert not hasattr(plain, "predict_proba")
 
 
-def test_starts_at_the_density_of_the_marginals(digits):
-    model = RGFlowDensity((8, 8), n_layers=1, hidden_units=8, max_epochs=1, random_state=0)
-    X = digits[:300]
-    model.fit(X)
-    with torch.no_grad():
-        for name, parameter in model._lattice().named_parameters():
-            if name.endswith("net.scale"):
-                parameter.zero_()
-    np.testing.assert_allclose(
-        model.transform(X), model._map_rows(model._enter, model._standardise(X)), atol=1e-9
-    )
-    # Splines of the marginals come first where they pay, and on digits they do.
+@pytest.mark.parametrize("prior", ["laplace", "normal", "student_t"])
+def test_starts_at_independent_columns_of_the_prior(prior):
+    """At almost no learning rate the density is that of the marginals, whatever their form."""
+    target = {"laplace": stats.laplace(scale=0.5**0.5), "normal": stats.norm(),
+              "student_t": stats.t(5)}[prior]  # fmt: skip
+    rng = np.random.RandomState(0)
+    own = target.rvs((2000, 3), random_state=rng)
+    # Student's t is wider than standardised columns are, so splines pay for its own rows too.
+    for X, truth, spline in (
+        (own, target.logpdf(own), prior == "student_t"),
+        (target.cdf(own), np.zeros_like(own), True),
+    ):
+        model = RGFlowDensity(
+            prior=prior, n_layers=1, hidden_units=4, max_epochs=1, learning_rate=1e-12
+        ).fit(X)
+        assert (model._entrance() is not None) == spline
+        Z = model.transform(X)
+        np.testing.assert_allclose(Z, model._map_rows(model._enter, model._standardise(X)))
+        shares = model.score_levels(X)
+        np.testing.assert_allclose(shares.prior.sum(1), target.logpdf(Z).sum(1), atol=1e-5)
+        assert model.score(X) == pytest.approx(truth.sum(1).mean(), abs=0.25)
+
+
+def test_topics_start_where_the_lattice_ends():
+    """K-means and the prior see the same numbers, splines of the marginals included."""
+    rng = np.random.RandomState(0)
+    X = np.exp(rng.normal(size=(400, 64)) + 2 * rng.randint(0, 2, (400, 1)))
+    model = RGFlowDensity(
+        (8, 8), top_prior="topic", n_topics=2, n_layers=1, hidden_units=4, max_epochs=1,
+        learning_rate=1e-12, random_state=0,
+    ).fit(X)  # fmt: skip
     assert model._entrance() is not None
+    prior = model.module_.prior
+    top = prior.parts(torch.from_numpy(model.transform(X)))[-1]
+    independent = torch.distributions.Normal(0, 1).log_prob(top).sum(1).mean()
+    assert prior.priors[-1].log_prob(top).mean() > independent + 3
+
+
+def test_inpainting_leaves_the_model_trainable(digits):
+    model = RGFlowDensity(
+        (8, 8), top_prior="topic", n_topics=3, prior="student_t", coupling="spline",
+        boundary="open", n_layers=1, hidden_units=8, max_epochs=2, warm_start=True, random_state=0,
+    ).fit(digits[:200])  # fmt: skip
+    model.inpaint(digits[:2], np.ones(64, dtype=bool), n_steps=2)
+    assert all(p.requires_grad for p in model.module_.parameters())
+    before = {k: v.clone() for k, v in model.module_.prior.state_dict().items()}
+    for again in (model.fit, model.partial_fit):
+        again(digits[:200])
+        after = model.module_.prior.state_dict()
+        assert (after["priors.1.means"] != before["priors.1.means"]).any()
+        before = {k: v.clone() for k, v in after.items()}
+
+
+def test_rows_without_density_have_no_share(density):
+    far = np.full((1, 64), np.finfo(float).max)
+    assert density.score_samples(far) == -np.inf
+    shares = density.score_levels(far)
+    assert (shares.scores == -np.inf).any()
+    assert not np.isnan(shares.maps).any()
+
+
+def test_grey_levels_that_later_rows_leave_are_refused(images):
+    model = RGFlowDensity(
+        (16, 16, 3), n_layers=1, hidden_units=4, max_epochs=1, warm_start=True
+    ).fit(images)  # fmt: skip
+    with pytest.raises(OutsideSupportError, match="1 training row"):
+        model.fit(np.where(np.arange(150)[:, None] == 3, 300.0, images.reshape(150, -1)))
 
 
 def test_open_and_periodic_chains_differ_only_at_the_ends():

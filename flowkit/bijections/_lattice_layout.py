@@ -118,21 +118,27 @@ def lattice_layout(shape: tuple[int, ...], kernel_size: int, periodic: bool) -> 
     Layout
         The lattice.
     """
-    grid = np.arange(np.prod(shape)).reshape(shape)
     n_levels = n_levels_of(shape, kernel_size)
-    parity = np.indices((kernel_size,) * len(shape)).sum(0).ravel() % 2
+    # No block is longer than an axis.
+    edges = tuple(min(kernel_size, n) for n in shape)
+    parity = np.indices(edges).sum(0).ravel() % 2
     order = np.argsort(parity, kind="stable")
     sublayers = []
     for level, shifted in itertools.product(range(n_levels), (False, True)):
         axes = [
-            _axis_blocks(np.arange(0, n, 2**level), kernel_size, shifted, periodic) for n in shape
+            _axis_blocks(np.arange(0, n, 2**level), edge, shifted, periodic)
+            for n, edge in zip(shape, edges, strict=True)
         ]
-        blocks = [_sites(grid, choice)[order] for choice in itertools.product(*axes)]
-        sublayers.append(SubLayer(level, np.array(blocks), int((parity == 0).sum())))
+        blocks = _sites(axes, shape)[:, order]
+        sublayers.append(SubLayer(level, blocks, int((parity == 0).sum())))
+    return Layout(tuple(shape), tuple(sublayers), latent_levels(shape, n_levels))
+
+
+def latent_levels(shape: tuple[int, ...], n_levels: int) -> np.ndarray:
+    """Level at which each site leaves as a latent, ndarray of int of shape (n_sites,)."""
     # A coordinate lies on the lattices up to the power of two that divides it; 0 lies on all.
     depth = [_trailing_zeros(np.arange(n), n_levels - 1) for n in shape]
-    levels = np.minimum.reduce(np.meshgrid(*depth, indexing="ij")).ravel()
-    return Layout(tuple(shape), tuple(sublayers), levels)
+    return np.minimum.reduce(np.meshgrid(*depth, indexing="ij")).ravel()
 
 
 def n_levels_of(shape: tuple[int, ...], kernel_size: int) -> int:
@@ -143,23 +149,28 @@ def n_levels_of(shape: tuple[int, ...], kernel_size: int) -> int:
     return n_levels
 
 
-def _axis_blocks(coordinates, kernel_size, shifted, periodic) -> list[np.ndarray]:
-    """Blocks of the coordinates of one axis, filled up with `ABSENT`."""
+def _axis_blocks(coordinates: np.ndarray, edge: int, shifted: bool, periodic: bool) -> np.ndarray:
+    """Blocks of the coordinates of one axis, (n_blocks, edge), filled up with `ABSENT`."""
     lead = 0
     if shifted and periodic:
-        coordinates = np.roll(coordinates, -(kernel_size // 2))
-    elif shifted and len(coordinates) > kernel_size:
-        lead = kernel_size - kernel_size // 2
+        coordinates = np.roll(coordinates, -(edge // 2))
+    elif shifted and len(coordinates) > edge:
+        lead = edge - edge // 2
     padded = np.concatenate((np.full(lead, ABSENT), coordinates))
-    padded = np.append(padded, np.full(-len(padded) % kernel_size, ABSENT))
-    return list(padded.reshape(-1, kernel_size))
+    padded = np.append(padded, np.full(-len(padded) % edge, ABSENT))
+    return padded.reshape(-1, edge)
 
 
-def _sites(grid: np.ndarray, coordinates: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Sites of the block with these coordinates along each axis."""
-    sites = grid[np.ix_(*coordinates)]
-    absent = np.logical_or.reduce(np.meshgrid(*(c == ABSENT for c in coordinates), indexing="ij"))
-    return np.where(absent, ABSENT, sites).ravel()
+def _sites(axes: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Sites of all blocks of these coordinates along each axis, (n_blocks, n_block_sites)."""
+    sites, absent = np.zeros((1, 1), dtype=int), np.zeros((1, 1), dtype=bool)
+    for blocks, n in zip(axes, shape, strict=True):
+        along = blocks[None, :, None, :]
+        sites = sites[:, None, :, None] * n + along
+        absent = absent[:, None, :, None] | (along == ABSENT)
+        flat = sites.shape[0] * sites.shape[1], -1
+        sites, absent = sites.reshape(flat), absent.reshape(flat)
+    return np.where(absent, ABSENT, sites)
 
 
 def _trailing_zeros(coordinates: np.ndarray, most: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..exceptions import InvalidParameterError
+from ..exceptions import InvalidParameterError, ShapeError
 from ..nets import SwishResNet
 from ..nets._layers import GroupedLinear
 from ._base import Bijection
@@ -68,6 +68,15 @@ class Lattice(Bijection):
         Whether to run the spline kernel through ``torch.compile``.
     generator : torch.Generator, optional
         Source of the starting weights; torch's global one by default.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is none of those above, or `image_shape` does not fit `n_features`.
+
+    Notes
+    -----
+    Forward-mode derivatives (`torch.func.jvp`) need ``torch.no_grad()`` around them.
 
     Attributes
     ----------
@@ -180,11 +189,22 @@ class Lattice(Bijection):
         -------
         Cone
             Blocks and latents of the inference cone.
+
+        Raises
+        ------
+        ShapeError
+            If `hole` has another shape or type.
         """
+        hole = np.asarray(hole)
+        if hole.shape != (self.n_features,) or hole.dtype != bool:
+            raise ShapeError(
+                f"hole must be {self.n_features} bools, one for each column, got {hole.dtype} of "
+                f"shape {hole.shape}."
+            )
         return Cone(self, hole)
 
-    def log_det_map(self, x: Tensor) -> Tensor:
-        """Share of each level and column in the log-determinant of `forward`.
+    def log_det_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map data to latent, with the share of each level and column in the log-determinant.
 
         Parameters
         ----------
@@ -193,8 +213,10 @@ class Lattice(Bijection):
 
         Returns
         -------
-        Tensor of shape (n, n_levels, n_features)
-            Nats; sums to the log-determinant.
+        z : Tensor of shape (n, n_features)
+            Latent.
+        shares : Tensor of shape (n, n_levels, n_features)
+            Nats; they sum to the log-determinant of `forward`.
         """
         self._check(x, None)
         columns = x.t()
@@ -204,7 +226,7 @@ class Lattice(Bijection):
             columns = blocks.put(columns, values)
             share = shares[blocks.level]
             shares[blocks.level] = blocks.put(share, blocks.of(share) + log_slope)
-        return shares.permute(2, 0, 1)
+        return columns.t(), shares.permute(2, 0, 1)
 
     def _forward(self, x, context):
         columns, total = x.t(), 0.0
@@ -293,6 +315,7 @@ class BlockCouplings(nn.Module):
 
     def _couple(self, net, kept, moved, present, run, moves_even):
         """One colour after the other has steered it, and its log-slopes."""
+        # A lattice of one site has one colour.
         if not len(moved):
             return moved, moved
         blank = torch.zeros_like(moved)

@@ -246,7 +246,7 @@ class BaseDensity(
             raise InvalidDataError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
         with torch.inference_mode():
             Z = draw(int(n_samples), self._generator(random_state)).cpu().numpy()
-        return self._unstandardise(self._map_rows(self.module_.decode, Z))
+        return self._decode(Z)
 
     def transform(self, X):
         """Latent of each row: what the prior describes.
@@ -263,8 +263,7 @@ class BaseDensity(
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        Z = self._map_rows(self.module_.encode, self._standardise(X))
-        return Z.astype(X.dtype, copy=False)
+        return self._latents(X).astype(X.dtype, copy=False)
 
     def inverse_transform(self, X):
         """Rows of each latent.
@@ -547,7 +546,10 @@ class BaseDensity(
     def _encode(self, X):
         """Latents of rows, float64."""
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
+        return self._latents(self._validate_rows(X, reset=False))
+
+    def _latents(self, X):
+        """Latents of valid rows, float64."""
         return self._map_rows(self.module_.encode, self._standardise(X))
 
     def _encode_pairs(self, X, other):

@@ -85,6 +85,10 @@ class ImageRows:
         self.scale_ = np.full(d, _GREY_SCALE)
         self.dequantization_ = np.ones(d) if self.dequantize == "auto" else np.zeros(d)
 
+    def _may_lie_outside(self):
+        # Splines map all numbers, and the logit all grey levels: only later rows may be others.
+        return self._grey and self._continues()
+
     def _refuse_noise(self):
         """Refuse normal noise on grey levels."""
         if self._grey and self.noise:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,42 +21,38 @@ class Hole:
 
     Parameters
     ----------
-    lattice : Lattice
-        Map of the rows, in double precision.
+    cone : Cone
+        Inference cone of the hole, in double precision.
     prior : Product
         Density of the latents.
     rows : Tensor of shape (n, n_features)
         Rows; what they hold in the hole is where the search starts.
-    hole : ndarray of bool of shape (n_features,)
-        Columns to fill.
     """
 
-    def __init__(self, lattice, prior, rows: Tensor, hole: np.ndarray):
-        self.cone = lattice.cone(hole)
-        self.prior = prior.marginal(self.cone.columns).requires_grad_(False)
-        self.start = rows.index_select(1, self.cone.hole)
+    def __init__(self, cone, prior, rows: Tensor):
+        self.cone = cone
+        self.prior = prior.marginal(cone.columns).requires_grad_(False)
+        self.start = rows.index_select(1, cone.hole)
         with torch.no_grad():
-            self.kept, self.latents = self.cone.frame(rows)
+            self.kept, self.latents = cone.frame(rows)
 
-    @property
-    def n_latents(self) -> int:
-        """Number of latents in the cone."""
-        return self.latents.shape[1]
+    def log_density(self, values: Tensor, kept: list[Tensor] | None = None) -> Tensor:
+        """Log density of each row with these values in the hole, up to a constant of the row.
 
-    def log_density(self, values: Tensor) -> Tensor:
-        """Log density of each row with these values in the hole, up to a constant of the row."""
-        z, log_det = self.cone.forward(values, self.kept)
+        Parameters
+        ----------
+        values : Tensor of shape (n, n_hole)
+            Values.
+        kept : list of Tensor, optional
+            What surrounds them, where these are not the rows given at first.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Nats.
+        """
+        z, log_det = self.cone.forward(values, self.kept if kept is None else kept)
         return self.prior.log_prob(z) + log_det
-
-    def repeat(self, n: int) -> Hole:
-        """The hole of each row `n` times, all copies of a row side by side."""
-        other = object.__new__(Hole)
-        other.cone, other.prior = self.cone, self.prior
-        other.start, other.latents = (
-            part.repeat_interleave(n, 0) for part in (self.start, self.latents)
-        )
-        other.kept = [part.repeat_interleave(n, 1) for part in self.kept]
-        return other
 
 
 def most_likely(hole: Hole, n_steps: int, learning_rate: float) -> Tensor:
@@ -84,14 +79,16 @@ def most_likely(hole: Hole, n_steps: int, learning_rate: float) -> Tensor:
     latents = hole.latents.clone().requires_grad_()
     optimiser = torch.optim.Adam([latents], lr=learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_steps)
-    with torch.no_grad():
-        best, highest = hole.start.clone(), hole.log_density(hole.start)
-    for _ in range(n_steps):
+    best = hole.start.clone()
+    highest = torch.full_like(best[:, 0], -math.inf)
+    for step in range(n_steps + 1):
         values = hole.cone.inverse(latents)
         density = hole.log_density(values)
         better = density.detach() > highest
         highest = torch.where(better, density.detach(), highest)
         best[better] = values.detach()[better]
+        if step == n_steps:
+            break
         (latents.grad,) = torch.autograd.grad(-density.sum(), latents)
         # Where a row is so unlikely that nothing is finite, it stays where it is.
         latents.grad.nan_to_num_(0.0, 0.0, 0.0)
@@ -129,34 +126,31 @@ def draw(
     """
     n, size = mode.shape
     factor = _precision_factor(hole, mode)
-    hole, factor = hole.repeat(n_chains), factor.repeat_interleave(n_chains, 0)
+    kept = [part.repeat_interleave(n_chains, 1) for part in hole.kept]
 
     def scored(values):
         values = values.detach().requires_grad_()
-        density = hole.log_density(values)
+        density = hole.log_density(values, kept)
         (gradient,) = torch.autograd.grad(density.sum(), values)
         return values.detach(), density.detach(), _whiten(factor, gradient)
 
-    def normal(*shape):
-        return torch.empty(*shape).to(mode).normal_(generator=generator)
-
-    log_step = torch.full((n * n_chains, 1), math.log(size ** (-1 / 6))).to(mode)
     x, density, gradient = scored(mode.repeat_interleave(n_chains, 0))
+    log_step = torch.full_like(density[:, None], math.log(size ** (-1 / 6)))
     n_adapted = int(_ADAPTATION_SHARE * n_steps)
     for i in range(n_steps):
         step = log_step.exp()
         # In white coordinates u, where x = mode + L^-T u for the precision L L^T.
-        noise = normal(len(x), size)
+        noise = torch.empty_like(x).normal_(generator=generator)
         move = 0.5 * step**2 * gradient + step * noise
         y, density_y, gradient_y = scored(x + _unwhiten(factor, move))
         back = (move + 0.5 * step**2 * gradient_y) / step
         log_ratio = density_y - density + 0.5 * (noise.square() - back.square()).sum(1)
         chance = log_ratio.nan_to_num(-math.inf).clamp_max(0).exp()
-        draw = torch.empty_like(chance).uniform_(generator=generator)
-        taken = (draw < chance)[:, None]
-        x = torch.where(taken, y, x)
-        density = torch.where(taken[:, 0], density_y, density)
-        gradient = torch.where(taken, gradient_y, gradient)
+        taken = torch.empty_like(chance).uniform_(generator=generator) < chance
+        density = torch.where(taken, density_y, density)
+        x, gradient = (
+            torch.where(taken[:, None], new, old) for new, old in ((y, x), (gradient_y, gradient))
+        )
         if i < n_adapted:
             log_step = log_step + (chance[:, None] - _WANTED_ACCEPTANCE) / math.sqrt(i + 1)
     return x.view(n, n_chains, size).transpose(0, 1)
@@ -165,27 +159,33 @@ def draw(
 def _precision_factor(hole: Hole, mode: Tensor) -> Tensor:
     """Cholesky factors of Gauss-Newton precisions: what a linear map onto normals would have."""
     n, size = mode.shape
-    at_once = max(1, _MAX_TANGENT_VALUES // (size * hole.n_latents))
+    n_latents = hole.latents.shape[1]
+    at_once = max(1, _MAX_TANGENT_VALUES // (size * n_latents))
+    eye = torch.eye(size, dtype=mode.dtype, device=mode.device)
     factors = []
     for i in range(0, n, at_once):
-        values = mode[i : i + at_once].repeat_interleave(size, 0)
-        kept = [part[:, i : i + at_once].repeat_interleave(size, 1) for part in hole.kept]
-        directions = torch.eye(size).to(mode).repeat(len(mode[i : i + at_once]), 1)
+        part = mode[i : i + at_once]
+        values = part.repeat_interleave(size, 0)
+        kept = [outside[:, i : i + at_once].repeat_interleave(size, 1) for outside in hole.kept]
         with torch.no_grad():
             jacobian = torch.func.jvp(
-                lambda x, kept=kept: hole.cone.forward(x, kept)[0], (values,), (directions,)
+                lambda x, kept=kept: hole.cone.forward(x, kept)[0],
+                (values,),
+                (eye.repeat(len(part), 1),),
             )[1]
-        jacobian = jacobian.view(-1, size, hole.n_latents)
-        precision = jacobian @ jacobian.transpose(1, 2)
-        factors.append(torch.linalg.cholesky(precision + _MIN_PRECISION * torch.eye(size).to(mode)))
+        jacobian = jacobian.view(-1, size, n_latents)
+        precision = jacobian @ jacobian.mT + _MIN_PRECISION * eye
+        factors.append(torch.linalg.cholesky(precision))
     return torch.cat(factors)
 
 
 def _whiten(factor: Tensor, gradient: Tensor) -> Tensor:
-    """Gradient in white coordinates."""
-    return torch.linalg.solve_triangular(factor, gradient[..., None], upper=False)[..., 0]
+    """Gradients of all chains in the white coordinates of their rows."""
+    by_row = gradient.view(len(factor), -1, gradient.shape[1]).mT
+    return torch.linalg.solve_triangular(factor, by_row, upper=False).mT.reshape_as(gradient)
 
 
 def _unwhiten(factor: Tensor, move: Tensor) -> Tensor:
-    """A move in white coordinates, in those of the values."""
-    return torch.linalg.solve_triangular(factor.mT, move[..., None], upper=True)[..., 0]
+    """Moves in the white coordinates of rows, in those of the values."""
+    by_row = move.view(len(factor), -1, move.shape[1]).mT
+    return torch.linalg.solve_triangular(factor.mT, by_row, upper=True).mT.reshape_as(move)

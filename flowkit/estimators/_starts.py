@@ -88,16 +88,16 @@ def choose_start(
     """
     Z = Z[draw_rows(len(Z), weight, rng)]
     starts = [_start_without_marginals(Z, with_mixture, n_components, covariance, rng)]
-    knots, normal, cost = _normal_scores(Z)
-    start, bic = _start_without_marginals(normal, with_mixture, n_components, covariance, rng)
+    knots, scores, cost = _scores(Z)
+    start, bic = _start_without_marginals(scores, with_mixture, n_components, covariance, rng)
     starts.append((replace(start, marginals=knots), bic + cost))
     return min(starts, key=lambda start: start[1])[0]
 
 
 def choose_marginals(
-    Z: np.ndarray, weight: np.ndarray | None, rng: np.random.RandomState
+    Z: np.ndarray, weight: np.ndarray | None, target, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Knots of marginal splines where they pay, for a flow without a linear map; None elsewhere.
+    """Knots of marginal splines where they pay, for columns that start independent; else None.
 
     Parameters
     ----------
@@ -105,6 +105,8 @@ def choose_marginals(
         Standardised rows.
     weight : ndarray of shape (n,) or None
         Weights of the rows; rows are then drawn in proportion to them.
+    target : frozen distribution of scipy.stats
+        Symmetric density of the latent of each column.
     rng : RandomState
         Source of randomness.
 
@@ -114,19 +116,28 @@ def choose_marginals(
         Knots of data and latent.
     """
     Z = Z[draw_rows(len(Z), weight, rng)]
-    knots, normal, cost = _normal_scores(Z)
-    return knots if (normal**2).sum() + cost < (Z**2).sum() else None
+    knots, scores, cost = _scores(Z, target)
+    with_splines = cost - 2 * target.logpdf(scores).sum()
+    return knots if with_splines < -2 * target.logpdf(Z).sum() else None
 
 
-def _normal_scores(Z):
+def _scores(Z, target=norm):
     """Knots of marginal splines, rows behind these, and what they add to the BIC."""
-    knots = normal_score_knots(Z)
-    spline = marginal_spline(Z.shape[1])
-    spline.start(*map(torch.from_numpy, knots))
-    with torch.no_grad():
-        normal, log_det = (part.numpy() for part in spline.double()(torch.from_numpy(Z)))
+    knots = score_knots(Z, target)
+    scores, log_det = apply_marginals(knots, Z)
     penalty = np.log(len(Z)) * Z.shape[1] * (MARGINAL_BINS - 1)
-    return knots, normal, penalty - 2 * log_det.sum()
+    return knots, scores, penalty - 2 * log_det.sum()
+
+
+@torch.no_grad()
+def apply_marginals(
+    knots: tuple[np.ndarray, np.ndarray], Z: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows behind the marginal splines of some knots, and their log-determinants."""
+    spline = marginal_spline(Z.shape[1]).double()
+    spline.start(*map(torch.from_numpy, knots))
+    scores, log_det = spline(torch.from_numpy(Z))
+    return scores.numpy(), log_det.numpy()
 
 
 def mixture_start(
@@ -183,12 +194,12 @@ def marginal_spline(d: int) -> ElementwiseSpline:
     return ElementwiseSpline(d, n_bins=MARGINAL_BINS, tail_bound=MARGINAL_BOUND)
 
 
-def normal_score_knots(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Quantiles of each column and the normal quantiles of the same ranks."""
+def score_knots(Z: np.ndarray, target=norm) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles of each column and those of a symmetric target of the same ranks."""
     # Ranks further out rest on less than about ten rows.
-    reach = norm.ppf(1 - min(0.25, 10 / len(Z)))
+    reach = target.ppf(1 - min(0.25, 10 / len(Z)))
     z = np.linspace(-reach, reach, MARGINAL_BINS - 1)
-    x = np.quantile(Z, norm.cdf(z), axis=0)
+    x = np.quantile(Z, target.cdf(z), axis=0)
     inside = MARGINAL_BOUND * (1 - 1e-3)
     return np.clip(x, -inside, inside), np.repeat(z[:, None], Z.shape[1], axis=1)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..priors import Topic
-from ._starts import Start, marginal_spline, normal_score_knots, whitening
+from ._starts import Start, apply_marginals, score_knots, whitening
 
 # Rows that the start is fitted to, fewer where its tables would hold too many values.
 _MAX_ROWS = 5_000
@@ -185,7 +185,7 @@ def _state(prior: Topic) -> dict[str, np.ndarray]:
 
 
 def _transform(Z, marginals, linear) -> Start:
-    knots = normal_score_knots(Z) if marginals else None
+    knots = score_knots(Z) if marginals else None
     matrix = whitening(_apply(Start(knots), Z)[0].numpy()) if linear else None
     return Start(knots, matrix)
 
@@ -195,9 +195,7 @@ def _apply(start: Start, Z: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows behind the marginals and the linear map of a start, and their log-determinants."""
     latent, log_det = torch.from_numpy(Z), torch.zeros(len(Z), dtype=torch.float64)
     if start.marginals is not None:
-        spline = marginal_spline(Z.shape[1]).double()
-        spline.start(*map(torch.from_numpy, start.marginals))
-        latent, log_det = spline(latent)
+        latent, log_det = map(torch.from_numpy, apply_marginals(start.marginals, Z))
     if start.linear is not None:
         matrix, bias = map(torch.from_numpy, start.linear)
         latent = latent @ matrix.t() + bias

@@ -558,10 +558,6 @@ class FractalFlowDensity(ImageRows, BaseDensity):
 
     # ------------------------------------------------------------------ training
 
-    def _may_lie_outside(self):
-        # Splines map all numbers, and the logit all grey levels.
-        return False
-
     def _train(self, X, weight, training, holdout, streams):
         super()._train(X, weight, training, holdout, streams)
         self._describe_rows(X, weight, training, streams)

@@ -8,13 +8,15 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.utils import Bunch
+from scipy.stats import laplace, norm
+from scipy.stats import t as student_t
+from sklearn.utils import Bunch, check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..bijections import Compose, Lattice
-from ..bijections._lattice_layout import lattice_layout, n_levels_of
+from ..bijections._lattice_layout import latent_levels, n_levels_of
 from ..bijections._tree import check_image_shape
 from ..bijections.lattice import layers_by_level
 from ..exceptions import InvalidDataError
@@ -25,27 +27,9 @@ from ..topics import kmeans_topics
 from ._base import BaseDensity
 from ._images import ImageRows, grey_levels, started_grey_levels
 from ._inpainting import Hole, draw, most_likely
-from ._starts import choose_marginals, draw_rows, marginal_spline
+from ._starts import apply_marginals, choose_marginals, draw_rows, marginal_spline
 
-# What the module is built from.
-_SHAPE = (
-    "kernel_size",
-    "n_layers",
-    "hidden_units",
-    "n_res_blocks",
-    "n_hidden_layers",
-    "boundary",
-    "coupling",
-    "share_levels",
-    "n_bins",
-    "tail_bound",
-    "prior",
-    "top_prior",
-    "n_topics",
-    "image_shape",
-    "gradient_checkpointing",
-    "compile",
-)
+# What the lattice is built from, and the module.
 _LATTICE = (
     "kernel_size",
     "n_layers",
@@ -61,14 +45,22 @@ _LATTICE = (
     "gradient_checkpointing",
     "compile",
 )
+_SHAPE = (*_LATTICE, "prior", "top_prior", "n_topics")
 _FACTORISED = {
-    # Of unit variance.
     "laplace": lambda d: Laplace(d, scale=math.sqrt(0.5)),
     "normal": Normal,
     "student_t": StudentT,
 }
+# What marginals start as: the same densities.
+_TARGETS = {"laplace": laplace(scale=math.sqrt(0.5)), "normal": norm, "student_t": student_t(5)}
 # Pairs of couplings of each level with n_layers='auto': above the finest level they cost little.
 _FIRST_LAYERS, _LAYERS = 2, 4
+# Training keeps some kilobytes for each value of a batch.
+_BATCH_VALUES, _MIN_BATCH = 2**19, 64
+# Values of latents, of rows and chains, that inpainting works on at once.
+_MAX_HOLE_VALUES = 2**17
+# Values of latents that derivatives are taken of at once.
+_MAX_FIELD_VALUES = 2**18
 
 
 def _has_topics(estimator) -> bool:
@@ -97,7 +89,7 @@ class RGFlowDensity(ImageRows, BaseDensity):
     n_layers : int, list of int or 'auto', default='auto'
         Number of pairs of couplings in each of the two sub-layers of a level, for all levels or
         for each, finest first; 'auto' is 2 for the finest and 4 for the others, which have fewer
-        blocks.
+        blocks, and 4 for all with `share_levels`.
     hidden_units : int, default=64
         Width of the networks.
     n_res_blocks : int, default=1
@@ -128,7 +120,8 @@ class RGFlowDensity(ImageRows, BaseDensity):
     max_epochs : int, default=100
         Largest number of passes over the training rows.
     batch_size : int or 'auto', default='auto'
-        Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024.
+        Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, and
+        where images are large as many as hold 2 ** 19 values, at least 64.
     learning_rate : float, default=3e-3
         Largest learning rate of AdamW; it rises over the first 5 % of the steps and falls along a
         cosine to zero.
@@ -350,12 +343,17 @@ class RGFlowDensity(ImageRows, BaseDensity):
         -------
         X : ndarray of shape (n_samples, n_features)
             Rows, float64.
+
+        Raises
+        ------
+        ValueError
+            If levels are missing, of another size, or not finite.
         """
         check_is_fitted(self)
-        levels = [np.asarray(level, dtype=np.float64) for level in pyramid]
         wanted = np.bincount(self.latent_levels_).tolist()
+        levels = [check_array(level, dtype=np.float64) for level in pyramid]
         shapes = [level.shape for level in levels]
-        n = len(levels[0]) if levels and levels[0].ndim else 0
+        n = len(levels[0]) if levels else 0
         if shapes != [(n, size) for size in wanted]:
             raise InvalidDataError(
                 f"expected {self.n_levels_} levels of shapes "
@@ -388,6 +386,8 @@ class RGFlowDensity(ImageRows, BaseDensity):
         Z = self._standardise(self._validate_rows(X, reset=False))
         n_levels = self.n_levels_
         shares = self._map_rows(self._shares, Z).reshape(len(Z), n_levels, -1)
+        # As in score_samples: rows so far away that squares overflow have no density left.
+        shares[np.isnan(shares)] = -np.inf
         prior, log_det, maps = shares[..., 0], shares[..., 1], shares[..., 2:]
         return Bunch(
             scores=prior + log_det,
@@ -417,29 +417,33 @@ class RGFlowDensity(ImageRows, BaseDensity):
             Mean absolute derivative of each pixel by each latent, in units of X, summed over
             channels; for chains, of each column. Exactly zero where the lattice has no path.
 
+        Raises
+        ------
+        ValueError
+            If there is no such level or latent.
+
         References
         ----------
         Hu et al., arXiv 2010.00029, section on receptive fields.
         """
         check_is_fitted(self)
-        own = np.flatnonzero(self.latent_levels_ == self._check_level(level, self.n_levels_ - 1))
-        latents = self._check_latents(latents, level)
+        columns = self._columns_of(level, latents)
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise InvalidDataError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
-        generator = self._generator(random_state)
-        with torch.inference_mode():
-            draws = self.module_.prior.sample(int(n_samples), generator).cpu().numpy()
-        d = self.n_features_in_
-        fields = np.empty((len(latents), d))
-        for i, column in enumerate(own[latents]):
-            direction = torch.zeros(d, dtype=torch.float64, device=self._torch_device())
-            direction[column] = 1.0
+        d, device = self.n_features_in_, self._torch_device()
+        with torch.no_grad():
+            draws = self.module_.prior.sample(int(n_samples), self._generator(random_state))
 
-            def derivative(z, direction=direction):
-                return _derivative(self.module_.decode, z, direction.expand_as(z))
+            def strength(column):
+                direction = torch.zeros(d, dtype=draws.dtype, device=device)
+                direction = direction.scatter(0, column, 1.0).expand_as(draws)
+                return _derivative(self.module_.decode, draws, direction).abs().mean(0)
 
-            fields[i] = np.abs(self._map_rows(derivative, draws)).mean(0) * self.scale_
-        return fields.reshape(len(latents), *self._grid(), -1).sum(-1)
+            at_once = max(1, _MAX_FIELD_VALUES // draws.numel())
+            columns = torch.from_numpy(columns).to(device)
+            fields = torch.func.vmap(strength, chunk_size=at_once)(columns[:, None])
+        fields = fields.cpu().numpy() * self.scale_
+        return fields.reshape(len(columns), *self._grid(), -1).sum(-1)
 
     # ------------------------------------------------------------------ generation
 
@@ -502,9 +506,15 @@ class RGFlowDensity(ImageRows, BaseDensity):
         -------
         X : ndarray of shape (n_samples, n_features)
             Mixed rows, float64.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level, or the rows are not pairs.
         """
-        first, second = self._encode_pairs(content, style)
+        check_is_fitted(self)
         cut = self._check_level(level, self.n_levels_)
+        first, second = self._encode_pairs(content, style)
         return self._decode(np.where(self.latent_levels_ >= cut, first, second))
 
     def walk(self, X, level, latent=0, *, steps=(-3, -2, -1, 0, 1, 2, 3)):
@@ -525,22 +535,29 @@ class RGFlowDensity(ImageRows, BaseDensity):
         -------
         rows : ndarray of shape (n_steps, n_samples, n_features)
             Float64.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level, latent or direction.
         """
         check_is_fitted(self)
-        own = np.flatnonzero(self.latent_levels_ == self._check_level(level, self.n_levels_ - 1))
-        if isinstance(latent, Integral):
-            direction = np.eye(len(own))[self._check_latents([latent], level)[0]]
-        else:
-            direction = np.asarray(latent, dtype=np.float64)
-            if direction.shape != (len(own),):
-                raise InvalidDataError(
-                    f"latent must be an int or a direction of shape ({len(own)},) on level "
-                    f"{level}, got an array of shape {direction.shape}."
-                )
-        Z = self._encode(X)
         move = np.zeros(self.n_features_in_)
-        move[own] = direction
-        return np.stack([self._decode(Z + float(step) * move) for step in np.atleast_1d(steps)])
+        if isinstance(latent, Integral):
+            move[self._columns_of(level, [latent])] = 1.0
+        else:
+            own, direction = self._columns_of(level), np.asarray(latent, dtype=np.float64)
+            if direction.shape != own.shape:
+                raise InvalidDataError(
+                    f"latent must be an int or a direction of shape {own.shape} on level {level}, "
+                    f"got an array of shape {direction.shape}."
+                )
+            move[own] = direction
+        steps = np.atleast_1d(steps)
+        if not steps.size:
+            raise InvalidDataError("steps must hold at least one number, got none.")
+        Z = self._encode(X)
+        return np.stack([self._decode(Z + float(step) * move) for step in steps])
 
     def inpaint(
         self,
@@ -566,9 +583,9 @@ class RGFlowDensity(ImageRows, BaseDensity):
             True where values are missing, in all rows or in each; in all channels of a pixel,
             unless they are told apart.
         n_samples : int or None, default=None
-            None gives the most likely values found, in the space in which the flow works (logits,
-            for grey levels). An int gives so many draws of each row from the density given what
-            is known, each by a Langevin chain of its own.
+            None gives the most likely values found, in the space in which the lattice works: behind
+            the logit of grey levels and the splines of single columns. An int gives so many draws
+            of each row from the density given what is known, each by a Langevin chain of its own.
         n_steps : int, default=100
             Number of steps of the search.
         learning_rate : float, default=0.05
@@ -598,26 +615,33 @@ class RGFlowDensity(ImageRows, BaseDensity):
                 raise InvalidDataError(f"{name} must be an int of at least 1, got {value!r}.")
         if not isinstance(learning_rate, Real) or not learning_rate > 0:
             raise InvalidDataError(f"learning_rate must be positive, got {learning_rate!r}.")
-        mask = self._check_mask(mask, len(X))
+        mask = self._check_mask(mask, _num_samples(X))
         X = self._validate_rows(X, reset=False, missing=mask).astype(np.float64)
         generator = self._generator(random_state)
         centred = self._standardise(np.where(mask, self.location_, X))
-        start = self._map_rows(self._enter, centred)
         # The middle of each column, whatever the middle of the grey levels is.
-        start = torch.from_numpy(np.where(mask, 0.0, start)).to(self._torch_device())
+        start = np.where(mask, 0.0, self._map_rows(self._enter, centred))
         n_draws = 1 if n_samples is None else int(n_samples)
-        filled = start.cpu().numpy()[None].repeat(n_draws, 0)
-        lattice = without_weight_norm(self._lattice())
+        filled = start[None].repeat(n_draws, 0)
+        lattice, prior = without_weight_norm(self._lattice()), self.module_.prior
         patterns, which = np.unique(mask, axis=0, return_inverse=True)
         for i, pattern in enumerate(patterns):
-            rows = np.flatnonzero(which.ravel() == i)
             if not pattern.any():
                 continue
-            hole = Hole(lattice, self.module_.prior, start[rows], pattern)
-            values = most_likely(hole, int(n_steps), float(learning_rate))[None]
-            if n_samples is not None:
-                values = draw(hole, values[0], n_draws, int(n_langevin_steps), generator)
-            filled[:, rows[:, None], np.flatnonzero(pattern)] = values.cpu().numpy()
+            cone, holes = lattice.cone(pattern), np.flatnonzero(pattern)
+            at_once = max(1, _MAX_HOLE_VALUES // len(cone.columns))
+            for rows in _chunks(np.flatnonzero(which.ravel() == i), at_once):
+                given = torch.from_numpy(start[rows]).to(self._torch_device())
+                hole = Hole(cone, prior, given)
+                values = most_likely(hole, int(n_steps), float(learning_rate))[None]
+                if n_samples is not None:
+                    sizes = map(len, _chunks(range(n_draws), max(1, at_once // len(rows))))
+                    drawn = [
+                        draw(hole, values[0], size, int(n_langevin_steps), generator)
+                        for size in sizes
+                    ]
+                    values = torch.cat(drawn)
+                filled[:, rows[:, None], holes] = values.cpu().numpy()
         out = np.stack([self._unstandardise(self._map_rows(self._leave, rows)) for rows in filled])
         if self._config["grey"]:
             out = out.clip(0, 255)
@@ -694,13 +718,12 @@ class RGFlowDensity(ImageRows, BaseDensity):
     def _shares(self, x):
         """By level: the prior, the log-determinant, and their sum at each site, flattened."""
         lattice = self._lattice()
-        y = self._enter(x)
-        log_det = lattice.log_det_map(y)
+        z, log_det = lattice.log_det_map(self._enter(x))
         # Each column depends on itself alone, so one direction gives all the slopes.
         slope = _derivative(self._enter, x, torch.ones_like(x)).abs()
         log_det[:, 0] += slope.log() - torch.from_numpy(np.log(self.scale_)).to(x)
         own = np.arange(lattice.n_levels)[:, None] == lattice.levels
-        by_column = self.module_.prior.log_prob_by_column(lattice(y)[0])
+        by_column = self.module_.prior.log_prob_by_column(z)
         prior = by_column[:, None] * torch.from_numpy(own).to(x)
         maps = (prior + log_det).view(*prior.shape[:2], -1, lattice.n_channels).sum(-1)
         sums = torch.stack((prior.sum(2), log_det.sum(2)), 2)
@@ -717,22 +740,30 @@ class RGFlowDensity(ImageRows, BaseDensity):
             raise InvalidDataError(f"level must be an int from 0 to {highest}, got {level!r}.")
         return int(level)
 
-    def _check_latents(self, latents, level):
-        size = int((self.latent_levels_ == level).sum())
+    def _columns_of(self, level, latents=None):
+        """Columns of latents of a level, of all by default."""
+        level = self._check_level(level, self.n_levels_ - 1)
+        own = np.flatnonzero(self.latent_levels_ == level)
         if latents is None:
-            return np.arange(size)
+            return own
         latents = np.atleast_1d(latents)
-        if not np.issubdtype(latents.dtype, np.integer) or not (
-            (latents >= 0).all() and (latents < size).all()
+        if (
+            not np.issubdtype(latents.dtype, np.integer)
+            or not np.isin(latents, range(len(own))).all()
         ):
             raise InvalidDataError(
-                f"latents of level {level} are ints from 0 to {size - 1}, got {latents.tolist()}."
+                f"latents of level {level} are ints from 0 to {len(own) - 1}, got "
+                f"{latents.tolist()}."
             )
-        return latents
+        return own[latents]
 
     def _check_temperature(self, temperature):
-        values = np.asarray(temperature, dtype=np.float64)
-        if values.shape not in ((), (self.n_levels_,)) or not (values >= 0).all():
+        try:
+            values = np.asarray(temperature, dtype=np.float64)
+        except (TypeError, ValueError):
+            values = np.array(np.nan)
+        fits = values.shape in ((), (self.n_levels_,))
+        if not fits or not (np.isfinite(values) & (values >= 0)).all():
             raise InvalidDataError(
                 f"temperature must be a non-negative number, or {self.n_levels_} of them, one for "
                 f"each level; got {temperature!r}."
@@ -759,9 +790,11 @@ class RGFlowDensity(ImageRows, BaseDensity):
 
     # ------------------------------------------------------------------ training
 
-    def _may_lie_outside(self):
-        # Splines map all numbers, and the logit all grey levels.
-        return False
+    def _batch_size(self, n):
+        size = super()._batch_size(n)
+        if self.batch_size != "auto":
+            return size
+        return min(size, max(_MIN_BATCH, _BATCH_VALUES // self.n_features_in_))
 
     def _configure(self, X, Z, weight, rng):
         self._refuse_noise()
@@ -778,10 +811,12 @@ class RGFlowDensity(ImageRows, BaseDensity):
         pixels = topics = None
         if self._grey:
             pixels, Z = started_grey_levels(Z)
-        marginals = choose_marginals(Z, weight, rng)
+        marginals = choose_marginals(Z, weight, _TARGETS[self.prior], rng)
+        if marginals is not None:
+            Z, _ = apply_marginals(marginals, Z)
         config["marginals"] = marginals is not None
         if self.top_prior is not None:
-            coarsest = lattice_layout(shape, self.kernel_size, True).levels == n_levels - 1
+            coarsest = latent_levels(shape, n_levels) == n_levels - 1
             top = Z[draw_rows(len(Z), weight, rng)][:, coarsest.repeat(d // coarsest.size)]
             alpha, proportions = kmeans_topics(top, self.n_topics, rng)
             config["n_topics"] = len(alpha)
@@ -819,6 +854,10 @@ class RGFlowDensity(ImageRows, BaseDensity):
                 torch.from_numpy(proportions[:, None]).float(),
                 torch.from_numpy(alpha),
             )
+
+
+def _chunks(items, size):
+    return [items[i : i + size] for i in range(0, len(items), size)]
 
 
 def _derivative(function, x, direction):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -47,7 +48,9 @@ class Product(Prior):
             )
         self.priors = nn.ModuleList(priors)
         self.sizes = sizes
-        self.register_buffer("order", torch.tensor(flat), persistent=False)
+        order = torch.tensor(flat)
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("inverse", order.argsort(), persistent=False)
 
     def parts(self, z: Tensor) -> tuple[Tensor, ...]:
         """Columns of each block, ``(n, size)`` each."""
@@ -55,7 +58,7 @@ class Product(Prior):
 
     def join(self, parts: Sequence[Tensor]) -> Tensor:
         """Rows made of the columns of each block: the way back from `parts`."""
-        return torch.cat(list(parts), 1).index_select(1, self.order.argsort())
+        return torch.cat(list(parts), 1).index_select(1, self.inverse)
 
     def log_prob_by_column(self, z: Tensor) -> Tensor:
         """Share of each column in `log_prob`.
@@ -91,7 +94,7 @@ class Product(Prior):
         Returns
         -------
         Product
-            Prior of `k` columns. Other blocks share their parameters with this one.
+            Prior of `k` columns, a copy.
 
         Raises
         ------
@@ -106,7 +109,7 @@ class Product(Prior):
             if not len(kept):
                 continue
             if len(kept) == len(block):
-                priors.append(prior)
+                priors.append(copy.deepcopy(prior))
             elif isinstance(prior, LocationScale):
                 priors.append(prior.marginal(kept))
             else:

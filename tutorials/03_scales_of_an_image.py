@@ -15,7 +15,7 @@ pixels and then, where they are at hand, photographs of faces.
 # Rows are flattened images, ``image_shape`` says of which shape. Pixels of these digits are whole
 # numbers from 0 to 16; that they repeat is noticed, and training adds uniform noise of width one.
 # Three pixels at the border are 0 in all training images, of which ``fit`` warns. For the sake of
-# speed there are only fifteen epochs here, with a learning rate three times the default.
+# speed there are only fifteen epochs here.
 
 import os
 from pathlib import Path
@@ -37,7 +37,7 @@ from flowkit import (
 X, digit = load_digits(return_X_y=True)
 X_train, X_test, digit_train, digit_test = train_test_split(X, digit, random_state=0)
 
-density = RGFlowDensity(image_shape=(8, 8), max_epochs=15, learning_rate=3e-3, random_state=0)
+density = RGFlowDensity(image_shape=(8, 8), max_epochs=15, random_state=0)
 density.fit(X_train)
 print(f"mean log density of held-out digits: {density.score(X_test):.1f} nats")
 for level, latents in enumerate(density.latent_pyramid(X_test)):
@@ -59,8 +59,8 @@ print(f"largest difference: {np.abs(difference).max():.0e} nats")
 # %%
 # A share by itself says little, as some pixels vary more than others. The display compares it with
 # the mean over other rows, here the training rows: red is less likely than usual, and the numbers
-# are nats. Below are the two least likely held-out digits, and one in the middle. In the first both
-# levels are unusual, in the second hardly more than the fine one, at the right edge.
+# are nats. Below are the two least likely held-out digits, and one in the middle. In the first
+# hardly more than the fine level is unusual, at the right edge; in the second both levels are.
 
 order = np.argsort(density.score_samples(X_test))
 LatentPyramidDisplay.from_estimator(
@@ -196,7 +196,7 @@ if has_faces := path.is_file():
     faces = np.random.RandomState(0).permutation(np.load(path)["images"])
     seen, unseen = faces[:2000], faces[2000:]
     face_density = RGFlowDensity(
-        image_shape=(32, 32), hidden_units=32, max_epochs=8, learning_rate=2e-3, random_state=0
+        image_shape=(32, 32), hidden_units=32, max_epochs=8, random_state=0
     )
     face_density.fit(seen)
     print(f"{face_density.bits_per_dim(unseen[:100]):.2f} bits per pixel")

@@ -41,13 +41,17 @@ def examples(name, folder=Path(__file__).parents[1]):
 
 
 def test_examples_of_the_readme_run(capsys):
-    density, topics = examples("README.md")
+    density, topics, scales = examples("README.md")
     exec(density, {})
     normal, anomalous = map(float, capsys.readouterr().out.splitlines()[0].split())
     assert normal > anomalous
     namespace = {}
     exec(topics, namespace)
     assert namespace["density"].predict_proba(namespace["wine"]).shape == (178, 3)
+    namespace = {}
+    exec(scales, namespace)
+    assert namespace["draws"].shape == (4, 1, 64)
+    assert namespace["mixed"].shape == (2, 64)
 
 
 def test_bijection_of_the_contributing_guide_keeps_the_contract():

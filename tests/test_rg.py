@@ -503,8 +503,11 @@ def test_walks_move_one_latent_or_along_a_direction(density, digits):
     np.testing.assert_allclose(moved, 2.0 * (np.arange(64) == column) * np.ones((3, 1)), atol=1e-6)
     direction = np.eye(16)[4]
     np.testing.assert_allclose(density.walk(X, 1, direction, steps=(-1.0, 0.0, 2.0)), rows)
+    for wrong in (16, -1):
+        with pytest.raises(InvalidDataError, match="ints from 0 to 15, got"):
+            density.walk(X, 1, wrong)
     with pytest.raises(InvalidDataError, match="ints from 0 to 15, got"):
-        density.walk(X, 1, 16)
+        density.receptive_fields(1, [(2, 2)])
     with pytest.raises(InvalidDataError, match=r"direction of shape \(16,\)"):
         density.walk(X, 1, np.ones(3))
     assert density.walk(X, 1, steps=2.0).shape == (1, 3, 64)
@@ -640,7 +643,7 @@ def test_holes_that_cannot_be_are_refused(density, digits, mask, options, messag
 def test_missing_values_outside_the_hole_are_refused(density, digits):
     X = digits[:2].copy()
     X[0, 5] = np.nan
-    with pytest.raises(InvalidDataError, match=r"NaN in column\(s\) 5"):
+    with pytest.raises(InvalidDataError, match=r"NaN in column\(s\) 5\. .*mask=np\.isnan\(X\)"):
         density.inpaint(X, np.zeros(64, dtype=bool))
 
 
@@ -661,6 +664,14 @@ def test_coarsest_latents_cluster():
     assert len(np.unique(cold.round(6), axis=0)) == 2
     plain = RGFlowDensity(max_epochs=1)
     assert not hasattr(plain, "predict_proba")
+    with pytest.raises(AttributeError) as info:
+        plain.predict_proba(X)
+    assert "set top_prior='topic' before fit" in str(info.value.__cause__)
+
+
+def test_images_without_their_shape_are_told_what_to_set(digits):
+    with pytest.raises(InvalidDataError, match=r"set image_shape=\(8, 8\)"):
+        RGFlowDensity().fit(digits[:20].reshape(-1, 8, 8))
 
 
 @pytest.mark.parametrize("prior", ["laplace", "normal", "student_t"])

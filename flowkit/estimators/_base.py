@@ -301,7 +301,7 @@ class BaseDensity(
             ensure_all_finite=False,
         )
         # scikit-learn's own check does not say where.
-        refuse_non_finite(X if missing is None else np.where(missing, 0, X), self._names())
+        refuse_non_finite(X, self._names(), missing)
         return X
 
     def _validate_training(self, X, sample_weight, reset):

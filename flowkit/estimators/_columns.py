@@ -24,22 +24,27 @@ def name_columns(columns: np.ndarray, names: np.ndarray | None) -> str:
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
 
 
-def refuse_non_finite(X: np.ndarray, names: np.ndarray | None) -> None:
-    """Name the columns that hold NaN or infinity.
+def refuse_non_finite(
+    X: np.ndarray, names: np.ndarray | None, missing: np.ndarray | None = None
+) -> None:
+    """Name the columns that hold NaN or infinity, where these are not marked as missing.
 
     Raises
     ------
     InvalidDataError
         If there are any.
     """
-    finite = np.isfinite(X)
-    if finite.all():
+    wrong = ~np.isfinite(X)
+    advice = "Impute or drop these rows first, e.g. with sklearn.impute.SimpleImputer."
+    if missing is not None:
+        wrong &= ~missing
+        advice = "Where values are missing the mask must be True, as in mask=np.isnan(X)."
+    if not wrong.any():
         return
-    columns = np.flatnonzero(~finite.all(0))
-    kind = "NaN" if np.isnan(X).any() else "infinity"
+    columns = np.flatnonzero(wrong.any(0))
+    kind = "NaN" if np.isnan(X[wrong]).any() else "infinity"
     raise InvalidDataError(
-        f"Input X contains {kind} in column(s) {name_columns(columns, names)}. Impute or drop "
-        "these rows first, e.g. with sklearn.impute.SimpleImputer."
+        f"Input X contains {kind} in column(s) {name_columns(columns, names)}. {advice}"
     )
 
 

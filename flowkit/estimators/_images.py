@@ -55,6 +55,11 @@ class ImageRows:
     def _validate_rows(self, X, reset, **options):
         if reset:
             self._grey = False
+        if self.image_shape is None and len(shape := getattr(X, "shape", ())) > 2:
+            raise InvalidDataError(
+                f"X has shape {tuple(shape)}, but image_shape is None: set "
+                f"image_shape={tuple(shape[1:])}, or give rows of shape (n, n_features)."
+            )
         if self.image_shape is None or hasattr(X, "toarray"):
             return super()._validate_rows(X, reset, **options)
         shape = check_image_shape(self.image_shape)

@@ -68,6 +68,12 @@ def _has_topics(estimator) -> bool:
     return getattr(estimator, "_config", {}).get("top_prior", estimator.top_prior) is not None
 
 
+def _needs_topics(estimator) -> bool:
+    if _has_topics(estimator):
+        return True
+    raise AttributeError("there are no topics to predict: set top_prior='topic' before fit.")
+
+
 class RGFlowDensity(ImageRows, BaseDensity):
     """Density estimation by renormalization: every latent has a scale and a place.
 
@@ -76,6 +82,9 @@ class RGFlowDensity(ImageRows, BaseDensity):
     and places, and a change in the data reaches few latents, which is what `inpaint` makes use
     of. The prior is sparse, so that each latent may stand for a factor of its own. Images are
     what it is made for; rows without `image_shape` are chains of columns, neighbours first.
+
+    Images need no scaler. Methods take them as rows or as arrays of shape ``(n, *image_shape)`` and
+    give rows back, for ``rows.reshape(-1, *image_shape)``.
 
     Parameters
     ----------
@@ -505,7 +514,7 @@ class RGFlowDensity(ImageRows, BaseDensity):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            Mixed rows, float64.
+            Mixed rows, float64; of uint8 images, continuous as those of `sample`.
 
         Raises
         ------
@@ -534,7 +543,7 @@ class RGFlowDensity(ImageRows, BaseDensity):
         Returns
         -------
         rows : ndarray of shape (n_steps, n_samples, n_features)
-            Float64.
+            Float64; of uint8 images, continuous as those of `sample`.
 
         Raises
         ------
@@ -573,7 +582,10 @@ class RGFlowDensity(ImageRows, BaseDensity):
         """Fill what is missing in rows with what is likely, or with draws of what may be there.
 
         Only the latents in the inference cone of the hole are changed, and only its blocks are
-        computed in each step: their number grows with the logarithm of the size of an image.
+        computed in each step: their number grows with the logarithm of the size of an image. Rows
+        with the same hole are filled together, those with holes of their own one after the other.
+        The search is for the largest density where the lattice works, behind the logit of grey
+        levels and the splines of single columns, so `score_samples` need not be largest there.
 
         Parameters
         ----------
@@ -583,9 +595,8 @@ class RGFlowDensity(ImageRows, BaseDensity):
             True where values are missing, in all rows or in each; in all channels of a pixel,
             unless they are told apart.
         n_samples : int or None, default=None
-            None gives the most likely values found, in the space in which the lattice works: behind
-            the logit of grey levels and the splines of single columns. An int gives so many draws
-            of each row from the density given what is known, each by a Langevin chain of its own.
+            None gives the most likely values found. An int gives so many draws of each row from the
+            density given what is known, each by a Langevin chain of its own.
         n_steps : int, default=100
             Number of steps of the search.
         learning_rate : float, default=0.05
@@ -650,7 +661,7 @@ class RGFlowDensity(ImageRows, BaseDensity):
 
     # ------------------------------------------------------------------ topics
 
-    @available_if(_has_topics)
+    @available_if(_needs_topics)
     def predict_proba(self, X):
         """Probability of each topic of the coarsest latents.
 
@@ -673,7 +684,7 @@ class RGFlowDensity(ImageRows, BaseDensity):
 
         return self._map_rows(proportions, Z)
 
-    @available_if(_has_topics)
+    @available_if(_needs_topics)
     def predict(self, X):
         """Heaviest topic of each row.
 
@@ -747,10 +758,8 @@ class RGFlowDensity(ImageRows, BaseDensity):
         if latents is None:
             return own
         latents = np.atleast_1d(latents)
-        if (
-            not np.issubdtype(latents.dtype, np.integer)
-            or not np.isin(latents, range(len(own))).all()
-        ):
+        whole = latents.ndim == 1 and np.issubdtype(latents.dtype, np.integer)
+        if not whole or not np.isin(latents, range(len(own))).all():
             raise InvalidDataError(
                 f"latents of level {level} are ints from 0 to {len(own) - 1}, got "
                 f"{latents.tolist()}."
@@ -774,7 +783,8 @@ class RGFlowDensity(ImageRows, BaseDensity):
         mask = np.asarray(mask)
         if mask.dtype != bool:
             raise InvalidDataError(
-                f"mask must be of dtype bool, True where values are missing, got {mask.dtype}."
+                f"mask must be of dtype bool, True where values are missing, got {mask.dtype}: use "
+                "mask.astype(bool) if 1 stands for missing."
             )
         d, shape = self.n_features_in_, self._grid()
         n_channels = d // math.prod(shape)

@@ -103,7 +103,7 @@ class ReceptiveFieldDisplay:
             Fitted, has `receptive_fields`; or a `Pipeline` that ends in such an estimator, or a
             search such as `GridSearchCV` whose best estimator is one. In a pipeline the fields are
             those of its last step.
-        levels : sequence of int, default=None
+        levels : int or sequence of int, default=None
             Levels to show; None for all.
         latents : sequence of int, default=None
             Which latent of each of these levels, numbered as in the method `latent_pyramid`; None
@@ -131,7 +131,7 @@ class ReceptiveFieldDisplay:
         """
         _, fitted = require_method(estimator, "receptive_fields")
         n_levels = fitted.n_levels_
-        levels = list(range(n_levels)) if levels is None else list(levels)
+        levels = list(range(n_levels)) if levels is None else np.atleast_1d(levels).tolist()
         if not levels or any(not isinstance(h, Integral) or not 0 <= h < n_levels for h in levels):
             raise InvalidParameterError(
                 f"levels must be ints from 0 to {n_levels - 1}, got {levels}."

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from flowkit import RGFlowDensity
 from flowkit import bijections as b
 from flowkit.bijections._lattice_layout import ABSENT, lattice_layout
-from flowkit.estimators._inpainting import Hole, draw, most_likely
+from flowkit.estimators._inpainting import Hole, draw, most_likely, precision_factor
 from flowkit.exceptions import (
     InvalidDataError,
     InvalidParameterError,
@@ -336,7 +336,8 @@ def test_langevin_draws_follow_the_conditional_density():
     row = rows_in("real", 1, 6)
     hole = Hole(lattice.cone(np.array([False, True, True, False, False, False])), prior, row)
     mode = most_likely(hole, 100, 0.1)
-    draws = draw(hole, mode, 1500, 60, torch.Generator().manual_seed(0))[:, 0].numpy()
+    factor = precision_factor(hole, mode)
+    draws = draw(hole, mode, factor, 1500, 60, torch.Generator().manual_seed(0))[:, 0].numpy()
     grid = torch.linspace(-10, 10, 301, dtype=torch.float64)
     rows = row.repeat(len(grid) ** 2, 1)
     rows[:, 1:3] = torch.cartesian_prod(grid, grid)

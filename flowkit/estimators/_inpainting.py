@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,8 +13,74 @@ _ADAPTATION_SHARE = 0.5
 _WANTED_ACCEPTANCE = 0.574
 # Least curvature, in units of the latent, that a proposal counts on.
 _MIN_PRECISION = 1e-2
+# Values of latents, of rows and chains, that are worked on at once.
+_MAX_VALUES = 2**17
 # Values of one batch of tangents.
 _MAX_TANGENT_VALUES = 2**22
+
+
+def fill(
+    lattice,
+    prior,
+    start: np.ndarray,
+    mask: np.ndarray,
+    *,
+    n_draws: int | None,
+    n_steps: int,
+    learning_rate: float,
+    n_langevin_steps: int,
+    generator: torch.Generator,
+) -> np.ndarray:
+    """Rows with their holes filled, those with the same hole together.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        Map of the rows, in double precision, not to be trained.
+    prior : Product
+        Density of the latents.
+    start : ndarray of shape (n, n_features)
+        Rows; what they hold in their holes is where the search starts.
+    mask : ndarray of bool of shape (n, n_features)
+        True in the holes.
+    n_draws : int or None
+        Number of draws of each row, None for the most likely values.
+    n_steps, learning_rate
+        As in `most_likely`.
+    n_langevin_steps : int
+        Length of the chains that draw.
+    generator : torch.Generator
+        Source of randomness, on the device of the lattice.
+
+    Returns
+    -------
+    ndarray of shape (n_draws, n, n_features)
+        Filled rows; one draw stands for the most likely values.
+    """
+    filled = start[None].repeat(n_draws or 1, 0)
+    patterns, which = np.unique(mask, axis=0, return_inverse=True)
+    for i, pattern in enumerate(patterns):
+        if not pattern.any():
+            continue
+        cone, columns = lattice.cone(pattern), np.flatnonzero(pattern)
+        at_once = max(1, _MAX_VALUES // len(cone.columns))
+        for rows in _chunks(np.flatnonzero(which.ravel() == i), at_once):
+            hole = Hole(cone, prior, torch.from_numpy(start[rows]).to(cone.columns.device))
+            values = most_likely(hole, n_steps, learning_rate)
+            if n_draws is None:
+                drawn = values[None]
+            else:
+                factor = precision_factor(hole, values)
+                sizes = map(len, _chunks(range(n_draws), max(1, at_once // len(rows))))
+                drawn = torch.cat(
+                    [draw(hole, values, factor, n, n_langevin_steps, generator) for n in sizes]
+                )
+            filled[:, rows[:, None], columns] = drawn.cpu().numpy()
+    return filled
+
+
+def _chunks(items, size):
+    return [items[i : i + size] for i in range(0, len(items), size)]
 
 
 class Hole:
@@ -98,7 +165,12 @@ def most_likely(hole: Hole, n_steps: int, learning_rate: float) -> Tensor:
 
 
 def draw(
-    hole: Hole, mode: Tensor, n_chains: int, n_steps: int, generator: torch.Generator
+    hole: Hole,
+    mode: Tensor,
+    factor: Tensor,
+    n_chains: int,
+    n_steps: int,
+    generator: torch.Generator,
 ) -> Tensor:
     """Values drawn from the density given the surroundings, by Langevin steps.
 
@@ -112,6 +184,8 @@ def draw(
         What to fill.
     mode : Tensor of shape (n, n_hole)
         Likely values, from which all chains start.
+    factor : Tensor of shape (n, n_hole, n_hole)
+        From `precision_factor`, at the mode.
     n_chains : int
         Number of draws of each row, each the end of a chain of its own.
     n_steps : int
@@ -125,7 +199,6 @@ def draw(
         The draws.
     """
     n, size = mode.shape
-    factor = _precision_factor(hole, mode)
     kept = [part.repeat_interleave(n_chains, 1) for part in hole.kept]
 
     def scored(values):
@@ -156,7 +229,7 @@ def draw(
     return x.view(n, n_chains, size).transpose(0, 1)
 
 
-def _precision_factor(hole: Hole, mode: Tensor) -> Tensor:
+def precision_factor(hole: Hole, mode: Tensor) -> Tensor:
     """Cholesky factors of Gauss-Newton precisions: what a linear map onto normals would have."""
     n, size = mode.shape
     n_latents = hole.latents.shape[1]

@@ -26,7 +26,7 @@ from ..priors import Laplace, Normal, Product, StudentT, Topic
 from ..topics import kmeans_topics
 from ._base import BaseDensity
 from ._images import ImageRows, grey_levels, started_grey_levels
-from ._inpainting import Hole, draw, most_likely
+from ._inpainting import fill
 from ._starts import apply_marginals, choose_marginals, draw_rows, marginal_spline
 
 # What the lattice is built from, and the module.
@@ -57,8 +57,6 @@ _TARGETS = {"laplace": laplace(scale=math.sqrt(0.5)), "normal": norm, "student_t
 _FIRST_LAYERS, _LAYERS = 2, 4
 # Training keeps some kilobytes for each value of a batch.
 _BATCH_VALUES, _MIN_BATCH = 2**19, 64
-# Values of latents, of rows and chains, that inpainting works on at once.
-_MAX_HOLE_VALUES = 2**17
 # Values of latents that derivatives are taken of at once.
 _MAX_FIELD_VALUES = 2**18
 
@@ -632,27 +630,17 @@ class RGFlowDensity(ImageRows, BaseDensity):
         centred = self._standardise(np.where(mask, self.location_, X))
         # The middle of each column, whatever the middle of the grey levels is.
         start = np.where(mask, 0.0, self._map_rows(self._enter, centred))
-        n_draws = 1 if n_samples is None else int(n_samples)
-        filled = start[None].repeat(n_draws, 0)
-        lattice, prior = without_weight_norm(self._lattice()), self.module_.prior
-        patterns, which = np.unique(mask, axis=0, return_inverse=True)
-        for i, pattern in enumerate(patterns):
-            if not pattern.any():
-                continue
-            cone, holes = lattice.cone(pattern), np.flatnonzero(pattern)
-            at_once = max(1, _MAX_HOLE_VALUES // len(cone.columns))
-            for rows in _chunks(np.flatnonzero(which.ravel() == i), at_once):
-                given = torch.from_numpy(start[rows]).to(self._torch_device())
-                hole = Hole(cone, prior, given)
-                values = most_likely(hole, int(n_steps), float(learning_rate))[None]
-                if n_samples is not None:
-                    sizes = map(len, _chunks(range(n_draws), max(1, at_once // len(rows))))
-                    drawn = [
-                        draw(hole, values[0], size, int(n_langevin_steps), generator)
-                        for size in sizes
-                    ]
-                    values = torch.cat(drawn)
-                filled[:, rows[:, None], holes] = values.cpu().numpy()
+        filled = fill(
+            without_weight_norm(self._lattice()),
+            self.module_.prior,
+            start,
+            mask,
+            n_draws=n_samples,
+            n_steps=int(n_steps),
+            learning_rate=float(learning_rate),
+            n_langevin_steps=int(n_langevin_steps),
+            generator=generator,
+        )
         out = np.stack([self._unstandardise(self._map_rows(self._leave, rows)) for rows in filled])
         if self._config["grey"]:
             out = out.clip(0, 255)
@@ -864,10 +852,6 @@ class RGFlowDensity(ImageRows, BaseDensity):
                 torch.from_numpy(proportions[:, None]).float(),
                 torch.from_numpy(alpha),
             )
-
-
-def _chunks(items, size):
-    return [items[i : i + size] for i in range(0, len(items), size)]
 
 
 def _derivative(function, x, direction):

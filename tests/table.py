@@ -105,6 +105,10 @@ BIJECTIONS = [
         "lattice_image",
         lambda d: b.Lattice(d, image_shape=(1, d), gradient_checkpointing=True, hidden_units=8),
     ),
+    _case("planar", b.Planar),
+    _case("planar_context", lambda d: b.Planar(d, 3, **NET), n_context=3),
+    _case("sylvester", b.Sylvester),
+    _case("sylvester_context", lambda d: b.Sylvester(d, 3, n_columns=3, **NET), n_context=3),
     _case("inverse", lambda d: b.Inverse(b.SplineCoupling(d, **NET))),
     _case("compose", _two_steps, starts_at_identity=False),
 ]

@@ -241,6 +241,8 @@ def test_compose_and_constructors_refuse_what_cannot_work():
         b.AffineCoupling(2, n_hidden_layers=0)
     with pytest.raises(InvalidParameterError, match="dropout"):
         b.AffineCoupling(2, dropout=1.0)
+    with pytest.raises(InvalidParameterError, match="n_columns"):
+        b.Sylvester(2, n_columns=0)
 
 
 def test_building_from_a_generator_leaves_the_global_one_alone():
@@ -263,3 +265,72 @@ def test_linear_maps_of_many_columns_keep_the_contract():
     torch.testing.assert_close(back, x)
     torch.testing.assert_close(back_log_det, -log_det)
     assert log_det[0].item() == pytest.approx(expected.item())
+
+
+both_planar = pytest.mark.parametrize("cls", [b.Planar, b.Sylvester])
+
+
+@pytest.mark.parametrize("raw_slopes", [(0.5, 0.7), (-3.0, 2.0)])
+def test_sylvester_of_one_column_is_a_planar_flow(raw_slopes):
+    sylvester = perturbed(b.Sylvester(4, n_columns=1))
+    planar = b.Planar(4).double()
+    with torch.no_grad():
+        sylvester.raw[:2, 0] = torch.tensor(raw_slopes)
+        _, r2, bias, gain = (part.squeeze() for part in sylvester._parts(None))
+        q = sylvester._orthonormal()[:, 0]
+        # Undo the constraint on u, then the bounds of both norms.
+        unconstrained = gain if gain > 0 else 0.99 * torch.log1p(gain / 0.99)
+        for k, length in enumerate((r2, unconstrained / r2)):
+            planar.raw[4 * k : 4 * k + 4] = q * length / torch.sqrt(1 - (length / 10) ** 2)
+        planar.raw[-1] = bias
+    x = rows_in("real", 50, 4)
+    for result, expected in zip(planar(x), sylvester(x), strict=True):
+        torch.testing.assert_close(result, expected, rtol=1e-9, atol=1e-9)
+
+
+@both_planar
+@pytest.mark.parametrize("scale", [3.0, 1e3, 1e6])
+def test_planar_maps_of_extreme_parameters_stay_invertible(cls, scale):
+    for seed in range(5):
+        bijection = perturbed(cls(9, 3, **NET), scale, seed)
+        context = context_for(3, 300, seed)
+        x = rows_in("real", 300, 9, scale=30.0, seed=seed)
+        z, log_det = bijection(x, context)
+        assert log_det.min() > 8.001 * math.log(0.01)
+        back, back_log_det = bijection.inverse(z, context)
+        torch.testing.assert_close(back, x, rtol=0, atol=1e-7)
+        torch.testing.assert_close(back_log_det, -log_det, rtol=0, atol=1e-6)
+
+
+@both_planar
+def test_planar_inverse_has_the_gradients_of_an_inverse(cls):
+    bijection = perturbed(cls(3))
+    x = rows_in("real", 1, 3)[0]
+    z = bijection(x[None])[0][0].detach()
+    there = torch.autograd.functional.jacobian(lambda row: bijection(row[None])[0][0], x)
+    back = torch.autograd.functional.jacobian(lambda row: bijection.inverse(row[None])[0][0], z)
+    torch.testing.assert_close(there @ back, torch.eye(3).double(), rtol=0, atol=1e-10)
+    # The round trip does not depend on the parameters, so no gradient may be left.
+    bijection.inverse(bijection(x[None])[0])[0].square().sum().backward()
+    for name, parameter in bijection.named_parameters():
+        assert parameter.grad.abs().max() < 1e-10, name
+
+
+@both_planar
+def test_planar_maps_leave_the_identity_and_follow_their_generator(cls):
+    first, second = (cls(4, 2, generator=torch.Generator().manual_seed(3), **NET) for _ in range(2))
+    x, context = rows_in("real", 20, 4).float(), torch.ones(20, 2)
+    for bijection in (first, second):
+        (bijection(x, context)[0] - x.flip(1)).square().mean().backward()
+        for parameter in (bijection.raw, bijection.net.last.weight):
+            assert parameter.grad.abs().max() > 1e-3
+        torch.optim.SGD(bijection.parameters(), 0.1).step()
+    assert (first(x, context)[0] - x).abs().max() > 1e-3
+    assert torch.equal(first(x, context)[0], second(x, context)[0])
+
+
+def test_sylvester_columns_are_orthonormal_whatever_the_parameters():
+    for scale in (0.0, 1.0, 1e6):
+        for seed in range(5):
+            q = perturbed(b.Sylvester(12), scale, seed)._orthonormal()
+            torch.testing.assert_close(q.t() @ q, torch.eye(8).double(), rtol=0, atol=1e-12)

@@ -18,6 +18,7 @@ from .elementwise import (
 from .fractal import FractalAutoregressive, FractalCoupling
 from .lattice import Lattice
 from .linear import LULinear, Permutation
+from .planar import Planar, Sylvester
 
 __all__ = [
     "ActNorm",
@@ -38,10 +39,12 @@ __all__ = [
     "Log",
     "Logit",
     "Permutation",
+    "Planar",
     "Sigmoid",
     "SinhArcsinh",
     "Softplus",
     "SplineAutoregressive",
     "SplineCoupling",
+    "Sylvester",
     "Tanh",
 ]

@@ -1,6 +1,6 @@
 """flowkit: exact, interpretable deep density estimation with scikit-learn's interface."""
 
-from .estimators import FlowDensity, FractalFlowDensity, RGFlowDensity
+from .estimators import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity
 from .inspection import (
     DensityDisplay,
     LatentPyramidDisplay,
@@ -14,6 +14,7 @@ from .inspection import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "PHVAE",
     "DensityDisplay",
     "FlowDensity",
     "FractalFlowDensity",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from flowkit import FlowDensity, FractalFlowDensity, RGFlowDensity
+from flowkit import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity
 from flowkit import bijections as b
 from flowkit import priors as p
 
@@ -170,6 +170,7 @@ PRIORS = {
     "topic_few_nodes": _topic(_two_groups, nodes=5),
     "topic_one_hot": _topic(_two_groups, nodes="one_hot"),
     "product": _product,
+    "hierarchical_normal": lambda d: p.HierarchicalNormal(1, d),
 }
 
 _SMALL = {
@@ -199,7 +200,19 @@ _OTHER_RG = {
     "n_topics": 3,
 }
 
-ESTIMATORS = {
+_SMALL_VAE = {"n_components": 1, "hidden_units": 16, "max_epochs": 4, "random_state": 0}
+_OTHER_VAE = {
+    "degree": 2,
+    "basis": "power",
+    "divergence": "log_ratio",
+    "likelihood": "student_t",
+    "decoder_scale": "learned",
+    "posterior_flow": "iaf",
+    "prior_flow": None,
+}
+
+# Exact densities, whose latent is the row itself in other coordinates.
+FLOWS = {
     "default": lambda **kw: FlowDensity(**{**_SMALL, **kw}),
     "affine_coupling": lambda **kw: FlowDensity("affine_coupling", **{**_SMALL, **kw}),
     "spline_autoregressive": lambda **kw: FlowDensity("spline_autoregressive", **{**_SMALL, **kw}),
@@ -214,6 +227,12 @@ ESTIMATORS = {
     "rg": lambda **kw: RGFlowDensity(**{**_SMALL_RG, **kw}),
     "rg_spline_topic": lambda **kw: RGFlowDensity(**{**_SMALL_RG, **_OTHER_RG, **kw}),
     "float64": lambda **kw: FlowDensity(dtype="float64", **{**_SMALL, **kw}),
+}
+
+ESTIMATORS = {
+    **FLOWS,
+    "phvae": lambda **kw: PHVAE(**{**_SMALL_VAE, **kw}),
+    "phvae_other": lambda **kw: PHVAE(**{**_SMALL_VAE, **_OTHER_VAE, **kw}),
 }
 
 

@@ -27,9 +27,10 @@ from flowkit import bijections as b
 from flowkit import priors as p
 from flowkit.bijections import _rational_quadratic
 
-from .table import ESTIMATORS
+from .table import ESTIMATORS, FLOWS
 
 every_estimator = pytest.mark.parametrize("build", ESTIMATORS.values(), ids=ESTIMATORS)
+every_flow = pytest.mark.parametrize("build", FLOWS.values(), ids=FLOWS)
 
 SMALL = {"n_transforms": 2, "hidden_units": 16, "max_epochs": 4, "random_state": 0}
 
@@ -53,7 +54,7 @@ def fitted(X):
 # ---------------------------------------------------------------- the density
 
 
-@every_estimator
+@every_flow
 def test_density_integrates_to_one_in_one_dimension(build):
     X = np.concatenate([np.random.default_rng(0).normal(m, 1.0, 100) for m in (10, 20)])[:, None]
     density = build().fit(X)
@@ -63,7 +64,7 @@ def test_density_integrates_to_one_in_one_dimension(build):
     assert trapezoid(values, t) == pytest.approx(1.0, abs=2e-3)
 
 
-@every_estimator
+@every_flow
 def test_density_integrates_to_one_in_two_dimensions(build):
     X = make_moons(300, noise=0.1, random_state=0)[0] * [100.0, 1.0]
     density = build().fit(X)
@@ -85,7 +86,7 @@ def test_scores_carry_the_units_of_x(build, X):
     np.testing.assert_allclose(scaled, scores - np.log(scale).sum(), rtol=1e-4, atol=1e-3)
 
 
-@every_estimator
+@every_flow
 def test_transform_is_undone_by_inverse_transform(build, X):
     density = build().fit(X)
     Z = density.transform(X)
@@ -94,7 +95,7 @@ def test_transform_is_undone_by_inverse_transform(build, X):
     np.testing.assert_allclose(density.inverse_transform(density.transform(far)), far, rtol=1e-6)
 
 
-@every_estimator
+@every_flow
 def test_score_samples_is_the_prior_of_the_latent_plus_the_log_determinant(build, X):
     density = build().fit(X)
     row = X[7]

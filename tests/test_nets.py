@@ -10,7 +10,7 @@ import torch
 from scipy.interpolate import BSpline
 
 from flowkit.exceptions import InvalidParameterError
-from flowkit.nets import KAN, MADE, ConvNet, GroupedMLP, ResidualMLP, set_dropout_generator
+from flowkit.nets import KAN, MADE, ConvNet, GroupedMLP, ResidualMLP, set_generator
 from flowkit.nets._layers import Dropout
 from flowkit.nets.kan import KANLayer, _cubic, _EdgeFunctions, _squash
 
@@ -85,7 +85,7 @@ def test_dropout_drops_its_share_keeps_the_mean_and_ends_in_evaluation():
 def test_dropout_generators_are_set_everywhere_and_never_copied():
     net = ResidualMLP(2, 2, dropout=0.5)
     generator = torch.Generator()
-    set_dropout_generator(net, generator)
+    set_generator(net, generator)
     assert net.dropout.generator is generator
     assert copy.deepcopy(net).dropout.generator is None
     assert pickle.loads(pickle.dumps(net)).dropout.generator is None
@@ -189,7 +189,7 @@ def test_grouped_dropout_follows_its_generator(build):
     state = torch.get_rng_state()
     outs = []
     for seed in (0, 0, 1):
-        set_dropout_generator(net, _seeded(seed))
+        set_generator(net, _seeded(seed))
         outs.append(net(x))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(outs[0], outs[1])
@@ -218,7 +218,7 @@ def test_dropout_keeps_the_memory_order_and_needs_none_in_particular():
 
 def test_grouped_networks_pickle_and_copy(build):
     net = perturbed(build(3, 5, n_groups=2, dropout=0.3))
-    set_dropout_generator(net, _seeded())
+    set_generator(net, _seeded())
     x = _normal(2, 3, 7)
     for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         assert torch.equal(twin(x), net(x))
@@ -504,7 +504,7 @@ def test_convolutions_drop_units_by_their_generator():
         net.last.weight.fill_(1.0)
     outs = []
     for seed in (0, 0, 1):
-        set_dropout_generator(net, _seeded(seed))
+        set_generator(net, _seeded(seed))
         outs.append(net(_normal(2, 48, 5, dtype=torch.float32)))
     assert torch.equal(outs[0], outs[1])
     assert not torch.equal(outs[0], outs[2])

@@ -3,6 +3,7 @@
 from ._base import BaseDensity
 from .flow import FlowDensity
 from .fractal import FractalFlowDensity
+from .phvae import PHVAE
 from .rg import RGFlowDensity
 
-__all__ = ["BaseDensity", "FlowDensity", "FractalFlowDensity", "RGFlowDensity"]
+__all__ = ["PHVAE", "BaseDensity", "FlowDensity", "FractalFlowDensity", "RGFlowDensity"]

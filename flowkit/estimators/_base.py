@@ -27,8 +27,17 @@ from ..exceptions import (
     InvalidParameterError,
     NoHoldOutWarning,
 )
-from ..nets import set_dropout_generator
-from ..training import Noise, Rows, TrainingOptions, continue_net, has_parameters, make_net, train
+from ..nets import set_generator
+from ..training import (
+    Noise,
+    Rows,
+    TrainingOptions,
+    continue_net,
+    has_parameters,
+    make_net,
+    monitored_names,
+    train,
+)
 from ._columns import (
     location_and_scale,
     noise_widths,
@@ -242,11 +251,14 @@ class BaseDensity(
 
     def _sample(self, n_samples, random_state, draw):
         """Rows of the latents that ``draw(n, generator)`` gives."""
+        return self._decode(self._draw(n_samples, random_state, draw))
+
+    def _draw(self, n_samples, random_state, draw):
+        """What ``draw(n, generator)`` gives."""
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise InvalidDataError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
         with torch.inference_mode():
-            Z = draw(int(n_samples), self._generator(random_state)).cpu().numpy()
-        return self._decode(Z)
+            return draw(int(n_samples), self._generator(random_state)).cpu().numpy()
 
     def transform(self, X):
         """Latent of each row: what the prior describes.
@@ -281,9 +293,9 @@ class BaseDensity(
         check_is_fitted(self)
         # Latent columns are not the columns of X, so their names are not compared.
         Z = check_array(X, dtype=[np.float64, np.float32], order="C")
-        if Z.shape[1] != self.n_features_in_:
+        if Z.shape[1] != self._n_features_out:
             raise InvalidDataError(
-                f"expected latent rows of shape (n, {self.n_features_in_}), got {Z.shape}."
+                f"expected latent rows of shape (n, {self._n_features_out}), got {Z.shape}."
             )
         return self._decode(Z.astype(np.float64)).astype(Z.dtype, copy=False)
 
@@ -388,7 +400,7 @@ class BaseDensity(
             # Uniform noise once: unspread ties would reward spikes on them.
             held = self._rows(self._noisy(Z[holdout], streams.start), weight, holdout)
         if self._may_lie_outside():
-            refuse_outside_support(self._map_rows(self.module_.log_prob, Z))
+            self._refuse_outside(Z)
         options = self._options(len(training), self.max_epochs, holdout is not None)
         module, generator = self._training_module(streams)
         record = train(module, rows, held, options, generator)
@@ -401,9 +413,12 @@ class BaseDensity(
         """Whether the map may have a domain, which all training rows are then checked against."""
         return True
 
+    def _refuse_outside(self, Z):
+        refuse_outside_support(self._map_rows(self.module_.log_prob, Z))
+
     def _train_chunk(self, X, weight, streams, net):
         Z = self._standardise(X)
-        refuse_outside_support(self._map_rows(self.module_.log_prob, Z))
+        self._refuse_outside(Z)
         if not has_parameters(self.module_):
             raise InvalidParameterError(
                 "the flow has no parameters, so partial_fit has nothing to train: use fit."
@@ -425,6 +440,7 @@ class BaseDensity(
             "valid_log_density": np.nan,
             "learning_rate": row["learning_rate"],
             "seconds": row["dur"],
+            **{name: row[name] for name in monitored_names(net)},
         }
         entry = self._in_units_of_x(entry)
         old = getattr(self, "history_", {})
@@ -441,11 +457,11 @@ class BaseDensity(
 
     def _training_generator(self, module, streams):
         device = self._torch_device()
-        set_dropout_generator(module, streams.torch(streams.dropout, device))
+        set_generator(module, streams.torch(streams.dropout, device))
         return streams.torch(streams.batches, device)
 
     def _adopt(self, module):
-        set_dropout_generator(module, None)
+        set_generator(module, None)
         self.module_ = module.to(dtype=torch.float64).eval()
 
     def _split(self, n, streams):

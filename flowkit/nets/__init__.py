@@ -1,19 +1,25 @@
 """Conditioner networks; their last layer starts at zero, so that flows start at the identity."""
 
-from ._layers import set_dropout_generator
+from ._layers import StandardNormal, set_generator
 from .conv import ConvNet
 from .grouped import GroupedMLP
+from .images import ConvDecoder, ConvEncoder
 from .kan import KAN
 from .made import MADE
 from .mlp import ResidualMLP
+from .polynomial import Polynomials
 from .swish import SwishResNet
 
 __all__ = [
     "KAN",
     "MADE",
+    "ConvDecoder",
+    "ConvEncoder",
     "ConvNet",
     "GroupedMLP",
+    "Polynomials",
     "ResidualMLP",
+    "StandardNormal",
     "SwishResNet",
-    "set_dropout_generator",
+    "set_generator",
 ]

@@ -107,7 +107,25 @@ class GroupedLinear(nn.Module):
         return torch.baddbmm(self.bias[:, :, None], weight, x)
 
 
-class Dropout(nn.Module):
+class RandomLayer(nn.Module):
+    """A layer that draws from `generator`.
+
+    Attributes
+    ----------
+    generator : torch.Generator or None
+        Source of randomness; torch's global one if None.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.generator: torch.Generator | None = None
+
+    def __getstate__(self):
+        # Generators neither pickle nor copy; a copied module starts without one.
+        return {**self.__dict__, "generator": None}
+
+
+class Dropout(RandomLayer):
     """Dropout whose masks come from an explicit generator.
 
     The input may have any shape and order of axes, but no gaps in memory, as no activation has.
@@ -116,11 +134,6 @@ class Dropout(nn.Module):
     ----------
     p : float, default=0.0
         Share of the units set to zero, rounded to a multiple of 1/256.
-
-    Attributes
-    ----------
-    generator : torch.Generator or None
-        Source of the masks; torch's global one if None.
     """
 
     def __init__(self, p: float = 0.0):
@@ -129,7 +142,6 @@ class Dropout(nn.Module):
             raise InvalidParameterError(f"dropout must be in [0, 1), got {p}.")
         # At most 255 of 256, so that the rescaling below stays finite.
         self.threshold = min(round(256 * p), 255)
-        self.generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.threshold:
@@ -142,23 +154,28 @@ class Dropout(nn.Module):
         # In the memory order of x: a product of two orders takes longer.
         return x * keep.as_strided(x.shape, x.stride())
 
-    def __getstate__(self):
-        # Generators neither pickle nor copy; a copied module starts without one.
-        return {**self.__dict__, "generator": None}
+
+class StandardNormal(RandomLayer):
+    """Standard normal noise in the shape of its input."""
+
+    def forward(self, like: Tensor) -> Tensor:
+        # Filled row by row, whatever the memory order of the input.
+        noise = torch.empty(like.shape, dtype=like.dtype, device=like.device)
+        return noise.normal_(generator=self.generator)
 
 
-def set_dropout_generator(module: nn.Module, generator: torch.Generator | None) -> None:
-    """Let all dropout in a module draw its masks from one generator.
+def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
+    """Let all that is random in a module draw from one generator.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Whose dropout layers are meant.
+        Whose layers are meant.
     generator : torch.Generator or None
-        Source of the masks, on the device of the module; None for torch's global one.
+        Source of randomness, on the device of the module; None for torch's global one.
     """
     for child in module.modules():
-        if isinstance(child, Dropout):
+        if isinstance(child, RandomLayer):
             child.generator = generator
 
 

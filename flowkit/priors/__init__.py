@@ -1,9 +1,20 @@
 """Normalised densities of the latent."""
 
-from ._base import Prior
+from ._base import LocationScale, Prior
 from .factorised import Laplace, Normal, StudentT
+from .hierarchical import HierarchicalNormal
 from .mixture import GaussianMixture
 from .product import Product
 from .topic import Topic
 
-__all__ = ["GaussianMixture", "Laplace", "Normal", "Prior", "Product", "StudentT", "Topic"]
+__all__ = [
+    "GaussianMixture",
+    "HierarchicalNormal",
+    "Laplace",
+    "LocationScale",
+    "Normal",
+    "Prior",
+    "Product",
+    "StudentT",
+    "Topic",
+]

@@ -1,6 +1,14 @@
 """Training with skorch: the only part of flowkit that knows it."""
 
-from ._train import TrainingOptions, TrainingRecord, continue_net, has_parameters, make_net, train
+from ._train import (
+    TrainingOptions,
+    TrainingRecord,
+    continue_net,
+    has_parameters,
+    make_net,
+    monitored_names,
+    train,
+)
 from .data import Noise, Rows
 from .net import DensityNet
 
@@ -13,5 +21,6 @@ __all__ = [
     "continue_net",
     "has_parameters",
     "make_net",
+    "monitored_names",
     "train",
 ]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..exceptions import InvalidParameterError
-from .callbacks import BestWeights, EpochBar, WarmupCosine
+from .callbacks import BestWeights, DivergenceWarmUp, EpochBar, Monitor, WarmupCosine
 from .data import Noise, Rows
 from .net import DensityNet
 
@@ -33,6 +33,8 @@ class TrainingOptions:
         Whether the learning rate warms up and falls, or stays.
     max_setbacks : int, default=2
         How often a non-finite loss may send training back to the best weights.
+    divergence_warmup : float, default=0.0
+        Share of the epochs over which the divergence of a variational module warms up.
     """
 
     max_epochs: int
@@ -46,6 +48,7 @@ class TrainingOptions:
     verbose: int = 0
     schedule: bool = True
     max_setbacks: int = 2
+    divergence_warmup: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,9 +138,14 @@ def make_net(
                 "of subclasses of skorch.callbacks.Callback."
             )
     callbacks = [("best_weights", BestWeights(options.patience, options.tol))]
+    n_steps = options.max_epochs * -(-n_rows // options.batch_size)
     if options.schedule:
-        n_steps = options.max_epochs * -(-n_rows // options.batch_size)
         callbacks.append(("schedule", WarmupCosine(n_steps)))
+    if options.divergence_warmup:
+        n_warm = max(1, round(options.divergence_warmup * n_steps))
+        callbacks.append(("divergence_warmup", DivergenceWarmUp(n_warm)))
+    if hasattr(module, "monitored"):
+        callbacks.append(("monitor", Monitor()))
     if options.verbose:
         callbacks.append(("progress", EpochBar(options.max_epochs)))
     return DensityNet(
@@ -195,6 +203,22 @@ def has_parameters(module: nn.Module) -> bool:
     return any(True for _ in module.parameters())
 
 
+def monitored_names(net: DensityNet) -> list[str]:
+    """Names of what the module of a net says of every epoch.
+
+    Parameters
+    ----------
+    net : DensityNet
+        A net that has trained.
+
+    Returns
+    -------
+    list of str
+        Columns of its history.
+    """
+    return list(getattr(net.module_, "monitored", ()))
+
+
 def _can_fuse(module: nn.Module) -> bool:
     return all(p.device.type in ("cpu", "cuda") for p in module.parameters())
 
@@ -212,4 +236,5 @@ def _record(net: DensityNet) -> TrainingRecord:
         "learning_rate": column("learning_rate", np.nan),
         "seconds": column("dur", 0.0),
     }
+    history |= {name: column(name, np.nan) for name in monitored_names(net)}
     return TrainingRecord(history, len(rows), net.best_weights.best_epoch_)

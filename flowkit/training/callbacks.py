@@ -105,6 +105,47 @@ class BestWeights(Callback):
         self.state_ = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
 
 
+class DivergenceWarmUp(Callback):
+    """Lets the `warmth` of a variational module rise linearly to one.
+
+    Parameters
+    ----------
+    n_steps : int
+        Number of batches until then.
+    """
+
+    def __init__(self, n_steps: int):
+        self.n_steps = n_steps
+
+    def on_train_begin(self, net, **kwargs):
+        self.step_ = 0
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        if training:
+            self.step_ += 1
+            net.module_.warmth = min(1.0, self.step_ / self.n_steps)
+
+    def on_train_end(self, net, **kwargs):
+        net.module_.warmth = 1.0
+
+
+class Monitor(Callback):
+    """Records the means over an epoch of what a module says of its last training batch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.totals_, self.n_rows_ = {}, 0
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        if training:
+            self.n_rows_ += len(batch[0])
+            for name, value in net.module_.monitored.items():
+                self.totals_[name] = self.totals_.get(name, 0.0) + len(batch[0]) * value
+
+    def on_epoch_end(self, net, **kwargs):
+        for name, total in self.totals_.items():
+            net.history.record(name, float(total) / self.n_rows_)
+
+
 class EpochBar(Callback):
     """One progress bar over all epochs, with the mean log densities reached.
 

@@ -1,0 +1,112 @@
+"""What a variational autoencoder starts from: factor analysis, and axes of polynomials."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from sklearn.utils.extmath import randomized_svd
+
+_N_STEPS = 30
+# So many rows are enough to see the factors by.
+MAX_ROWS = 5000
+# Share of the variance of a column that is left to it alone, at least.
+_LEAST_OWN_SHARE = 1e-3
+
+
+def factor_start(
+    Z: np.ndarray, weight: np.ndarray | None, n_factors: int, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Loadings, means and own deviations of a factor analysis, by expectation maximisation.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Rows.
+    weight : ndarray of shape (n,) or None
+        Their weights.
+    n_factors : int
+        Largest number of factors.
+    rng : RandomState
+        Source of the start.
+
+    Returns
+    -------
+    loadings : ndarray of shape (d, k)
+        Factors that the rows can tell, the best known first, rotated so that they are
+        independent given a row.
+    mean, deviation : ndarray of shape (d,)
+        Mean of each column, and its deviation from what the factors say.
+    """
+    n, d = Z.shape
+    mean = np.average(Z, axis=0, weights=weight)
+    share = np.full(n, 1 / n) if weight is None else weight / weight.sum()
+    rows = (Z - mean) * np.sqrt(share)[:, None]
+    variance = np.maximum((rows**2).sum(0), 1e-8 * max(1.0, (rows**2).sum(0).max()))
+    # Columns of their own scale, so that none counts more than others.
+    rows = rows / np.sqrt(variance)
+    k = min(n_factors, d, max(1, n - 1))
+    _, singular, axes = randomized_svd(rows, k, random_state=rng)
+    left = max(d - (singular**2).sum(), 0.0) / max(d - k, 1)
+    own_share = max(left, 0.1 * d / (d + k))
+    loadings = axes.T * np.sqrt(np.maximum(singular**2 - own_share, 1e-4))
+    own = np.clip(1 - (loadings**2).sum(1), _LEAST_OWN_SHARE, 1.0)
+    for _ in range(_N_STEPS):
+        weighted = loadings / own[:, None]
+        inner = np.linalg.inv(np.eye(k) + loadings.T @ weighted)
+        scores = rows @ (weighted @ inner)
+        cross = rows.T @ scores
+        loadings = np.linalg.solve(inner + scores.T @ scores, cross.T).T
+        own = np.clip(1 - (loadings * cross).sum(1), _LEAST_OWN_SHARE, 1.0)
+    deviation = np.sqrt(variance)
+    values, rotation = np.linalg.eigh(loadings.T @ (loadings / own[:, None]))
+    loadings = loadings @ rotation[:, values.argsort()[::-1]]
+    return loadings * deviation[:, None], mean, np.sqrt(own) * deviation
+
+
+def factor_scores(
+    Z: np.ndarray, loadings: np.ndarray, mean: np.ndarray, deviation: np.ndarray
+) -> np.ndarray:
+    """Expected factors of each row, shape (n, k)."""
+    weighted = loadings / deviation[:, None] ** 2
+    return (Z - mean) @ (weighted / (1 + (weighted * loadings).sum(0)))
+
+
+def order_starts(
+    orders: list[np.ndarray], below: np.ndarray, signal: float, rng: np.random.RandomState
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Linear maps of each order's polynomials that tell most beyond the order below.
+
+    Parameters
+    ----------
+    orders : list of ndarray of shape (n, d)
+        Polynomials of the rows, from the second order on.
+    below : ndarray of shape (n, k)
+        Posterior means of the first order.
+    signal : float
+        Variance that the maps give their outputs beyond the order below.
+    rng : RandomState
+        Source of the start of the decompositions.
+
+    Returns
+    -------
+    list of (weight, bias, map)
+        For each order the weights (q, d) and biases (q,), and the regression (k, k) of its
+        outputs on the order below; q is at most k.
+    """
+    starts = []
+    for rows in orders:
+        k = below.shape[1]
+        centre = rows.mean(0)
+        rows, seen = rows - centre, below - below.mean(0)
+        rest = rows - seen @ np.linalg.lstsq(seen, rows, rcond=None)[0]
+        _, _, axes = randomized_svd(rest, min(k, *rest.shape), random_state=rng)
+        deviation = (rest @ axes.T).std(0)
+        # Axes along which nothing is left would be noise, magnified.
+        axes, deviation = axes[deviation > 1e-3], deviation[deviation > 1e-3]
+        weight = math.sqrt(signal) * axes / deviation[:, None]
+        above = np.zeros_like(below)
+        above[:, : len(axes)] = rows @ weight.T
+        starts.append((weight, -weight @ centre, np.linalg.lstsq(seen, above, rcond=None)[0].T))
+        below = above
+    return starts

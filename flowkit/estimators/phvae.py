@@ -610,19 +610,10 @@ class PHVAE(ImageRows, BaseDensity):
         config["divergence_weights"] = self._weights()
         config["seed"] = int(rng.randint(2**31 - 1))
         self.degree_, self.n_components_ = self.degree, config["n_components"]
-        return config, self._starts(config, Z, weight, rng)
-
-    def _starts(self, config, Z, weight, rng):
-        """Factor analysis, and linear maps of the higher orders."""
-        if len(Z) > MAX_ROWS:
-            rows = rng.permutation(len(Z))[:MAX_ROWS]
+        if n > MAX_ROWS:
+            rows = rng.permutation(n)[:MAX_ROWS]
             Z, weight = Z[rows], None if weight is None else weight[rows]
-        loadings, mean, deviation = factor_start(Z, weight, config["n_components"], rng)
-        scores = np.zeros((len(Z), config["n_components"]))
-        scores[:, : loadings.shape[1]] = factor_scores(Z, loadings, mean, deviation)
-        features = _polynomials(config)(torch.from_numpy(Z)).numpy()
-        orders = [order.T for order in features[1:]]
-        return (loadings, mean, deviation), order_starts(orders, scores, START_SIGNAL, rng)
+        return config, (Z, weight, rng)
 
     def _weights(self):
         """Weights of orders or moments as plain numbers."""
@@ -654,7 +645,7 @@ class PHVAE(ImageRows, BaseDensity):
             encoder = ConvEncoder(shape, out, degree, **options)
             decoder = ConvDecoder(n_latent, shape, likelihood.n_outputs, **options)
         return PolynomialVAE(
-            _polynomials(config),
+            Polynomials(degree, config["basis"], *config["interval"]),
             encoder,
             decoder,
             likelihood,
@@ -667,9 +658,14 @@ class PHVAE(ImageRows, BaseDensity):
         )
 
     def _start(self, module, start):
-        factors, orders = start
+        Z, weight, rng = start
+        factors = factor_start(Z, weight, self.n_components_, rng)
         module.start(*(torch.from_numpy(array).float() for array in factors))
-        for order, arrays in enumerate(orders, start=2):
+        scores = np.zeros((len(Z), self.n_components_))
+        scores[:, : factors[0].shape[1]] = factor_scores(Z, *factors)
+        features = module.features(torch.from_numpy(Z)).numpy()
+        orders = [order.T for order in features[1:]]
+        for order, arrays in enumerate(order_starts(orders, scores, START_SIGNAL, rng), start=2):
             module.start_order(order, *(torch.from_numpy(array).float() for array in arrays))
 
     def _options(self, n, max_epochs, has_holdout, **changes):
@@ -683,10 +679,6 @@ class PHVAE(ImageRows, BaseDensity):
 
     def _refuse_outside(self, Z):
         """Training rows have been checked as numbers already."""
-
-
-def _polynomials(config):
-    return Polynomials(config["degree"], config["basis"], *config["interval"])
 
 
 def _likelihood(config):

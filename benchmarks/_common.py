@@ -26,6 +26,7 @@ DISTRIBUTIONS = (
     "zuko",
     "nflows",
     "normflows",
+    "pyod",
 )
 
 

@@ -170,7 +170,7 @@ def test_degree_one_with_kl_is_a_plain_vae():
     module = vae(k=3, degree=1, learnable=False, divergence="kl").train()
     module.noise.generator = seeded(7)
     x = rows()
-    objective = module.objective(x)
+    objective = module(x)
     noise = torch.empty(6, 3, dtype=torch.float64).normal_(generator=seeded(7))
     torch.testing.assert_close(objective, slow_vae(module, x, noise), rtol=0, atol=1e-6)
 
@@ -183,14 +183,14 @@ def test_weights_warmth_and_free_bits_act_on_the_orders():
         module = vae(**options).train()
         module.noise.generator = seeded()
         module.warmth = options.get("warmth", 1.0)
-        return module, module.objective(x)
+        return module, module(x)
 
     module, plain = objective()
     terms = module.divergence_by_order(module.posterior(x))
     _, weighted = objective(weights=[1.0, 3.0, 0.5])
     torch.testing.assert_close(plain - weighted, terms @ torch.tensor([0, 2.0, -0.5]).double())
     module.noise.generator, module.warmth = seeded(), 0.25
-    torch.testing.assert_close(module.objective(x) - plain, 0.75 * terms.sum(1))
+    torch.testing.assert_close(module(x) - plain, 0.75 * terms.sum(1))
     bits = terms.mean(0).median().item() + 1e-6
     _, free = objective(free_bits=bits)
     held = (terms.mean(0) > bits).double()
@@ -202,7 +202,7 @@ def test_weights_warmth_and_free_bits_act_on_the_orders():
 def test_what_is_monitored_are_the_means_of_the_batch():
     module = vae().train()
     x = rows(20)
-    objective = module.objective(x)
+    objective = module(x)
     seen = module.monitored
     assert list(seen) == ["reconstruction_log_density", *(f"divergence_{i}" for i in (1, 2, 3))]
     terms = module.divergence_by_order(module.posterior(x)).mean(0)
@@ -217,7 +217,7 @@ def test_gradients_reach_every_parameter():
         posterior_flow=b.Compose([b.AffineCoupling(6, 6, **NET), b.Sylvester(6, 6, **NET)]),
         prior_flow=b.SplineCoupling(6, **NET),
     ).train()
-    module.objective(rows(30)).mean().backward()
+    module(rows(30)).mean().backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name

@@ -12,6 +12,10 @@ _N_STEPS = 30
 MAX_ROWS = 5000
 # Share of the variance of a column that is left to it alone, at least.
 _LEAST_OWN_SHARE = 1e-3
+# Least variance of a column, of the largest one.
+_LEAST_VARIANCE = 1e-3
+# Least deviation along an axis of the polynomials beyond the order below, of theirs.
+_LEAST_NEWS = 1e-3
 
 
 def factor_start(
@@ -42,7 +46,9 @@ def factor_start(
     mean = np.average(Z, axis=0, weights=weight)
     share = np.full(n, 1 / n) if weight is None else weight / weight.sum()
     rows = (Z - mean) * np.sqrt(share)[:, None]
-    variance = np.maximum((rows**2).sum(0), 1e-8 * max(1.0, (rows**2).sum(0).max()))
+    variance = (rows**2).sum(0)
+    # A column that hardly changes would be magnified beyond all others where it does.
+    variance = np.maximum(variance, _LEAST_VARIANCE * (variance.max() or 1.0))
     # Columns of their own scale, so that none counts more than others.
     rows = rows / np.sqrt(variance)
     k = min(n_factors, d, max(1, n - 1))
@@ -103,7 +109,8 @@ def order_starts(
         _, _, axes = randomized_svd(rest, min(k, *rest.shape), random_state=rng)
         deviation = (rest @ axes.T).std(0)
         # Axes along which nothing is left would be noise, magnified.
-        axes, deviation = axes[deviation > 1e-3], deviation[deviation > 1e-3]
+        known = deviation > _LEAST_NEWS * rows.std()
+        axes, deviation = axes[known], deviation[known]
         weight = math.sqrt(signal) * axes / deviation[:, None]
         above = np.zeros_like(below)
         above[:, : len(axes)] = rows @ weight.T

@@ -49,8 +49,13 @@ class ImageRows:
                 "bits per dimension are those of whole numbers, but X holds others: give the grey "
                 "levels or counts as they were before scaling."
             )
-        noise = check_random_state(random_state).uniform(-0.5, 0.5, X.shape)
-        return -float(self._log_density(X + noise).mean()) / (X.shape[1] * math.log(2))
+        if self._continuous():
+            X = X + check_random_state(random_state).uniform(-0.5, 0.5, X.shape)
+        return -float(self._log_density(X).mean()) / (X.shape[1] * math.log(2))
+
+    def _continuous(self) -> bool:
+        """Whether whole numbers need noise to have the density of their cell."""
+        return True
 
     def _validate_rows(self, X, reset, **options):
         if reset:

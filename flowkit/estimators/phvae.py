@@ -143,7 +143,8 @@ class PHVAE(ImageRows, BaseDensity):
         Weight decay of AdamW.
     early_stopping : bool, default=True
         Whether to hold rows out, stop when the importance-weighted bound of eight draws on them
-        stops rising and keep the best weights.
+        stops rising and keep the best weights. Where divergences are weighted, and for
+        'log_ratio', what is trained judges.
     validation_fraction : float, default=0.1
         Share of the rows held out, drawn at random.
     n_iter_no_change : int, default=20
@@ -381,8 +382,8 @@ class PHVAE(ImageRows, BaseDensity):
         Returns
         -------
         bound : ndarray of shape (n_samples,)
-            Mean over `n_importance_samples` draws of the latent, the same at every call; below
-            `score_samples`, which the same draws give.
+            Mean over `n_importance_samples` draws of the posterior, the same at every call. On
+            average over draws below the log density that `score_samples` estimates.
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
@@ -673,6 +674,9 @@ class PHVAE(ImageRows, BaseDensity):
         if changes.get("schedule", True) and not self.n_iter_:
             changes["divergence_warmup"] = self.kl_warmup
         return super()._options(n, max_epochs, has_holdout, **changes)
+
+    def _continuous(self):
+        return self._config["likelihood"] != "discretized_logistic"
 
     def _may_lie_outside(self):
         return False

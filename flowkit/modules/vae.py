@@ -25,8 +25,8 @@ START_SIGNAL = 0.5
 _N_HOLDOUT_SAMPLES = 8
 # How much wider than the posterior defensive draws are.
 _WIDTH = 2.0
-# Rows that go through the decoder at once.
-_MAX_DECODED = 4096
+# Rows, and values of rows, that go through the decoder at once.
+_MAX_DECODED, _MAX_VALUES = 4096, 2**20
 
 
 class PolynomialVAE(nn.Module):
@@ -104,6 +104,7 @@ class PolynomialVAE(nn.Module):
         self.posterior_flow = posterior_flow
         self.divergence, self.free_bits = divergence, free_bits
         degree = prior.degree
+        self.weighted = weights is not None or divergence == "log_ratio"
         if weights is None:
             orders = range(1, degree + 1)
             moments = [n_latent ** (1 - i) / i for i in orders]
@@ -166,15 +167,23 @@ class PolynomialVAE(nn.Module):
             self.base.maps[order - 2] = below
 
     def forward(self, x: Tensor) -> Tensor:
-        """What training maximises, or, in evaluation, the bound that judges it; shape (n,)."""
-        if self.training:
-            return self.objective(x)
-        return self.log_prob(x, self.fixed_noise(_N_HOLDOUT_SAMPLES))
+        """What training maximises, or, in evaluation, what judges it; shape (n,).
 
-    def objective(self, x: Tensor) -> Tensor:
-        """One draw of the reconstruction less the weighted divergences of each row, shape (n,)."""
+        The judge is the importance-weighted bound, or the objective itself where that has weights
+        of its own, which the bound knows nothing of.
+        """
+        if self.training:
+            posterior = self.posterior(x)
+            return self._objective(x, posterior, self.noise(posterior.mean))
+        noise = self.fixed_noise(_N_HOLDOUT_SAMPLES)
+        if not self.weighted:
+            return self.log_prob(x, noise)
         posterior = self.posterior(x)
-        noise = self.noise(posterior.mean)
+        draws = [self._objective(x, posterior, row.expand(len(x), -1)) for row in noise]
+        return torch.stack(draws).mean(0)
+
+    def _objective(self, x: Tensor, posterior: Posterior, noise: Tensor) -> Tensor:
+        """One draw of the reconstruction less the weighted divergences of each row, shape (n,)."""
         z, _, log_det = self._draw(posterior, noise)
         reconstruction = self.likelihood.log_prob(x, self.outputs(z))
         terms, rest = self._divergences(posterior, z, noise, log_det)
@@ -183,7 +192,8 @@ class PolynomialVAE(nn.Module):
             self.monitored[f"divergence_{order}"] = term
         if self.free_bits:
             terms = torch.where(terms.detach().mean(0) > self.free_bits, terms, self.free_bits)
-        return reconstruction - self.warmth * (terms @ terms.new_tensor(self.weights) + rest)
+        warmth = self.warmth if self.training else 1.0
+        return reconstruction - warmth * (terms @ terms.new_tensor(self.weights) + rest)
 
     def log_prob(self, x: Tensor, noise: Tensor) -> Tensor:
         """Importance-weighted bound of the log density of each row, drawn from the posterior.
@@ -225,7 +235,8 @@ class PolynomialVAE(nn.Module):
         n_other = len(noise) // 4 if defensive else 0
         own, wide, prior = noise.split((len(noise) - 2 * n_other, n_other, n_other))
         shares = [len(part) / len(noise) for part in (own, wide, prior)] if defensive else None
-        size = max(1, _MAX_DECODED // max(1, len(x)))
+        n_rows = min(_MAX_DECODED, _MAX_VALUES // x.shape[1])
+        size = max(1, n_rows // max(1, len(x)))
         # Wide draws follow the posterior's own formula, from noise of twice the size.
         blocks = [
             self._log_weights(x, posterior, self._draw, part, shares)

@@ -14,7 +14,7 @@ MAX_ROWS = 5000
 _LEAST_OWN_SHARE = 1e-3
 # Least variance of a column, of the largest one.
 _LEAST_VARIANCE = 1e-3
-# Least deviation along an axis of the polynomials beyond the order below, of theirs.
+# Least deviation along an axis of the polynomials beyond the order below, of their size.
 _LEAST_NEWS = 1e-3
 
 
@@ -103,13 +103,15 @@ def order_starts(
     starts = []
     for rows in orders:
         k = below.shape[1]
+        # Even orders of zeros and ones are constant: next to nothing is told by their rounding.
+        least = _LEAST_NEWS * np.sqrt((rows**2).mean())
         centre = rows.mean(0)
         rows, seen = rows - centre, below - below.mean(0)
         rest = rows - seen @ np.linalg.lstsq(seen, rows, rcond=None)[0]
         _, _, axes = randomized_svd(rest, min(k, *rest.shape), random_state=rng)
         deviation = (rest @ axes.T).std(0)
         # Axes along which nothing is left would be noise, magnified.
-        known = deviation > _LEAST_NEWS * rows.std()
+        known = deviation > least
         axes, deviation = axes[known], deviation[known]
         weight = math.sqrt(signal) * axes / deviation[:, None]
         above = np.zeros_like(below)

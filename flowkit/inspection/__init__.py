@@ -11,6 +11,7 @@ from ._disentanglement import (
 from ._latent_pyramid import LatentPyramidDisplay
 from ._log_det_tree import LogDetTreeDisplay
 from ._receptive_fields import ReceptiveFieldDisplay
+from ._reconstruction import ReconstructionDisplay
 from ._style_mix import StyleMixDisplay
 from ._topics import TopicDisplay
 from ._training_curve import TrainingCurveDisplay
@@ -21,6 +22,7 @@ __all__ = [
     "LatentPyramidDisplay",
     "LogDetTreeDisplay",
     "ReceptiveFieldDisplay",
+    "ReconstructionDisplay",
     "StyleMixDisplay",
     "TopicDisplay",
     "TrainingCurveDisplay",

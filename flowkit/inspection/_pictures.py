@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -11,10 +13,14 @@ from ._log_det_tree import _steps_and_last, _through
 # Height of the place of a chain, in its lengths.
 CHAIN_HEIGHT = 0.5
 _LINE_STYLE = {"color": "0.2", "linewidth": 1}
+# What the methods of most displays of pictures work on.
+_LEVELS = "RGFlowDensity has latents with a level and a place"
 
 
-def require_method(estimator, method: str):
+def require_method(estimator, method: str, only: str = _LEVELS):
     """The estimator inside searches and pipelines, and the steps before it.
+
+    The error says what `only` which estimators have.
 
     Raises
     ------
@@ -25,8 +31,7 @@ def require_method(estimator, method: str):
     steps, fitted = _steps_and_last(estimator)
     if not hasattr(fitted, method):
         raise InvalidParameterError(
-            f"{type(fitted).__name__} has no method {method!r}: only RGFlowDensity has latents "
-            "with a level and a place."
+            f"{type(fitted).__name__} has no method {method!r}: only {only}."
         )
     return steps, fitted
 
@@ -40,12 +45,12 @@ def rows_for(steps, fitted, X) -> np.ndarray:
         If they do not fit the estimator.
     """
     X = np.asarray(_through(steps, X), dtype=np.float64)
-    if X.ndim < 2 or X[0].size != fitted.n_features_in_:
+    if X.ndim < 2 or math.prod(X.shape[1:]) != fitted.n_features_in_:
         raise InvalidDataError(
             f"expected rows of {fitted.n_features_in_} features, as "
             f"{type(fitted).__name__} was fitted on, got an array of shape {X.shape}."
         )
-    return X.reshape(len(X), -1)
+    return X.reshape(len(X), fitted.n_features_in_)
 
 
 def as_pictures(rows: np.ndarray, image_shape) -> np.ndarray:

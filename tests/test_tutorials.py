@@ -41,7 +41,7 @@ def examples(name, folder=Path(__file__).parents[1]):
 
 
 def test_examples_of_the_readme_run(capsys):
-    density, topics, scales = examples("README.md")
+    density, topics, scales, orders = examples("README.md")
     exec(density, {})
     normal, anomalous = map(float, capsys.readouterr().out.splitlines()[0].split())
     assert normal > anomalous
@@ -52,6 +52,9 @@ def test_examples_of_the_readme_run(capsys):
     exec(scales, namespace)
     assert namespace["draws"].shape == (4, 1, 64)
     assert namespace["mixed"].shape == (2, 64)
+    namespace = {}
+    exec(orders, namespace)
+    assert namespace["scores"].shape == namespace["error"].shape == (3,)
 
 
 def test_bijection_of_the_contributing_guide_keeps_the_contract():

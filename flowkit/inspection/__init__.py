@@ -1,4 +1,4 @@
-"""What was learned, as plots in scikit-learn's Display convention."""
+"""What was learned, in numbers and as plots in scikit-learn's Display convention."""
 
 from ._density import DensityDisplay
 from ._disentanglement import (

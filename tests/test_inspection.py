@@ -919,6 +919,14 @@ class TestReconstruction:
         assert display.image_shape is None
         ax.figure.canvas.draw()
 
+    def test_names_of_columns_are_kept(self, ax, recwarn):
+        table = load_wine(as_frame=True).data
+        density = polynomial(degree=1).fit(table)
+        recwarn.clear()
+        display = ReconstructionDisplay.from_estimator(density, table[:2], ax=ax)
+        assert not recwarn
+        np.testing.assert_array_equal(display.originals, table[:2])
+
     def test_unsuitable_calls_are_refused(self, flow, orders, digits, moons):
         with pytest.raises(NotFittedError):
             ReconstructionDisplay.from_estimator(polynomial(), digits)

@@ -9,6 +9,7 @@ import numpy as np
 from ..bijections._tree import check_image_shape
 from ..exceptions import InvalidParameterError
 from ._axes import require_axes, text_width
+from ._log_det_tree import _through
 from ._pictures import as_pictures, draw_picture, require_method, rows_for, size_of
 
 _LABEL_SIZE = 9
@@ -114,9 +115,11 @@ class ReconstructionDisplay:
                 f"image_shape={image_shape!r} is not that of rows of {fitted.n_features_in_} "
                 "features."
             )
-        originals = rows_for(steps, fitted, X)
+        seen = _through(steps, X)
+        originals = rows_for([], fitted, seen)
         orders = range(1, fitted.degree_ + 1)
-        reconstructions = [fitted.reconstruct(originals, orders[:last]) for last in orders]
+        # Not the originals, which have lost the names of their columns.
+        reconstructions = [fitted.reconstruct(seen, orders[:last]) for last in orders]
         return cls(
             originals=originals,
             reconstructions=np.stack(reconstructions),

@@ -142,15 +142,16 @@ def test_first_moment_is_the_divergence():
 
 def slow_vae(module, x, noise):
     """The evidence lower bound of a plain VAE, one row and one number at a time."""
-    weight, bias = module.encoder_map.weight[0], module.encoder_map.bias[0]
+    weight, bias = module.encoder_map.weight, module.encoder_map.bias
     total = []
     for row, e in zip(x, noise, strict=True):
         clipped = row.clamp(-3, 3) / 3 * math.sqrt(3)
         out = module.encoder(clipped[None, :, None])[0, :, 0]
         k = len(out) // 2
+        by_order = module.order_map.weight[0] @ clipped + module.order_map.bias[0]
         z, divergence = [], 0.0
         for j in range(k):
-            mean = out[j] + weight[j] @ row + bias[j]
+            mean = out[j] + by_order[j] + weight[j] @ row + bias[j]
             log_deviation = 7 * math.tanh((out[k + j] + module.log_deviation[j]) / 7)
             variance = math.exp(2 * log_deviation)
             divergence += 0.5 * (variance + mean**2 - 1) - log_deviation

@@ -79,43 +79,49 @@ def factor_scores(
 
 
 def order_starts(
-    orders: list[np.ndarray], below: np.ndarray, signal: float, rng: np.random.RandomState
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Linear maps of each order's polynomials that tell most beyond the order below.
+    orders: np.ndarray, factors: np.ndarray, k: int, signal: float, rng: np.random.RandomState
+) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Linear maps of polynomials that tell most beyond the columns before, where none stand yet.
 
     Parameters
     ----------
-    orders : list of ndarray of shape (n, d)
-        Polynomials of the rows, from the second order on.
-    below : ndarray of shape (n, k)
-        Posterior means of the first order.
+    orders : ndarray of shape (degree, n, d)
+        Polynomials of the rows.
+    factors : ndarray of shape (n, n_factors)
+        First columns of the latent.
+    k : int
+        Number of columns of an order.
     signal : float
-        Variance that the maps give their outputs beyond the order below.
+        Variance that the maps give their columns beyond those before.
     rng : RandomState
         Source of the start of the decompositions.
 
     Returns
     -------
-    list of (weight, bias, map)
-        For each order the weights (q, d) and biases (q,), and the regression (k, k) of its
-        outputs on the order below; q is at most k.
+    list of (first, weight, bias, below)
+        For each order above the first that has columns left: the first of these, the weights
+        (q, d) and biases (q,) of q columns, and the regression (k, k) of the order on that below.
     """
-    starts = []
-    for rows in orders:
-        k = below.shape[1]
+    n, n_factors = factors.shape
+    columns, starts = np.zeros((n, k * len(orders))), []
+    columns[:, :n_factors] = factors - factors.mean(0)
+    for order in range(1, len(orders)):
+        first, end = max(n_factors, order * k), (order + 1) * k
+        if first >= end:
+            continue
+        rows = orders[order]
         # Even orders of zeros and ones are constant: next to nothing is told by their rounding.
         least = _LEAST_NEWS * np.sqrt((rows**2).mean())
         centre = rows.mean(0)
-        rows, seen = rows - centre, below - below.mean(0)
+        rows, seen = rows - centre, columns[:, :first]
         rest = rows - seen @ np.linalg.lstsq(seen, rows, rcond=None)[0]
-        _, _, axes = randomized_svd(rest, min(k, *rest.shape), random_state=rng)
+        _, _, axes = randomized_svd(rest, min(end - first, *rest.shape), random_state=rng)
         deviation = (rest @ axes.T).std(0)
         # Axes along which nothing is left would be noise, magnified.
         known = deviation > least
-        axes, deviation = axes[known], deviation[known]
-        weight = math.sqrt(signal) * axes / deviation[:, None]
-        above = np.zeros_like(below)
-        above[:, : len(axes)] = rows @ weight.T
-        starts.append((weight, -weight @ centre, np.linalg.lstsq(seen, above, rcond=None)[0].T))
-        below = above
+        weight = math.sqrt(signal) * axes[known] / deviation[known, None]
+        columns[:, first : first + len(weight)] = rows @ weight.T
+        own, below = columns[:, order * k : end], columns[:, (order - 1) * k : order * k]
+        regression = np.linalg.lstsq(below, own, rcond=None)[0].T
+        starts.append((first, weight, -weight @ centre, regression))
     return starts

@@ -51,6 +51,7 @@ _SHAPE = (
     "n_components",
     "degree",
     "basis",
+    "linear_path",
     "divergence",
     "divergence_weights",
     "free_bits",
@@ -74,9 +75,8 @@ class PHVAE(ImageRows, BaseDensity):
 
     A variational autoencoder with one encoder for each order of the polynomials of a row, and one
     decoder of them all. Each order of the latent has a prior that depends on the order below. The
-    model starts as a factor analysis, which the first order then carries: its log density is that
-    of the classical model, which training can only improve on the hold-out. By default a flow
-    bends the prior of the latent.
+    model starts as a factor analysis, which training can only improve on the hold-out. By default
+    a flow bends the prior of the latent.
 
     Log densities are importance-weighted estimates: with the same draws for every row, hence
     repeatable, on average slightly too low, and with a known Monte Carlo error.
@@ -91,6 +91,10 @@ class PHVAE(ImageRows, BaseDensity):
     basis : {'legendre', 'power'}, default='legendre'
         Polynomials that the encoders see, of columns clipped to three standard deviations, or of
         images scaled to [0, 1].
+    linear_path : {'all', 'first'}, default='all'
+        Orders that also see a linear map of the row itself. 'all' deals the factors of the start
+        to the orders, the strongest to the first; with 'first', higher orders see nothing but
+        their polynomials.
     divergence : {'hierarchical', 'log_ratio', 'kl'}, default='hierarchical'
         What training holds against the posterior. 'hierarchical' is the sum over orders of the
         Kullback-Leibler divergences from ``N(B_i z_(i-1), s_i^2 I)``; 'log_ratio' a polynomial of
@@ -207,7 +211,7 @@ class PHVAE(ImageRows, BaseDensity):
     -----
     A reconstruction of the method of Chen and Li from its description: no code was published, and
     the paper leaves the divergence, the matrix that mixes the orders' noise and all sizes open.
-    ``PHVAE(basis='power', prior_flow=None, decoder_scale='learned')`` is closest to it.
+    ``PHVAE(basis='power', linear_path='first', prior_flow=None)`` is closer to it.
 
     References
     ----------
@@ -245,6 +249,7 @@ class PHVAE(ImageRows, BaseDensity):
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "degree": [Interval(Integral, 1, None, closed="left")],
         "basis": [StrOptions({"legendre", "power"})],
+        "linear_path": [StrOptions({"all", "first"})],
         "divergence": [StrOptions({"hierarchical", "log_ratio", "kl"})],
         "divergence_weights": ["array-like", Interval(Real, 0, None, closed="left"), None],
         "kl_warmup": [Interval(Real, 0, 1, closed="both")],
@@ -277,6 +282,7 @@ class PHVAE(ImageRows, BaseDensity):
         *,
         degree=3,
         basis="legendre",
+        linear_path="all",
         divergence="hierarchical",
         divergence_weights=None,
         kl_warmup=0.1,
@@ -312,6 +318,7 @@ class PHVAE(ImageRows, BaseDensity):
         self.n_components = n_components
         self.degree = degree
         self.basis = basis
+        self.linear_path = linear_path
         self.divergence = divergence
         self.divergence_weights = divergence_weights
         self.kl_warmup = kl_warmup
@@ -654,20 +661,22 @@ class PHVAE(ImageRows, BaseDensity):
             divergence=config["divergence"],
             weights=config["divergence_weights"],
             free_bits=config["free_bits"],
+            linear_path=config["linear_path"],
             posterior_flow=_posterior_flow(config, n_context * degree, generator),
             prior_flow=_prior_flow(config, generator),
         )
 
     def _start(self, module, start):
         Z, weight, rng = start
-        factors = factor_start(Z, weight, self.n_components_, rng)
-        module.start(*(torch.from_numpy(array).float() for array in factors))
-        scores = np.zeros((len(Z), self.n_components_))
-        scores[:, : factors[0].shape[1]] = factor_scores(Z, *factors)
-        features = module.features(torch.from_numpy(Z)).numpy()
-        orders = [order.T for order in features[1:]]
-        for order, arrays in enumerate(order_starts(orders, scores, START_SIGNAL, rng), start=2):
-            module.start_order(order, *(torch.from_numpy(array).float() for array in arrays))
+        k, n_latent = self.n_components_, self._n_features_out
+        # More factors than a third of the columns leave the columns nothing of their own.
+        n_factors = min(n_latent, max(k, Z.shape[1] // 3)) if self.linear_path == "all" else k
+        factors = factor_start(Z, weight, n_factors, rng)
+        module.start(*map(_tensor, factors))
+        orders = module.features(torch.from_numpy(Z)).numpy().swapaxes(1, 2)
+        scores = factor_scores(Z, *factors)
+        for first, *arrays in order_starts(orders, scores, k, START_SIGNAL, rng):
+            module.start_order(first, *map(_tensor, arrays))
 
     def _options(self, n, max_epochs, has_holdout, **changes):
         # What has been trained before is warm.
@@ -683,6 +692,10 @@ class PHVAE(ImageRows, BaseDensity):
 
     def _refuse_outside(self, Z):
         """Training rows have been checked as numbers already."""
+
+
+def _tensor(array):
+    return torch.from_numpy(array).float()
 
 
 def _likelihood(config):

@@ -35,9 +35,8 @@ class PolynomialVAE(nn.Module):
     The posterior of order i has mean and deviation from encoder i; the latent is ``z = m + A (s *
     e)`` with standard normal e and a unit lower triangular A whose blocks on the diagonal are
     identities. Where there is a posterior flow, z goes through it; where there is a prior flow, it
-    leads from z to the hierarchical prior. The first order's mean has a linear map of the row as
-    it is beside the encoder, as the decoder has of the latent: these start the model as a factor
-    analysis.
+    leads from z to the hierarchical prior. Linear maps of the row beside the encoders, and of the
+    latent beside the decoder, start the model as a factor analysis.
 
     Parameters
     ----------
@@ -60,6 +59,8 @@ class PolynomialVAE(nn.Module):
         ``n_latent ** (1 - i) / i``.
     free_bits : float, default=0.0
         Nats of each order that training does not hold against the posterior.
+    linear_path : {'all', 'first'}, default='all'
+        Orders whose posterior mean has a linear map of the row, as it is, beside its polynomials.
     posterior_flow, prior_flow : Bijection, optional
         The former may take a context, which the encoders then give.
 
@@ -88,6 +89,7 @@ class PolynomialVAE(nn.Module):
         divergence: str = "hierarchical",
         weights: list[float] | None = None,
         free_bits: float = 0.0,
+        linear_path: str = "all",
         posterior_flow: Bijection | None = None,
         prior_flow: Bijection | None = None,
     ):
@@ -113,7 +115,9 @@ class PolynomialVAE(nn.Module):
         self.mixing = nn.Parameter(torch.zeros(n_latent, n_latent))
         block = torch.arange(n_latent) // prior.n_components
         self.register_buffer("below", (block[:, None] > block).float(), persistent=False)
-        self.encoder_map = GroupedLinear(d, prior.n_components, degree, zero=True)
+        n_linear = n_latent if linear_path == "all" else prior.n_components
+        self.encoder_map = Linear(d, n_linear, zero=True)
+        self.order_map = GroupedLinear(d, prior.n_components, degree, zero=True)
         self.decoder_map = Linear(n_latent, d, zero=True)
         self.log_deviation = nn.Parameter(torch.zeros(n_latent))
         self.noise = StandardNormal()
@@ -122,49 +126,49 @@ class PolynomialVAE(nn.Module):
 
     @torch.no_grad()
     def start(self, loadings: Tensor, mean: Tensor, deviation: Tensor) -> None:
-        """Take a factor analysis, whose posterior the first order then is.
+        """Take a factor analysis, whose posterior the first columns of the latent then have.
 
         Parameters
         ----------
         loadings : Tensor of shape (n_features, n_factors)
-            At most `n_components` factors, rotated so that their posterior is diagonal.
+            At most as many factors as have a linear path, rotated so that they are independent
+            given a row.
         mean, deviation : Tensor of shape (n_features,)
             Mean of the columns, and their deviation from what the factors say.
         """
         k = loadings.shape[1]
         weighted = (loadings / deviation[:, None].square()).t()
         precision = 1 + (weighted * loadings.t()).sum(1)
-        self.encoder_map.weight[0, :k] = weighted / precision[:, None]
-        self.encoder_map.bias[0, :k] = -self.encoder_map.weight[0, :k] @ mean
+        self.encoder_map.weight[:k] = weighted / precision[:, None]
+        self.encoder_map.bias[:k] = -self.encoder_map.weight[:k] @ mean
         self.log_deviation[:k] = _raw_log_deviation(-0.5 * precision.log())
         bias, factor = self.likelihood.start(mean, deviation)
         self.decoder_map.weight[:, :k] = factor * loadings
         self.decoder_map.bias.copy_(bias)
 
     @torch.no_grad()
-    def start_order(self, order: int, weight: Tensor, bias: Tensor, below: Tensor) -> None:
+    def start_order(self, first: int, weight: Tensor, bias: Tensor, below: Tensor) -> None:
         """Take a linear map of an order's polynomials as the start of its posterior mean.
 
         Parameters
         ----------
-        order : int
-            Which, from 2.
+        first : int
+            Column of the latent that the map begins at.
         weight : Tensor of shape (n_started, n_features)
-            At most `n_components` outputs, of variance `START_SIGNAL` over the rows.
+            Maps to columns of variance `START_SIGNAL`, all of one order.
         bias : Tensor of shape (n_started,)
             Added to the product.
         below : Tensor of shape (n_components, n_components)
-            Map from the order below to the expected mean, for a prior that is trained.
+            What the order below tells of the order's mean, for a prior that is trained.
         """
-        k, q = self.base.n_components, len(weight)
-        self.encoder_map.weight[order - 1, :q] = weight
-        self.encoder_map.bias[order - 1, :q] = bias
-        started = slice((order - 1) * k, (order - 1) * k + q)
-        self.log_deviation[started] = _raw_log_deviation(
-            torch.full((q,), 0.5 * math.log(1 - START_SIGNAL))
+        order, row = divmod(first, self.base.n_components)
+        self.order_map.weight[order, row : row + len(weight)] = weight
+        self.order_map.bias[order, row : row + len(weight)] = bias
+        self.log_deviation[first : first + len(weight)] = _raw_log_deviation(
+            torch.full_like(bias, 0.5 * math.log(1 - START_SIGNAL))
         )
         if isinstance(self.base.maps, nn.Parameter):
-            self.base.maps[order - 2] = below
+            self.base.maps[order - 1] = below
 
     def forward(self, x: Tensor) -> Tensor:
         """What training maximises, or, in evaluation, what judges it; shape (n,).
@@ -306,12 +310,14 @@ class PolynomialVAE(nn.Module):
         k = self.base.n_components
         features = self.features(x)
         out = self.encoder(features)
-        # Linear maps see the first order unclipped, so that far-off rows are far off.
-        linear = self.encoder_map(torch.cat((x.t()[None], features[1:])))
-        out = torch.cat((out[:, :k] + linear, out[:, k:]), 1)
+        out = torch.cat((out[:, :k] + self.order_map(features), out[:, k:]), 1)
         mean, raw, context = (
             part.permute(2, 0, 1).flatten(1) for part in out.split((k, k, out.shape[1] - 2 * k), 1)
         )
+        # The row is not clipped here, so that rows far off are far off in the latent too.
+        linear = self.encoder_map(x)
+        n_linear = linear.shape[1]
+        mean = torch.cat((mean[:, :n_linear] + linear, mean[:, n_linear:]), 1)
         log_deviation = _MAX_LOG_DEVIATION * torch.tanh(
             (self.log_deviation + raw) / _MAX_LOG_DEVIATION
         )

@@ -258,6 +258,7 @@ def test_zeros_and_ones():
     density = small(likelihood="bernoulli", max_epochs=5).fit(X)
     assert (density.score_samples(X) < 0).all()
     assert set(np.unique(density.sample(20, random_state=0))) == {0.0, 1.0}
+    assert density.bits_per_dim(X) == pytest.approx(-density.score(X) / (64 * np.log(2)))
     decoded = density.reconstruct(X)
     assert ((decoded > 0) & (decoded < 1)).all()
     # Probabilities of all rows of two columns sum to one.
@@ -308,6 +309,24 @@ def test_values_that_a_likelihood_does_not_have_are_named(likelihood, bad, metho
 def test_impossible_parameters_are_refused(parameters, message, X):
     with pytest.raises(ValueError, match=message):
         small(**parameters).fit(X)
+
+
+@pytest.mark.parametrize("n", [0, 2.5, "many"])
+def test_impossible_numbers_of_draws_are_refused_when_scoring(n, fitted, X):
+    density = clone(fitted)
+    density.__dict__.update(fitted.__dict__)
+    with pytest.raises(InvalidParameterError, match="n_importance_samples must be an int"):
+        density.set_params(n_importance_samples=n).score(X)
+
+
+@pytest.mark.filterwarnings("ignore::flowkit.exceptions.NoHoldOutWarning")
+def test_few_rows_do_not_start_as_a_spike():
+    X = correlated(40)
+    for n in (4, 8):
+        density = PHVAE(max_epochs=1, random_state=0).fit(X[:n])
+        # A normal density of each column on its own has this mean log density at best.
+        alone = -np.log(X.std(0)).sum() - 1.42 * X.shape[1]
+        assert density.score(X[n:]) > alone - 30
 
 
 def test_noise_on_discrete_values_is_refused():

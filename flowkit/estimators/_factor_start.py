@@ -51,19 +51,20 @@ def factor_start(
     variance = np.maximum(variance, _LEAST_VARIANCE * (variance.max() or 1.0))
     # Columns of their own scale, so that none counts more than others.
     rows = rows / np.sqrt(variance)
-    k = min(n_factors, d, max(1, n - 1))
+    # Few rows are explained by many factors, and say nothing of what is left.
+    k, least_own = min(n_factors, d, max(1, n // 4)), max(_LEAST_OWN_SHARE, 1 / n)
     _, singular, axes = randomized_svd(rows, k, random_state=rng)
     left = max(d - (singular**2).sum(), 0.0) / max(d - k, 1)
     own_share = max(left, 0.1 * d / (d + k))
     loadings = axes.T * np.sqrt(np.maximum(singular**2 - own_share, 1e-4))
-    own = np.clip(1 - (loadings**2).sum(1), _LEAST_OWN_SHARE, 1.0)
+    own = np.clip(1 - (loadings**2).sum(1), least_own, 1.0)
     for _ in range(_N_STEPS):
         weighted = loadings / own[:, None]
         inner = np.linalg.inv(np.eye(k) + loadings.T @ weighted)
         scores = rows @ (weighted @ inner)
         cross = rows.T @ scores
         loadings = np.linalg.solve(inner + scores.T @ scores, cross.T).T
-        own = np.clip(1 - (loadings * cross).sum(1), _LEAST_OWN_SHARE, 1.0)
+        own = np.clip(1 - (loadings * cross).sum(1), least_own, 1.0)
     deviation = np.sqrt(variance)
     values, rotation = np.linalg.eigh(loadings.T @ (loadings / own[:, None]))
     loadings = loadings @ rotation[:, values.argsort()[::-1]]

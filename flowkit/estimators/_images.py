@@ -21,7 +21,7 @@ class ImageRows:
     """Part of a density that has a parameter ``image_shape``: goes before `BaseDensity`."""
 
     def bits_per_dim(self, X, random_state=0):
-        """Mean bits per dimension of rows of whole numbers, with one draw of uniform noise each.
+        """Mean bits per dimension of rows of whole numbers, continuous ones with uniform noise.
 
         An upper bound on the bits that a lossless code based on the density would need per value.
 

@@ -79,7 +79,8 @@ class PHVAE(ImageRows, BaseDensity):
     a flow bends the prior of the latent.
 
     Log densities are importance-weighted estimates: with the same draws for every row, hence
-    repeatable, on average slightly too low, and with a known Monte Carlo error.
+    repeatable, on average too low, by less the more draws, and with an error that `score_samples`
+    tells. The unlikelier a row, the worse its posterior and its estimate.
 
     Parameters
     ----------
@@ -111,8 +112,9 @@ class PHVAE(ImageRows, BaseDensity):
     likelihood : {'auto', 'normal', 'student_t', 'discretized_logistic', 'bernoulli'}, \
             default='auto'
         Density of a row given its latent. 'discretized_logistic' is for the grey levels 0 to 255,
-        'bernoulli' for zeros and ones, whose log probabilities the scores are then. 'auto' is
-        'discretized_logistic' for images of dtype uint8, else 'normal'.
+        constant on cells of width one around them; 'bernoulli' is for zeros and ones, whose log
+        probabilities the scores are then. 'auto' is 'discretized_logistic' for images of dtype
+        uint8, else 'normal'.
     decoder_scale : {'predicted', 'learned'} or float, default='predicted'
         Scale of the likelihood around what is decoded: one for each row and column, said by the
         decoder; one for each column; or a number, in standard deviations of the columns, for
@@ -135,7 +137,8 @@ class PHVAE(ImageRows, BaseDensity):
         Height, width and, if any, number of channels of rows that are images, which may also be
         given as arrays of that shape: encoders and decoder are then convolutional.
     n_importance_samples : int, default=64
-        Draws of the latent by which a row is scored; may be set after `fit`.
+        Draws of the latent by which a row is scored; may be set after `fit`. Time grows with it:
+        take fewer to score many images, more to compare models by less than half a nat.
     max_epochs : int, default=200
         Largest number of passes over the training rows.
     batch_size : int or 'auto', default='auto'
@@ -370,8 +373,8 @@ class PHVAE(ImageRows, BaseDensity):
             stand beside it. For ``likelihood='bernoulli'`` the log probability.
         std : ndarray of shape (n_samples,)
             Only with `return_std`: standard error in nats, from the spread of the weights of
-            `n_importance_samples` draws. Where it is not small, the estimate is too low, more so
-            than it says: take more draws.
+            `n_importance_samples` draws. It cannot exceed one by much: where it comes near, one
+            draw rules, and the estimate is a lower bound whose distance is unknown.
         """
         check_is_fitted(self)
         log_weights = self._log_weights(self._validate_rows(X, reset=False), defensive=True)
@@ -410,6 +413,12 @@ class PHVAE(ImageRows, BaseDensity):
         return log_density - np.log(self.scale_).sum()
 
     def _fixed_noise(self):
+        # May have been set after the fit, which checked it then.
+        if not isinstance(self.n_importance_samples, Integral) or self.n_importance_samples < 1:
+            raise InvalidParameterError(
+                "n_importance_samples must be an int of at least 1, got "
+                f"{self.n_importance_samples!r}."
+            )
         return self.module_.fixed_noise(self.n_importance_samples, self._config["seed"])
 
     # ------------------------------------------------------------------ latents
@@ -496,6 +505,9 @@ class PHVAE(ImageRows, BaseDensity):
 
     def reconstruction_error(self, X):
         """Mean squared error of the reconstruction of each row.
+
+        To find rows that do not belong, `score_samples` is better: it also knows how unlikely the
+        latent is, and how far each column may stray.
 
         Parameters
         ----------
@@ -634,7 +646,7 @@ class PHVAE(ImageRows, BaseDensity):
         if not (np.isfinite(given) & (given >= 0)).all():
             raise InvalidParameterError(
                 f"divergence_weights must be a number, or one for each of the {self.degree} "
-                f"orders, none of them negative, got {self.divergence_weights!r}."
+                f"orders or moments, none of them negative, got {self.divergence_weights!r}."
             )
         return given.tolist()
 
@@ -685,7 +697,7 @@ class PHVAE(ImageRows, BaseDensity):
         return super()._options(n, max_epochs, has_holdout, **changes)
 
     def _continuous(self):
-        return self._config["likelihood"] != "discretized_logistic"
+        return self._config["likelihood"] not in _VALUES
 
     def _may_lie_outside(self):
         return False

@@ -338,7 +338,9 @@ class BaseDensity(
         """What shapes the module cannot change while its training goes on."""
         for name, value in self._shaped_by.items():
             now = getattr(self, name)
-            if now is not value and now != value:
+            arrays = isinstance(now, np.ndarray) or isinstance(value, np.ndarray)
+            same = np.array_equal(now, value) if arrays else now is value or now == value
+            if not same:
                 raise ChangedParameterError(
                     f"{name} was {value!r} when the module was built and is {now!r} now, but "
                     "training goes on from that module. Set it back, or fit anew with "

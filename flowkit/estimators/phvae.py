@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -88,7 +87,8 @@ class PHVAE(ImageRows, BaseDensity):
         Latent columns of each order; there are ``degree * n_components`` in all. None takes a
         third of the columns, between 2 and 8, or 16 for images.
     degree : int, default=3
-        Number of orders. With 1 and ``divergence='kl'``, the model is a plain VAE.
+        Number of orders. With 1, ``divergence='kl'`` and ``prior_flow=None``, the model is a plain
+        VAE.
     basis : {'legendre', 'power'}, default='legendre'
         Polynomials that the encoders see, of columns clipped to three standard deviations, or of
         images scaled to [0, 1].
@@ -100,15 +100,17 @@ class PHVAE(ImageRows, BaseDensity):
         What training holds against the posterior. 'hierarchical' is the sum over orders of the
         Kullback-Leibler divergences from ``N(B_i z_(i-1), s_i^2 I)``; 'log_ratio' a polynomial of
         degree `degree` of the moments of ``log q(z|x) - log p(z)``; 'kl' the divergence from a
-        standard normal prior.
+        standard normal prior, which the prior flow may bend.
     divergence_weights : float, array-like of shape (degree,) or None, default=None
-        Weights of the orders, or of the moments of 'log_ratio'; one number stands for all. None
+        Weights of the orders, or of the moments of 'log_ratio'; one number stands for all, and is
+        all there may be for orders where there is a flow. None
         is 1 for orders, the evidence lower bound, and ``n_latent ** (1 - i) / i`` for moment i.
     kl_warmup : float, default=0.1
-        Share of `max_epochs` over which the weight of the divergence rises from zero.
+        Share of `max_epochs` over which the weight of the divergence rises from zero; patience
+        begins when it is there.
     free_bits : float, default=0.0
-        Nats of divergence of each order that training does not hold against the posterior. Acts
-        on 'hierarchical' and 'kl'.
+        Nats of divergence of each order, with flows of all orders together, that training does not
+        hold against the posterior. 'log_ratio' has none.
     likelihood : {'auto', 'normal', 'student_t', 'discretized_logistic', 'bernoulli'}, \
             default='auto'
         Density of a row given its latent. 'discretized_logistic' is for the grey levels 0 to 255,
@@ -118,7 +120,7 @@ class PHVAE(ImageRows, BaseDensity):
     decoder_scale : {'predicted', 'learned'} or float, default='predicted'
         Scale of the likelihood around what is decoded: one for each row and column, said by the
         decoder; one for each column; or a number, in standard deviations of the columns, for
-        images in ranges of grey.
+        images in ranges of grey. 'bernoulli' has none.
     posterior_flow : {'planar', 'sylvester', 'iaf', 'coupling'} or None, default=None
         Flow that bends the posterior, steered by the encoders.
     prior_flow : {'coupling', 'autoregressive', 'fractal'} or None, default='coupling'
@@ -192,9 +194,11 @@ class PHVAE(ImageRows, BaseDensity):
         Width, in units of X, of the uniform noise of each column in training; 0 for none.
     history_ : dict of ndarray of shape (n_iter_ + 1,)
         ``epoch``, ``train_log_density`` (minus the loss), ``valid_log_density`` (bound of eight
-        draws), ``reconstruction_log_density`` (all mean nats, units of X), ``divergence_1``,
-        ``divergence_2`` and so on (nats: of each order, or moments of 'log_ratio'),
-        ``learning_rate``, ``seconds``. Entry 0 is the start.
+        draws, or minus the loss where divergences are weighted), ``reconstruction_log_density``
+        (all mean nats, units of X), ``divergence_1``, ``divergence_2`` and so on (nats: of each
+        order, or moments of 'log_ratio'; without sample weights), ``divergence_flow`` (with flows,
+        which make only the sum of all these a divergence), ``learning_rate``, ``seconds``. Entry
+        0 is the start.
     n_iter_ : int
         Number of epochs run.
     best_epoch_ : int
@@ -377,9 +381,8 @@ class PHVAE(ImageRows, BaseDensity):
             draw rules, and the estimate is a lower bound whose distance is unknown.
         """
         check_is_fitted(self)
-        log_weights = self._log_weights(self._validate_rows(X, reset=False), defensive=True)
-        log_density = self._in_units(_log_mean_exp(log_weights))
-        return (log_density, _error_of_log_mean_exp(log_weights)) if return_std else log_density
+        log_density, error = self._estimate(self._validate_rows(X, reset=False))
+        return (log_density, error) if return_std else log_density
 
     def elbo(self, X):
         """Evidence lower bound of each row, in nats and in the units of X.
@@ -397,29 +400,34 @@ class PHVAE(ImageRows, BaseDensity):
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        return self._in_units(self._log_weights(X, defensive=False).mean(1))
+        return self._in_units(self._map_noisily(self.module_.elbo, self._standardise(X)))
 
     def _log_density(self, X):
-        return self._in_units(_log_mean_exp(self._log_weights(X, defensive=True)))
+        return self._estimate(X)[0]
 
-    def _log_weights(self, X, defensive):
-        noise = self._fixed_noise()
-        function = functools.partial(self.module_.log_weights, noise=noise, defensive=defensive)
-        return self._map_rows(function, self._standardise(X))
+    def _estimate(self, X):
+        """Log density of rows, and its error."""
+        estimate = self._map_noisily(self.module_.estimate, self._standardise(X))
+        return self._in_units(estimate[:, 0]), estimate[:, 1]
+
+    def _map_noisily(self, function, Z):
+        """Apply a function of rows and draws to rows."""
+        noise = self.module_.fixed_noise(self._n_draws(), self._config["seed"])
+        return self._map_rows(functools.partial(function, noise=noise), Z)
+
+    def _n_draws(self):
+        # May have been set after the fit, which checked it then.
+        n = self.n_importance_samples
+        if not isinstance(n, Integral) or n < 1:
+            raise InvalidParameterError(
+                f"n_importance_samples must be an int of at least 1, got {n!r}."
+            )
+        return n
 
     def _in_units(self, log_density):
         # Rows so far away that their squares overflow have no density left, which is not a NaN.
         log_density = np.where(np.isnan(log_density), -np.inf, log_density)
         return log_density - np.log(self.scale_).sum()
-
-    def _fixed_noise(self):
-        # May have been set after the fit, which checked it then.
-        if not isinstance(self.n_importance_samples, Integral) or self.n_importance_samples < 1:
-            raise InvalidParameterError(
-                "n_importance_samples must be an int of at least 1, got "
-                f"{self.n_importance_samples!r}."
-            )
-        return self.module_.fixed_noise(self.n_importance_samples, self._config["seed"])
 
     # ------------------------------------------------------------------ latents
 
@@ -499,8 +507,11 @@ class PHVAE(ImageRows, BaseDensity):
                     f"orders must be taken from 1 to {self.degree_}, got {orders!r}."
                 )
             columns = np.repeat(np.isin(known, kept), self.n_components_)
-            draws = self._draw(_N_PRIOR_DRAWS, self._config["seed"], self.module_.prior.sample)
-            Z = np.where(columns, Z, draws.mean(0))
+            mean = 0.0
+            if self.module_.prior_flow is not None:
+                seed, draw = self._config["seed"], self.module_.prior.sample
+                mean = self._draw(_N_PRIOR_DRAWS, seed, draw).mean(0)
+            Z = np.where(columns, Z, mean)
         return self._decode(Z)
 
     def reconstruction_error(self, X):
@@ -567,8 +578,7 @@ class PHVAE(ImageRows, BaseDensity):
         return np.array(names, dtype=object)
 
     def _latents(self, X):
-        function = functools.partial(self.module_.encode, noise=self._fixed_noise())
-        return self._map_rows(function, self._standardise(X))
+        return self._map_noisily(self.module_.encode, self._standardise(X))
 
     @property
     def _n_features_out(self):
@@ -606,7 +616,13 @@ class PHVAE(ImageRows, BaseDensity):
             self.location_, self.scale_ = np.zeros(d), np.full(d, float(_VALUES[kind]))
             self.dequantization_ = np.zeros(d)
         elif self.image_shape is not None:
-            low, width = X.min(), np.ptp(X) or 1.0
+            low, width = X.min(), X.max() / 2 - X.min() / 2
+            if not np.isfinite(2 * width):
+                raise InvalidDataError(
+                    "the values of X are too far apart: their range overflows float64. Rescale "
+                    "the images."
+                )
+            width = 2 * width or 1.0
             self.location_, self.scale_ = np.full(d, low), np.full(d, width)
             self.dequantization_ = noise_widths(X, np.zeros(d, dtype=bool), self.dequantize)
             # Pixels that never change have the spacing of the others.
@@ -684,11 +700,11 @@ class PHVAE(ImageRows, BaseDensity):
         # More factors than a third of the columns leave the columns nothing of their own.
         n_factors = min(n_latent, max(k, Z.shape[1] // 3)) if self.linear_path == "all" else k
         factors = factor_start(Z, weight, n_factors, rng)
-        module.start(*map(_tensor, factors))
+        module.start(*(torch.from_numpy(array).to(module.mixing) for array in factors))
         orders = module.features(torch.from_numpy(Z)).numpy().swapaxes(1, 2)
         scores = factor_scores(Z, *factors)
         for first, *arrays in order_starts(orders, scores, k, START_SIGNAL, rng):
-            module.start_order(first, *map(_tensor, arrays))
+            module.start_order(first, *(torch.from_numpy(a).to(module.mixing) for a in arrays))
 
     def _options(self, n, max_epochs, has_holdout, **changes):
         # What has been trained before is warm.
@@ -704,10 +720,6 @@ class PHVAE(ImageRows, BaseDensity):
 
     def _refuse_outside(self, Z):
         """Training rows have been checked as numbers already."""
-
-
-def _tensor(array):
-    return torch.from_numpy(array).float()
 
 
 def _likelihood(config):
@@ -754,20 +766,3 @@ def _prior_flow(config, generator):
             step = family(d, reverse=bool(i % 2), **options)
         steps += [step, LULinear(d)]
     return Compose(steps)
-
-
-def _log_mean_exp(log_weights):
-    highest = log_weights.max(1)
-    with np.errstate(invalid="ignore"):
-        return highest + np.log(np.exp(log_weights - highest[:, None]).mean(1))
-
-
-def _error_of_log_mean_exp(log_weights):
-    """Standard error of the logarithm of the mean weight, to first order."""
-    n = log_weights.shape[1]
-    if n == 1:
-        return np.full(len(log_weights), np.inf)
-    with np.errstate(invalid="ignore"):
-        weights = np.exp(log_weights - log_weights.max(1, keepdims=True))
-    # Outside the support all weights are zero, without doubt.
-    return np.nan_to_num(weights.std(1, ddof=1) / weights.mean(1) / math.sqrt(n))

@@ -290,7 +290,7 @@ def active_units(codes, *, threshold=0.01):
         Posterior means of the rows, such as those that `PHVAE.transform` returns.
     threshold : float, default=0.01
         A latent is active if its variance over the rows is above this, in squared units of the
-        latent. 0.01 is meant for a prior of variance 1.
+        latent. 0.01 is meant for a prior of variance 1; one that a flow bends has another.
 
     Returns
     -------

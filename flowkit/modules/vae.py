@@ -53,12 +53,13 @@ class PolynomialVAE(nn.Module):
     divergence : {'hierarchical', 'log_ratio', 'kl'}, default='hierarchical'
         What training holds against the posterior: the Kullback-Leibler divergence of each order
         given the one below; a polynomial of the moments of ``log q(z) - log p(z)``; 'kl' is the
-        first one, meant for a prior that stays standard normal.
+        first one, meant for a prior that stays standard normal but for its flow.
     weights : sequence of float, optional
-        Weights of the orders or moments in training; ones by default, for 'log_ratio'
-        ``n_latent ** (1 - i) / i``.
+        Weights of the orders or moments in training; with flows the same for all orders. Ones by
+        default, for 'log_ratio' ``n_latent ** (1 - i) / i``.
     free_bits : float, default=0.0
-        Nats of each order that training does not hold against the posterior.
+        Nats of each order, with flows of all orders together, that training does not hold against
+        the posterior; not for 'log_ratio'.
     linear_path : {'all', 'first'}, default='all'
         Orders whose posterior mean has a linear map of the row, as it is, beside its polynomials.
     posterior_flow, prior_flow : Bijection, optional
@@ -70,7 +71,8 @@ class PolynomialVAE(nn.Module):
         Factor of the divergence in training, 1 once it is warm.
     monitored : dict of str to Tensor
         Means over the last training batch: ``reconstruction_log_density`` and ``divergence_1``
-        and so on, in nats.
+        and so on, in nats, with flows ``divergence_flow`` too: then only the sum of these is a
+        divergence.
 
     References
     ----------
@@ -97,6 +99,16 @@ class PolynomialVAE(nn.Module):
         if divergence not in ("hierarchical", "log_ratio", "kl"):
             raise InvalidParameterError(
                 f"divergence must be 'hierarchical', 'log_ratio' or 'kl', got {divergence!r}."
+            )
+        if linear_path not in ("all", "first"):
+            raise InvalidParameterError(
+                f"linear_path must be 'all' or 'first', got {linear_path!r}."
+            )
+        self.has_flow = posterior_flow is not None or prior_flow is not None
+        if self.has_flow and divergence != "log_ratio" and len(set(weights or [1.0])) > 1:
+            raise InvalidParameterError(
+                f"weights differ between orders, {weights}, but with a flow only the sum of their "
+                "divergences means anything: give one weight, or no posterior and prior flow."
             )
         d, n_latent = likelihood.n_features, prior.n_features
         self.features, self.encoder, self.decoder = features, encoder, decoder
@@ -190,14 +202,26 @@ class PolynomialVAE(nn.Module):
         """One draw of the reconstruction less the weighted divergences of each row, shape (n,)."""
         z, _, log_det = self._draw(posterior, noise)
         reconstruction = self.likelihood.log_prob(x, self.outputs(z))
-        terms, rest = self._divergences(posterior, z, noise, log_det)
+        terms = self._divergences(posterior, z, noise, log_det)
+        if not self.training:
+            return reconstruction - self._penalty(terms)
         self.monitored = {"reconstruction_log_density": reconstruction.detach().mean()}
-        for order, term in enumerate(terms.detach().mean(0), start=1):
-            self.monitored[f"divergence_{order}"] = term
-        if self.free_bits:
-            terms = torch.where(terms.detach().mean(0) > self.free_bits, terms, self.free_bits)
-        warmth = self.warmth if self.training else 1.0
-        return reconstruction - warmth * (terms @ terms.new_tensor(self.weights) + rest)
+        names = [*range(1, self.base.degree + 1), "flow"]
+        for name, term in zip(names, terms.detach().mean(0), strict=False):
+            self.monitored[f"divergence_{name}"] = term
+        return reconstruction - self.warmth * self._penalty(terms)
+
+    def _penalty(self, terms: Tensor) -> Tensor:
+        """Weighted sum of divergences, less what is free, shape (n,)."""
+        weights, bits = self.weights, self.free_bits
+        if self.divergence == "log_ratio":
+            return terms @ terms.new_tensor(weights)
+        if self.has_flow:
+            # Flows leave the scale of the latent open, so only the sum means anything.
+            terms, weights, bits = terms.sum(1, keepdim=True), weights[:1], bits * len(weights)
+        if bits:
+            terms = torch.where(terms.detach().mean(0) > bits, terms, bits)
+        return terms @ terms.new_tensor(weights)
 
     def log_prob(self, x: Tensor, noise: Tensor) -> Tensor:
         """Importance-weighted bound of the log density of each row, drawn from the posterior.
@@ -268,6 +292,29 @@ class PolynomialVAE(nn.Module):
             log_draw = torch.logsumexp(mixture + mixture.new_tensor(shares).log(), 1)
         log_joint = self.likelihood.log_prob(rows, self.outputs(z)) + log_prior
         return (log_joint - log_draw).view(len(x), -1)
+
+    def estimate(self, x: Tensor, noise: Tensor) -> Tensor:
+        """Log density of each row by defensive draws, and its standard error to first order.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows.
+        noise : Tensor of shape (n_samples, n_latent)
+            Standard normal draws, shared by all rows.
+
+        Returns
+        -------
+        Tensor of shape (n, 2)
+            Nats; the error of a single draw is infinite.
+        """
+        log_weights = self.log_weights(x, noise, defensive=True)
+        n = log_weights.shape[1]
+        log_density = torch.logsumexp(log_weights, 1) - math.log(n)
+        # Outside the support all weights are zero, without doubt.
+        share = torch.softmax(log_weights, 1).nan_to_num(1 / n)
+        error = share.std(1) * math.sqrt(n) if n > 1 else torch.full_like(log_density, math.inf)
+        return torch.stack((log_density, error), 1)
 
     def elbo(self, x: Tensor, noise: Tensor) -> Tensor:
         """Mean of the log weights: the evidence lower bound of each row, shape (n,)."""
@@ -351,22 +398,23 @@ class PolynomialVAE(nn.Module):
         z = torch.linalg.solve_triangular(self.base.whitening(), noise.t(), upper=False).t()
         return z if self.prior_flow is None else self.prior_flow.inverse(z)[0]
 
-    def _divergences(self, posterior, z, noise, log_det) -> tuple[Tensor, Tensor | float]:
-        """Terms that have weights, (n, degree), and what has none, (n,)."""
-        if self.posterior_flow is None and self.prior_flow is None:
+    def _divergences(self, posterior, z, noise, log_det) -> Tensor:
+        """Divergences of the orders, and of the flows if any, or moments of the log-ratio."""
+        if not self.has_flow:
             if self.divergence == "log_ratio":
-                return self.log_ratio_moments(posterior), 0.0
-            return self.divergence_by_order(posterior), 0.0
+                return self.log_ratio_moments(posterior)
+            return self.divergence_by_order(posterior)
         if self.prior_flow is not None:
             z, change = self.prior_flow(z)
             log_det = log_det + change
         by_column = _standard_normal(noise) - posterior.log_deviation
         by_order = by_column.unflatten(1, (self.base.degree, -1)).sum(2)
         log_ratio = by_order - self.base.log_prob_by_order(z)
+        terms = torch.cat((log_ratio, -log_det[:, None]), 1)
         if self.divergence != "log_ratio":
-            return log_ratio, -log_det
-        total = log_ratio.sum(1) - log_det
-        return torch.stack([total**i for i in range(1, self.base.degree + 1)], 1), 0.0
+            return terms
+        total = terms.sum(1)
+        return torch.stack([total**i for i in range(1, self.base.degree + 1)], 1)
 
     def divergence_by_order(self, posterior: Posterior) -> Tensor:
         """Kullback-Leibler divergence of each order given those below, without flows.

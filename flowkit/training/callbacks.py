@@ -80,12 +80,14 @@ class BestWeights(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         epoch = len(net.history)
+        # While the divergence of a variational module warms up, losses say little.
+        warm = getattr(net.module_, "warmth", 1.0) >= 1.0
         loss = net.history[-1].get("valid_loss" if self.has_holdout_ else "train_loss", math.nan)
         if loss < self.best_loss_ or not math.isfinite(self.best_loss_):
-            self.best_loss_ = loss
+            self.best_loss_ = loss if warm or self.has_holdout_ else math.inf
             self._keep(net, epoch)
         # skorch's own relative threshold never fires on the negative losses of densities.
-        if loss < self.mark_ - self.tol or not math.isfinite(self.mark_):
+        if loss < self.mark_ - self.tol or not (math.isfinite(self.mark_) and warm):
             self.mark_, self.mark_epoch_ = loss, epoch
         self.stop_ = self.patience is not None and epoch - self.mark_epoch_ >= self.patience
 

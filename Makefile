@@ -7,6 +7,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 
 RUN := .venv/bin/python
 INSTALLED := .venv/installed
+# Processes that share the tests.
+JOBS ?= 2
 INSTALLED_BENCH := .venv/installed-bench
 
 # Small tensors give threads too little to do: on few cores they only wait for each other.
@@ -21,13 +23,14 @@ help:
 	@echo "make bench  install the peers and run the benchmarks (long; FLOWKIT_DATA: folder of tables)"
 	@echo "make clean  remove .venv, caches and demo-output/"
 	@echo
-	@echo "Variables: PYTHON=$(PYTHON) (3.11 to 3.13), TORCH='$(TORCH)' (arguments of pip install)"
+	@echo "Variables: PYTHON=$(PYTHON) (3.11 to 3.13), TORCH='$(TORCH)' (arguments of pip install),"
+	@echo "JOBS=$(JOBS) (processes that share the tests)"
 
 demo: $(INSTALLED)
 	$(RUN) -m flowkit.demo --output demo-output
 
 test: $(INSTALLED)
-	SCIPY_ARRAY_API=1 $(RUN) -m pytest
+	SCIPY_ARRAY_API=1 $(RUN) -m pytest -n $(JOBS)
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .

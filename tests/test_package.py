@@ -37,7 +37,7 @@ FLOORS = {
     "datasets": {"exceptions"},
     "topics": {"exceptions"},
     "estimators": {"exceptions", "bijections", "priors", "modules", "nets", "topics", "training"},
-    "inspection": {"exceptions", "estimators"},
+    "inspection": {"exceptions", "bijections", "estimators"},
 }
 TORCH_ONLY = ("nets", "bijections", "priors", "modules")
 

@@ -88,7 +88,7 @@ def test_epoch_zero_is_factor_analysis(X):
     orders = PHVAE(3, degree=3, prior_flow=None, n_importance_samples=1024, **still).fit(X)
     few, error = orders.score_samples(X, return_std=True)
     assert (np.abs(few - scores) < 3 * error + 1e-6).mean() > 0.95
-    assert few.mean() == pytest.approx(scores.mean(), abs=0.1)
+    assert few.mean() == pytest.approx(scores.mean(), abs=0.2)
     assert (orders.transform(X).std(0) > 0.3).all()
 
 

@@ -492,6 +492,12 @@ def test_with_flows_the_scale_of_the_latent_does_not_matter(options):
     torch.testing.assert_close(*values)
 
 
+def test_state_holds_each_tensor_once():
+    module = vae(**flows())
+    state = module.state_dict()
+    assert len({value.data_ptr() for value in state.values()}) == len(state)
+
+
 # ---------------------------------------------------------------- images
 
 

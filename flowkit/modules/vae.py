@@ -113,7 +113,6 @@ class PolynomialVAE(nn.Module):
         d, n_latent = likelihood.n_features, prior.n_features
         self.features, self.encoder, self.decoder = features, encoder, decoder
         self.likelihood = likelihood
-        self.base, self.prior_flow = prior, prior_flow
         self.prior = prior if prior_flow is None else Flow(prior_flow, prior)
         self.posterior_flow = posterior_flow
         self.divergence, self.free_bits = divergence, free_bits
@@ -135,6 +134,16 @@ class PolynomialVAE(nn.Module):
         self.noise = StandardNormal()
         self.warmth = 1.0
         self.monitored: dict[str, Tensor] = {}
+
+    @property
+    def base(self) -> HierarchicalNormal:
+        """The hierarchical prior, behind the prior flow if there is one."""
+        return self.prior.prior if isinstance(self.prior, Flow) else self.prior
+
+    @property
+    def prior_flow(self) -> Bijection | None:
+        """The map from the latent to the hierarchical prior."""
+        return self.prior.bijection if isinstance(self.prior, Flow) else None
 
     @torch.no_grad()
     def start(self, loadings: Tensor, mean: Tensor, deviation: Tensor) -> None:

@@ -578,6 +578,8 @@ class PHVAE(ImageRows, BaseDensity):
         return np.array(names, dtype=object)
 
     def _latents(self, X):
+        if self.module_.posterior_flow is None:
+            return super()._latents(X)
         return self._map_noisily(self.module_.encode, self._standardise(X))
 
     @property

@@ -404,7 +404,7 @@ class PolynomialVAE(nn.Module):
 
     def _from_prior(self, noise: Tensor) -> Tensor:
         """Draws of the prior, made of standard normal noise."""
-        z = torch.linalg.solve_triangular(self.base.whitening(), noise.t(), upper=False).t()
+        z = self.base.from_noise(noise)
         return z if self.prior_flow is None else self.prior_flow.inverse(z)[0]
 
     def _divergences(self, posterior, z, noise, log_det) -> Tensor:

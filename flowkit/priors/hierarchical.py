@@ -68,12 +68,9 @@ class HierarchicalNormal(Prior):
         matrix = matrix + torch.cat([torch.zeros_like(matrix[:k]), *below])
         return matrix / self.log_scales().exp()[:, None]
 
-    def expected(self, z: Tensor, order: int) -> Tensor:
-        """Mean of order `order` (from 1) given the order before, shape (n, n_components)."""
-        k = self.n_components
-        if order == 1:
-            return torch.zeros_like(z[:, :k])
-        return z[:, (order - 2) * k : (order - 1) * k] @ self.maps[order - 2].t()
+    def from_noise(self, noise: Tensor) -> Tensor:
+        """Rows that standard normal noise stands for, shape (n, n_features)."""
+        return torch.linalg.solve_triangular(self.whitening(), noise.t(), upper=False).t()
 
     def log_prob_by_order(self, z: Tensor) -> Tensor:
         """Log density of each order given the one before.
@@ -95,9 +92,5 @@ class HierarchicalNormal(Prior):
         return self.log_prob_by_order(z).sum(1)
 
     def _sample(self, n: int, generator: torch.Generator | None) -> Tensor:
-        z = self.maps.new_empty(n, self.n_features).normal_(generator=generator)
-        z = z * self.log_scales().exp()
-        k = self.n_components
-        for order in range(2, self.degree + 1):
-            z[:, (order - 1) * k : order * k] += self.expected(z, order)
-        return z
+        noise = self.maps.new_empty(n, self.n_features).normal_(generator=generator)
+        return self.from_noise(noise)

@@ -17,6 +17,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from flowkit import FractalFlowDensity
 from flowkit import bijections as b
 from flowkit.bijections._tree import column_levels, image_levels
+from flowkit.estimators._log_det_tree import tree_nodes, tree_shares
 from flowkit.estimators._topic_starts import choose_topic_start
 from flowkit.estimators._word_groups import word_groups
 from flowkit.exceptions import (
@@ -370,6 +371,32 @@ def test_shares_of_the_estimator_sum_to_the_log_determinant_in_units_of_x(parame
     assert [f for f, k in zip(tree.features, tree.kinds, strict=True) if k == "leaf"] == [
         (name,) for name in X.columns
     ]
+
+
+def test_each_map_around_the_tree_has_its_share_where_it_acts():
+    class Doubled(b.Elementwise):
+        def _forward_by_column(self, x, context):
+            return 2 * x, torch.full_like(x, math.log(2.0))
+
+        def _inverse_by_column(self, z, context):
+            return z / 2, torch.full_like(z, -math.log(2.0))
+
+    class Mixed(b.Bijection):
+        def _forward(self, x, context):
+            return x + x.flip(1) / 2, x.new_full((len(x),), 4 * math.log(0.75))
+
+    fractal = perturbed(b.FractalCoupling(8, **NET))
+    x = rows_in("real", 20, 8)
+    stack = b.Compose([Doubled(8), Mixed(8), fractal, Doubled(8)])
+    nodes = tree_nodes(stack)
+    shares = tree_shares(stack, x, nodes)
+    torch.testing.assert_close(shares.sum(1), stack(x)[1])
+    assert (nodes[0].kind, nodes[0].columns) == ("mixing", tuple(range(8)))
+    torch.testing.assert_close(shares[:, 0], torch.full((20,), 4 * math.log(0.75)).double())
+    inner = fractal.log_det_tree(Mixed(8)(2 * x)[0])
+    kept = [i for i, node in enumerate(fractal.nodes) if node.kind == "leaf"]
+    leaves = shares[:, [nodes.index(fractal.nodes[i]) for i in kept]]
+    torch.testing.assert_close(leaves, inner[:, kept] + 2 * math.log(2.0))
 
 
 def test_far_off_rows_have_proportions_though_no_density(fitted, wine):

@@ -372,6 +372,17 @@ class TestTopics:
         for k, panel in enumerate(display.axes_):
             assert texts(panel.get_yticklabels()) == [w for w, _ in fractal.topics_[k]["words"]]
 
+    @pytest.mark.parametrize("n_words", [2, 9])
+    def test_as_many_words_as_asked_for(self, fractal, n_words, ax):
+        display = TopicDisplay.from_estimator(fractal, n_words=n_words, ax=ax)
+        assert display.topics == fractal.describe_topics(n_words)
+        for bars in display.bars_:
+            lengths = [bar.get_width() for bar in bars]
+            assert len(lengths) == n_words
+            assert lengths == sorted(lengths, reverse=True)
+        with pytest.raises(InvalidParameterError, match="n_words must be an int of at least 1"):
+            TopicDisplay.from_estimator(fractal, n_words=0, ax=ax)
+
     @pytest.mark.parametrize("n", [1, 8, 12])
     def test_labels_stay_within_their_panels(self, n, figures):
         words = [("mean of a column with quite a long name in (0.0028, 0.0049]", 0.02)] * 4

@@ -625,7 +625,8 @@ class BaseDensity(
             self._device = "cpu" if _problem_with(self._device) else self._device
             module = self._build(self._config, torch.Generator())
             module = module.to(device=self._torch_device(), dtype=torch.float64)
-            module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+            # Copies, as weights may lie in memory that must not be written to.
+            module.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
             self.module_ = module.eval()
 
 

@@ -12,7 +12,8 @@ from scipy.special import polygamma, psi
 from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.metrics import pairwise_distances_argmin
 
-from ..exceptions import InvalidParameterError, MissingDependencyError
+from .._optional import require
+from ..exceptions import InvalidParameterError
 from ._checks import refuse_small
 from ._kmeans import k_means
 from .documents import Documents
@@ -119,14 +120,7 @@ def _load_sklearn():
 
 
 def _load_gensim():
-    try:
-        # Not from gensim.models, which may be loaded still where gensim is hidden.
-        from gensim import models
-    except ImportError as error:
-        raise MissingDependencyError(
-            "backend='gensim' needs gensim, which cannot be imported. Install it with "
-            "pip install \"flowkit-density[gensim]\", or set backend='sklearn'."
-        ) from error
+    models = require("gensim.models", "backend='gensim'", "set backend='sklearn'")
     return lambda counts, n_topics, rng: _fit_gensim(models, counts, n_topics, rng)
 
 

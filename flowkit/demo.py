@@ -24,6 +24,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ._optional import require
 from .estimators import FlowDensity
 from .inspection import DensityDisplay, TrainingCurveDisplay
 
@@ -226,9 +227,8 @@ def _flow(block: list[Result]) -> Result:
 
 
 def _figure(width: float, height: float):
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = require("matplotlib.figure", "the demo")
+    return figure.Figure(figsize=(width, height), layout="constrained")
 
 
 def compare(task: Task) -> list[Result]:

@@ -13,6 +13,7 @@ __all__ = [
     "InvalidParameterError",
     "LostMassWarning",
     "MissingDependencyError",
+    "MixedColumnsError",
     "NoHoldOutWarning",
     "OutsideSupportError",
     "ShapeError",
@@ -59,6 +60,10 @@ class MissingDependencyError(FlowkitError, ImportError):
 
 class ShapeError(FlowkitError, ValueError):
     """A tensor has another shape than the module expects."""
+
+
+class MixedColumnsError(FlowkitError, TypeError):
+    """A bijection that mixes columns was asked for the slope of each."""
 
 
 class FitDivergedError(FlowkitError, ArithmeticError):

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError as SklearnInvalidParameterError
 
-from flowkit import FlowDensity
+from flowkit import (
+    DensityOutlierDetector,
+    DifferentiableFunctionTransformer,
+    FlowDensity,
+    TableDensity,
+    TransformedDensity,
+)
 from flowkit import bijections as b
 from flowkit import priors as p
 from flowkit.exceptions import (
@@ -20,7 +29,10 @@ from flowkit.exceptions import (
     InvalidParameterError,
     NoHoldOutWarning,
     OutsideSupportError,
+    UnknownNameError,
 )
+
+from .table import ESTIMATORS
 
 SMALL = {"n_transforms": 1, "hidden_units": 8, "max_epochs": 2, "random_state": 0}
 
@@ -162,9 +174,40 @@ def test_impossible_weights(X, weight, message):
 def test_impossible_parameters_are_named_at_fit(X, parameters):
     (name,) = parameters
     density = small(**parameters)
-    with pytest.raises(SklearnInvalidParameterError, match=f"The '{name}' parameter"):
+    with pytest.raises(SklearnInvalidParameterError, match=f"The '{name}' parameter") as raised:
         density.fit(X)
+    assert isinstance(raised.value, InvalidParameterError)
     assert not hasattr(density, "module_")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(build(max_epochs=-1) for build in ESTIMATORS.values()),
+        DensityOutlierDetector(contamination=2.0),
+        TableDensity(n_draws="many"),
+        TransformedDensity(StandardScaler(), "density"),
+        DifferentiableFunctionTransformer(3, None, None),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_every_error_of_parameters_is_of_flowkit(X, estimator):
+    with pytest.raises(InvalidParameterError, match=r"The '\w+' parameter of") as raised:
+        estimator.fit(X)
+    # What scikit-learn raises itself is all of these.
+    assert isinstance(raised.value, ValueError)
+    assert isinstance(raised.value, TypeError)
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert str(again) == str(raised.value)
+    for name in ("no_such_name", "nothing__of_that_kind"):
+        with pytest.raises(UnknownNameError, match=f"'{name.split('__')[0]}' for estimator"):
+            estimator.set_params(**{name: 1})
+
+
+def test_unknown_parameters_of_a_nested_density_are_told_by_it():
+    detector = DensityOutlierDetector(FlowDensity())
+    with pytest.raises(UnknownNameError, match=r"FlowDensity\. Did you mean 'max_epochs'"):
+        detector.set_params(density__max_epoch=3)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from flowkit import bijections as b
-from flowkit.exceptions import InvalidParameterError, ShapeError
+from flowkit.exceptions import InvalidParameterError, MixedColumnsError, ShapeError
 
 from .table import BIJECTIONS, NET, context_for, perturbed, rows_in
 
 WIDTHS = (1, 2, 5)
 every_bijection = pytest.mark.parametrize("case", BIJECTIONS, ids=str)
+elementwise = [case for case in BIJECTIONS if case.build(2).is_elementwise]
+every_elementwise = pytest.mark.parametrize("case", elementwise, ids=str)
 every_width = pytest.mark.parametrize("d", WIDTHS)
 
 
@@ -46,6 +48,68 @@ def test_inverse_undoes_forward_and_negates_the_log_det(case, d):
     back, back_log_det = bijection.inverse(z, context)
     torch.testing.assert_close(back, x, rtol=1e-8, atol=1e-8)
     torch.testing.assert_close(back_log_det, -log_det, rtol=1e-7, atol=1e-7)
+
+
+@every_elementwise
+@every_width
+def test_slopes_by_column_are_the_diagonal_of_the_autograd_jacobian(case, d):
+    bijection = perturbed(case.build(d))
+    x = rows_in(case.domain, 6, d)
+    context = context_for(case.n_context, 6)
+    z, log_slope = bijection.forward_by_column(x, context)
+    back, back_log_slope = bijection.inverse_by_column(z, context)
+    torch.testing.assert_close(back, x, rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(back_log_slope, -log_slope, rtol=1e-7, atol=1e-7)
+    assert torch.equal(z, bijection(x, context)[0])
+    torch.testing.assert_close(log_slope.sum(1), bijection(x, context)[1])
+    jacobian = torch.autograd.functional.jacobian(lambda x: bijection(x, context)[0].sum(0), x)
+    jacobian = jacobian.transpose(0, 1)
+    slope = jacobian.diagonal(dim1=1, dim2=2)
+    torch.testing.assert_close(log_slope, slope.abs().log(), rtol=0, atol=1e-9)
+    assert torch.equal(jacobian, torch.diag_embed(slope))
+
+
+def test_the_elementwise_cases_are_the_classes_of_their_file():
+    public = {getattr(b, name) for name in b.__all__}
+    mine = {cls for cls in public if cls.__module__ == b.ActNorm.__module__}
+    assert mine == {cls for cls in public if issubclass(cls, b.Elementwise)} - {b.Elementwise}
+    assert mine <= {type(case.build(2)) for case in elementwise}
+
+
+@every_bijection
+def test_what_mixes_columns_refuses_slopes_by_column(case):
+    bijection = case.build(3)
+    columns = torch.autograd.functional.jacobian(
+        lambda row: perturbed(bijection)(row[None], context_for(case.n_context, 1))[0][0],
+        rows_in(case.domain, 1, 3)[0],
+    )
+    assert bijection.is_elementwise == torch.equal(columns, torch.diag(columns.diagonal()))
+    for direction in (bijection.forward_by_column, bijection.inverse_by_column):
+        with pytest.raises(ShapeError, match=r"\(n, 3\), got \(5, 4\)"):
+            direction(torch.zeros(5, 4), context_for(case.n_context, 5))
+        if not bijection.is_elementwise:
+            with pytest.raises(MixedColumnsError, match="mixes columns"):
+                direction(torch.zeros(5, 3), context_for(case.n_context, 5))
+
+
+def test_inverses_and_compositions_of_elementwise_maps_are_elementwise():
+    affine = b.ElementwiseAffine(2)
+    nested = b.Compose([b.Inverse(b.Compose([affine, b.Tanh(2)])), b.Exp(2)])
+    assert nested.is_elementwise
+    x = torch.tensor([[0.1, -0.4]])
+    z, log_slope = nested.forward_by_column(x)
+    torch.testing.assert_close(log_slope, x.atanh() - torch.log1p(-x.square()))
+    torch.testing.assert_close(nested.inverse_by_column(z)[1], -log_slope)
+    for mixing in (b.Inverse(b.LULinear(2)), b.Compose([affine, b.Permutation(2)])):
+        assert not mixing.is_elementwise
+
+
+def test_a_child_with_a_map_of_its_own_does_not_inherit_slopes():
+    class Twice(b.Exp):
+        def _forward(self, x, context):
+            return 2 * x.exp(), (x + math.log(2.0)).sum(1)
+
+    assert not Twice(2).is_elementwise
 
 
 @every_bijection
@@ -194,6 +258,7 @@ def test_actnorm_survives_a_constant_column():
 def test_outside_the_domain_the_log_det_is_minus_infinity(bijection, outside):
     x = torch.tensor([[0.5, outside], [0.5, 0.5]], requires_grad=True)
     z, log_det = bijection(x)
+    assert bijection.forward_by_column(x)[1].isinf().tolist() == [[False, True], [False, False]]
     assert log_det[0] == -math.inf
     assert torch.isfinite(log_det[1])
     assert torch.isfinite(z).all()

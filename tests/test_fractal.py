@@ -17,6 +17,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from flowkit import FractalFlowDensity
 from flowkit import bijections as b
 from flowkit.bijections._tree import column_levels, image_levels
+from flowkit.estimators._log_det_tree import tree_nodes, tree_shares
 from flowkit.estimators._topic_starts import choose_topic_start
 from flowkit.estimators._word_groups import word_groups
 from flowkit.exceptions import (
@@ -372,6 +373,32 @@ def test_shares_of_the_estimator_sum_to_the_log_determinant_in_units_of_x(parame
     ]
 
 
+def test_each_map_around_the_tree_has_its_share_where_it_acts():
+    class Doubled(b.Elementwise):
+        def _forward_by_column(self, x, context):
+            return 2 * x, torch.full_like(x, math.log(2.0))
+
+        def _inverse_by_column(self, z, context):
+            return z / 2, torch.full_like(z, -math.log(2.0))
+
+    class Mixed(b.Bijection):
+        def _forward(self, x, context):
+            return x + x.flip(1) / 2, x.new_full((len(x),), 4 * math.log(0.75))
+
+    fractal = perturbed(b.FractalCoupling(8, **NET))
+    x = rows_in("real", 20, 8)
+    stack = b.Compose([Doubled(8), Mixed(8), fractal, Doubled(8)])
+    nodes = tree_nodes(stack)
+    shares = tree_shares(stack, x, nodes)
+    torch.testing.assert_close(shares.sum(1), stack(x)[1])
+    assert (nodes[0].kind, nodes[0].columns) == ("mixing", tuple(range(8)))
+    torch.testing.assert_close(shares[:, 0], torch.full((20,), 4 * math.log(0.75)).double())
+    inner = fractal.log_det_tree(Mixed(8)(2 * x)[0])
+    kept = [i for i, node in enumerate(fractal.nodes) if node.kind == "leaf"]
+    leaves = shares[:, [nodes.index(fractal.nodes[i]) for i in kept]]
+    torch.testing.assert_close(leaves, inner[:, kept] + 2 * math.log(2.0))
+
+
 def test_far_off_rows_have_proportions_though_no_density(fitted, wine):
     far = pd.DataFrame(np.full((1, 13), 1e200), columns=wine[0].columns)
     assert fitted.score_samples(far) == -np.inf
@@ -471,10 +498,62 @@ def test_missing_gensim_says_what_to_install(wine, monkeypatch):
     assert not hasattr(density, "_documents")
 
 
-def test_counts_are_documents_dense_and_sparse():
+def test_words_of_topics_fall_and_are_as_many_as_asked_for(fitted, wine):
+    for n_words in (1, 5, 12, 1000):
+        topics = fitted.describe_topics(n_words)
+        for topic, shown in zip(topics, fitted.topics_, strict=True):
+            assert {**topic, "words": shown["words"]} == shown
+            assert len(topic["words"]) == min(n_words, 65)
+            probabilities = [probability for _, probability in topic["words"]]
+            assert probabilities == sorted(probabilities, reverse=True)
+        if n_words == 5:
+            assert topics == fitted.topics_
+    assert sum(p for _, p in topics[0]["words"]) == pytest.approx(1)
+    reloaded = pickle.loads(pickle.dumps(fitted))
+    assert reloaded.describe_topics(8) == fitted.describe_topics(8)
+    with pytest.raises(InvalidParameterError, match="n_words=0"):
+        fitted.describe_topics(0)
+
+
+def count_rows(n=120):
     rng = np.random.default_rng(0)
     words = rng.dirichlet(np.full(12, 0.2), size=2)
-    X = np.stack([rng.multinomial(40, words[i % 2]) for i in range(120)]).astype(float)
+    return np.stack([rng.multinomial(40, words[i % 2]) for i in range(n)]).astype(float)
+
+
+def is_count(X):
+    return (X >= 0).all() and (np.rint(X) == X).all() and not np.signbit(X).any()
+
+
+@pytest.mark.parametrize("prior", ["topic", "gaussian_mixture", "normal"])
+def test_draws_of_counts_are_counts(prior):
+    X = count_rows()
+    density = FractalFlowDensity(2, documents="counts", prior=prior, **SMALL).fit(X)
+    # What was fitted counts, whatever becomes of the parameter.
+    density = pickle.loads(pickle.dumps(density)).set_params(documents="auto")
+    drawn = density.sample(500, 0)
+    assert is_count(drawn)
+    # The density without its last step: draws lie in the cells of their counts.
+    latent = density._draw(500, 0, density.module_.prior.sample)
+    continuous = density.inverse_transform(latent)
+    assert (np.abs(drawn - continuous)[continuous > 0] <= 0.5).all()
+    np.testing.assert_allclose(density.transform(continuous), latent, atol=1e-6)
+    path = density.interpolate(X[:5], X[5:10])
+    assert is_count(path)
+    np.testing.assert_array_equal(path[[0, -1]], [X[:5], X[5:10]])
+    if prior != "normal":
+        assert is_count(density.sample(20, 0, topics=0))
+        assert is_count(density.swap_topics(X[:5], X[5:10]))
+
+
+def test_rows_that_are_no_counts_are_drawn_as_they_are():
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    density = FractalFlowDensity(2, documents="counts", prior="normal", **SMALL).fit(rows)
+    assert (density.sample(50, 0) != np.rint(density.sample(50, 0))).all()
+
+
+def test_counts_are_documents_dense_and_sparse():
+    X = count_rows()
     density = FractalFlowDensity(2, documents="counts", n_word_groups=12, **SMALL)
     dense = density.fit(X).score_samples(X)
     from_sparse = density.fit(sparse.csr_matrix(X)).score_samples(sparse.csr_matrix(X))
@@ -666,6 +745,11 @@ def test_images_survive_pickling_and_sampling(digits, fitted_images):
     np.testing.assert_array_equal(copied.score_samples(images), fitted_images.score_samples(images))
     samples = fitted_images.sample(20, 0, topics=3)
     assert samples.shape == (20, 64)
+    changed = fitted_images.swap_topics(images, images[::-1])
+    path = fitted_images.interpolate(images, images[::-1], 3)
+    np.testing.assert_array_equal(path[0], images.reshape(50, 64))
+    for rows in (samples, changed, path):
+        np.testing.assert_array_equal(rows, rows.astype(np.uint8))
     assert np.isfinite(fitted_images.score_samples(samples)).all()
     tree = fitted_images.log_det_tree(images)
     assert tree.shares.shape == (50, 1 + 1 + 2 + 4 + 8 + 16 + 32 + 64)

@@ -22,7 +22,9 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from flowkit import (
     PHVAE,
+    CalibrationDisplay,
     DensityDisplay,
+    ExplanationDisplay,
     FlowDensity,
     FractalFlowDensity,
     LatentPyramidDisplay,
@@ -30,11 +32,12 @@ from flowkit import (
     ReceptiveFieldDisplay,
     ReconstructionDisplay,
     RGFlowDensity,
+    ScoreHistogramDisplay,
     StyleMixDisplay,
     TopicDisplay,
     TrainingCurveDisplay,
 )
-from flowkit.exceptions import InvalidDataError, InvalidParameterError
+from flowkit.exceptions import InvalidDataError, InvalidParameterError, MissingDependencyError
 
 
 @pytest.fixture
@@ -371,6 +374,17 @@ class TestTopics:
         display = TopicDisplay.from_estimator(fractal)
         for k, panel in enumerate(display.axes_):
             assert texts(panel.get_yticklabels()) == [w for w, _ in fractal.topics_[k]["words"]]
+
+    @pytest.mark.parametrize("n_words", [2, 9])
+    def test_as_many_words_as_asked_for(self, fractal, n_words, ax):
+        display = TopicDisplay.from_estimator(fractal, n_words=n_words, ax=ax)
+        assert display.topics == fractal.describe_topics(n_words)
+        for bars in display.bars_:
+            lengths = [bar.get_width() for bar in bars]
+            assert len(lengths) == n_words
+            assert lengths == sorted(lengths, reverse=True)
+        with pytest.raises(InvalidParameterError, match="n_words must be an int of at least 1"):
+            TopicDisplay.from_estimator(fractal, n_words=0, ax=ax)
 
     @pytest.mark.parametrize("n", [1, 8, 12])
     def test_labels_stay_within_their_panels(self, n, figures):
@@ -943,6 +957,8 @@ class TestReconstruction:
 
 
 class TestMatplotlib:
+    COMMAND = r'pip install "flowkit-density\[plot\]"'
+
     def test_new_figure_is_made_without_axes(self, flow, monkeypatch):
         import matplotlib.pyplot as plt
 
@@ -955,7 +971,7 @@ class TestMatplotlib:
     def test_missing_matplotlib_is_named(self, display, flow, moons, monkeypatch):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         rows = [moons] if display is DensityDisplay else []
-        with pytest.raises(ImportError, match=r"pip install 'flowkit-density\[plot\]'"):
+        with pytest.raises(MissingDependencyError, match=self.COMMAND):
             display.from_estimator(flow, *rows)
 
     @pytest.mark.parametrize("display", [TopicDisplay, LogDetTreeDisplay])
@@ -964,7 +980,7 @@ class TestMatplotlib:
         flow, rows = {"table": ("fractal", "wine"), "image": ("images", "digits")}[kind]
         flow, rows = request.getfixturevalue(flow), request.getfixturevalue(rows)
         monkeypatch.setitem(sys.modules, "matplotlib", None)
-        with pytest.raises(ImportError, match=r"pip install 'flowkit-density\[plot\]'"):
+        with pytest.raises(MissingDependencyError, match=self.COMMAND):
             display.from_estimator(flow, rows)
 
     @pytest.mark.parametrize("kind", ["images", "chains"])
@@ -977,13 +993,26 @@ class TestMatplotlib:
             lambda: LatentPyramidDisplay.from_estimator(flow, rows),
             lambda: StyleMixDisplay.from_estimator(flow, rows[:1], rows[:1], 1),
         ):
-            with pytest.raises(ImportError, match=r"pip install 'flowkit-density\[plot\]'"):
+            with pytest.raises(
+                MissingDependencyError, match=r'pip install "flowkit-density\[plot\]"'
+            ):
                 draw()
 
     def test_display_of_orders_names_it_too(self, orders, digits, monkeypatch):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
-        with pytest.raises(ImportError, match=r"pip install 'flowkit-density\[plot\]'"):
+        with pytest.raises(MissingDependencyError, match=self.COMMAND):
             ReconstructionDisplay.from_estimator(orders, digits[:1])
+
+    def test_plots_by_hand_name_it_too(self, monkeypatch):
+        displays = [
+            CalibrationDisplay(p_values=np.linspace(0.1, 1, 10)),
+            ExplanationDisplay(effects=np.ones((1, 2)), names=["a", "b"]),
+            ScoreHistogramDisplay(scores={"all": np.arange(4.0)}),
+        ]
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        for display in displays:
+            with pytest.raises(MissingDependencyError, match=f"{type(display).__name__}.plot"):
+                display.plot()
 
     def test_optional_packages_are_not_imported(self):
         code = (

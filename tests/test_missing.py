@@ -183,12 +183,27 @@ def topic_density(covariance="diag", **kw):
     return FlowDensity([b.ElementwiseAffine(3)], prior=prior, **{**SMALL, "max_epochs": 1, **kw})
 
 
+class ArcSinh(b.Elementwise):
+    """A map that the package does not know."""
+
+    def _forward_by_column(self, x, context):
+        return torch.asinh(x), -0.5 * torch.log1p(x.square())
+
+    def _inverse_by_column(self, z, context):
+        return torch.sinh(z), z.cosh().log()
+
+
 CLOSED = {
     "gaussian_mixture": gaussian_mixture_density,
     "topic": topic_density,
     "topic_full": lambda **kw: topic_density("full", **kw),
     "laplace": lambda **kw: FlowDensity(
         [b.ElementwiseSpline(3)], prior="laplace", **{**SMALL, "max_epochs": 1, **kw}
+    ),
+    "new_elementwise": lambda **kw: FlowDensity(
+        [b.Inverse(ArcSinh(3)), b.Compose([b.ActNorm(3), ArcSinh(3)])],
+        prior="laplace",
+        **{**SMALL, "max_epochs": 1, **kw},
     ),
 }
 every_closed_form = pytest.mark.parametrize("build", CLOSED.values(), ids=CLOSED)

@@ -618,8 +618,20 @@ def test_draws_for_grey_levels_stay_grey_levels(images):
     hole[4:6, 4:6] = True
     filled = model.inpaint(images[:2], hole[..., 0], n_samples=3, n_steps=5, n_langevin_steps=5)
     assert filled.shape == (3, 2, 768)
-    assert filled.min() >= 0
-    assert filled.max() <= 255
+    rows, likeliest = images[:2].reshape(2, -1), model.inpaint(images[:2], hole, n_steps=1)
+    draws = model.sample(20, 0), model.sample(20, 0, temperature=3.0)
+    walked = model.walk(images[:2], 1, steps=(0, 9))
+    mixed = model.mix_styles(images[:2], images[2:4], 1)
+    for grey in (filled, likeliest, *draws, walked, mixed):
+        np.testing.assert_array_equal(grey, grey.astype(np.uint8))
+        assert not np.signbit(grey).any()
+    np.testing.assert_array_equal(walked[0], rows)
+    np.testing.assert_array_equal(model.mix_styles(images[:2], images[2:4], 0), rows)
+    # The way back from the latent is that of the density, of which grey levels are cells.
+    between = rows + 0.3
+    np.testing.assert_allclose(model.inverse_transform(model.transform(between)), between)
+    pyramid = model.latent_pyramid(between)
+    np.testing.assert_allclose(model.inverse_latent_pyramid(pyramid), between)
     np.testing.assert_array_equal(
         filled[:, :, ~hole.ravel()],
         np.broadcast_to(images[:2].reshape(2, -1)[:, ~hole.ravel()], (3, 2, 768 - 12)),

@@ -383,12 +383,23 @@ def test_heaviest_words_by_probability_and_by_lift():
     beta = np.array([[0.7, 0.3, 0.0], [0.7, 0.1, 0.2]])
     words = ["common", "rare", "own"]
     assert heaviest_words(beta, words, 1, lambda_=1.0) == [[("common", 0.7)], [("common", 0.7)]]
-    by_lift = heaviest_words(beta, words, 3, lambda_=0.0)
-    assert [word for word, _ in by_lift[0]] == ["rare", "common", "own"]
-    assert [word for word, _ in by_lift[1]] == ["own", "common", "rare"]
+    assert heaviest_words(beta, words, 1, lambda_=0.0) == [[("rare", 0.3)], [("own", 0.2)]]
+    by_lift = heaviest_words(beta, words, 2, lambda_=0.0)
+    assert by_lift == [[("common", 0.7), ("rare", 0.3)], [("common", 0.7), ("own", 0.2)]]
     # Where the first topic holds all rows, its words are those of everyone.
     alone = heaviest_words(beta, words, 9, lambda_=0.0, topic_weights=np.array([1.0, 0.0]))
     assert [word for word, _ in alone[0]] == ["common", "rare", "own"]
+    with pytest.raises(InvalidParameterError, match="n_words=0"):
+        heaviest_words(beta, words, 0)
+
+
+def test_probabilities_of_heaviest_words_fall():
+    beta = rng().dirichlet(np.full(30, 0.3), size=4)
+    told = heaviest_words(beta, [str(w) for w in range(30)], 8)
+    for k, words in enumerate(told):
+        probabilities = [p for _, p in words]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert all(beta[k, int(word)] == p for word, p in words)
 
 
 def test_kmeans_finds_blobs():

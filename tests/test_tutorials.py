@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from flowkit import FlowDensity
+
 from .table import perturbed, rows_in
 
 TUTORIALS = sorted((Path(__file__).parents[1] / "tutorials").glob("*.py"))
@@ -84,3 +86,7 @@ def test_bijection_of_the_contributing_guide_keeps_the_contract():
     torch.testing.assert_close(back_log_det, -log_det)
     jacobian = torch.autograd.functional.jacobian(lambda row: leaky(row[None])[0][0], x[0])
     torch.testing.assert_close(log_det[0], jacobian.slogdet()[1])
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    density = FlowDensity([leaky.float()], missing="marginalize", max_epochs=1).fit(rows)
+    rows[:, 1] = np.nan
+    assert (density.score_marginal(rows)[1] == 0).all()

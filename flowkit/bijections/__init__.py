@@ -1,6 +1,6 @@
 """Invertible maps with a known Jacobian determinant, each usable on its own as a torch module."""
 
-from ._base import Bijection, Compose, Inverse
+from ._base import Bijection, Compose, Elementwise, Inverse
 from .autoregressive import AffineAutoregressive, Autoregressive, SplineAutoregressive
 from .coupling import AffineCoupling, Coupling, SplineCoupling
 from .elementwise import (
@@ -28,6 +28,7 @@ __all__ = [
     "Bijection",
     "Compose",
     "Coupling",
+    "Elementwise",
     "ElementwiseAffine",
     "ElementwiseSpline",
     "Exp",

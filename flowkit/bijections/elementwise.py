@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from ..exceptions import ShapeError
 from ..nets import ResidualMLP
-from ._base import Bijection, Inverse
+from ._base import Elementwise, Inverse
 from ._univariate import Affine, RationalQuadraticSpline
 
 
-class _LearnedElementwise(Bijection):
+class _LearnedElementwise(Elementwise):
     """A univariate map per column, its parameters free or steered by the context."""
 
     def __init__(self, n_features, univariate, n_context, net_options):
@@ -29,13 +29,13 @@ class _LearnedElementwise(Bijection):
             parameters = parameters + self.net(context).t().reshape(*self.raw.shape, -1)
         return parameters
 
-    def _forward(self, x, context):
+    def _forward_by_column(self, x, context):
         z, log_slope = self.univariate.forward(x.t(), self._parameters_for(x, context))
-        return z.t(), log_slope.sum(0)
+        return z.t(), log_slope.t()
 
-    def _inverse(self, z, context):
+    def _inverse_by_column(self, z, context):
         x, log_slope = self.univariate.inverse(z.t(), self._parameters_for(z, context))
-        return x.t(), log_slope.sum(0)
+        return x.t(), log_slope.t()
 
 
 class ElementwiseAffine(_LearnedElementwise):
@@ -114,7 +114,7 @@ class ElementwiseSpline(_LearnedElementwise):
         self.raw.copy_(self.univariate.parameters_for(x.double(), z.double()))
 
 
-class ActNorm(Bijection):
+class ActNorm(Elementwise):
     """Scale and shift that start at the inverse deviation and mean of the first training batch.
 
     Parameters
@@ -152,38 +152,37 @@ class ActNorm(Bijection):
         self.shift.copy_(-x.mean(0) * self.log_scale.exp())
         self.started.fill_(True)
 
-    def _bounded(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        log_scale = self.log_scale.clamp(-self._MAX_LOG_SCALE, self._MAX_LOG_SCALE)
-        return log_scale, log_scale.sum().expand(x.shape[0])
+    def _bounded(self) -> Tensor:
+        return self.log_scale.clamp(-self._MAX_LOG_SCALE, self._MAX_LOG_SCALE)
 
-    def _forward(self, x, context):
+    def _forward_by_column(self, x, context):
         if self.training and not self.started:
             self.start(x)
-        log_scale, log_det = self._bounded(x)
-        return x * log_scale.exp() + self.shift, log_det
+        log_scale = self._bounded()
+        return x * log_scale.exp() + self.shift, log_scale.expand_as(x)
 
-    def _inverse(self, z, context):
-        log_scale, log_det = self._bounded(z)
-        return (z - self.shift) * torch.exp(-log_scale), -log_det
+    def _inverse_by_column(self, z, context):
+        log_scale = self._bounded()
+        return (z - self.shift) * torch.exp(-log_scale), -log_scale.expand_as(z)
 
 
-class Exp(Bijection):
+class Exp(Elementwise):
     """``z = exp(x)``, onto the positive numbers; `Log` is its inverse.
 
-    Where an input lies outside the domain, here and in the classes below, the log-determinant
-    is ``-inf``: the density there is zero.
+    Where an input lies outside the domain, here and in the classes below, its log-slope is
+    ``-inf``: the density there is zero.
     """
 
-    def _forward(self, x, context):
-        return x.exp(), x.sum(1)
+    def _forward_by_column(self, x, context):
+        return x.exp(), x
 
-    def _inverse(self, z, context):
+    def _inverse_by_column(self, z, context):
         inside, z = _inside(z, z > 0, 1.0)
         x = z.log()
-        return x, _masked_sum(-x, inside)
+        return x, _masked(-x, inside)
 
 
-class Sigmoid(Bijection):
+class Sigmoid(Elementwise):
     """``z = shift + 1 / (1 + exp(-x))``, onto (shift, 1 + shift); `Logit` is its inverse.
 
     Parameters
@@ -198,41 +197,41 @@ class Sigmoid(Bijection):
         super().__init__(n_features)
         self.shift = shift
 
-    def _forward(self, x, context):
-        return torch.sigmoid(x) + self.shift, (F.logsigmoid(x) + F.logsigmoid(-x)).sum(1)
+    def _forward_by_column(self, x, context):
+        return torch.sigmoid(x) + self.shift, F.logsigmoid(x) + F.logsigmoid(-x)
 
-    def _inverse(self, z, context):
+    def _inverse_by_column(self, z, context):
         z = z - self.shift
         inside, z = _inside(z, (z > 0) & (z < 1), 0.5)
         log_z, log_rest = z.log(), torch.log1p(-z)
-        return log_z - log_rest, _masked_sum(-log_z - log_rest, inside)
+        return log_z - log_rest, _masked(-log_z - log_rest, inside)
 
 
-class Softplus(Bijection):
+class Softplus(Elementwise):
     """``z = log(1 + exp(x))``, onto the positive numbers, linear for large values."""
 
-    def _forward(self, x, context):
+    def _forward_by_column(self, x, context):
         # F.softplus turns linear at a threshold, which its log-slope would not follow.
-        return torch.logaddexp(x, torch.zeros_like(x)), F.logsigmoid(x).sum(1)
+        return torch.logaddexp(x, torch.zeros_like(x)), F.logsigmoid(x)
 
-    def _inverse(self, z, context):
+    def _inverse_by_column(self, z, context):
         inside, z = _inside(z, z > 0, 1.0)
         rest = torch.log(-torch.expm1(-z))
-        return z + rest, _masked_sum(-rest, inside)
+        return z + rest, _masked(-rest, inside)
 
 
-class Tanh(Bijection):
+class Tanh(Elementwise):
     """``z = tanh(x)``, onto (-1, 1)."""
 
-    def _forward(self, x, context):
-        return torch.tanh(x), (2 * (math.log(2.0) - x - F.softplus(-2 * x))).sum(1)
+    def _forward_by_column(self, x, context):
+        return torch.tanh(x), 2 * (math.log(2.0) - x - F.softplus(-2 * x))
 
-    def _inverse(self, z, context):
+    def _inverse_by_column(self, z, context):
         inside, z = _inside(z, z.abs() < 1, 0.0)
-        return torch.atanh(z), _masked_sum(-torch.log1p(-z) - torch.log1p(z), inside)
+        return torch.atanh(z), _masked(-torch.log1p(-z) - torch.log1p(z), inside)
 
 
-class SinhArcsinh(Bijection):
+class SinhArcsinh(Elementwise):
     """``z = sinh((arcsinh(x) + skew) * tail)``, learnable skewness and tail weight of columns.
 
     Parameters
@@ -262,21 +261,21 @@ class SinhArcsinh(Bijection):
     @staticmethod
     def _log_slope(x: Tensor, inner: Tensor, tail: Tensor) -> Tensor:
         log_cosh = torch.logaddexp(inner, -inner) - math.log(2.0)
-        return (log_cosh + tail.log() - torch.log(torch.hypot(x, torch.ones_like(x)))).sum(1)
+        return log_cosh + tail.log() - torch.log(torch.hypot(x, torch.ones_like(x)))
 
-    def _forward(self, x, context):
+    def _forward_by_column(self, x, context):
         skew, tail = self._skew_and_tail()
         inner = (torch.asinh(x) + skew) * tail
         return torch.sinh(inner), self._log_slope(x, inner, tail)
 
-    def _inverse(self, z, context):
+    def _inverse_by_column(self, z, context):
         skew, tail = self._skew_and_tail()
         inner = torch.asinh(z)
         x = torch.sinh(inner / tail - skew)
         return x, -self._log_slope(x, inner, tail)
 
 
-class Log(Inverse):
+class Log(Inverse, Elementwise):
     """``z = log(x)`` of positive columns.
 
     Parameters
@@ -289,7 +288,7 @@ class Log(Inverse):
         super().__init__(Exp(n_features))
 
 
-class Logit(Inverse):
+class Logit(Inverse, Elementwise):
     """``z = log(x / (1 - x))`` of columns within (0, 1), or of an interval shifted by `shift`.
 
     Parameters
@@ -309,5 +308,5 @@ def _inside(value: Tensor, inside: Tensor, safe: float) -> tuple[Tensor, Tensor]
     return inside, torch.where(inside, value, torch.full_like(value, safe))
 
 
-def _masked_sum(log_slope: Tensor, inside: Tensor) -> Tensor:
-    return torch.where(inside, log_slope, torch.full_like(log_slope, -math.inf)).sum(1)
+def _masked(log_slope: Tensor, inside: Tensor) -> Tensor:
+    return torch.where(inside, log_slope, torch.full_like(log_slope, -math.inf))

@@ -7,7 +7,8 @@ import numbers
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
-from ..exceptions import InvalidParameterError, MissingDependencyError
+from .._optional import require
+from ..exceptions import InvalidParameterError
 
 _CELLS = 4
 _TILE = 8
@@ -157,14 +158,7 @@ def make_msds(kind: int = 1, n_samples: int = 1000, *, random_state=None) -> Bun
 
 
 def _load_pillow():
-    try:
-        from PIL import Image, ImageDraw
-    except ImportError as error:
-        raise MissingDependencyError(
-            "make_msds needs Pillow, which cannot be imported. Install it with "
-            'pip install "flowkit-density[plot]".'
-        ) from error
-    return Image, ImageDraw
+    return tuple(require(f"PIL.{name}", "make_msds") for name in ("Image", "ImageDraw"))
 
 
 def _shared_colour(n: int, rng: np.random.RandomState):

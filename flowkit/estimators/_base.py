@@ -219,7 +219,11 @@ class BaseDensity(
 
     def _sample(self, n_samples, random_state, draw):
         """Rows of the latents that ``draw(n, generator)`` gives."""
-        return self._decode(self._draw(n_samples, random_state, draw))
+        return self._to_domain(self._decode(self._draw(n_samples, random_state, draw)))
+
+    def _to_domain(self, X):
+        """Rows of the kind that was fitted, where the density is that of a continuous stand-in."""
+        return X
 
     def _draw(self, n_samples, random_state, draw):
         """What ``draw(n, generator)`` gives."""
@@ -255,7 +259,8 @@ class BaseDensity(
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            Rows in the units of the training data, of the dtype of X.
+            Rows in the units of the training data, of the dtype of X; continuous ones, so that the
+            way back is exact, where draws are whole numbers.
         """
         check_is_fitted(self)
         # Latent columns are not the columns of X, so their names are not compared.
@@ -620,7 +625,8 @@ class BaseDensity(
             self._device = "cpu" if _problem_with(self._device) else self._device
             module = self._build(self._config, torch.Generator())
             module = module.to(device=self._torch_device(), dtype=torch.float64)
-            module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+            # Copies, as weights may lie in memory that must not be written to.
+            module.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
             self.module_ = module.eval()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .._optional import require
 from ..exceptions import (
     InvalidDataError,
     InvalidParameterError,
@@ -260,8 +261,7 @@ def _build_array(values, dtype, keeps_type):
 
 
 def _build_pandas(names, values, dtypes, keeps_type):
-    import pandas as pd
-
+    pd = require("pandas", "a density fitted to a pandas table")
     columns = [
         pd.Series(column, dtype=dtype) if keeps else pd.Series(column)
         for column, dtype, keeps in zip(values, dtypes, keeps_type, strict=True)
@@ -270,8 +270,7 @@ def _build_pandas(names, values, dtypes, keeps_type):
 
 
 def _build_polars(names, values, dtypes, keeps_type):
-    import polars as pl
-
+    pl = require("polars", "a density fitted to a polars table")
     return pl.DataFrame(
         [
             pl.Series(name, column.tolist(), dtype=dtype if keeps else pl.Float64)

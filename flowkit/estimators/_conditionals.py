@@ -13,20 +13,6 @@ from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics import pairwise_distances_argmin
 from torch.quasirandom import SobolEngine
 
-from ..bijections import (
-    ActNorm,
-    Bijection,
-    Compose,
-    ElementwiseAffine,
-    ElementwiseSpline,
-    Exp,
-    Log,
-    Logit,
-    Sigmoid,
-    SinhArcsinh,
-    Softplus,
-    Tanh,
-)
 from ..modules import Flow
 from ..priors import GaussianMixture, LocationScale, Topic
 from ._starts import draw_rows
@@ -54,18 +40,6 @@ _NARROWEST_CLUSTER = 0.1
 _EDGE = 1e-12
 # Values of matrices that are worked on at once.
 _MAX_VALUES = 2**21
-_COLUMN_BY_COLUMN = (
-    ActNorm,
-    ElementwiseAffine,
-    ElementwiseSpline,
-    Exp,
-    Log,
-    Logit,
-    Sigmoid,
-    SinhArcsinh,
-    Softplus,
-    Tanh,
-)
 
 
 @dataclass(frozen=True)
@@ -455,7 +429,7 @@ def closed_form(module: torch.nn.Module, Z: np.ndarray, device: torch.device) ->
     ndarray of shape (n,) or None
         Nats; None where there is no closed form.
     """
-    if not isinstance(module, Flow) or not _by_column(module.bijection):
+    if not isinstance(module, Flow) or not module.bijection.is_elementwise:
         return None
     marginal = next((f for kind, f in _MARGINALS.items() if isinstance(module.prior, kind)), None)
     if marginal is None:
@@ -463,17 +437,10 @@ def closed_form(module: torch.nn.Module, Z: np.ndarray, device: torch.device) ->
     missing = np.isnan(Z)
     x = torch.from_numpy(np.where(missing, 0.0, Z)).to(device)
     with torch.no_grad():
-        # Each column depends on itself alone, so one direction gives all the slopes.
-        z, slope = torch.func.jvp(lambda x: module.bijection(x)[0], (x,), (torch.ones_like(x),))
-        log_slope = np.where(missing, 0.0, slope.abs().log().cpu().numpy()).sum(1)
+        z, log_slope = module.bijection.forward_by_column(x)
+        log_slope = np.where(missing, 0.0, log_slope.cpu().numpy()).sum(1)
         latent = np.where(missing, np.nan, z.cpu().numpy())
         return marginal(module.prior, latent) + log_slope
-
-
-def _by_column(bijection: Bijection) -> bool:
-    if isinstance(bijection, Compose):
-        return all(map(_by_column, bijection.bijections))
-    return isinstance(bijection, _COLUMN_BY_COLUMN)
 
 
 def _marginal_of_columns(prior: LocationScale, Z: np.ndarray) -> np.ndarray:

@@ -95,6 +95,9 @@ class ImageRows:
         self.scale_ = np.full(d, _GREY_SCALE)
         self.dequantization_ = np.ones(d) if self.dequantize == "auto" else np.zeros(d)
 
+    def _to_domain(self, X):
+        return whole(X, 0, 255) if self._grey else super()._to_domain(X)
+
     def _may_lie_outside(self):
         # Splines map all numbers, and the logit all grey levels: only later rows may be others.
         return self._grey and self._continues()
@@ -107,6 +110,12 @@ class ImageRows:
                 "noise=None, uint8 images get uniform noise of their spacing anyway, or give the "
                 "images as floats."
             )
+
+
+def whole(X: np.ndarray, lowest: float, highest: float) -> np.ndarray:
+    """The whole numbers within bounds whose cells values lie in."""
+    # Adding zero turns -0 into 0.
+    return np.rint(X).clip(lowest, highest) + 0.0
 
 
 def grey_levels(d: int) -> Compose:

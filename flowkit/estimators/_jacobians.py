@@ -22,6 +22,7 @@ from sklearn.utils import _safe_indexing
 
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ._columns import name_columns
+from ._parameters import SuggestingEstimator
 
 _SUPPORTED = (
     "StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, PowerTransformer, PCA that keeps "
@@ -52,7 +53,7 @@ _LOG_SLOPES = {
 }
 
 
-class DifferentiableFunctionTransformer(FunctionTransformer):
+class DifferentiableFunctionTransformer(SuggestingEstimator, FunctionTransformer):
     """A function of each value together with its inverse and its derivative.
 
     What `TransformedDensity` needs to know of a function that it does not know by itself. It knows

@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..bijections import Bijection, Compose, LULinear
+from ..bijections import Compose
 from ..bijections._tree import Node
 
 
 def tree_nodes(bijection: Compose) -> list[Node]:
-    """Nodes of the fractal maps, before them one for all linear maps, last one a column.
+    """Nodes of the fractal maps, before them one for all that mixes columns, last one a column.
 
     Parameters
     ----------
     bijection : Compose
-        Fractal maps of one tree, and maps that are linear or treat columns one by one.
+        Fractal maps of one tree, and other maps.
 
     Returns
     -------
@@ -52,20 +52,10 @@ def tree_shares(bijection: Compose, x: Tensor, nodes: list[Node]) -> Tensor:
             index = torch.tensor([place[node] for node in step.nodes], device=x.device)
             shares.index_add_(1, index, step.log_det_tree(x))
             x = step(x)[0]
-        elif isinstance(step, LULinear):
+        elif step.is_elementwise:
+            x, log_slope = step.forward_by_column(x)
+            shares[:, -bijection.n_features :] += log_slope
+        else:
             x, log_det = step(x)
             shares[:, 0] += log_det
-        else:
-            x, log_slope = _elementwise(step, x)
-            shares[:, -bijection.n_features :] += log_slope
     return shares
-
-
-def _elementwise(bijection: Bijection, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Result and log-slope of every column under a map that treats them one by one."""
-    with torch.inference_mode(False), torch.enable_grad():
-        x = x.clone().requires_grad_()
-        z, _ = bijection(x)
-        # A diagonal Jacobian: the derivative of the sum by a column is that of its own result.
-        (slope,) = torch.autograd.grad(z.sum(), x)
-    return z.detach(), slope.abs().log()

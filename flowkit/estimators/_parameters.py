@@ -6,9 +6,14 @@ import contextlib
 import difflib
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+from sklearn.utils import _param_validation
+from sklearn.utils._param_validation import StrOptions
 
-from ..exceptions import UnknownNameError
+from ..exceptions import InvalidParameterError, UnknownNameError
+
+
+class ConstraintError(InvalidParameterError, _param_validation.InvalidParameterError):
+    """A parameter is of another type or value than its constraints allow."""
 
 
 class SuggestingEstimator(BaseEstimator):
@@ -17,8 +22,8 @@ class SuggestingEstimator(BaseEstimator):
     def _validate_params(self):
         try:
             super()._validate_params()
-        except InvalidParameterError as error:
-            raise InvalidParameterError(str(error) + self._suggestion(str(error))) from None
+        except _param_validation.InvalidParameterError as error:
+            raise ConstraintError(str(error) + self._suggestion(str(error))) from None
 
     def _suggestion(self, message: str) -> str:
         """The nearest allowed name, where an unknown one was given."""
@@ -54,11 +59,14 @@ class SuggestingEstimator(BaseEstimator):
         """
         known = self.get_params(deep=True)
         for name in params:
-            near = difflib.get_close_matches(name, known, n=1)
-            if name not in known and "__" not in name and near:
+            # What follows the underscores is a matter of the estimator before them.
+            own = name.split("__", 1)[0]
+            near = difflib.get_close_matches(own, known, n=1)
+            if own not in known:
+                names = ", ".join(sorted(self.get_params(deep=False)))
                 raise UnknownNameError(
-                    f"Invalid parameter {name!r} for estimator {type(self).__name__}. "
-                    f"Did you mean {near[0]!r}?"
+                    f"Invalid parameter {own!r} for estimator {type(self).__name__}. "
+                    + (f"Did you mean {near[0]!r}?" if near else f"It has {names}.")
                 )
         return super().set_params(**params)
 

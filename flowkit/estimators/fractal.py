@@ -34,7 +34,7 @@ from ..topics import (
     topic_words,
 )
 from ._base import BaseDensity
-from ._images import ImageRows, grey_levels, started_grey_levels
+from ._images import ImageRows, grey_levels, started_grey_levels, whole
 from ._log_det_tree import tree_nodes, tree_shares
 from ._missing import IncompleteRows
 from ._starts import choose_start, draw_rows, marginal_spline
@@ -186,9 +186,10 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     topics_ : list of dict
         Per topic its ``weight`` (mean of `predict_proba` over the rows trained on, at most 5000),
         its ``alpha`` (concentration of the proportions: the smaller, the more a row keeps to one
-        topic; 0 where each row has only one, as with one word group), and its ``words``: the most
-        telling ones, best first, and their probability in the topic, in names and units of X.
-        After further calls of `fit` or `partial_fit` it describes the rows of the last call.
+        topic; 0 where each row has only one, as with one word group), and its ``words``: the five
+        most telling ones and their probability in the topic, most probable first, in names and
+        units of X; `describe_topics` tells more. After further calls of `fit` or `partial_fit` it
+        describes the rows of the last call.
     word_groups_ : list of list of int
         Columns of each word group.
     module_ : flowkit.modules.Flow
@@ -239,6 +240,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
 
     # The tree and its splines need columns of unit scale.
     standardize = True
+    _counts = False
 
     _parameter_constraints: dict = {
         **{k: v for k, v in BaseDensity._parameter_constraints.items() if k != "standardize"},
@@ -378,6 +380,31 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         """
         return self.predict_proba(X).argmax(1)
 
+    @available_if(_has_topics)
+    def describe_topics(self, n_words=_N_WORDS):
+        """`topics_` with more words, or fewer.
+
+        Parameters
+        ----------
+        n_words : int, default=5
+            Number of words of a topic.
+
+        Returns
+        -------
+        topics : list of dict
+            As `topics_`: ``words`` are those that tell most about the topic (frequent ones, and
+            more frequent than in other topics), most probable first.
+
+        Raises
+        ------
+        ValueError
+            If `n_words` is less than one.
+        """
+        check_is_fitted(self)
+        weights = [topic["weight"] for topic in self.topics_]
+        words = heaviest_words(*self._topic_words, n_words, topic_weights=weights)
+        return [{**topic, "words": told} for topic, told in zip(self.topics_, words, strict=True)]
+
     def sample(self, n_samples=1, random_state=None, *, topics=None):
         """Draw rows from the density, or from given topics.
 
@@ -394,8 +421,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            The rows, float64. Those of uint8 images are continuous and may lie a little beyond 0
-            and 255: round and clip them.
+            The rows, float64: counts with ``documents='counts'``, grey levels from 0 to 255 of
+            uint8 images.
 
         Raises
         ------
@@ -429,7 +456,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features)
-            Changed rows, float64.
+            Changed rows, float64; counts and grey levels as in `sample`.
         """
         pair = self._encode_pairs(X, donors)
         first, second = (torch.from_numpy(Z).to(self._torch_device()) for Z in pair)
@@ -437,7 +464,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         with torch.inference_mode():
             own, other = (prior.responsibilities(z).argmax(2) for z in (first, second))
             moved = prior.move(first, own, other)
-        return self._decode(moved.cpu().numpy())
+        return self._to_domain(self._decode(moved.cpu().numpy()))
 
     def interpolate(self, X, other, n_steps=5):
         """Rows on the straight line between pairs of rows in the latent.
@@ -454,7 +481,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Returns
         -------
         rows : ndarray of shape (n_steps, n_samples, n_features)
-            Float64; the first are X, the last `other`.
+            Float64; the first are X, the last `other`; counts and grey levels as in `sample`.
 
         Raises
         ------
@@ -464,9 +491,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         if not isinstance(n_steps, Integral) or n_steps < 2:
             raise InvalidDataError(f"n_steps must be an int of at least 2, got {n_steps!r}.")
         first, second = self._encode_pairs(X, other)
-        return np.stack(
-            [self._decode((1 - t) * first + t * second) for t in np.linspace(0, 1, n_steps)]
-        )
+        rows = [self._decode((1 - t) * first + t * second) for t in np.linspace(0, 1, n_steps)]
+        return self._to_domain(np.stack(rows))
 
     def log_det_tree(self, X):
         """Where in the tree the volume of each row changes.
@@ -516,6 +542,15 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         if hasattr(X, "toarray") and self.documents == "counts":
             X = X.toarray()
         return super()._validate_rows(X, reset, **options)
+
+    def _settle_columns(self, X, weight):
+        super()._settle_columns(X, weight)
+        # Without topics nobody has checked that they are counts.
+        whole_rows = (np.rint(X) == X) & (X >= 0)
+        self._counts = self.documents == "counts" and bool(whole_rows.all())
+
+    def _to_domain(self, X):
+        return whole(X, 0, np.inf) if self._counts else super()._to_domain(X)
 
     # ------------------------------------------------------------------ topics
 
@@ -587,8 +622,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         """Fill `topics_` from the rows trained on."""
         documents = self.__dict__.pop("_documents", None)
         if self.prior == "normal":
-            self.__dict__.pop("topics_", None)
-            self.__dict__.pop("word_groups_", None)
+            for name in ("topics_", "word_groups_", "_topic_words"):
+                self.__dict__.pop(name, None)
             return
         if documents is None:
             documents = self._documents_of(X[training], streams.start)
@@ -602,14 +637,15 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         beta = topic_words(
             shares, documents.take(slice(len(rows))), list(map(np.array, prior.groups))
         )
-        words = heaviest_words(beta, documents.words, _N_WORDS, topic_weights=topic_share)
         # A single topic for each row is the limit of small alpha.
         alpha = np.zeros(prior.n_topics) if prior.one_hot else prior.alpha.detach().cpu().numpy()
         self.word_groups_ = prior.groups
+        self._topic_words = (beta, documents.words)
         self.topics_ = [
-            {"weight": float(topic_share[k]), "alpha": float(alpha[k]), "words": words[k]}
+            {"weight": float(topic_share[k]), "alpha": float(alpha[k])}
             for k in range(prior.n_topics)
         ]
+        self.topics_ = self.describe_topics()
 
     def _configure(self, X, Z, weight, rng):
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}

@@ -19,7 +19,8 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from ..exceptions import InvalidDataError, InvalidParameterError, MissingDependencyError
+from .._optional import require
+from ..exceptions import InvalidDataError, InvalidParameterError
 from ._any_density import seed_names
 from ._conditional_effects import ConditionalEffects
 from ._density_parts import (
@@ -605,12 +606,7 @@ def default_densities() -> list[FlowDensity]:
 
 def _as_pandas(frame):
     """A polars table with the types that all densities know."""
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise MissingDependencyError(
-            "polars tables are read through pandas: pip install pandas, or give an array."
-        ) from error
+    pd = require("pandas", "reading polars tables", "give an array")
     return pd.DataFrame({column.name: column.to_list() for column in frame.get_columns()})
 
 

@@ -36,7 +36,7 @@ from ..priors import HierarchicalNormal, Normal, StudentT
 from ._base import BaseDensity
 from ._columns import name_columns, noise_widths
 from ._factor_start import MAX_ROWS, factor_scores, factor_start, order_starts
-from ._images import ImageRows
+from ._images import ImageRows, whole
 
 # Largest whole number of the likelihoods that are for whole numbers.
 _VALUES = {"bernoulli": 1, "discretized_logistic": 255}
@@ -551,7 +551,8 @@ class PHVAE(ImageRows, BaseDensity):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            The rows, float64.
+            The rows, float64: zeros and ones with ``likelihood='bernoulli'``, grey levels from 0 to
+            255 with 'discretized_logistic' and of uint8 images.
 
         Raises
         ------
@@ -560,7 +561,7 @@ class PHVAE(ImageRows, BaseDensity):
         """
         check_is_fitted(self)
         X = self._unstandardise(self._draw(n_samples, random_state, self.module_.sample))
-        return np.round(X) if self._config["likelihood"] in _VALUES else X
+        return self._to_domain(X)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` gives.
@@ -716,6 +717,10 @@ class PHVAE(ImageRows, BaseDensity):
         if changes.get("schedule", True) and not self.n_iter_:
             changes["divergence_warmup"] = self.kl_warmup
         return super()._options(n, max_epochs, has_holdout, **changes)
+
+    def _to_domain(self, X):
+        highest = _VALUES.get(self._config["likelihood"])
+        return super()._to_domain(X) if highest is None else whole(X, 0, highest)
 
     def _continuous(self):
         return self._config["likelihood"] not in _VALUES

@@ -360,7 +360,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            Rows, float64.
+            Rows, float64; continuous ones, so that the way back is exact.
 
         Raises
         ------
@@ -481,8 +481,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            The rows, float64. Those of uint8 images are continuous and may lie a little beyond 0
-            and 255: round and clip them.
+            The rows, float64; of uint8 images, grey levels from 0 to 255.
 
         Raises
         ------
@@ -523,7 +522,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            Mixed rows, float64; of uint8 images, continuous as those of `sample`.
+            Mixed rows, float64; of uint8 images, grey levels as in `sample`.
 
         Raises
         ------
@@ -533,7 +532,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         check_is_fitted(self)
         cut = self._check_level(level, self.n_levels_)
         first, second = self._encode_pairs(content, style)
-        return self._decode(np.where(self.latent_levels_ >= cut, first, second))
+        return self._to_domain(self._decode(np.where(self.latent_levels_ >= cut, first, second)))
 
     def walk(self, X, level, latent=0, *, steps=(-3, -2, -1, 0, 1, 2, 3)):
         """Rows moved along a latent of one level, all other latents as they are.
@@ -552,7 +551,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Returns
         -------
         rows : ndarray of shape (n_steps, n_samples, n_features)
-            Float64; of uint8 images, continuous as those of `sample`.
+            Float64; of uint8 images, grey levels as in `sample`.
 
         Raises
         ------
@@ -575,7 +574,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         if not steps.size:
             raise InvalidDataError("steps must hold at least one number, got none.")
         Z = self._encode(X)
-        return np.stack([self._decode(Z + float(step) * move) for step in steps])
+        return self._to_domain(np.stack([self._decode(Z + float(step) * move) for step in steps]))
 
     def inpaint(
         self,
@@ -618,7 +617,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Returns
         -------
         X_filled : ndarray of shape (n_samples, n_features) or (n_draws, n_samples, n_features)
-            Float64; what was known is untouched. Grey levels are continuous, within 0 and 255.
+            Float64; what was known is untouched. Of uint8 images, grey levels as in `sample`.
 
         Raises
         ------
@@ -653,9 +652,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             generator=generator,
         )
         out = np.stack([self._unstandardise(self._map_rows(self._leave, rows)) for rows in filled])
-        if self._config["grey"]:
-            out = out.clip(0, 255)
-        out = np.where(mask, out, X)
+        out = np.where(mask, self._to_domain(out), X)
         return out[0] if n_samples is None else out
 
     # ------------------------------------------------------------------ topics

@@ -18,10 +18,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._optional import require
 from ..exceptions import (
     InvalidDataError,
     InvalidParameterError,
-    MissingDependencyError,
     OutsideSupportError,
 )
 from ._any_density import (
@@ -604,10 +604,5 @@ def _mean_and_error(log_weights):
 
 
 def _frame(lines, header):
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise MissingDependencyError(
-            "report(as_frame=True) needs pandas: pip install pandas. Without it, report() is text."
-        ) from error
+    pd = require("pandas", "report(as_frame=True)", "set as_frame=False for text")
     return pd.DataFrame(lines, columns=list(header))

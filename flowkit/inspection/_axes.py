@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from .._optional import require
 from ..exceptions import InvalidParameterError
 
 _POINTS_PER_INCH = 72
@@ -18,7 +19,7 @@ def require_axes(ax, caller: str, **options):
 
     Raises
     ------
-    ImportError
+    MissingDependencyError
         If matplotlib is not installed.
     """
     require_matplotlib(caller)
@@ -35,15 +36,10 @@ def require_matplotlib(caller: str) -> None:
 
     Raises
     ------
-    ImportError
+    MissingDependencyError
         If matplotlib is not installed.
     """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"{caller} needs matplotlib: pip install 'flowkit-density[plot]'."
-        ) from error
+    require("matplotlib", caller)
 
 
 def require_panels(ax, n: int, caller: str, *, size, gap, max_width: float) -> np.ndarray:
@@ -71,7 +67,7 @@ def require_panels(ax, n: int, caller: str, *, size, gap, max_width: float) -> n
 
     Raises
     ------
-    ImportError
+    MissingDependencyError
         If matplotlib is not installed.
     InvalidParameterError
         If fewer axes than panels are given.

@@ -36,10 +36,10 @@ class TopicDisplay:
     It is recommended to use `TopicDisplay.from_estimator` to create a display. All parameters
     are stored as attributes.
 
-    Each topic has a panel. For tables it holds the words that tell most about the topic, best
-    first, over bars as long as their probability in the topic; the probabilities of all words of a
-    topic, shown or not, sum to one. For images it holds the mean of samples of the topic and some
-    of these samples.
+    Each topic has a panel. For tables it holds the words that tell most about the topic, most
+    probable first, over bars as long as their probability in the topic; the probabilities of all
+    words of a topic, shown or not, sum to one. For images it holds the mean of samples of the
+    topic and some of these samples.
 
     Parameters
     ----------
@@ -90,6 +90,7 @@ class TopicDisplay:
         estimator,
         X=None,
         *,
+        n_words=5,
         n_samples=64,
         n_shown=4,
         max_topics=12,
@@ -106,6 +107,8 @@ class TopicDisplay:
             as `GridSearchCV` whose best estimator is one.
         X : {array-like, dataframe} of shape (n_rows, n_features), default=None
             Rows that topics are weighed by; None for the training rows.
+        n_words : int, default=5
+            Number of words of a topic. Ignored with images.
         n_samples : int, default=64
             Number of samples of every topic that mean images are taken of. Ignored without images.
         n_shown : int, default=4
@@ -136,8 +139,9 @@ class TopicDisplay:
                 f"{type(fitted).__name__} has no attribute 'topics_': only FractalFlowDensity has "
                 "topics, and with prior='normal' it has none."
             )
+        _check_count("n_words", n_words, 1)
         _check_count("n_samples", n_samples, 1)
-        topics = fitted.topics_
+        topics = fitted.describe_topics(n_words)
         if X is not None:
             weights = estimator.predict_proba(X).mean(0)
             topics = [

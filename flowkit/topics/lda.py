@@ -12,7 +12,8 @@ from scipy.special import polygamma, psi
 from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.metrics import pairwise_distances_argmin
 
-from ..exceptions import InvalidParameterError, MissingDependencyError
+from .._optional import require
+from ..exceptions import InvalidParameterError
 from ._checks import refuse_small
 from ._kmeans import k_means
 from .documents import Documents
@@ -119,14 +120,7 @@ def _load_sklearn():
 
 
 def _load_gensim():
-    try:
-        # Not from gensim.models, which may be loaded still where gensim is hidden.
-        from gensim import models
-    except ImportError as error:
-        raise MissingDependencyError(
-            "backend='gensim' needs gensim, which cannot be imported. Install it with "
-            "pip install \"flowkit-density[gensim]\", or set backend='sklearn'."
-        ) from error
+    models = require("gensim.models", "backend='gensim'", "set backend='sklearn'")
     return lambda counts, n_topics, rng: _fit_gensim(models, counts, n_topics, rng)
 
 
@@ -355,7 +349,7 @@ def heaviest_words(
     lambda_: float = 0.6,
     topic_weights: np.ndarray | None = None,
 ) -> list[list[tuple[str, float]]]:
-    """The words that say most about each topic, by relevance (Sievert & Shirley 2014).
+    """The words that say most about each topic, chosen by relevance (Sievert & Shirley 2014).
 
     The relevance of word w to topic k is
     ``lambda_ * log p(w | k) + (1 - lambda_) * log(p(w | k) / p(w))``.
@@ -369,21 +363,29 @@ def heaviest_words(
     n_words : int, default=5
         Number of words a topic.
     lambda_ : float, default=0.6
-        1 ranks by probability alone, 0 by how much more probable the word is than elsewhere.
+        1 chooses by probability alone, 0 by how much more probable the word is than elsewhere.
     topic_weights : ndarray of shape (K,) or None, default=None
         Share of each topic in all rows, which p(w) is taken with; None for equal ones.
 
     Returns
     -------
     list of list of tuple of (str, float)
-        Per topic the labels and probabilities of its words, most relevant first.
+        Per topic the labels and probabilities of its words, most probable first.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `n_words` is less than 1.
     """
+    refuse_small("n_words", n_words, 1)
     overall = np.average(beta, axis=0, weights=topic_weights)
     tiny = np.finfo(np.float64).tiny
     log_beta = np.log(np.maximum(beta, tiny))
     relevance = log_beta - (1 - lambda_) * np.log(np.maximum(overall, tiny))
     relevance = np.where(beta > 0, relevance, -np.inf)
     best = np.argsort(-relevance, axis=1, kind="stable")[:, :n_words]
+    falling = np.argsort(-np.take_along_axis(beta, best, 1), axis=1, kind="stable")
+    best = np.take_along_axis(best, falling, 1)
     return [[(words[w], float(beta[k, w])) for w in chosen] for k, chosen in enumerate(best)]
 
 

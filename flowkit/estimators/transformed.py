@@ -53,9 +53,11 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
     transformer : transformer or 'passthrough'
         Invertible transformer: StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler,
         PowerTransformer, FunctionTransformer (see `DifferentiableFunctionTransformer`), PCA that
-        keeps all dimensions, ColumnTransformer that keeps each column once, a Pipeline of these,
-        or any transformer with a method ``log_abs_det_jacobian(X)`` that returns ``log|det dz/dx|``
-        of each row, ``-inf`` outside its domain. Cloned before it is fitted.
+        keeps all dimensions, ColumnTransformer that keeps each column once, a Pipeline or
+        FrozenEstimator of these, or any transformer with a method ``log_abs_det_jacobian(X)`` that
+        returns ``log|det dz/dx|`` of each row, ``-inf`` outside its domain. A subclass of one of
+        these classes may map rows in another way and needs that method, too. Cloned before it is
+        fitted.
     density : estimator
         Any estimator with `score_samples`: those of flowkit, `sklearn.neighbors.KernelDensity`,
         `sklearn.mixture.GaussianMixture`. Cloned before it is fitted.
@@ -220,8 +222,8 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         options = {}
         if weight is not None and has_fit_parameter(transformer, "sample_weight"):
             options["sample_weight"] = weight
-        # Some transformers overwrite what they are fitted to.
-        return transformer.fit(copy.copy(X), **options)
+        # Some transformers overwrite what they are fitted to, frozen ones need a second argument.
+        return transformer.fit(copy.copy(X), None, **options)
 
     def _warn_of_lost_mass(self):
         try:

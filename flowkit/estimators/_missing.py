@@ -8,10 +8,10 @@ from numbers import Integral
 import numpy as np
 import torch
 from scipy.special import logsumexp
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..training import Noise, TrainingRecord
 from ._columns import location_and_scale, name_columns, noise_widths
@@ -131,7 +131,7 @@ class IncompleteRows:
         n_draws : int or None, default=None
             Number of draws of each row; their mean estimates what is to be expected, their spread
             how sure that is. None gives one draw, without the first axis.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same draws each time.
 
         Returns

@@ -136,7 +136,7 @@ class FlowDensity(IncompleteRows, BaseDensity):
         missing must not depend on the value itself.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit, keeping place and scale.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState instance, Generator or None, default=None
         Source of all randomness of `fit`. Global generators are never seeded.
     device : str or torch.device, default='auto'
         Where to train and score; 'auto' is CUDA where there is one, else the CPU.

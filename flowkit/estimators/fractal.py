@@ -167,7 +167,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         missing must not depend on the value itself. Not for images.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit, keeping place and scale.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState instance, Generator or None, default=None
         Source of all randomness of `fit`. Global generators are never seeded.
     device : str or torch.device, default='auto'
         Where to train and score; 'auto' is CUDA where there is one, else the CPU.
@@ -385,7 +385,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         ----------
         n_samples : int, default=1
             Number of rows.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time.
         topics : int, array-like of shape (n_topics,) or (n_samples, n_topics), default=None
             One topic that all word groups follow, or topic proportions, of all rows or of each,

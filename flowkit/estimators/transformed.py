@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from sklearn.base import _fit_context, clone
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import _safe_indexing, check_random_state, get_tags
+from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
@@ -18,13 +18,20 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._seeds import check_random_state
 from ..exceptions import (
     InvalidDataError,
     InvalidParameterError,
     LostMassWarning,
     OutsideSupportError,
 )
-from ._any_density import MeanScoreMixin, check_n_samples, draw_from, require_weights
+from ._any_density import (
+    MeanScoreMixin,
+    can_be_drawn_from,
+    check_n_samples,
+    draw_from,
+    require_weights,
+)
 from ._columns import refuse_non_finite
 from ._jacobians import DifferentiableFunctionTransformer, inverse_rows, transform_rows
 from ._parameters import SuggestingEstimator
@@ -38,7 +45,7 @@ _MAX_ROUNDS = 100
 
 
 def _density_has_sample(estimator):
-    return hasattr(getattr(estimator, "density_", estimator.density), "sample")
+    return can_be_drawn_from(getattr(estimator, "density_", estimator.density))
 
 
 class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
@@ -60,7 +67,7 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         fitted.
     density : estimator
         Any estimator with `score_samples`: those of flowkit, `sklearn.neighbors.KernelDensity`,
-        `sklearn.mixture.GaussianMixture`. Cloned before it is fitted.
+        `sklearn.mixture.GaussianMixture`. Cloned before it is fitted, with the seeds that it has.
 
     Attributes
     ----------
@@ -180,7 +187,7 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         ----------
         n_samples : int, default=1
             Number of rows.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time, whatever the density's own
             `random_state` is.
 

@@ -193,7 +193,7 @@ CASES = {
         ColumnTransformer(
             [("same", "passthrough", [1])],
             remainder=MinMaxScaler(),
-            transformer_weights={"same": -2.0, "remainder": 0.5},
+            transformer_weights={"same": -2.0, "remainder": 0.5, "other": 0.0},
         ),
         SIGNED,
     ),
@@ -492,6 +492,10 @@ def test_missing_values_have_no_share_in_the_jacobian():
             ColumnTransformer([("a", PCA(), [0, 1])], transformer_weights={"a": 0.0}),
             "'a' by transformer_weights of 0.0",
         ),
+        (
+            ColumnTransformer([("a", PCA(), [0, 1])], transformer_weights={"a": np.nan}),
+            "'a' by transformer_weights of nan",
+        ),
         (FeatureUnion([("a", StandardScaler())]), "FeatureUnion is not known"),
         (PCA(1), "keeps 1 of 2 dimensions"),
         (PCA(0.5), "keeps 1 of 2 dimensions"),
@@ -522,6 +526,16 @@ def test_missing_values_have_no_share_in_the_jacobian():
         (
             DifferentiableFunctionTransformer(np.cbrt, None, lambda x: x[:, :0]),
             "shape",
+        ),
+        (
+            DifferentiableFunctionTransformer(np.exp, np.log, np.ones_like),
+            r"not that of func in column\(s\) 0, 1: at 0\.645584 it is 1, .* rises by 1\.907",
+        ),
+        (
+            DifferentiableFunctionTransformer(
+                lambda x: x @ [[1.0, 1.0], [0.0, 1.0]], None, np.ones_like
+            ),
+            r"not that of func in column\(s\) 1",
         ),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
@@ -825,6 +839,36 @@ def test_a_function_sees_real_numbers_and_keeps_what_is_missing():
     assert transformer.get_feature_names_out().tolist() == ["a", "b"]
     # An integer has no reciprocal among the integers.
     np.testing.assert_array_equal(transformer.fit_transform([[2]]), [[0.5]])
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize(
+    ("function", "derivative"),
+    [
+        (np.arctan, lambda x: 1 / (1 + x**2)),
+        (np.cbrt, lambda x: np.abs(x) ** (-2 / 3) / 3),
+        (lambda x: np.where(x < 0, x, 3 * x), lambda x: np.where(x < 0, 1.0, 3.0)),
+        (lambda x: np.sinh(x).astype(np.float32), np.cosh),
+        (lambda x: -(x**11), lambda x: -11 * x**10),
+    ],
+    ids=["arctan", "cbrt", "kink", "float32", "power"],
+)
+def test_a_right_derivative_is_taken_whatever_the_units(function, derivative, scale):
+    transformer = DifferentiableFunctionTransformer(function, None, derivative)
+    with warnings.catch_warnings():
+        # Of overflows far off.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        transformer.fit(np.concatenate([SIGNED * scale, [[0.0, np.nan]]]))
+        transformer.fit(np.zeros((3, 1)))
+
+
+def test_a_weight_of_none_is_no_weight():
+    parts = [("a", StandardScaler(), [0, 1])]
+    density = TransformedDensity(
+        ColumnTransformer(parts, transformer_weights={"a": None}), KernelDensity()
+    )
+    plain = TransformedDensity(StandardScaler(), KernelDensity()).fit(SIGNED)
+    np.testing.assert_allclose(density.fit(SIGNED).score(SIGNED), plain.score(SIGNED))
 
 
 def test_an_inverse_that_does_not_lead_back_is_warned_of():

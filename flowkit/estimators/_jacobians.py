@@ -38,6 +38,10 @@ _SUPPORTED = (
 _LOG_DETS: dict = {}
 _INVERSES: dict = {}
 
+# Rows on which a derivative is compared with differences, their relative step, and how far off
+# they may be.
+_N_CHECKED, _STEP, _TOLERANCE = 100, 1e-4, 0.1
+
 _REAL = (np.float64, np.float32)
 
 # Spread of a column in its own size, below which most of its digits are rounding.
@@ -152,7 +156,8 @@ class DifferentiableFunctionTransformer(FunctionTransformer):
         Raises
         ------
         InvalidParameterError
-            If the derivative has another shape than X, or both signs in one column.
+            If the derivative has another shape than X, both signs in one column, or is not that of
+            the function.
         """
         X = self._validate(X, reset=True)
         if self.check_inverse and self.inverse_func is not None:
@@ -166,6 +171,7 @@ class DifferentiableFunctionTransformer(FunctionTransformer):
                 "takes some values twice and has no density of one row. Give a function that "
                 "rises, or falls, all the way."
             )
+        self._refuse_other_derivative(_values(X[:: max(1, len(X) // _N_CHECKED)]))
         return self
 
     def transform(self, X):
@@ -199,6 +205,30 @@ class DifferentiableFunctionTransformer(FunctionTransformer):
         """
         Z = check_array(X, dtype=_REAL, ensure_all_finite=False)
         return self._transform(Z, self.inverse_func, self.inv_kw_args)
+
+    def _refuse_other_derivative(self, X):
+        """Compare the derivative with differences of func, where kinks may disturb some."""
+        # Of its own size, which keeps the sign of each value.
+        step = _STEP * np.abs(X)
+        with np.errstate(all="ignore"):
+            above, below = (
+                self._transform(x, self.func, self.kw_args) for x in (X + step, X - step)
+            )
+            measured = (_values(above) - _values(below)) / (2 * step)
+            stated = self._slopes(X)
+            known = np.isfinite(measured) & np.isfinite(stated)
+            largest = np.maximum(np.abs(measured), np.abs(stated))
+            off = known & (np.abs(measured - stated) > _TOLERANCE * largest)
+        wrong = np.flatnonzero(off.sum(0) > known.sum(0) / 2)
+        if wrong.size:
+            j = wrong[0]
+            i = off[:, j].argmax()
+            names = getattr(self, "feature_names_in_", None)
+            raise InvalidParameterError(
+                f"derivative is not that of func in column(s) {name_columns(wrong, names)}: at "
+                f"{X[i, j]:.6g} it is {stated[i, j]:.6g}, where func rises by {measured[i, j]:.6g} "
+                "per unit. Give the derivative of a func that takes each value by itself."
+            )
 
     def _check_inverse_transform(self, X):
         Z = self._transform(X, self.func, self.kw_args)
@@ -511,7 +541,8 @@ def _parts(transformer):
     for name, part, _ in transformer.transformers_:
         columns = transformer._transformer_to_input_indices[name]
         if len(columns) and not _is(part, "drop"):
-            yield name, part, columns, weights.get(name, 1.0)
+            weight = weights.get(name)
+            yield name, part, columns, 1.0 if weight is None else weight
 
 
 def _refuse_other_than_partition(transformer, parts):

@@ -394,14 +394,14 @@ after_complete_rows = pytest.mark.parametrize("build", COMPLETE.values(), ids=CO
 @after_complete_rows
 def test_marginals_after_complete_rows_are_the_integrals(build):
     density = build().fit(moons())
-    rows = moons(8, seed=5)
-    rows[:4, 0] = np.nan
-    rows[4:6, 1] = np.nan
+    rows = moons(6, seed=5)
+    rows[:2, 0] = np.nan
+    rows[2:4, 1] = np.nan
     scores, error = density.score_marginal(rows)
-    expected = [integrated(density, row) for row in rows[:6]]
-    assert (np.abs(scores[:6] - expected) <= 3 * error[:6]).all()
-    assert 0 < error[:6].min() <= error.max() < 0.2
-    np.testing.assert_array_equal(scores[6:], density.score_samples(rows[6:]))
+    expected = [integrated(density, row) for row in rows[:4]]
+    assert (np.abs(scores[:4] - expected) <= 3 * error[:4]).all()
+    assert 0 < error[:4].min() <= error.max() < 0.2
+    np.testing.assert_array_equal(scores[4:], density.score_samples(rows[4:]))
     filled = density.impute(rows, n_draws=2, random_state=0)
     np.testing.assert_array_equal(filled, density.impute(rows, n_draws=2, random_state=0))
     known = ~np.isnan(rows)
@@ -409,8 +409,9 @@ def test_marginals_after_complete_rows_are_the_integrals(build):
     assert np.isfinite(density.score_samples(filled.reshape(-1, 2))).all()
 
 
-@after_complete_rows
-def test_marginals_after_complete_rows_do_not_depend_on_what_was_called_before(build):
+@pytest.mark.parametrize("name", ["flow", "fractal", "kernel"])
+def test_marginals_after_complete_rows_do_not_depend_on_what_was_called_before(name):
+    build = COMPLETE[name]
     rows = with_holes(moons(8, seed=5))
     density = build(max_epochs=1).fit(moons(100))
     stored = pickle.dumps(density)
@@ -438,18 +439,17 @@ def test_marginals_follow_a_density_that_trains_on():
 
 
 def test_marginals_of_normal_rows_are_the_known_ones():
-    X = correlated(4000)
+    X = correlated(1500)
     mean, covariance = X.mean(0), np.cov(X.T)
-    density = FlowDensity(
-        [b.LULinear(3)], prior="normal", max_epochs=30, learning_rate=0.02, random_state=0
-    ).fit(X)
+    # It starts from one Gaussian, and hardly leaves it.
+    density = COMPLETE["flow"](n_components=1, max_epochs=1, learning_rate=1e-5).fit(X)
     rows = correlated(60, seed=1)
     for known in ([0], [1, 2], [0, 2]):
         part = rows.copy()
         part[:, [j for j in range(3) if j not in known]] = np.nan
         scores, error = density.score_marginal(part)
         truth = stats.multivariate_normal(mean[known], covariance[np.ix_(known, known)])
-        np.testing.assert_allclose(scores, truth.logpdf(rows[:, known]), atol=0.15)
+        np.testing.assert_allclose(scores, truth.logpdf(rows[:, known]), atol=0.05)
         assert error.max() < 0.05
 
 
@@ -472,12 +472,12 @@ def test_values_that_repeat_are_imputed_after_complete_rows():
 
 
 @pytest.mark.parametrize("kind", [FractalFlowDensity, RGFlowDensity])
-@pytest.mark.parametrize("method", ["score_marginal", "impute"])
-def test_pixels_are_not_integrated_over(kind, method):
+def test_pixels_are_not_integrated_over(kind):
     images = np.random.default_rng(0).uniform(size=(50, 4, 4))
     density = kind(image_shape=(4, 4), hidden_units=8, max_epochs=1, random_state=0).fit(images)
-    with pytest.raises(InvalidParameterError, match=rf"{method} is for tables.*inpaint"):
-        getattr(density, method)(np.full((1, 16), np.nan))
+    for method in ("score_marginal", "impute"):
+        with pytest.raises(InvalidParameterError, match=rf"{method} is for tables.*inpaint"):
+            getattr(density, method)(np.full((1, 16), np.nan))
 
 
 @after_complete_rows

@@ -14,6 +14,7 @@ from torch import nn
 from flowkit import (
     PHVAE,
     DensityOutlierDetector,
+    DifferentiableFunctionTransformer,
     FlowDensity,
     FractalFlowDensity,
     RGFlowDensity,
@@ -262,6 +263,17 @@ DETECTORS = {
         random_state=0,
         **kw,
     ),
+}
+
+
+def _slope_of_arctan(x):
+    return 1 / (1 + x**2)
+
+
+# Transformers that are no densities.
+TRANSFORMERS = {
+    "function": lambda: DifferentiableFunctionTransformer(np.sinh, np.arcsinh, np.cosh),
+    "one_way": lambda: DifferentiableFunctionTransformer(np.arctan, None, _slope_of_arctan),
 }
 
 

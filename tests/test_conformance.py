@@ -7,7 +7,7 @@ import pytest
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from .table import DETECTORS, ESTIMATORS
+from .table import DETECTORS, ESTIMATORS, TRANSFORMERS
 
 # Mini-batches see a repeated row twice and a weighted row once; scikit-learn excuses 31 of its
 # own classes from this check.
@@ -65,6 +65,26 @@ def test_scikit_learn_checks_of_detectors(estimator, check):
 @pytest.mark.parametrize("build", DETECTORS.values(), ids=DETECTORS)
 def test_checks_of_detectors_that_scikit_learn_calls_only_by_hand(build, check):
     check("DensityOutlierDetector", build())
+
+
+@parametrize_with_checks(
+    [build() for build in TRANSFORMERS.values()], expected_failed_checks=lambda estimator: {}
+)
+def test_scikit_learn_checks_of_transformers(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("check", BY_HAND, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("build", TRANSFORMERS.values(), ids=TRANSFORMERS)
+def test_checks_of_transformers_that_scikit_learn_calls_only_by_hand(build, check):
+    check("DifferentiableFunctionTransformer", build())
+
+
+def test_no_check_of_a_transformer_is_skipped():
+    results = checks.check_estimator(TRANSFORMERS["function"](), on_skip=None, on_fail=None)
+    assert {result["status"] for result in results} == {"passed"}
+    assert "check_estimators_nan_inf" not in {result["check_name"] for result in results}
+    assert "check_transformer_general" in {result["check_name"] for result in results}
 
 
 def test_no_check_is_skipped():

@@ -13,6 +13,7 @@ from scipy import stats
 from scipy.integrate import trapezoid
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from flowkit import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity
@@ -391,6 +392,116 @@ def test_known_values_outside_the_support_have_no_density():
     assert (density.impute(with_holes(X), random_state=0) > 0).all()
 
 
+# ---------------------------------------------------------------- trained on complete rows
+
+COMPLETE = {
+    **{
+        name: lambda build=build, **kw: build(missing=None, **kw)
+        for name, build in DENSITIES.items()
+    },
+    "kernel": lambda **kw: FlowDensity(
+        prior="kernel", noise=0.1, n_transforms=2, hidden_units=16, max_epochs=4, random_state=0
+    ),
+}
+after_complete_rows = pytest.mark.parametrize("build", COMPLETE.values(), ids=COMPLETE)
+
+
+@after_complete_rows
+def test_marginals_after_complete_rows_are_the_integrals(build):
+    density = build().fit(moons())
+    rows = moons(6, seed=5)
+    rows[:2, 0] = np.nan
+    rows[2:4, 1] = np.nan
+    scores, error = density.score_marginal(rows)
+    expected = [integrated(density, row) for row in rows[:4]]
+    assert (np.abs(scores[:4] - expected) <= 3 * error[:4]).all()
+    assert 0 < error[:4].min() <= error.max() < 0.2
+    np.testing.assert_array_equal(scores[4:], density.score_samples(rows[4:]))
+    filled = density.impute(rows, n_draws=2, random_state=0)
+    np.testing.assert_array_equal(filled, density.impute(rows, n_draws=2, random_state=0))
+    known = ~np.isnan(rows)
+    assert (filled[:, known] == rows[known]).all()
+    assert np.isfinite(density.score_samples(filled.reshape(-1, 2))).all()
+
+
+@pytest.mark.parametrize("name", ["flow", "fractal", "kernel"])
+def test_marginals_after_complete_rows_do_not_depend_on_what_was_called_before(name):
+    build = COMPLETE[name]
+    rows = with_holes(moons(8, seed=5))
+    density = build(max_epochs=1).fit(moons(100))
+    stored = pickle.dumps(density)
+    scores, error = density.score_marginal(rows)
+    for other in (
+        build(max_epochs=1).fit(moons(100)),
+        pickle.loads(stored),
+        pickle.loads(pickle.dumps(density)),
+    ):
+        other.impute(rows[::-1], n_draws=3)
+        other.score_marginal(rows[:1], n_draws=2)
+        for got, expected in zip(other.score_marginal(rows), (scores, error), strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_marginals_follow_a_density_that_trains_on():
+    rows = with_holes(moons(20, seed=5))
+    density = COMPLETE["flow"]().partial_fit(moons())
+    density.score_marginal(rows)
+    density.partial_fit(moons(seed=3) + 5.0)
+    expected = pickle.loads(pickle.dumps(density)).score_marginal(rows)[0]
+    np.testing.assert_array_equal(density.score_marginal(rows)[0], expected)
+    untouched = COMPLETE["flow"]().partial_fit(moons()).partial_fit(moons(seed=3) + 5.0)
+    np.testing.assert_array_equal(untouched.score_marginal(rows)[0], expected)
+
+
+def test_marginals_of_normal_rows_are_the_known_ones():
+    X = correlated(1500)
+    mean, covariance = X.mean(0), np.cov(X.T)
+    # It starts from one Gaussian, and hardly leaves it.
+    density = COMPLETE["flow"](n_components=1, max_epochs=1, learning_rate=1e-5).fit(X)
+    rows = correlated(60, seed=1)
+    for known in ([0], [1, 2], [0, 2]):
+        part = rows.copy()
+        part[:, [j for j in range(3) if j not in known]] = np.nan
+        scores, error = density.score_marginal(part)
+        truth = stats.multivariate_normal(mean[known], covariance[np.ix_(known, known)])
+        np.testing.assert_allclose(scores, truth.logpdf(rows[:, known]), atol=0.05)
+        assert error.max() < 0.05
+
+
+@every_closed_form
+def test_closed_forms_after_complete_rows_need_no_draws(build, monkeypatch):
+    density = build(missing=None).fit(correlated())
+    rows = correlated()[:5]
+    rows[[0, 1, 2, 3, 4], [0, 1, 2, 0, 0]] = np.nan
+    monkeypatch.setattr(_missing, "proposals", None)
+    scores, error = density.score_marginal(rows)
+    assert (error == 0).all()
+    np.testing.assert_allclose(scores, [integrated(density, row) for row in rows], atol=5e-3)
+
+
+def test_values_that_repeat_are_imputed_after_complete_rows():
+    X = load_iris().data
+    filled = COMPLETE["flow"]().fit(X).impute(with_holes(X, seed=9), random_state=0)
+    for j in range(4):
+        assert np.isin(filled[:, j], X[:, j]).all()
+
+
+@pytest.mark.parametrize("kind", [FractalFlowDensity, RGFlowDensity])
+def test_pixels_are_not_integrated_over(kind):
+    images = np.random.default_rng(0).uniform(size=(50, 4, 4))
+    density = kind(image_shape=(4, 4), hidden_units=8, max_epochs=1, random_state=0).fit(images)
+    for method in ("score_marginal", "impute"):
+        with pytest.raises(InvalidParameterError, match=rf"{method} is for tables.*inpaint"):
+            getattr(density, method)(np.full((1, 16), np.nan))
+
+
+@after_complete_rows
+def test_before_fit_there_is_nothing_to_integrate(build):
+    for method in ("score_marginal", "impute"):
+        with pytest.raises(NotFittedError):
+            getattr(build(), method)(moons(2))
+
+
 # ---------------------------------------------------------------- what is missing
 
 
@@ -654,13 +765,12 @@ def test_the_default_refuses_missing_values(holes):
     with pytest.raises(InvalidDataError, match="NaN"):
         FlowDensity().fit(holes)
     density = DENSITIES["flow"](missing=None).fit(moons())
-    with pytest.raises(InvalidDataError, match="NaN"):
-        density.score_samples(holes)
-    for method in ("impute", "score_marginal"):
-        assert not hasattr(density, method)
-        assert hasattr(DENSITIES["flow"](), method)
-    with pytest.raises(AttributeError, match="impute"):
-        density.impute(holes)
+    for method in (density.score_samples, density.score, density.transform, density.fit):
+        with pytest.raises(InvalidDataError, match="NaN"):
+            method(holes)
+    for method in (density.score_marginal, density.impute):
+        with pytest.raises(InvalidDataError, match="infinity"):
+            method(np.full((1, 2), np.inf))
 
 
 def test_columns_without_values_and_infinities_are_named(holes):

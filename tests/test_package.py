@@ -34,10 +34,19 @@ FLOORS = {
     "priors": {"exceptions"},
     "modules": {"exceptions", "bijections", "priors", "nets"},
     "training": {"exceptions"},
-    "datasets": {"exceptions"},
+    "datasets": {"exceptions", "_seeds"},
     "topics": {"exceptions"},
-    "estimators": {"exceptions", "bijections", "priors", "modules", "nets", "topics", "training"},
-    "inspection": {"exceptions", "bijections", "estimators"},
+    "estimators": {
+        "exceptions",
+        "_seeds",
+        "bijections",
+        "priors",
+        "modules",
+        "nets",
+        "topics",
+        "training",
+    },
+    "inspection": {"exceptions", "_seeds", "bijections", "estimators"},
 }
 TORCH_ONLY = ("nets", "bijections", "priors", "modules")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import warnings
 
@@ -14,10 +15,11 @@ from sklearn import set_config
 from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, KernelPCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
@@ -34,7 +36,7 @@ from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from flowkit import DifferentiableFunctionTransformer, FlowDensity, TransformedDensity
-from flowkit.estimators._jacobians import inverse_rows, transform_rows
+from flowkit.estimators._jacobians import _LOG_DETS, inverse_rows, transform_rows
 from flowkit.exceptions import (
     FlowkitWarning,
     InvalidDataError,
@@ -106,6 +108,21 @@ class Laplacian(DensityMixin, BaseEstimator):
         return tags
 
 
+class Halved(StandardScaler):
+    """Another map than that of the class that it extends."""
+
+    def transform(self, X, copy=None):
+        return 0.5 * super().transform(X, copy)
+
+    def inverse_transform(self, X, copy=None):
+        return super().inverse_transform(2.0 * np.asarray(X), copy)
+
+
+class HalvedWithJacobian(Halved):
+    def log_abs_det_jacobian(self, X):
+        return np.full(len(X), -np.log(2 * self.scale_).sum())
+
+
 def logs(function=np.log, inverse=np.exp):
     return FunctionTransformer(function, inverse, check_inverse=False)
 
@@ -172,13 +189,24 @@ CASES = {
         ),
         SIGNED,
     ),
+    "columns_passthrough_weighted": (
+        ColumnTransformer(
+            [("same", "passthrough", [1])],
+            remainder=MinMaxScaler(),
+            transformer_weights={"same": -2.0, "remainder": 0.5, "other": 0.0},
+        ),
+        SIGNED,
+    ),
+    "frozen": (FrozenEstimator(make_pipeline(StandardScaler(), PCA()).fit(SIGNED)), SIGNED),
+    "pca_randomized": (PCA(2, svd_solver="randomized", random_state=0), SIGNED),
     "own_method": (Swirl(), SIGNED),
+    "subclass_with_own_method": (HalvedWithJacobian(), SIGNED),
     "own_method_nested": (make_pipeline(StandardScaler(), Swirl(), PowerTransformer()), SIGNED),
 }
 
 
 def fitted(transformer, X):
-    return transformer if isinstance(transformer, str) else clone(transformer).fit(X)
+    return transformer if isinstance(transformer, str) else clone(transformer).fit(X, None)
 
 
 def numerical_log_det(function, X, step=1e-5):
@@ -253,7 +281,12 @@ def test_affine_transformers_do_not_change_a_gaussian():
 @pytest.mark.parametrize(
     ("transformer", "low", "high"),
     [
+        (StandardScaler(), -15, 25),
+        (MinMaxScaler((-1, 3)), -15, 25),
+        (MaxAbsScaler(), -15, 25),
         (RobustScaler(), -15, 25),
+        (RobustScaler(unit_variance=True), -15, 25),
+        (HalvedWithJacobian(), -15, 25),
         (PowerTransformer(), -15, 25),
         (logs(np.arcsinh, np.sinh), -200, 200),
         (PCA(whiten=True), -15, 25),
@@ -442,6 +475,28 @@ def test_missing_values_have_no_share_in_the_jacobian():
         (QuantileTransformer(n_quantiles=10), "step function"),
         (make_pipeline(StandardScaler(), QuantileTransformer(n_quantiles=10)), "step function"),
         (MinMaxScaler(clip=True), "clip=False"),
+        (MaxAbsScaler(clip=True), r"MaxAbsScaler\(clip=True\).*clip=False"),
+        (Halved(), "Halved is a subclass of StandardScaler.*log_abs_det_jacobian"),
+        (make_pipeline(PCA(), Halved()), "Halved is a subclass of StandardScaler"),
+        (FrozenEstimator(Halved().fit(SIGNED)), "Halved is a subclass of StandardScaler"),
+        (FrozenEstimator(MaxAbsScaler(clip=True).fit(SIGNED)), "clip=False"),
+        (
+            ColumnTransformer([("a", Halved(), [0])], remainder=PCA()),
+            "Halved is a subclass of StandardScaler",
+        ),
+        (
+            ColumnTransformer([("a", PCA(), [0])], remainder=MaxAbsScaler(clip=True)),
+            "clip=False",
+        ),
+        (
+            ColumnTransformer([("a", PCA(), [0, 1])], transformer_weights={"a": 0.0}),
+            "'a' by transformer_weights of 0.0",
+        ),
+        (
+            ColumnTransformer([("a", PCA(), [0, 1])], transformer_weights={"a": np.nan}),
+            "'a' by transformer_weights of nan",
+        ),
+        (FeatureUnion([("a", StandardScaler())]), "FeatureUnion is not known"),
         (PCA(1), "keeps 1 of 2 dimensions"),
         (PCA(0.5), "keeps 1 of 2 dimensions"),
         (Normalizer(), "Normalizer is not known.*Supported are"),
@@ -472,6 +527,16 @@ def test_missing_values_have_no_share_in_the_jacobian():
             DifferentiableFunctionTransformer(np.cbrt, None, lambda x: x[:, :0]),
             "shape",
         ),
+        (
+            DifferentiableFunctionTransformer(np.exp, np.log, np.ones_like),
+            r"not that of func in column\(s\) 0, 1: at 0\.645584 it is 1, .* rises by 1\.907",
+        ),
+        (
+            DifferentiableFunctionTransformer(
+                lambda x: x @ [[1.0, 1.0], [0.0, 1.0]], None, np.ones_like
+            ),
+            r"not that of func in column\(s\) 1",
+        ),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
@@ -484,6 +549,87 @@ def test_refused_before_the_density_is_fitted(transformer, reason):
     with pytest.raises(InvalidParameterError, match=reason):
         density.fit(SIGNED)
     assert not [name for name in vars(density) if name.endswith("_")]
+
+
+SUPPORTED = {
+    "standard": StandardScaler(),
+    "min_max": MinMaxScaler(),
+    "max_abs": MaxAbsScaler(),
+    "robust": RobustScaler(),
+    "power": PowerTransformer(),
+    "pca": PCA(),
+    "function": FunctionTransformer(np.sinh, np.arcsinh),
+    "derivative": DifferentiableFunctionTransformer(np.sinh, np.arcsinh, np.cosh),
+    "pipeline": make_pipeline(StandardScaler()),
+    "columns": ColumnTransformer([("a", PCA(), [0, 1])]),
+    "frozen": FrozenEstimator(StandardScaler().fit(SIGNED)),
+}
+
+
+@pytest.mark.parametrize("nest", [lambda t: t, make_pipeline], ids=["alone", "nested"])
+@pytest.mark.parametrize("transformer", SUPPORTED.values(), ids=SUPPORTED)
+def test_a_subclass_of_any_known_transformer_is_refused_unless_it_brings_its_jacobian(
+    transformer, nest
+):
+    kind = type(transformer)
+    other = type("Other", (kind,), {"__sklearn_clone__": lambda self: self})
+    own = type("Own", (other,), {"log_abs_det_jacobian": lambda self, X: np.full(len(X), 0.5)})
+    names = inspect.signature(kind).parameters
+    parameters = {name: getattr(transformer, name) for name in names}
+    with pytest.raises(InvalidParameterError, match=f"Other is a subclass of {kind.__name__} "):
+        TransformedDensity(nest(other(**parameters)), KernelDensity()).fit(SIGNED)
+    density = TransformedDensity(nest(own(**parameters)), KernelDensity()).fit(SIGNED)
+    Z = density.transformer_.transform(SIGNED)
+    np.testing.assert_allclose(
+        density.score_samples(SIGNED), density.density_.score_samples(Z) + 0.5
+    )
+
+
+# Parameters that leave the map as it is, or of which a case above has another value.
+KNOWN_PARAMETERS = {
+    StandardScaler: "copy with_mean with_std",
+    MinMaxScaler: "feature_range copy clip",
+    MaxAbsScaler: "copy clip",
+    RobustScaler: "with_centering with_scaling quantile_range copy unit_variance",
+    PowerTransformer: "method standardize copy",
+    FunctionTransformer: "func inverse_func validate accept_sparse check_inverse feature_names_out "
+    "kw_args inv_kw_args",
+    PCA: "n_components copy whiten svd_solver tol iterated_power n_oversamples "
+    "power_iteration_normalizer random_state",
+    Pipeline: "steps transform_input memory verbose",
+    ColumnTransformer: "transformers remainder sparse_threshold n_jobs transformer_weights verbose "
+    "verbose_feature_names_out force_int_remainder_cols",
+    FrozenEstimator: "estimator",
+}
+
+
+@pytest.mark.parametrize("kind", KNOWN_PARAMETERS, ids=lambda kind: kind.__name__)
+def test_no_parameter_of_a_known_transformer_is_new(kind):
+    """One that is may change the map, as ``clip`` did: see to its Jacobian, then add it here."""
+    assert set(inspect.signature(kind).parameters) <= set(KNOWN_PARAMETERS[kind].split())
+
+
+def test_all_known_transformers_are_tested():
+    tested = {type(transformer) for transformer in SUPPORTED.values()}
+    assert set(_LOG_DETS) == tested | {QuantileTransformer}
+    assert set(KNOWN_PARAMETERS) == tested - {DifferentiableFunctionTransformer}
+
+
+def test_the_identity_has_an_inverse_whatever_is_given_for_it():
+    transformer = FunctionTransformer(None, np.exp, check_inverse=False).fit(SIGNED)
+    np.testing.assert_array_equal(inverse_rows(transformer, SIGNED), SIGNED)
+
+
+def test_a_function_without_a_hash_is_refused_like_any_other():
+    class Line:
+        __hash__ = None
+
+        def __call__(self, X):
+            return 2 * X
+
+    density = TransformedDensity(FunctionTransformer(Line()), KernelDensity())
+    with pytest.raises(InvalidParameterError, match=r"derivative of .*Line.* is not known"):
+        density.fit(SIGNED)
 
 
 def test_dropped_columns_are_named():
@@ -680,6 +826,57 @@ def test_a_derivative_with_parameters():
     np.testing.assert_allclose(log_det, np.log(3 * SIGNED**2 + 2).sum(1))
     assert pickle.loads(pickle.dumps(transformer)).derivative is slope_of_cube_and_line
     assert clone(transformer).derivative is slope_of_cube_and_line
+
+
+def test_a_function_sees_real_numbers_and_keeps_what_is_missing():
+    transformer = DifferentiableFunctionTransformer(
+        np.reciprocal, np.reciprocal, lambda x: -1 / x**2
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Z = transformer.fit_transform(pd.DataFrame({"a": [1, 2, None], "b": [4, 5, 8]}))
+    np.testing.assert_array_equal(Z, [[1.0, 0.25], [0.5, 0.2], [np.nan, 0.125]])
+    assert transformer.get_feature_names_out().tolist() == ["a", "b"]
+    # An integer has no reciprocal among the integers.
+    np.testing.assert_array_equal(transformer.fit_transform([[2]]), [[0.5]])
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize(
+    ("function", "derivative"),
+    [
+        (np.arctan, lambda x: 1 / (1 + x**2)),
+        (np.cbrt, lambda x: np.abs(x) ** (-2 / 3) / 3),
+        (lambda x: np.where(x < 0, x, 3 * x), lambda x: np.where(x < 0, 1.0, 3.0)),
+        (lambda x: np.sinh(x).astype(np.float32), np.cosh),
+        (lambda x: -(x**11), lambda x: -11 * x**10),
+    ],
+    ids=["arctan", "cbrt", "kink", "float32", "power"],
+)
+def test_a_right_derivative_is_taken_whatever_the_units(function, derivative, scale):
+    transformer = DifferentiableFunctionTransformer(function, None, derivative)
+    with warnings.catch_warnings():
+        # Of overflows far off.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        transformer.fit(np.concatenate([SIGNED * scale, [[0.0, np.nan]]]))
+        transformer.fit(np.zeros((3, 1)))
+
+
+def test_a_weight_of_none_is_no_weight():
+    parts = [("a", StandardScaler(), [0, 1])]
+    density = TransformedDensity(
+        ColumnTransformer(parts, transformer_weights={"a": None}), KernelDensity()
+    )
+    plain = TransformedDensity(StandardScaler(), KernelDensity()).fit(SIGNED)
+    np.testing.assert_allclose(density.fit(SIGNED).score(SIGNED), plain.score(SIGNED))
+
+
+def test_an_inverse_that_does_not_lead_back_is_warned_of():
+    transformer = DifferentiableFunctionTransformer(np.exp, np.log1p, np.exp)
+    with pytest.warns(FlowkitWarning, match="does not lead back"):
+        transformer.fit(SIGNED)
+    one_way = DifferentiableFunctionTransformer(np.exp, None, np.exp).fit(SIGNED)
+    assert not hasattr(one_way, "inverse_transform")
 
 
 NO_WEIGHTS = dict.fromkeys(

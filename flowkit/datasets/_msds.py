@@ -5,9 +5,10 @@ from __future__ import annotations
 import numbers
 
 import numpy as np
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
 from .._optional import require
+from .._seeds import check_random_state
 from ..exceptions import InvalidParameterError
 
 _CELLS = 4
@@ -64,7 +65,7 @@ def make_msds(kind: int = 1, n_samples: int = 1000, *, random_state=None) -> Bun
         1 for images that share a colour (MSDS1), 2 for images that share an angle (MSDS2).
     n_samples : int, default=1000
         Number of images.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState instance, Generator or None, default=None
         Source of randomness; an int for the same images each time. More samples of one seed are
         other images, not the same and some more.
 

@@ -7,10 +7,15 @@ from inspect import signature
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import DensityMixin
+from sklearn.base import DensityMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
 
+from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
+
+_MAX_SEED = np.iinfo(np.int32).max
 
 
 class MeanScoreMixin(DensityMixin):
@@ -51,7 +56,7 @@ def draw_from(density, n: int, rng: np.random.RandomState) -> np.ndarray:
     Parameters
     ----------
     density : estimator
-        Fitted, with `sample`.
+        Fitted, as `can_be_drawn_from`.
     n : int
         Number of draws.
     rng : RandomState
@@ -62,14 +67,32 @@ def draw_from(density, n: int, rng: np.random.RandomState) -> np.ndarray:
     ndarray of shape (n, n_features)
         The draws, float64.
     """
+    density = _sampled(density)
     if "random_state" in signature(density.sample).parameters:
         rows = density.sample(n, random_state=rng)
     else:
+        # Of a copy, which alone gets another seed.
         density = copy.copy(density)
         density.random_state = rng
         rows = density.sample(n)
     # Mixtures return the components as well.
     return np.asarray(rows[0] if isinstance(rows, tuple) else rows, dtype=np.float64)
+
+
+def can_be_drawn_from(density) -> bool:
+    """Whether a density, or what it stands for, has `sample`."""
+    return hasattr(_sampled(density), "sample")
+
+
+def _sampled(density):
+    """The density that frozen estimators and searches stand for."""
+    while True:
+        if isinstance(density, FrozenEstimator):
+            density = density.estimator
+        elif isinstance(density, BaseSearchCV):
+            density = getattr(density, "best_estimator_", density.estimator)
+        else:
+            return density
 
 
 def check_n_samples(n_samples) -> int:
@@ -100,8 +123,39 @@ def require_weights(density) -> None:
         )
 
 
-def seed_names(density) -> list[str]:
-    """Names of the parameters of an estimator that hold a source of randomness, nested ones too."""
-    return sorted(
-        name for name in density.get_params(deep=True) if name.split("__")[-1] == "random_state"
-    )
+def seeded_copies(density, n_copies: int, random_state, rng: np.random.RandomState) -> list:
+    """Clones of a nested density, seeded as in the ensembles of scikit-learn.
+
+    Parameters
+    ----------
+    density : estimator
+        What to clone; left as it is.
+    n_copies : int
+        Number of clones. There is one of a density without a seed: all would be alike.
+    random_state : int, RandomState instance, Generator or None
+        Parameter of the estimator that holds the density. Unless it is None, each `random_state`
+        within the density is set from `rng`. None leaves them to the first clone, and gives the
+        others seeds that are drawn from them.
+    rng : RandomState
+        Source of randomness made of `random_state`.
+
+    Returns
+    -------
+    list of estimators
+        The clones.
+    """
+    own = {name: value for name, value in density.get_params().items() if _is_seed(name)}
+    copies = [clone(density) for _ in range(n_copies if own else 1)]
+    if random_state is not None:
+        sources, seeded = dict.fromkeys(own, rng), copies
+    else:
+        # What a user gave does not move on.
+        sources = {name: check_random_state(copy.deepcopy(seed)) for name, seed in own.items()}
+        seeded = copies[1:]
+    for one in seeded:
+        one.set_params(**{name: sources[name].randint(_MAX_SEED) for name in sorted(own)})
+    return copies
+
+
+def _is_seed(name):
+    return name.split("__")[-1] == "random_state"

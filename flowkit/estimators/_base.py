@@ -10,10 +10,11 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from .._seeds import check_random_state
 from ..exceptions import (
     ChangedParameterError,
     DeviceUnavailableError,
@@ -82,7 +83,7 @@ class BaseDensity(
         "noise": [StrOptions({"scott"}), Interval(Real, 0, None, closed="left"), None],
         "dequantize": [StrOptions({"auto"}), None],
         "warm_start": ["boolean"],
-        "random_state": ["random_state"],
+        "random_state": ["random_state", np.random.Generator],
         "device": [str, torch.device],
         "dtype": [StrOptions(set(_DTYPES))],
         "compile": ["boolean"],
@@ -201,7 +202,7 @@ class BaseDensity(
         ----------
         n_samples : int, default=1
             Number of rows.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time.
 
         Returns

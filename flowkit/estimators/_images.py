@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from .._seeds import check_random_state
 from ..bijections import ActNorm, Compose, Logit
 from ..bijections._tree import check_image_shape
 from ..exceptions import InvalidDataError, InvalidParameterError
@@ -29,7 +29,7 @@ class ImageRows:
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows of whole numbers, such as 8-bit grey levels.
-        random_state : int, RandomState instance or None, default=0
+        random_state : int, RandomState instance, Generator or None, default=0
             Source of the noise of width one that makes the numbers continuous.
 
         Returns

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+import warnings
 
 import numpy as np
 from scipy import special
+from sklearn.base import _fit_context
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -18,18 +20,30 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import validate_data
 
-from ..exceptions import InvalidDataError, InvalidParameterError
+from ..exceptions import FlowkitWarning, InvalidDataError, InvalidParameterError
 from ._columns import name_columns
 from ._parameters import SuggestingEstimator
 
 _SUPPORTED = (
     "StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, PowerTransformer, PCA that keeps "
     "all dimensions, FunctionTransformer of a function whose derivative is known, "
-    "DifferentiableFunctionTransformer, ColumnTransformer and Pipeline of these, and any "
-    "transformer with a method log_abs_det_jacobian(X)"
+    "DifferentiableFunctionTransformer, ColumnTransformer, Pipeline and FrozenEstimator of these, "
+    "and any transformer with a method log_abs_det_jacobian(X)"
 )
+
+# By exact class, as a subclass may map rows in another way.
+_LOG_DETS: dict = {}
+_INVERSES: dict = {}
+
+# Rows on which a derivative is compared with differences, their relative step, and how far off
+# they may be.
+_N_CHECKED, _STEP, _TOLERANCE = 100, 1e-4, 0.1
+
+_REAL = (np.float64, np.float32)
 
 # Spread of a column in its own size, below which most of its digits are rounding.
 _MIN_SPREAD = 1e-10
@@ -124,13 +138,14 @@ class DifferentiableFunctionTransformer(SuggestingEstimator, FunctionTransformer
         )
         self.derivative = derivative
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Check that the derivative fits X.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows.
+            Rows; finite real numbers, or missing values.
         y : None
             Ignored.
 
@@ -142,9 +157,12 @@ class DifferentiableFunctionTransformer(SuggestingEstimator, FunctionTransformer
         Raises
         ------
         InvalidParameterError
-            If the derivative has another shape than X, or both signs in one column.
+            If the derivative has another shape than X, both signs in one column, or is not that of
+            the function.
         """
-        super().fit(X)
+        X = self._validate(X, reset=True)
+        if self.check_inverse and self.inverse_func is not None:
+            self._check_inverse_transform(X)
         slopes = self._slopes(_values(X))
         folded = np.flatnonzero((slopes > 0).any(0) & (slopes < 0).any(0))
         if folded.size:
@@ -154,7 +172,85 @@ class DifferentiableFunctionTransformer(SuggestingEstimator, FunctionTransformer
                 "takes some values twice and has no density of one row. Give a function that "
                 "rises, or falls, all the way."
             )
+        self._refuse_other_derivative(_values(X[:: max(1, len(X) // _N_CHECKED)]))
         return self
+
+    def transform(self, X):
+        """Apply the function.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_features)
+            ``func(X)``.
+        """
+        return self._transform(self._validate(X, reset=False), self.func, self.kw_args)
+
+    @available_if(lambda self: self.inverse_func is not None)
+    def inverse_transform(self, X):
+        """Apply the inverse of the function.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as `transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            ``inverse_func(X)``.
+        """
+        Z = check_array(X, dtype=_REAL, ensure_all_finite=False)
+        return self._transform(Z, self.inverse_func, self.inv_kw_args)
+
+    def _refuse_other_derivative(self, X):
+        """Compare the derivative with differences of func, where kinks may disturb some."""
+        # Of its own size, which keeps the sign of each value.
+        step = _STEP * np.abs(X)
+        with np.errstate(all="ignore"):
+            above, below = (
+                self._transform(x, self.func, self.kw_args) for x in (X + step, X - step)
+            )
+            measured = (_values(above) - _values(below)) / (2 * step)
+            stated = self._slopes(X)
+            known = np.isfinite(measured) & np.isfinite(stated)
+            largest = np.maximum(np.abs(measured), np.abs(stated))
+            off = known & (np.abs(measured - stated) > _TOLERANCE * largest)
+        wrong = np.flatnonzero(off.sum(0) > known.sum(0) / 2)
+        if wrong.size:
+            j = wrong[0]
+            i = off[:, j].argmax()
+            names = getattr(self, "feature_names_in_", None)
+            raise InvalidParameterError(
+                f"derivative is not that of func in column(s) {name_columns(wrong, names)}: at "
+                f"{X[i, j]:.6g} it is {stated[i, j]:.6g}, where func rises by {measured[i, j]:.6g} "
+                "per unit. Give the derivative of a func that takes each value by itself."
+            )
+
+    def _check_inverse_transform(self, X):
+        Z = self._transform(X, self.func, self.kw_args)
+        back = self._transform(Z, self.inverse_func, self.inv_kw_args)
+        if not np.allclose(back, X, equal_nan=True):
+            warnings.warn(
+                "inverse_func does not lead back to what func was given, so samples are not those "
+                "of the density. Give the inverse of func, or set check_inverse=False.",
+                FlowkitWarning,
+                stacklevel=4,
+            )
+
+    def _validate(self, X, reset):
+        return validate_data(self, X, dtype=_REAL, reset=reset, ensure_all_finite="allow-nan")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.no_validation = False
+        tags.input_tags.sparse = False
+        tags.input_tags.allow_nan = True
+        return tags
 
     def _slopes(self, values):
         slopes = np.asarray(self.derivative(values, **(self.kw_args or {})), dtype=np.float64)
@@ -207,7 +303,6 @@ def transform_rows(transformer, X):
     return _safe_indexing(Z, np.flatnonzero(kept)), log_det
 
 
-@singledispatch
 def inverse_rows(transformer, Z):
     """Rows that a fitted transformer maps to Z, as an array; not finite outside its range.
 
@@ -218,6 +313,8 @@ def inverse_rows(transformer, Z):
     """
     if _is_identity(transformer):
         return Z
+    if known := _INVERSES.get(type(transformer)):
+        return known(transformer, Z)
     if not hasattr(transformer, "inverse_transform"):
         raise InvalidParameterError(
             f"{type(transformer).__name__} has no inverse_transform, which samples need."
@@ -239,37 +336,60 @@ def _log_abs_det(transformer, X):
     return log_det
 
 
-# ``log|det|`` of each row under a transformer of a known class, or the reason why there is none.
-@singledispatch
 def _known_log_abs_det(transformer, X):
+    """``log|det|`` of each row under a transformer of a known class."""
     if _is_identity(transformer):
         return np.zeros(len(X))
+    kind = type(transformer)
+    if kind in _LOG_DETS:
+        return _LOG_DETS[kind](transformer, X)
+    base = next((base for base in kind.__mro__ if base in _LOG_DETS), None)
+    if base is None:
+        raise InvalidParameterError(
+            f"the Jacobian of {kind.__name__} is not known, so densities after it have no units. "
+            f"Supported are {_SUPPORTED}."
+        )
     raise InvalidParameterError(
-        f"the Jacobian of {type(transformer).__name__} is not known, so densities after it have "
-        f"no units. Supported are {_SUPPORTED}."
+        f"{kind.__name__} is a subclass of {base.__name__} and may map rows in another way, so its "
+        "Jacobian is not known and densities after it have no units. Give it a method "
+        "log_abs_det_jacobian(X) that returns log|det dz/dx| of each row, or use "
+        f"{base.__name__} itself."
     )
 
 
-@_known_log_abs_det.register(StandardScaler)
-@_known_log_abs_det.register(MaxAbsScaler)
-@_known_log_abs_det.register(RobustScaler)
-def _log_abs_det_of_division(transformer, X):
+def _for(table, *kinds):
+    """Put a function into a table for transformers of exactly these classes."""
+
+    def register(function):
+        table.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+@_for(_LOG_DETS, StandardScaler, MaxAbsScaler, RobustScaler)
+def _(transformer, X):
+    _refuse_clipping(transformer)
     scale = transformer.scale_
     return _row_sums(0.0 if scale is None else -np.log(scale), _values(X))
 
 
-@_known_log_abs_det.register
-def _(transformer: MinMaxScaler, X):
-    if transformer.clip:
-        raise InvalidParameterError(
-            "MinMaxScaler(clip=True) maps all rows beyond the range of the training rows onto its "
-            "edge, where a density has no inverse. Set clip=False."
-        )
+@_for(_LOG_DETS, MinMaxScaler)
+def _(transformer, X):
+    _refuse_clipping(transformer)
     return _row_sums(np.log(transformer.scale_), _values(X))
 
 
-@_known_log_abs_det.register
-def _(transformer: PowerTransformer, X):
+def _refuse_clipping(transformer):
+    if getattr(transformer, "clip", False):
+        raise InvalidParameterError(
+            f"{type(transformer).__name__}(clip=True) maps all rows beyond the range of the "
+            "training rows onto its edge, where a density has no inverse. Set clip=False."
+        )
+
+
+@_for(_LOG_DETS, PowerTransformer)
+def _(transformer, X):
     values, lambdas = _values(X), transformer.lambdas_
     if transformer.method == "box-cox":
         inside = (values > 0) & np.isfinite(special.boxcox(values, lambdas))
@@ -285,8 +405,8 @@ def _(transformer: PowerTransformer, X):
     return _row_sums(np.where(inside, log_slopes, -np.inf), values)
 
 
-@_known_log_abs_det.register
-def _(transformer: QuantileTransformer, X):
+@_for(_LOG_DETS, QuantileTransformer)
+def _(transformer, X):
     raise InvalidParameterError(
         "QuantileTransformer is piecewise linear between quantiles of the training rows and flat "
         "beyond them: its Jacobian is a step function of the spacing of single training rows, "
@@ -294,29 +414,31 @@ def _(transformer: QuantileTransformer, X):
     )
 
 
-@_known_log_abs_det.register
-def _(transformer: FunctionTransformer, X):
+@_for(_LOG_DETS, FunctionTransformer)
+def _(transformer, X):
     if transformer.func is None:
         return np.zeros(len(X))
     values = _values(X)
-    if transformer.kw_args or transformer.func not in _LOG_SLOPES:
+    # By identity: not every callable has a hash.
+    log_slope = next((s for func, s in _LOG_SLOPES.items() if func is transformer.func), None)
+    if transformer.kw_args or log_slope is None:
         name = getattr(transformer.func, "__name__", repr(transformer.func))
         options = " with kw_args" if transformer.kw_args else ""
         raise InvalidParameterError(
             f"the derivative of {name}{options} in a FunctionTransformer is not known. Give it: "
             f"DifferentiableFunctionTransformer({name}, inverse_func, derivative)."
         )
-    return _row_sums(_LOG_SLOPES[transformer.func](values), values)
+    return _row_sums(log_slope(values), values)
 
 
-@_known_log_abs_det.register
-def _(transformer: DifferentiableFunctionTransformer, X):
+@_for(_LOG_DETS, DifferentiableFunctionTransformer)
+def _(transformer, X):
     values = _values(X)
     return _row_sums(np.log(np.abs(transformer._slopes(values))), values)
 
 
-@_known_log_abs_det.register
-def _(transformer: PCA, X):
+@_for(_LOG_DETS, PCA)
+def _(transformer, X):
     n_kept, n_features = transformer.components_.shape
     if n_kept < n_features:
         raise InvalidParameterError(
@@ -340,8 +462,8 @@ def _(transformer: PCA, X):
     return np.full(len(X), -0.5 * np.log(variance).sum())
 
 
-@_known_log_abs_det.register
-def _(transformer: Pipeline, X):
+@_for(_LOG_DETS, Pipeline)
+def _(transformer, X):
     log_det = np.zeros(len(X))
     inside = np.arange(len(X))
     for _, step in transformer.steps:
@@ -351,10 +473,16 @@ def _(transformer: Pipeline, X):
     return log_det
 
 
-@_known_log_abs_det.register
-def _(transformer: ColumnTransformer, X):
+@_for(_LOG_DETS, FrozenEstimator)
+def _(transformer, X):
+    return _log_abs_det(transformer.estimator, X)
+
+
+@_for(_LOG_DETS, ColumnTransformer)
+def _(transformer, X):
     parts = list(_parts(transformer))
     _refuse_other_than_partition(transformer, parts)
+    _refuse_vanishing_weights(parts)
     log_det = np.zeros(len(X))
     for _, part, columns, weight in parts:
         block = _safe_indexing(X, columns, axis=1)
@@ -364,8 +492,8 @@ def _(transformer: ColumnTransformer, X):
     return log_det
 
 
-@inverse_rows.register
-def _(transformer: PowerTransformer, Z):
+@_for(_INVERSES, PowerTransformer)
+def _(transformer, Z):
     # scikit-learn's own inverse warns of values out of range, and loses digits near zero.
     if transformer.standardize:
         Z = transformer._scaler.inverse_transform(Z)
@@ -376,9 +504,11 @@ def _(transformer: PowerTransformer, Z):
     return np.copysign(special.inv_boxcox1p(np.abs(Z), powers), Z)
 
 
-@inverse_rows.register
-def _(transformer: FunctionTransformer, Z):
-    if transformer.func is not None and transformer.inverse_func is None:
+@_for(_INVERSES, FunctionTransformer, DifferentiableFunctionTransformer)
+def _(transformer, Z):
+    if transformer.func is None:
+        return Z
+    if transformer.inverse_func is None:
         raise InvalidParameterError(
             f"{type(transformer).__name__} has no inverse_func, which samples need."
         )
@@ -386,15 +516,20 @@ def _(transformer: FunctionTransformer, Z):
         return _values(transformer.inverse_transform(Z))
 
 
-@inverse_rows.register
-def _(transformer: Pipeline, Z):
+@_for(_INVERSES, Pipeline)
+def _(transformer, Z):
     for _, step in reversed(transformer.steps):
         Z = inverse_rows(step, Z)
     return Z
 
 
-@inverse_rows.register
-def _(transformer: ColumnTransformer, Z):
+@_for(_INVERSES, FrozenEstimator)
+def _(transformer, Z):
+    return inverse_rows(transformer.estimator, Z)
+
+
+@_for(_INVERSES, ColumnTransformer)
+def _(transformer, Z):
     X = np.empty_like(Z)
     for name, part, columns, weight in _parts(transformer):
         X[:, columns] = inverse_rows(part, Z[:, transformer.output_indices_[name]] / weight)
@@ -407,7 +542,8 @@ def _parts(transformer):
     for name, part, _ in transformer.transformers_:
         columns = transformer._transformer_to_input_indices[name]
         if len(columns) and not _is(part, "drop"):
-            yield name, part, columns, weights.get(name, 1.0)
+            weight = weights.get(name)
+            yield name, part, columns, 1.0 if weight is None else weight
 
 
 def _refuse_other_than_partition(transformer, parts):
@@ -427,6 +563,15 @@ def _refuse_other_than_partition(transformer, parts):
             "its output has more dimensions than X and no density there. Give each column to one "
             "transformer."
         )
+
+
+def _refuse_vanishing_weights(parts):
+    for name, _, _, weight in parts:
+        if not (np.isfinite(weight) and weight):
+            raise InvalidParameterError(
+                f"ColumnTransformer multiplies the columns of {name!r} by transformer_weights of "
+                f"{weight}, which has no inverse. Give a finite weight other than 0."
+            )
 
 
 def _refuse_lost_digits(transformer):

@@ -8,10 +8,9 @@ from numbers import Integral
 import numpy as np
 import torch
 from scipy.special import logsumexp
-from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..training import Noise, TrainingRecord
 from ._columns import location_and_scale, name_columns, noise_widths
@@ -38,14 +37,7 @@ _N_ADAPTATION_DRAWS = 5_000
 # Columns of more different values are filled with any number.
 _MAX_LEVELS = 4_096
 _SEED = 0
-
-
-def _marginalizes(estimator) -> bool:
-    # What was fitted counts, whatever the parameter has become since.
-    fitted = hasattr(estimator, "module_")
-    if estimator._completion is not None if fitted else estimator.missing is not None:
-        return True
-    raise AttributeError("values must not be missing: set missing='marginalize' before fit.")
+_OF_MIXTURE = ("weights", "means", "precisions")
 
 
 @dataclass(frozen=True)
@@ -76,15 +68,16 @@ class CompletionNoise(Noise):
 class IncompleteRows:
     """Part of a density that has a parameter ``missing``: goes before `BaseDensity`."""
 
-    # Mixture that proposes what is missing, and what is known of the columns.
+    # What is known of the columns, and the mixture that proposes what is missing.
     _completion: dict | None = None
 
-    @available_if(_marginalizes)
     def score_marginal(self, X, n_draws=_N_DRAWS):
         """Log density of what is known of each row, and the error of that.
 
-        What is missing is integrated out by importance sampling, with draws from a mixture of
-        Gaussians given what is known; half of them are wider, so that nothing is missed.
+        Takes rows with missing values whatever `missing` was in `fit`. They are integrated out by
+        importance sampling, with draws from a mixture of Gaussians given what is known; half of
+        them are wider, so that nothing is missed. Without ``missing='marginalize'`` the mixture is
+        fitted to draws of the density at the first call, which takes a moment.
 
         Parameters
         ----------
@@ -106,23 +99,26 @@ class IncompleteRows:
 
         Raises
         ------
-        ValueError
+        InvalidDataError
             If `n_draws` is less than two.
+        InvalidParameterError
+            If rows are images, as `image_shape` says.
 
         References
         ----------
         Owen, Zhou, "Safe and effective importance sampling", JASA 95 (2000) 135-143.
         """
         check_is_fitted(self)
+        self._refuse_images("score_marginal is")
         if not isinstance(n_draws, Integral) or n_draws < 2:
             raise InvalidDataError(f"n_draws must be an int of at least 2, got {n_draws!r}.")
         return self._marginal(self._validate_rows(X, reset=False, incomplete=True), int(n_draws))
 
-    @available_if(_marginalizes)
     def impute(self, X, n_draws=None, random_state=None):
         """Fill what is missing with draws from the density given what is known.
 
-        The best of many proposals, by their weights, stand for draws of the density.
+        The best of many proposals, by their weights, stand for draws of the density. Takes rows
+        with missing values whatever `missing` was in `fit`.
 
         Parameters
         ----------
@@ -131,7 +127,7 @@ class IncompleteRows:
         n_draws : int or None, default=None
             Number of draws of each row; their mean estimates what is to be expected, their spread
             how sure that is. None gives one draw, without the first axis.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same draws each time.
 
         Returns
@@ -142,8 +138,10 @@ class IncompleteRows:
 
         Raises
         ------
-        ValueError
+        InvalidDataError
             If `n_draws` is less than one.
+        InvalidParameterError
+            If rows are images, as `image_shape` says.
 
         Examples
         --------
@@ -160,6 +158,7 @@ class IncompleteRows:
         (50, 0)
         """
         check_is_fitted(self)
+        self._refuse_images("impute is")
         n = 1 if n_draws is None else n_draws
         if not isinstance(n, Integral) or n < 1:
             raise InvalidDataError(f"n_draws must be None or an int of at least 1, got {n!r}.")
@@ -170,15 +169,20 @@ class IncompleteRows:
     # ------------------------------------------------------------------ rows and columns
 
     def _accepts_missing(self, training):
-        return self.missing is not None if training else self._completion is not None
+        # What was fitted counts, whatever the parameter has become since.
+        return (self.missing if training else self._shaped_by["missing"]) is not None
+
+    def _refuse_images(self, what):
+        if getattr(self, "image_shape", None) is not None:
+            raise InvalidParameterError(
+                f"{what} for tables, but image_shape is set: no draws fill the pixels of an image "
+                "likely enough to integrate over them. Train on complete images and fill the "
+                "others with RGFlowDensity.inpaint."
+            )
 
     def _validate_training(self, X, sample_weight, reset):
-        if self.missing is not None and getattr(self, "image_shape", None) is not None:
-            raise InvalidParameterError(
-                "missing='marginalize' is for tables, but image_shape is set: no draws fill the "
-                "pixels of an image likely enough to integrate over them. Train on complete "
-                "images and fill the others with RGFlowDensity.inpaint."
-            )
+        if self.missing is not None:
+            self._refuse_images("missing='marginalize' is")
         X, weight = super()._validate_training(X, sample_weight, reset)
         missing = np.isnan(X)
         if missing.any() and getattr(self, "prior", None) == "kernel":
@@ -216,15 +220,9 @@ class IncompleteRows:
 
     def _complete_start(self, X, Z, weight, rng):
         self._completion = None
-        if self.missing is None:
+        if getattr(self, "image_shape", None) is not None:
             return X, Z
-        Z = Z + self._noise_deviation(len(Z)) * rng.normal(size=Z.shape)
-        mixture = fit_incomplete(Z, weight, rng)
-        self._completion = {
-            "weights": mixture.weights,
-            "means": mixture.means,
-            "precisions": mixture.precisions,
-            "variances": variances(Z),
+        columns = {
             "lowest": self._standardise(np.fmin.reduce(X) - self.dequantization_ / 2),
             "highest": self._standardise(np.fmax.reduce(X) + self.dequantization_ / 2),
             "levels": [
@@ -232,6 +230,12 @@ class IncompleteRows:
                 for column, width in zip(X.T, self.dequantization_, strict=True)
             ],
         }
+        if self.missing is None:
+            self._completion = columns
+            return X, Z
+        Z = Z + self._noise_deviation(len(Z)) * rng.normal(size=Z.shape)
+        mixture = fit_incomplete(Z, weight, rng)
+        self._completion = {**columns, "variances": variances(Z), **vars(mixture)}
         Z = self._completions(Z, 1, rng, by_density=False)[0]
         return np.where(np.isnan(X), self._to_levels(self._unstandardise(Z)), X), Z
 
@@ -251,13 +255,19 @@ class IncompleteRows:
             self._train_in_rounds(X, weight, training, holdout, streams)
         else:
             super()._train(X, weight, training, holdout, streams)
-        if self._completion is not None:
-            self._adapt_mixture(streams.start)
+        self._follow(streams.start)
 
     def _train_chunk(self, X, weight, streams, net):
         super()._train_chunk(self._filled(X, streams.start), weight, streams, net)
-        if self._completion is not None:
-            self._adapt_mixture(streams.start, max_steps=1)
+        self._follow(streams.start, max_steps=1)
+
+    def _follow(self, rng, **options):
+        """Make the mixture follow the density, or forget it where it is made when it is needed."""
+        if self.missing is not None:
+            self._adapt_mixture(rng, **options)
+        elif self._completion is not None:
+            kept = self._completion.keys() - set(_OF_MIXTURE)
+            self._completion = {name: self._completion[name] for name in kept}
 
     def _train_in_rounds(self, X, weight, training, holdout, streams):
         """Monte Carlo expectation maximisation, in as many epochs as complete rows would get.
@@ -310,19 +320,33 @@ class IncompleteRows:
 
     def _adapt_mixture(self, rng, **options):
         """Fit the mixture to the density that it proposes for."""
-        Z = self._standardise(self._sample(_N_ADAPTATION_DRAWS, rng, self.module_.prior.sample))
-        low, high = self._range()
-        # Tails of the density would widen all of the mixture.
-        middle, reach = (low + high) / 2, 1.5 * (high - low)
-        Z = Z[(np.abs(Z - middle) <= reach).all(1)]
+        Z = self._typical_draws(rng)
         if len(Z):
             mixture = maximise(self._mixture(), Z, self._completion["variances"], **options)
             self._completion = {**self._completion, **vars(mixture)}
 
+    def _typical_draws(self, rng):
+        """Standardised draws of the density without its tails, which would widen a mixture."""
+        Z = self._standardise(self._sample(_N_ADAPTATION_DRAWS, rng, self.module_.prior.sample))
+        low, high = self._range()
+        middle, reach = (low + high) / 2, 1.5 * (high - low)
+        return Z[(np.abs(Z - middle) <= reach).all(1)]
+
     # ------------------------------------------------------------------ what is missing
 
     def _mixture(self):
-        return Mixture(*(self._completion[name] for name in ("weights", "means", "precisions")))
+        if "means" not in self._completion:
+            self._completion = {**self._completion, **vars(self._mixture_of_draws())}
+        return Mixture(*(self._completion[name] for name in _OF_MIXTURE))
+
+    def _mixture_of_draws(self):
+        """A mixture fitted to the density alone, the same one whenever it is made."""
+        rng = np.random.RandomState(_SEED)
+        Z = self._typical_draws(rng)
+        if len(Z) < 2:
+            # None lie near the training rows: the corners of these say where else to look.
+            Z = np.stack(list(self._range()))
+        return maximise(fit_incomplete(Z, None, rng), Z, variances(Z))
 
     def _range(self):
         """Least and largest standardised value of each column in training."""

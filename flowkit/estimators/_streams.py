@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+
+from .._seeds import check_random_state
 
 
 class Streams:
@@ -12,7 +13,7 @@ class Streams:
 
     Parameters
     ----------
-    random_state : int, RandomState instance or None
+    random_state : int, RandomState instance, Generator or None
         What a user gave; None draws one seed from numpy's global generator, as scikit-learn does.
     n_calls : int, default=0
         Number of calls of `partial_fit` before, each of which has seeds of its own.

@@ -160,14 +160,14 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         'auto' adds, in training only, uniform noise of their spacing to columns whose values
         repeat; see `dequantization_`.
     missing : 'marginalize' or None, default=None
-        What becomes of NaN: None refuses it. 'marginalize' scores what is known of a row, with
-        the rest integrated out (`score_marginal` tells the error), and fills rows by draws
-        (`impute`). `fit` completes rows by draws, from a Gaussian mixture fitted to what is known
-        and, where early stopping leaves epochs, then from the density itself. That a value is
+        What becomes of NaN: None refuses it, but in `score_marginal` and `impute`, which take it in
+        any case. With 'marginalize', `score_samples` scores what is known of a row, with the rest
+        integrated out, and `fit` completes rows by draws, from a Gaussian mixture fitted to what is
+        known and, where early stopping leaves epochs, then from the density itself. That a value is
         missing must not depend on the value itself. Not for images.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit, keeping place and scale.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState instance, Generator or None, default=None
         Source of all randomness of `fit`. Global generators are never seeded.
     device : str or torch.device, default='auto'
         Where to train and score; 'auto' is CUDA where there is one, else the CPU.
@@ -412,7 +412,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         ----------
         n_samples : int, default=1
             Number of rows.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time.
         topics : int, array-like of shape (n_topics,) or (n_samples, n_topics), default=None
             One topic that all word groups follow, or topic proportions, of all rows or of each,

@@ -8,8 +8,8 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
-from sklearn.base import OutlierMixin, _fit_context, clone
-from sklearn.utils import _safe_indexing, check_array, check_random_state, get_tags
+from sklearn.base import OutlierMixin, _fit_context
+from sklearn.utils import _safe_indexing, check_array, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
@@ -20,8 +20,9 @@ from sklearn.utils.validation import (
 )
 
 from .._optional import require
+from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ._any_density import seed_names
+from ._any_density import seeded_copies
 from ._conditional_effects import ConditionalEffects
 from ._density_parts import (
     PARTS,
@@ -67,8 +68,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         The density; cloned. Of several, each gives a row the share of training rows that are as
         strange to it, which is comparable whatever their units, and the harmonic mean of these
         counts, so that it is enough to be strange to one. None stands for the default ones. One
-        that is fitted already goes in `sklearn.frozen.FrozenEstimator`. Each
-        ``random_state`` within is set from that of the detector.
+        that is fitted already goes in `sklearn.frozen.FrozenEstimator`.
     contamination : 'auto' or float, default='auto'
         Share of the training rows below the threshold, in (0, 0.5]; with ``calibrate=True`` the
         false-alarm rate on rows like those of training. 'auto' is 0.05. Without `calibrate` more
@@ -90,8 +90,10 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         Whether to hold rows out for the threshold and for `p_values`.
     calibration_fraction : float, default=0.25
         Share of the rows that ``calibrate=True`` holds out.
-    random_state : int, RandomState instance or None, default=None
-        Source of all randomness of `fit`.
+    random_state : int, RandomState instance, Generator or None, default=None
+        Source of all randomness of `fit`. Unless it is None, each ``random_state`` within `density`
+        is set from it, as in the ensembles of scikit-learn. With None they stay as they are, and
+        where a density is fitted several times the later ones get seeds drawn from them.
 
     Attributes
     ----------
@@ -158,7 +160,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         "trim": [Interval(Real, 0, 0.5, closed="left")],
         "calibrate": ["boolean"],
         "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "random_state": ["random_state"],
+        "random_state": ["random_state", np.random.Generator],
     }
 
     def __init__(
@@ -242,7 +244,10 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
     def _fit_densities(self, X, rng):
         """Fit all that scores need to rows, and return the scores of these."""
-        members = [self._seeded(density, rng) for density in self._given()]
+        members = [
+            seeded_copies(density, self.n_estimators, self.random_state, rng)
+            for density in self._given()
+        ]
         self._sizes = [len(group) for group in members]
         # Frozen estimators do not do without the second argument.
         self.densities_ = [density.fit(X, None) for group in members for density in group]
@@ -288,14 +293,6 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         if not self.density:
             raise InvalidParameterError("density is an empty list: give at least one estimator.")
         return self.density
-
-    def _seeded(self, density, rng):
-        """Copies of a density, each with a seed of its own."""
-        seeded = seed_names(density)
-        copies = [clone(density) for _ in range(self.n_estimators if seeded else 1)]
-        for copy in copies:
-            copy.set_params(**{name: rng.randint(2**31 - 1) for name in seeded})
-        return copies
 
     def _settle_explanations(self, X, rng):
         """Typical values of columns, and what parts of the log density typically are."""

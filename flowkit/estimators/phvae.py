@@ -168,7 +168,7 @@ class PHVAE(ImageRows, BaseDensity):
         repeat; see `dequantization_`. Discrete likelihoods need none.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit, keeping place and scale.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState instance, Generator or None, default=None
         Source of all randomness of `fit`, and of the draws by which rows are scored. Global
         generators are never seeded.
     device : str or torch.device, default='auto'
@@ -545,7 +545,7 @@ class PHVAE(ImageRows, BaseDensity):
         ----------
         n_samples : int, default=1
             Number of rows.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time.
 
         Returns

@@ -9,8 +9,8 @@ from numbers import Integral, Number
 import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import qmc
-from sklearn.base import _fit_context, clone
-from sklearn.utils import check_array, check_random_state, get_tags
+from sklearn.base import _fit_context
+from sklearn.utils import check_array, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from .._optional import require
+from .._seeds import check_random_state
 from ..exceptions import (
     InvalidDataError,
     InvalidParameterError,
@@ -26,10 +27,11 @@ from ..exceptions import (
 )
 from ._any_density import (
     MeanScoreMixin,
+    can_be_drawn_from,
     check_n_samples,
     draw_from,
     require_weights,
-    seed_names,
+    seeded_copies,
 )
 from ._base import BaseDensity
 from ._column_codecs import AngleCodec, LevelCodec, NumberCodec, order_by_association
@@ -78,9 +80,10 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
     n_draws : int, default=128
         Number of points in the cell of each row over which its probability is averaged, at least
         2, rounded up to a power of two.
-    random_state : int, RandomState instance or None, default=None
-        Source of randomness in `fit`: of places within cells, and of seeds for a `density` whose
-        own `random_state` is None.
+    random_state : int, RandomState instance, Generator or None, default=None
+        Source of randomness in `fit`: of places within cells, and, unless it is None, of each
+        ``random_state`` within `density`, as in the ensembles of scikit-learn. With None they stay
+        as they are.
 
     Attributes
     ----------
@@ -164,7 +167,7 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         "periods": [dict, None],
         "cells": [StrOptions({"density", "probability"})],
         "n_draws": [Interval(Integral, 2, None, closed="left")],
-        "random_state": ["random_state"],
+        "random_state": ["random_state", np.random.Generator],
     }
 
     def __init__(
@@ -216,8 +219,8 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         """
         with self._unchanged_on_failure():
             rng = check_random_state(self.random_state)
-            density = FlowDensity() if self.density is None else clone(self.density)
-            _give_seeds(density, rng)
+            density = FlowDensity() if self.density is None else self.density
+            (density,) = seeded_copies(density, 1, self.random_state, rng)
             columns, form = self._read(X, reset=True)
             weight = _checked_weight(sample_weight, len(columns[0].values), density)
             if weight is not None:
@@ -266,7 +269,7 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         ----------
         n_samples : int, default=1
             Number of rows.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time.
 
         Returns
@@ -293,7 +296,7 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
 
     def _draw_encoded(self, n, rng):
         try:
-            if hasattr(self.density_, "sample"):
+            if can_be_drawn_from(self.density_):
                 return draw_from(self.density_, n, rng)
         except NotImplementedError:
             # Kernels of some shapes.
@@ -510,14 +513,6 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         tags.input_tags.categorical = True
         tags.input_tags.allow_nan = _takes_missing(self.density)
         return tags
-
-
-def _give_seeds(density, rng):
-    """Seed what has no seed of its own, so that one `random_state` makes a fit repeatable."""
-    parameters = density.get_params(deep=True)
-    for name in seed_names(density):
-        if parameters[name] is None:
-            density.set_params(**{name: rng.randint(2**31 - 1)})
 
 
 def _takes_missing(density) -> bool:

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from sklearn.base import _fit_context, clone
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import _safe_indexing, check_random_state, get_tags
+from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
@@ -18,13 +18,20 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._seeds import check_random_state
 from ..exceptions import (
     InvalidDataError,
     InvalidParameterError,
     LostMassWarning,
     OutsideSupportError,
 )
-from ._any_density import MeanScoreMixin, check_n_samples, draw_from, require_weights
+from ._any_density import (
+    MeanScoreMixin,
+    can_be_drawn_from,
+    check_n_samples,
+    draw_from,
+    require_weights,
+)
 from ._columns import refuse_non_finite
 from ._jacobians import DifferentiableFunctionTransformer, inverse_rows, transform_rows
 from ._parameters import SuggestingEstimator
@@ -38,7 +45,7 @@ _MAX_ROUNDS = 100
 
 
 def _density_has_sample(estimator):
-    return hasattr(getattr(estimator, "density_", estimator.density), "sample")
+    return can_be_drawn_from(getattr(estimator, "density_", estimator.density))
 
 
 class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
@@ -53,12 +60,14 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
     transformer : transformer or 'passthrough'
         Invertible transformer: StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler,
         PowerTransformer, FunctionTransformer (see `DifferentiableFunctionTransformer`), PCA that
-        keeps all dimensions, ColumnTransformer that keeps each column once, a Pipeline of these,
-        or any transformer with a method ``log_abs_det_jacobian(X)`` that returns ``log|det dz/dx|``
-        of each row, ``-inf`` outside its domain. Cloned before it is fitted.
+        keeps all dimensions, ColumnTransformer that keeps each column once, a Pipeline or
+        FrozenEstimator of these, or any transformer with a method ``log_abs_det_jacobian(X)`` that
+        returns ``log|det dz/dx|`` of each row, ``-inf`` outside its domain. A subclass of one of
+        these classes may map rows in another way and needs that method, too. Cloned before it is
+        fitted.
     density : estimator
         Any estimator with `score_samples`: those of flowkit, `sklearn.neighbors.KernelDensity`,
-        `sklearn.mixture.GaussianMixture`. Cloned before it is fitted.
+        `sklearn.mixture.GaussianMixture`. Cloned before it is fitted, with the seeds that it has.
 
     Attributes
     ----------
@@ -178,7 +187,7 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         ----------
         n_samples : int, default=1
             Number of rows.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time, whatever the density's own
             `random_state` is.
 
@@ -220,8 +229,8 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         options = {}
         if weight is not None and has_fit_parameter(transformer, "sample_weight"):
             options["sample_weight"] = weight
-        # Some transformers overwrite what they are fitted to.
-        return transformer.fit(copy.copy(X), **options)
+        # Some transformers overwrite what they are fitted to, frozen ones need a second argument.
+        return transformer.fit(copy.copy(X), None, **options)
 
     def _warn_of_lost_mass(self):
         try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from .._seeds import check_random_state
+from ..estimators._any_density import can_be_drawn_from, draw_from
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ._axes import require_axes
 
@@ -132,7 +133,7 @@ class DensityDisplay:
             Whether to draw the rows of `X`.
         n_samples : int, default=0
             Number of samples of the estimator to draw.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness of the samples.
         plot_method : {'contourf', 'contour', 'pcolormesh'}, default='contourf'
             See `plot`.
@@ -405,10 +406,6 @@ def _draw(estimator, n_samples, random_state):
         raise InvalidParameterError(f"n_samples must be an int of at least 0, got {n_samples!r}.")
     if n_samples == 0:
         return None
-    _check_method(estimator, "sample", f"n_samples={n_samples} asks for samples")
-    options = {}
-    if "random_state" in inspect.signature(estimator.sample).parameters:
-        options["random_state"] = random_state
-    drawn = estimator.sample(n_samples, **options)
-    # Scikit-learn's mixtures return the components beside the rows.
-    return np.asarray(drawn[0] if isinstance(drawn, tuple) else drawn)
+    if not can_be_drawn_from(estimator):
+        _check_method(estimator, "sample", f"n_samples={n_samples} asks for samples")
+    return draw_from(estimator, int(n_samples), check_random_state(random_state))

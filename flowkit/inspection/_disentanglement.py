@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.metrics import balanced_accuracy_score, mutual_info_score
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
 
+from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
 
 # Columns of whole numbers with more values than this count as continuous.
@@ -205,7 +205,7 @@ def dci(codes, factors, *, discrete="auto", random_state=None):
         True factors of the same rows, as numbers.
     discrete : 'auto' or array-like of bool of shape (n_factors,), default='auto'
         Which factors are classes. 'auto': those of whole numbers with at most 20 distinct values.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState instance, Generator or None, default=None
         Source of the hold-out and the trees; an int for the same scores each time.
 
     Returns

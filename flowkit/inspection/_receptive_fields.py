@@ -110,7 +110,7 @@ class ReceptiveFieldDisplay:
             takes the one nearest the middle, of the first channel.
         n_samples : int, default=32
             Number of draws over which derivatives are averaged.
-        random_state : int, RandomState instance or None, default=0
+        random_state : int, RandomState instance, Generator or None, default=0
             Source of the draws.
         colorbar : bool, default=True
             See `plot`.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from .._seeds import check_random_state
 from ..exceptions import InvalidParameterError
 from ._axes import extent, require_matplotlib, require_panels, text_width
 from ._training_curve import _innermost
@@ -115,7 +115,7 @@ class TopicDisplay:
             See `plot`.
         max_topics : int, default=12
             See `plot`.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness of the samples.
         ax : matplotlib Axes or sequence of matplotlib Axes, default=None
             See `plot`.

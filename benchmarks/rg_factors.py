@@ -202,13 +202,14 @@ def fit_conv_realnvp(images: np.ndarray, seed: int, budget: float) -> Any:
     from scipy.stats import norm
 
     from flowkit import FractalFlowDensity
-    from flowkit.estimators._starts import Start, choose_marginals
+    from flowkit.estimators._margins import choose_margins
+    from flowkit.estimators._starts import Start
     from flowkit.estimators._topic_starts import as_topics
 
     class WithoutMatrix(FractalFlowDensity):
         # A normal prior always brings the matrix, which would be thirty times the couplings.
         def _choose_start(self, X: Any, Z: Any, weight: Any, groupings: Any, rng: Any) -> Any:
-            return as_topics(Start(marginals=choose_marginals(Z, weight, norm, rng)))
+            return as_topics(Start(margins=choose_margins(Z, norm, bends=False)))
 
     settings = {**common(budget, seed), **CONV_REALNVP}
     return WithoutMatrix(image_shape=images.shape[1:], prior="normal", **settings).fit(images)

@@ -51,6 +51,14 @@ def _two_steps(d):
     return b.Compose([b.LULinear(d), b.SplineCoupling(d, **NET), b.Permutation(d)])
 
 
+def _arcsinh(d):
+    """Bent in the first column, and where there are more not in the last."""
+    bijection = b.Arcsinh(d)
+    one = torch.ones(d)
+    bijection.start(-0.5 * one, 0.1 * one, one, 2 * one, torch.arange(d) <= max(0, d - 2))
+    return bijection
+
+
 BIJECTIONS = [
     _case("actnorm", b.ActNorm),
     _case("elementwise_affine", b.ElementwiseAffine),
@@ -64,6 +72,8 @@ BIJECTIONS = [
     _case("softplus", b.Softplus, starts_at_identity=False),
     _case("tanh", b.Tanh, starts_at_identity=False, far=7.0),
     _case("sinh_arcsinh", b.SinhArcsinh),
+    _case("arcsinh", b.Arcsinh),
+    _case("arcsinh_started", _arcsinh, starts_at_identity=False),
     _case("lu_linear", b.LULinear),
     _case("permutation_reverse", b.Permutation, starts_at_identity=False),
     _case(

@@ -1,6 +1,7 @@
 """Invertible maps with a known Jacobian determinant, each usable on its own as a torch module."""
 
 from ._base import Bijection, Compose, Elementwise, Inverse
+from .arcsinh import Arcsinh
 from .autoregressive import AffineAutoregressive, Autoregressive, SplineAutoregressive
 from .coupling import AffineCoupling, Coupling, SplineCoupling
 from .elementwise import (
@@ -24,6 +25,7 @@ __all__ = [
     "ActNorm",
     "AffineAutoregressive",
     "AffineCoupling",
+    "Arcsinh",
     "Autoregressive",
     "Bijection",
     "Compose",

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
-from scipy.stats import norm
 from sklearn.cluster import kmeans_plusplus
 from sklearn.covariance import ledoit_wolf
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.mixture import GaussianMixture
 
-from ..bijections import ElementwiseSpline
-
-MARGINAL_BINS = 16
-# In standard deviations; beyond it the marginal splines are the identity.
-MARGINAL_BOUND = 10.0
+from ._margins import Margins, fit_margins, margin_forms
 
 # Rows that the search for a start looks at; more change the start little and cost much.
 _MAX_ROWS = 5_000
@@ -27,21 +22,32 @@ _MAX_FULL_FEATURES = 64
 _PATIENCE = 2
 # Fits of each size, from other centres each; the likeliest counts.
 _N_STARTS = 2
-_REGULARISATION = 1e-4
-# Least variance that whitening divides by: a direction without spread is left narrow.
-_MIN_VARIANCE = 1e-3
+# Least variances of components, the smaller ones tried where the first is felt.
+_VARIANCE_FLOORS = (1e-4, 1e-7, 1e-10, 1e-13)
+_FELT = 5.0
+# Least variances that whitening divides by, likewise: a direction without spread is left narrow.
+_WHITENING_FLOORS = (1e-3, 1e-6, 1e-9)
+# What single precision tells apart in standardised columns.
+_FINEST_VARIANCE = 1e-13
+# Gain of the mean log density of rows left out, in nats, that a smaller floor must bring.
+_NOTABLE_GAIN = 0.02
+_N_FOLDS = 5
+# Deviations of priors stay above this share of the narrowest that they start with.
+_NARROWEST_SHARE, _MIN_DEVIATION = 0.5, 1e-3
+# Bound of the log-scales of linear maps, which training may reach.
+_LINEAR_BOUND = 8.0
 # With fewer rows than this for each column, the sample covariance is too good to be true.
 _ROWS_A_FEATURE = 5
 
 
 @dataclass(frozen=True)
 class Start:
-    """The classical model that a flow begins as: marginals, then a linear map, then a prior.
+    """The classical model that a flow begins as: margins, then a linear map, then a prior.
 
     Parameters
     ----------
-    marginals : tuple of ndarray or None
-        Knots of data and latent of the element-wise splines, None for the identity.
+    margins : Margins
+        Maps of single columns.
     linear : tuple of ndarray or None
         Matrix and bias that whiten the columns, None for the identity.
     mixture : tuple of ndarray or None
@@ -52,11 +58,25 @@ class Start:
         Rows on whose latents kernels are put, and weights of these; None for another prior.
     """
 
-    marginals: tuple[np.ndarray, np.ndarray] | None = None
+    margins: Margins = field(default_factory=Margins)
     linear: tuple[np.ndarray, np.ndarray] | None = None
     mixture: tuple[np.ndarray, ...] | None = None
     covariance: str | None = None
     kernels: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def min_deviation(self) -> float:
+        """Below it no deviation of the prior may fall in training."""
+        if self.mixture is None:
+            return _MIN_DEVIATION
+        narrowest = _narrowest_variance(self.mixture[2], self.covariance) ** 0.5
+        return min(_MIN_DEVIATION, _NARROWEST_SHARE * narrowest)
+
+    @property
+    def linear_bound(self) -> float:
+        """Bound of the log-scales of the linear map, which it must be able to take."""
+        largest = 0.0 if self.linear is None else np.log(np.linalg.eigvalsh(self.linear[0])[-1])
+        return _LINEAR_BOUND if largest < _LINEAR_BOUND - 1 else float(largest) + 2
 
 
 def choose_start(
@@ -67,7 +87,7 @@ def choose_start(
     covariance: str | None,
     rng: np.random.RandomState,
 ) -> Start:
-    """The start of least BIC, with marginals as they are or made normal first.
+    """The start of least BIC, with margins as they are, bent, or made normal first.
 
     Parameters
     ----------
@@ -90,57 +110,34 @@ def choose_start(
         The start.
     """
     Z = Z[draw_rows(len(Z), weight, rng)]
-    starts = [_start_without_marginals(Z, with_mixture, n_components, covariance, rng)]
-    knots, scores, cost = _scores(Z)
-    start, bic = _start_without_marginals(scores, with_mixture, n_components, covariance, rng)
-    starts.append((replace(start, marginals=knots), bic + cost))
-    return min(starts, key=lambda start: start[1])[0]
+    best, lowest = None, np.inf
+    for form in margin_forms(Z):
+        margins = fit_margins(form, Z)
+        rows, log_det = margins.apply(Z)
+        start = Start(margins, whitening(rows) if with_mixture else best_whitening(rows))
+        white = _apply_linear(start.linear, rows)
+        bic = _normal_bic(white)
+        if with_mixture:
+            # A mixture of full covariances has no use for the linear map, so it is not counted.
+            mixture = _fit_mixture(white, n_components, covariance, rng, matrix=start.linear[0])
+            start = replace(start, mixture=_parts(mixture), covariance=mixture.covariance_type)
+            bic = mixture.bic(white)
+        bic += np.log(len(Z)) * margins.n_parameters - 2 * log_det.sum()
+        bic -= 2 * len(Z) * np.linalg.slogdet(start.linear[0])[1]
+        if bic < lowest:
+            best, lowest = start, bic
+    return best
 
 
-def choose_marginals(
-    Z: np.ndarray, weight: np.ndarray | None, target, rng: np.random.RandomState
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Knots of marginal splines where they pay, for columns that start independent; else None.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d)
-        Standardised rows.
-    weight : ndarray of shape (n,) or None
-        Weights of the rows; rows are then drawn in proportion to them.
-    target : frozen distribution of scipy.stats
-        Symmetric density of the latent of each column.
-    rng : RandomState
-        Source of randomness.
-
-    Returns
-    -------
-    tuple of ndarray or None
-        Knots of data and latent.
-    """
-    Z = Z[draw_rows(len(Z), weight, rng)]
-    knots, scores, cost = _scores(Z, target)
-    with_splines = cost - 2 * target.logpdf(scores).sum()
-    return knots if with_splines < -2 * target.logpdf(Z).sum() else None
+def _apply_linear(linear, Z):
+    matrix, bias = linear
+    return Z @ matrix.T + bias
 
 
-def _scores(Z, target=norm):
-    """Knots of marginal splines, rows behind these, and what they add to the BIC."""
-    knots = score_knots(Z, target)
-    scores, log_det = apply_marginals(knots, Z)
-    penalty = np.log(len(Z)) * Z.shape[1] * (MARGINAL_BINS - 1)
-    return knots, scores, penalty - 2 * log_det.sum()
-
-
-@torch.no_grad()
-def apply_marginals(
-    knots: tuple[np.ndarray, np.ndarray], Z: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows behind the marginal splines of some knots, and their log-determinants."""
-    spline = marginal_spline(Z.shape[1]).double()
-    spline.start(*map(torch.from_numpy, knots))
-    scores, log_det = spline(torch.from_numpy(Z))
-    return scores.numpy(), log_det.numpy()
+def _normal_bic(white):
+    """Of one standard normal behind a linear map."""
+    n, d = white.shape
+    return (white**2 + np.log(2 * np.pi)).sum() + np.log(n) * d * (d + 3) / 2
 
 
 def mixture_start(
@@ -149,10 +146,12 @@ def mixture_start(
     n_components: int | None,
     covariance: str | None,
     rng: np.random.RandomState,
+    min_deviation: float = 0.0,
 ) -> Start:
     """The start of a flow whose map is given: a mixture of its latents; parameters as above."""
     rows = latent[draw_rows(len(latent), weight, rng)]
-    mixture = fit_gaussian_mixture(rows, n_components, covariance, rng)
+    finest = max(_FINEST_VARIANCE, min_deviation**2)
+    mixture = _fit_mixture(rows, n_components, covariance, rng, finest)
     return Start(mixture=_parts(mixture), covariance=mixture.covariance_type)
 
 
@@ -192,70 +191,104 @@ def _parts(mixture: GaussianMixture) -> tuple[np.ndarray, ...]:
     return mixture.weights_, mixture.means_, mixture.covariances_
 
 
-def marginal_spline(d: int) -> ElementwiseSpline:
-    """The element-wise splines that a start's marginals are knots of."""
-    return ElementwiseSpline(d, n_bins=MARGINAL_BINS, tail_bound=MARGINAL_BOUND)
-
-
-def score_knots(Z: np.ndarray, target=norm) -> tuple[np.ndarray, np.ndarray]:
-    """Quantiles of each column and those of a symmetric target of the same ranks."""
-    # Ranks further out rest on less than about ten rows.
-    reach = target.ppf(1 - min(0.25, 10 / len(Z)))
-    z = np.linspace(-reach, reach, MARGINAL_BINS - 1)
-    x = np.quantile(Z, target.cdf(z), axis=0)
-    inside = MARGINAL_BOUND * (1 - 1e-3)
-    return np.clip(x, -inside, inside), np.repeat(z[:, None], Z.shape[1], axis=1)
-
-
-def _start_without_marginals(Z, with_mixture, n_components, covariance, rng) -> tuple[Start, float]:
-    matrix, bias = whitening(Z)
-    white = Z @ matrix.T + bias
-    log_det = len(Z) * np.linalg.slogdet(matrix)[1]
-    if not with_mixture:
-        linear_penalty = np.log(len(Z)) * Z.shape[1] * (Z.shape[1] + 3) / 2
-        bic = (white**2 + np.log(2 * np.pi)).sum() - 2 * log_det + linear_penalty
-        return Start(None, (matrix, bias)), bic
-    mixture = fit_gaussian_mixture(white, n_components, covariance, rng)
-    start = Start(None, (matrix, bias), _parts(mixture), mixture.covariance_type)
-    # A mixture of full covariances has no use for the linear map, so it is not counted.
-    return start, mixture.bic(white) - 2 * log_det
-
-
-def whitening(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Symmetric matrix and bias that give Z zero mean and unit covariance, as far as it goes."""
-    mean = Z.mean(0)
-    covariance = np.atleast_2d(np.cov(Z, rowvar=False, bias=True))
-    if len(Z) < _ROWS_A_FEATURE * Z.shape[1]:
-        covariance, _ = ledoit_wolf(Z - mean, assume_centered=True)
-    values, vectors = np.linalg.eigh(covariance)
-    matrix = (vectors / np.sqrt(np.maximum(values, _MIN_VARIANCE))) @ vectors.T
-    return matrix, -matrix @ mean
-
-
-def fit_gaussian_mixture(
-    Z: np.ndarray,
-    n_components: int | None,
-    covariance: str | None,
-    rng: np.random.RandomState,
-) -> GaussianMixture:
-    """Mixture of the least BIC over sizes and forms of the covariances.
+def whitening(Z: np.ndarray, floor: float = _WHITENING_FLOORS[0]) -> tuple[np.ndarray, np.ndarray]:
+    """Symmetric matrix and bias that give Z zero mean and unit covariance, as far as it goes.
 
     Parameters
     ----------
     Z : ndarray of shape (n, d)
-        Rows of about unit scale.
-    n_components : int or None
-        Number of components, or None to choose it.
-    covariance : {'full', 'diag'} or None
-        Form of the covariances, or None to choose it.
-    rng : RandomState
-        Source of randomness.
+        Rows.
+    floor : float, default=1e-3
+        Least variance that is divided by.
 
     Returns
     -------
-    GaussianMixture
-        The fitted mixture, ``covariance_type`` 'full' or 'diag'.
+    tuple of ndarray
+        Matrix and bias.
     """
+    mean, values, vectors = _principal_axes(Z)
+    matrix = (vectors / np.sqrt(np.maximum(values, floor))) @ vectors.T
+    return matrix, -matrix @ mean
+
+
+def best_whitening(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`whitening` with the floor by which rows left out are likeliest under one Gaussian."""
+    if _principal_axes(Z)[1].min() >= _WHITENING_FLOORS[0]:
+        return whitening(Z)
+
+    def mean_log_density(training, test, floor):
+        matrix, bias = whitening(training, floor)
+        white = _apply_linear((matrix, bias), test)
+        return np.linalg.slogdet(matrix)[1] - 0.5 * (white**2).sum(1).mean()
+
+    return whitening(Z, _choose_floor(Z, _WHITENING_FLOORS, mean_log_density))
+
+
+def _principal_axes(Z):
+    """Mean, and variances along orthogonal directions."""
+    mean = Z.mean(0)
+    covariance = np.atleast_2d(np.cov(Z, rowvar=False, bias=True))
+    if len(Z) < _ROWS_A_FEATURE * Z.shape[1]:
+        covariance, _ = ledoit_wolf(Z - mean, assume_centered=True)
+    return mean, *np.linalg.eigh(covariance)
+
+
+def _choose_floor(
+    Z: np.ndarray, floors: Sequence[float], mean_log_density: Callable[..., float]
+) -> float:
+    """The last of falling floors up to which each makes rows left out likelier."""
+    # Repeats of a row stay on one side.
+    row = np.unique(Z, axis=0, return_inverse=True)[1].reshape(-1)
+    test = row % _N_FOLDS == 0
+    best, highest = floors[0], -np.inf
+    for floor in floors:
+        value = mean_log_density(Z[~test], Z[test], floor)
+        if not value > highest + _NOTABLE_GAIN:
+            break
+        best, highest = floor, value
+    return best
+
+
+def _fit_mixture(
+    Z, n_components, covariance, rng, finest=_FINEST_VARIANCE, matrix=None
+) -> GaussianMixture:
+    """Mixture of the least BIC, of narrower components where these make rows left out likelier.
+
+    Variances are at least `finest` before the linear map `matrix` behind which the rows lie.
+    """
+    mixture = _least_bic(Z, n_components, covariance, rng, _VARIANCE_FLOORS[0])
+    narrowest = _narrowest_variance(mixture.covariances_, mixture.covariance_type)
+    if narrowest >= _FELT * mixture.reg_covar:
+        return mixture
+    size, form = mixture.n_components, mixture.covariance_type
+    back = np.eye(Z.shape[1]) if matrix is None else np.linalg.inv(matrix)
+
+    def mean_log_density(training, test, floor):
+        fitted = _likeliest(training, size, form, rng, floor)
+        full = fitted.covariances_
+        full = full if form == "full" else full[:, None] * np.eye(full.shape[1])
+        too_fine = _narrowest_variance(back @ full @ back.T, "full") < finest
+        return -np.inf if too_fine else fitted.score(test)
+
+    floor = _choose_floor(Z, _VARIANCE_FLOORS, mean_log_density)
+    if floor == _VARIANCE_FLOORS[0]:
+        return mixture
+    return _least_bic(Z, n_components, covariance, rng, floor)
+
+
+def _narrowest_variance(covariances, form) -> float:
+    """Least variance of any component along any direction."""
+    return float((covariances if form == "diag" else np.linalg.eigvalsh(covariances)).min())
+
+
+def _least_bic(
+    Z: np.ndarray,
+    n_components: int | None,
+    covariance: str | None,
+    rng: np.random.RandomState,
+    floor: float,
+) -> GaussianMixture:
+    """Mixture of the least BIC over sizes and forms of the covariances, where these are None."""
     n, d = Z.shape
     if covariance is not None:
         forms = [covariance]
@@ -268,10 +301,7 @@ def fit_gaussian_mixture(
             rows_wanted = _ROWS_A_FEATURE * d if form == "full" else 2
             if n_components is None and size * rows_wanted > n and (size, form) != (1, forms[-1]):
                 break
-            mixture = max(
-                (_fit(Z, size, form, rng) for _ in range(_N_STARTS if size > 1 else 1)),
-                key=lambda mixture: mixture.lower_bound_,
-            )
+            mixture = _likeliest(Z, size, form, rng, floor)
             bic = mixture.bic(Z)
             if bic < best_bic:
                 best, best_bic = mixture, bic
@@ -282,14 +312,22 @@ def fit_gaussian_mixture(
     return best
 
 
-def _fit(Z: np.ndarray, size: int, form: str, rng: np.random.RandomState) -> GaussianMixture:
+def _likeliest(Z, size, form, rng, floor):
+    """The likeliest of a few fits from other centres each."""
+    fits = [_fit(Z, size, form, rng, floor) for _ in range(_N_STARTS if size > 1 else 1)]
+    return max(fits, key=lambda mixture: mixture.lower_bound_)
+
+
+def _fit(
+    Z: np.ndarray, size: int, form: str, rng: np.random.RandomState, floor: float
+) -> GaussianMixture:
     # GaussianMixture's own start runs k-means on several threads, whose sums differ in the last
     # bits from run to run; one assignment to spread-out rows does not.
     centres, _ = kmeans_plusplus(Z, min(size, len(Z)), random_state=rng)
     # Equal rows can be drawn as centres twice; all but one of those stay empty.
     used, label = np.unique(pairwise_distances_argmin(Z, centres), return_inverse=True)
     size = len(used)
-    spread = Z.var(0) + _REGULARISATION
+    spread = Z.var(0) + floor
     means = np.array([Z[label == k].mean(0) for k in range(size)])
     variances = np.array([Z[label == k].var(0) for k in range(size)])
     variances = np.maximum(variances, 0.1 * spread)
@@ -297,7 +335,7 @@ def _fit(Z: np.ndarray, size: int, form: str, rng: np.random.RandomState) -> Gau
     mixture = GaussianMixture(
         size,
         covariance_type=form,
-        reg_covar=_REGULARISATION,
+        reg_covar=floor,
         means_init=means,
         weights_init=np.bincount(label) / len(Z),
         precisions_init=precisions

@@ -1,4 +1,4 @@
-"""Where a flow with a topic prior starts: marginals, linear map, word groups, topics."""
+"""Where a flow with a topic prior starts: margins, linear map, word groups, topics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ..priors import Topic
-from ._starts import Start, apply_marginals, score_knots, whitening
+from ._margins import fit_margins, margin_forms
+from ._starts import Start, whitening
 
 # Rows that the start is fitted to, fewer where its tables would hold too many values.
 _MAX_ROWS = 5_000
@@ -28,6 +29,10 @@ _MAX_FULL_FEATURES = 36
 _N_NODES = 128
 # A search over numbers of word groups ends after so many losses in a row.
 _PATIENCE = 2
+# Regularisation of covariances, weaker while that makes rows left out likelier by so many nats.
+_REGULARISATIONS = (1e-2, 1e-4, 1e-6, 1e-8)
+_NOTABLE_GAIN = 0.1
+_MIN_DEVIATION = 1e-3
 
 # guess(groups, index): topics (n, n_groups, K) of the groups of these rows.
 Guess = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
@@ -40,19 +45,22 @@ class TopicStart:
     Parameters
     ----------
     start : Start
-        Marginals and linear map.
+        Margins and linear map.
     groups : list of list of int or None
         Columns of each word group, None for another prior.
     covariance : {'diag', 'full'} or None
         Form of the covariances within groups.
     state : dict of ndarray or None
         Parameters of the prior.
+    min_deviation : float, default=1e-3
+        Below it no deviation of the prior may fall in training.
     """
 
     start: Start
     groups: list[list[int]] | None = None
     covariance: str | None = None
     state: dict[str, np.ndarray] | None = None
+    min_deviation: float = _MIN_DEVIATION
 
     @property
     def n_topics(self) -> int | None:
@@ -67,9 +75,16 @@ def as_topics(start: Start) -> TopicStart:
     weights, means, covariances = map(torch.from_numpy, start.mixture)
     k, d = means.shape
     groups = [list(range(d))]
-    prior = Topic(d, k, groups, nodes="one_hot", covariance=start.covariance).double()
+    prior = Topic(
+        d,
+        k,
+        groups,
+        nodes="one_hot",
+        covariance=start.covariance,
+        min_deviation=start.min_deviation,
+    ).double()
     prior.start(weights, means, covariances)
-    return TopicStart(start, groups, start.covariance, _state(prior))
+    return TopicStart(start, groups, start.covariance, _state(prior), start.min_deviation)
 
 
 def n_start_rows(d: int, n_topics: int, n_groups: int) -> int:
@@ -114,7 +129,7 @@ def choose_topic_start(
     distinct = rng.permutation(np.unique(row_of))
     everything = np.arange(len(Z))
     if len(distinct) < _MIN_SEARCH_ROWS:
-        rows = _Rows(Z, everything, False, not keep_columns)
+        rows = _Rows(Z, everything, (), not keep_columns)
         return rows.fit(groupings[0], guess, alpha, _ITERATIONS)[0]
     searched = distinct[: max(_MIN_ROWS, int(_SEARCH_SHARE * len(distinct)))]
     n_test = int(_TEST_SHARE * len(searched))
@@ -122,31 +137,38 @@ def choose_topic_start(
     test = Z[np.isin(row_of, searched[:n_test])]
     training = np.flatnonzero(np.isin(row_of, searched[n_test:]))
     best, best_score = None, -np.inf
-    for marginals in (False, True):
+    for form in margin_forms(Z):
         for linear in (False,) if keep_columns else (False, True):
-            rows = _Rows(Z, training, marginals, linear)
+            rows = _Rows(Z, training, form, linear)
             setbacks, highest = 0, -np.inf
             for groups in groupings:
                 value = rows.fit(groups, guess, alpha, _SEARCH_ITERATIONS)[1](test)
                 if best is None or value > best_score:
-                    best, best_score = (groups, marginals, linear), value
+                    best, best_score = (groups, form, linear), value
                 setbacks = 0 if value > highest else setbacks + 1
                 highest = max(highest, value)
                 if setbacks == _PATIENCE:
                     break
     groups, *transform = best
-    return _Rows(Z, everything, *transform).fit(groups, guess, alpha, _ITERATIONS)[0]
+    rows, regularisation = _Rows(Z, training, *transform), 1.0
+    for weaker in _REGULARISATIONS:
+        value = rows.fit(groups, guess, alpha, _SEARCH_ITERATIONS, weaker)[1](test)
+        if not value > best_score + _NOTABLE_GAIN:
+            break
+        best_score, regularisation = value, weaker
+    rows = _Rows(Z, everything, *transform)
+    return rows.fit(groups, guess, alpha, _ITERATIONS, regularisation)[0]
 
 
 class _Rows:
-    """Rows behind marginals and a linear map of their own, to which topics are fitted."""
+    """Rows behind margins and a linear map of their own, to which topics are fitted."""
 
-    def __init__(self, Z, index, marginals, linear):
+    def __init__(self, Z, index, form, linear):
         self.index = index
-        self.start = _transform(Z[index], marginals, linear)
-        self.latent = _apply(self.start, Z[index])[0].float()
+        self.start = _transform(Z[index], form, linear)
+        self.latent = _apply(self.start, Z[index])[0]
 
-    def fit(self, groups, guess, alpha, n_iterations):
+    def fit(self, groups, guess, alpha, n_iterations, regularisation=1.0):
         """A `TopicStart`, and the mean log density that it gives to other rows."""
         width = max(map(len, groups))
         covariance = "full" if 1 < width <= _MAX_FULL_FEATURES else "diag"
@@ -157,13 +179,16 @@ class _Rows:
             columns,
             nodes=n_nodes(groups),
             covariance=covariance,
+            min_deviation=_MIN_DEVIATION * regularisation**0.5,
         )
-        # Single precision is twice as fast, and as good with variances that have a floor.
-        prior.start_from(
-            self.latent,
-            torch.from_numpy(np.ascontiguousarray(guess(groups, self.index))).float(),
+        # Single precision is twice as fast, and as good where variances have a high floor.
+        dtype = torch.float32 if regularisation == 1.0 else torch.float64
+        prior.to(dtype).start_from(
+            self.latent.to(dtype),
+            torch.from_numpy(np.ascontiguousarray(guess(groups, self.index))).to(dtype),
             torch.from_numpy(alpha),
             n_iterations=n_iterations,
+            regularisation=regularisation,
         )
         prior.double()
 
@@ -172,7 +197,8 @@ class _Rows:
             latent, log_det = _apply(self.start, Z)
             return (prior.log_prob(latent) + log_det).mean().item()
 
-        return TopicStart(self.start, columns, covariance, _state(prior)), score
+        topics = TopicStart(self.start, columns, covariance, _state(prior), prior.min_deviation)
+        return topics, score
 
 
 def n_nodes(groups: list) -> int | str:
@@ -184,18 +210,15 @@ def _state(prior: Topic) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in prior.state_dict().items()}
 
 
-def _transform(Z, marginals, linear) -> Start:
-    knots = score_knots(Z) if marginals else None
-    matrix = whitening(_apply(Start(knots), Z)[0].numpy()) if linear else None
-    return Start(knots, matrix)
+def _transform(Z, form, linear) -> Start:
+    margins = fit_margins(form, Z)
+    return Start(margins, whitening(margins.apply(Z)[0]) if linear else None)
 
 
 @torch.no_grad()
 def _apply(start: Start, Z: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows behind the marginals and the linear map of a start, and their log-determinants."""
-    latent, log_det = torch.from_numpy(Z), torch.zeros(len(Z), dtype=torch.float64)
-    if start.marginals is not None:
-        latent, log_det = map(torch.from_numpy, apply_marginals(start.marginals, Z))
+    """Rows behind the margins and the linear map of a start, and their log-determinants."""
+    latent, log_det = map(torch.from_numpy, start.margins.apply(Z))
     if start.linear is not None:
         matrix, bias = map(torch.from_numpy, start.linear)
         latent = latent @ matrix.t() + bias

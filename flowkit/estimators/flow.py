@@ -24,8 +24,9 @@ from ..modules import Flow, KernelFlow
 from ..priors import GaussianMixture, Kernel, Laplace, Normal, Prior, StudentT
 from ._base import BaseDensity
 from ._columns import refuse_outside_support
+from ._margins import margin_steps
 from ._missing import IncompleteRows
-from ._starts import Start, choose_start, draw_rows, marginal_spline, mixture_start
+from ._starts import Start, choose_start, draw_rows, mixture_start
 
 _STEPS = {
     "spline_coupling": SplineCoupling,
@@ -301,8 +302,10 @@ class FlowDensity(IncompleteRows, BaseDensity):
                     draw_rows(len(X), weight, rng, _MAX_CENTRES), return_counts=True
                 )
                 kernels = rows[chosen], counts.astype(np.float64)
-            config |= {"marginals": False, "covariance": None, "centres": len(kernels[0])}
-            return config, Start(kernels=kernels)
+            start = Start(kernels=kernels)
+            config |= {"margins": (), "linear_bound": start.linear_bound}
+            config |= {"covariance": None, "centres": len(kernels[0])}
+            return config, start
         if isinstance(self.prior, Kernel):
             raise InvalidParameterError(
                 "prior is a Kernel, which has no rows to put kernels on: give prior='kernel'."
@@ -318,11 +321,13 @@ class FlowDensity(IncompleteRows, BaseDensity):
             with torch.no_grad():
                 latent, log_det = bijection(torch.from_numpy(Z))
             refuse_outside_support(log_det.numpy())
-            start = mixture_start(latent.numpy(), weight, n_components, covariance, rng)
+            least = self.prior.min_deviation if isinstance(self.prior, GaussianMixture) else 0.0
+            start = mixture_start(latent.numpy(), weight, n_components, covariance, rng, least)
         else:
             start = Start()
-        config["marginals"] = start.marginals is not None
-        config["covariance"] = start.covariance
+        config["margins"] = start.margins.form
+        config["linear_bound"] = start.linear_bound
+        config["covariance"], config["min_deviation"] = start.covariance, start.min_deviation
         config["n_components"] = len(start.mixture[0]) if start.mixture else None
         return config, start
 
@@ -352,8 +357,7 @@ class FlowDensity(IncompleteRows, BaseDensity):
         return flow(_build_bijection(config, generator), _build_prior(config))
 
     def _start(self, module, start):
-        if start.marginals is not None:
-            module.bijection.bijections[0].start(*_tensors(start.marginals))
+        start.margins.start(module.bijection.bijections)
         if start.linear is not None:
             module.bijection.bijections[-1].start(*_tensors(start.linear))
         if start.mixture is not None:
@@ -365,7 +369,8 @@ class FlowDensity(IncompleteRows, BaseDensity):
 
 
 def _tensors(arrays):
-    return [torch.from_numpy(array).float() for array in arrays]
+    # Factors of narrow covariances need the digits; parameters take those that they hold.
+    return [torch.from_numpy(array) for array in arrays]
 
 
 def _build_bijection(config, generator):
@@ -375,12 +380,12 @@ def _build_bijection(config, generator):
     options = {name: config[name] for name in ("hidden_units", "n_hidden_layers", "dropout")}
     if transforms.startswith("spline"):
         options |= {name: config[name] for name in ("n_bins", "tail_bound", "compile")}
-    steps = [marginal_spline(d)] if config["marginals"] else []
+    steps = margin_steps(config["margins"], d)
     for i in range(config["n_transforms"]):
         if transforms.endswith("coupling"):
             options["reverse"] = bool(i % 2)
         steps += [LULinear(d), _STEPS[transforms](d, generator=generator, **options)]
-    return Compose([*steps, LULinear(d)])
+    return Compose([*steps, LULinear(d, config["linear_bound"])])
 
 
 def _build_prior(config):
@@ -389,7 +394,9 @@ def _build_prior(config):
         _check_width("prior", prior, d)
         return copy.deepcopy(prior)
     if prior == "gaussian_mixture":
-        return GaussianMixture(d, config["n_components"], config["covariance"])
+        return GaussianMixture(
+            d, config["n_components"], config["covariance"], min_deviation=config["min_deviation"]
+        )
     if prior == "kernel":
         return Kernel(d, config["centres"], bandwidth_factor=config["bandwidth_factor"])
     if prior == "laplace":

@@ -36,8 +36,9 @@ from ..topics import (
 from ._base import BaseDensity
 from ._images import ImageRows, grey_levels, started_grey_levels, whole
 from ._log_det_tree import tree_nodes, tree_shares
+from ._margins import margin_steps
 from ._missing import IncompleteRows
-from ._starts import choose_start, draw_rows, marginal_spline
+from ._starts import choose_start, draw_rows
 from ._topic_starts import as_topics, choose_topic_start, n_nodes, n_start_rows
 from ._word_groups import word_groups
 
@@ -664,8 +665,10 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         start = self._choose_start(X, Z, weight, groupings, rng)
         config["groups"], config["covariance"] = start.groups, start.covariance
         config["n_topics"] = start.n_topics
-        config["marginals"] = start.start.marginals is not None
+        config["min_deviation"] = start.min_deviation
+        config["margins"] = start.start.margins.form
         config["linear"] = start.start.linear is not None or self.image_shape is None
+        config["linear_bound"] = start.start.linear_bound
         return config, (pixels, start)
 
     def _check_shape(self, d):
@@ -727,13 +730,13 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             )
         }
         steps = [grey_levels(d)] if config["grey"] else []
-        steps += [marginal_spline(d)] if config["marginals"] else []
+        steps += margin_steps(config["margins"], d)
         for i in range(config["n_blocks"]):
             # A matrix of all pixels would be most of the parameters of a flow of images.
             steps += [LULinear(d)] if config["image_shape"] is None else []
             fractal = _KINDS[config["fractal"]]
             steps.append(fractal(d, reverse=bool(i % 2), generator=generator, **options))
-        steps += [LULinear(d)] if config["linear"] else []
+        steps += [LULinear(d, config["linear_bound"])] if config["linear"] else []
         return Flow(Compose(steps), _build_prior(config))
 
     def _start(self, module, start):
@@ -741,8 +744,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         steps = list(module.bijection.bijections)
         if pixels is not None:
             steps.pop(0).load_state_dict(pixels.state_dict())
-        if start.start.marginals is not None:
-            steps[0].start(*map(torch.from_numpy, start.start.marginals))
+        start.start.margins.start(steps)
         if start.start.linear is not None:
             steps[-1].start(*map(torch.from_numpy, start.start.linear))
         if start.state:
@@ -760,4 +762,5 @@ def _build_prior(config):
         config["groups"],
         nodes=n_nodes(config["groups"]),
         covariance=config["covariance"],
+        min_deviation=config["min_deviation"],
     )

@@ -27,8 +27,9 @@ from ..topics import kmeans_topics
 from ._base import BaseDensity
 from ._images import ImageRows, grey_levels, started_grey_levels
 from ._inpainting import fill
+from ._margins import choose_margins, margin_steps
 from ._missing import IncompleteRows
-from ._starts import apply_marginals, choose_marginals, draw_rows, marginal_spline
+from ._starts import draw_rows
 
 # What the lattice is built from, and the module.
 _LATTICE = (
@@ -816,22 +817,22 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         pixels = topics = None
         if self._grey:
             pixels, Z = started_grey_levels(Z)
-        marginals = choose_marginals(Z, weight, _TARGETS[self.prior], rng)
-        if marginals is not None:
-            Z, _ = apply_marginals(marginals, Z)
-        config["marginals"] = marginals is not None
+        drawn = Z[draw_rows(len(Z), weight, rng)]
+        margins = choose_margins(drawn, _TARGETS[self.prior], self.image_shape is None)
+        Z, _ = margins.apply(Z)
+        config["margins"] = margins.form
         if self.top_prior is not None:
             coarsest = latent_levels(shape, n_levels) == n_levels - 1
             top = Z[draw_rows(len(Z), weight, rng)][:, coarsest.repeat(d // coarsest.size)]
             alpha, proportions = kmeans_topics(top, self.n_topics, rng)
             config["n_topics"] = len(alpha)
             topics = top, alpha, proportions
-        return config, (pixels, marginals, topics)
+        return config, (pixels, margins, topics)
 
     def _build(self, config, generator):
         d = config["n_features"]
         steps = [grey_levels(d)] if config["grey"] else []
-        steps += [marginal_spline(d)] if config["marginals"] else []
+        steps += margin_steps(config["margins"], d)
         lattice = Lattice(d, generator=generator, **{name: config[name] for name in _LATTICE})
         factorised = _FACTORISED[config["prior"]]
         if config["top_prior"] is None:
@@ -846,12 +847,11 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         return Flow(Compose([*steps, lattice]), prior)
 
     def _start(self, module, start):
-        pixels, marginals, topics = start
+        pixels, margins, topics = start
         steps = list(module.bijection.bijections)
         if pixels is not None:
             steps.pop(0).load_state_dict(pixels.state_dict())
-        if marginals is not None:
-            steps[0].start(*map(torch.from_numpy, marginals))
+        margins.start(steps)
         if topics is not None:
             top, alpha, proportions = topics
             module.prior.priors[-1].start_from(

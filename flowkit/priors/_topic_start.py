@@ -17,7 +17,9 @@ ALPHA_RANGE = (1e-2, 1e4)
 
 
 @torch.no_grad()
-def annealed_start(prior, z: Tensor, responsibilities: Tensor, alpha, weight, n_iterations) -> None:
+def annealed_start(
+    prior, z: Tensor, responsibilities: Tensor, alpha, weight, n_iterations, regularisation=1.0
+) -> None:
     """Start a prior at given topics of groups, then let it fit the rows.
 
     In many columns the densities of topics differ so much that each group would keep the topic
@@ -27,10 +29,12 @@ def annealed_start(prior, z: Tensor, responsibilities: Tensor, alpha, weight, n_
     words = z[:, prior.index] * prior.present
     share = torch.ones(len(z), 1, 1).to(z) if weight is None else weight[:, None, None]
     share = share / share[share > 0].mean()
-    pooled = _moments(prior, words, share.expand(-1, len(prior.groups), 1), None)[1]
-    prior._take(
-        alpha.clamp(*ALPHA_RANGE), *_moments(prior, words, share * responsibilities, pooled)
-    )
+
+    def moments(weight, pooled):
+        return _moments(prior, words, weight, pooled, regularisation)
+
+    pooled = moments(share.expand(-1, len(prior.groups), 1), None)[1]
+    prior._take(alpha.clamp(*ALPHA_RANGE), *moments(share * responsibilities, pooled))
     # A mixture of full matrices knows better which rows are its own than its tempered self.
     tempered = len(prior.groups) > 1 or prior.covariance == "diag"
     width = prior.present.sum(1).mean().item() if tempered else 1.0
@@ -39,11 +43,14 @@ def annealed_start(prior, z: Tensor, responsibilities: Tensor, alpha, weight, n_
         log_topic = prior.topic_log_prob(z) / temperature
         posterior, responsibilities = prior._posteriors(log_topic)
         alpha = _concentration(prior, (share[:, 0] * posterior).sum(0) / share.sum())
-        prior._take(alpha, *_moments(prior, words, share * responsibilities, pooled))
+        prior._take(alpha, *moments(share * responsibilities, pooled))
 
 
-def _moments(prior, words: Tensor, weight: Tensor, pooled: Tensor | None) -> tuple[Tensor, Tensor]:
+def _moments(
+    prior, words: Tensor, weight: Tensor, pooled: Tensor | None, regularisation: float
+) -> tuple[Tensor, Tensor]:
     """Means and covariances of the groups under each topic, drawn towards pooled covariances."""
+    least = regularisation * _REGULARISATION
     total = weight.sum(0)
     by_topic = weight.permute(1, 2, 0)
     centred = words.transpose(0, 1)
@@ -51,16 +58,18 @@ def _moments(prior, words: Tensor, weight: Tensor, pooled: Tensor | None) -> tup
     if prior.covariance == "full":
         deviations = centred[:, None] - means[:, :, None]
         scatter = (deviations * by_topic[..., None]).transpose(2, 3) @ deviations
-        floor = torch.diag_embed(_REGULARISATION * prior.present)[:, None]
+        floor = torch.diag_embed(least * prior.present)[:, None]
         total = total[..., None]
     else:
         # Rows of about unit scale leave the difference of moments digits enough.
         scatter = (by_topic @ centred.square() - total[..., None] * means.square()).clamp_min(0)
-        floor = _REGULARISATION * prior.present[:, None]
+        floor = least * prior.present[:, None]
     total = total[..., None]
     if pooled is None:
         return means, scatter / total + floor
-    n_pooled = _POOLED_ROWS * prior.present.sum(1).view(-1, *[1] * (scatter.ndim - 1))
+    n_pooled = (
+        regularisation * _POOLED_ROWS * prior.present.sum(1).view(-1, *[1] * (scatter.ndim - 1))
+    )
     return means, (scatter + n_pooled * pooled) / (total + n_pooled) + floor
 
 

@@ -25,6 +25,8 @@ class GaussianMixture(Prior):
         Number of Gaussians.
     covariance : {'full', 'diag'}, default='full'
         Form of the covariance matrices.
+    min_deviation : float, default=1e-3
+        Densities stay below those of deviations of this size, whatever training does.
 
     Examples
     --------
@@ -36,15 +38,24 @@ class GaussianMixture(Prior):
     tensor([-1.6121], grad_fn=<LogsumexpBackward0>)
     """
 
-    # Densities stay below those of deviations of this size, whatever training does.
-    _MIN_DEVIATION = 1e-3
-
-    def __init__(self, n_features: int, n_components: int, covariance: str = "full"):
+    def __init__(
+        self,
+        n_features: int,
+        n_components: int,
+        covariance: str = "full",
+        *,
+        min_deviation: float = 1e-3,
+    ):
         super().__init__(n_features)
         if n_components < 1:
             raise InvalidParameterError(f"n_components must be at least 1, got {n_components}.")
         if covariance not in ("full", "diag"):
             raise InvalidParameterError(f"covariance must be 'full' or 'diag', got {covariance!r}.")
+        if not 0 < min_deviation < math.inf:
+            raise InvalidParameterError(
+                f"min_deviation must be positive and finite, got {min_deviation}."
+            )
+        self.min_deviation = float(min_deviation)
         self.n_components = n_components
         self.covariance = covariance
         self.logits = nn.Parameter(torch.zeros(n_components))
@@ -96,7 +107,7 @@ class GaussianMixture(Prior):
         self.started.fill_(True)
 
     def _bounded_log_diagonal(self) -> Tensor:
-        return self.log_diagonal.clamp(max=-math.log(self._MIN_DEVIATION))
+        return self.log_diagonal.clamp(max=-math.log(self.min_deviation))
 
     def component_log_prob(self, z: Tensor) -> Tensor:
         """Log of weight times density of every component.

@@ -46,6 +46,8 @@ class Topic(Prior):
         ``alpha / alpha.sum()``.
     covariance : {'diag', 'full'}, default='diag'
         Form of the covariance matrices within a group.
+    min_deviation : float, default=1e-3
+        Densities stay below those of deviations of this size, whatever training does.
 
     References
     ----------
@@ -62,9 +64,6 @@ class Topic(Prior):
     torch.Size([1, 2])
     """
 
-    # Densities stay below those of deviations of this size, whatever training does.
-    _MIN_DEVIATION = 1e-3
-
     def __init__(
         self,
         n_features: int,
@@ -73,6 +72,7 @@ class Topic(Prior):
         *,
         nodes: int | str = 128,
         covariance: str = "diag",
+        min_deviation: float = 1e-3,
     ):
         super().__init__(n_features)
         if n_topics < 1:
@@ -85,6 +85,11 @@ class Topic(Prior):
                 f"groups must hold each of the columns 0 to {n_features - 1} once and no empty "
                 f"group, got {groups}."
             )
+        if not 0 < min_deviation < math.inf:
+            raise InvalidParameterError(
+                f"min_deviation must be positive and finite, got {min_deviation}."
+            )
+        self.min_deviation = float(min_deviation)
         self.n_topics = n_topics
         self.covariance = covariance
         self.groups = groups
@@ -165,6 +170,7 @@ class Topic(Prior):
         alpha: Tensor,
         weight: Tensor | None = None,
         n_iterations: int = 20,
+        regularisation: float = 1.0,
     ) -> None:
         """Start from rows and a guess of their topics, by annealed expectation maximisation.
 
@@ -180,8 +186,11 @@ class Topic(Prior):
             Weights of the rows.
         n_iterations : int, default=20
             Number of iterations; 0 keeps the moments under the guess.
+        regularisation : float, default=1.0
+            How strongly covariances are drawn to those of all rows, as a factor on one row for
+            each column and on a variance of 1e-4.
         """
-        annealed_start(self, z, responsibilities, alpha, weight, n_iterations)
+        annealed_start(self, z, responsibilities, alpha, weight, n_iterations, regularisation)
 
     def _take(self, alpha: Tensor, means: Tensor, covariances: Tensor) -> None:
         """`start`, of parameters laid out by group."""
@@ -202,7 +211,7 @@ class Topic(Prior):
         self.started.fill_(True)
 
     def _bounded_log_diagonal(self) -> Tensor:
-        return self.log_diagonal.clamp(max=-math.log(self._MIN_DEVIATION))
+        return self.log_diagonal.clamp(max=-math.log(self.min_deviation))
 
     def _log_weights(self) -> Tensor:
         if self.one_hot:

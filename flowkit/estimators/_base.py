@@ -34,8 +34,8 @@ from ..training import (
 )
 from ._any_density import MeanScoreMixin, check_n_samples
 from ._columns import (
+    column_noise,
     location_and_scale,
-    noise_widths,
     refuse_non_finite,
     refuse_outside_support,
     scale_with_noise,
@@ -43,6 +43,7 @@ from ._columns import (
 )
 from ._parameters import SuggestingEstimator
 from ._streams import Streams
+from ._ties import own_noise, warn_heavy
 
 # Rows that go through the module at once: few enough for the cache, many enough for the calls.
 _MAX_CHUNK = 4096
@@ -349,18 +350,21 @@ class BaseDensity(
 
     def _settle_columns(self, X, weight):
         """Place, scale and width of the noise of every column."""
-        location, scale, constant, widths = self._describe_columns(X, weight)
+        location, scale, constant = self._describe_columns(X, weight)
         warn_constant(constant, self._names())
+        widths, heavy = column_noise(X, constant, self.dequantize)
+        if getattr(self, "image_shape", None) is None:
+            warn_heavy(heavy, len(X), self._names())
         if self.standardize:
-            scale = scale_with_noise(scale, constant, widths)
+            scale = scale_with_noise(scale, widths)
         else:
             location, scale = np.zeros_like(location), np.ones_like(scale)
         self.location_, self.scale_, self.dequantization_ = location, scale, widths
+        self.heavy_values_ = own_noise(heavy)
 
     def _describe_columns(self, X, weight):
-        """Mean, deviation, whether there is but one value, and width of the noise."""
-        location, scale, constant = location_and_scale(X, weight, self._names())
-        return location, scale, constant, noise_widths(X, constant, self.dequantize)
+        """Mean, deviation, and whether there is but one value."""
+        return location_and_scale(X, weight, self._names())
 
     def _complete_start(self, X, Z, weight, rng):
         """Rows as they are and standardised without holes, from which the module starts."""
@@ -369,7 +373,20 @@ class BaseDensity(
     def _noisy(self, Z, rng):
         """Z with the ties of its columns spread out."""
         widths = self.dequantization_ / self.scale_
+        heavy = self._standardised_heavy_values()
+        if heavy:
+            widths = np.tile(widths, (len(Z), 1))
+            for j, value, width in heavy:
+                widths[Z[:, j] == value, j] = width
         return Z + widths * rng.uniform(-0.5, 0.5, Z.shape) if widths.any() else Z
+
+    def _standardised_heavy_values(self):
+        """Column, value and width of the noise of each value with noise of its own."""
+        at, by = self.location_, self.scale_
+        # The very operations that rows go through, so that equal values stay equal.
+        return [
+            (j, (value - at[j]) / by[j], width / by[j]) for j, value, width in self.heavy_values_
+        ]
 
     def _configure(self, X, Z, weight, rng):
         raise NotImplementedError
@@ -488,7 +505,13 @@ class BaseDensity(
         noise = self._noise_deviation(n)
         widths = self.dequantization_ / self.scale_
         device, dtype = self._torch_device(), _DTYPES[self._dtype]
-        uniform = torch.as_tensor(widths, dtype=dtype, device=device) if widths.any() else None
+        heavy = [
+            (j, *torch.tensor([value, width], dtype=dtype, device=device))
+            for j, value, width in self._standardised_heavy_values()
+        ]
+        uniform = None
+        if widths.any() or heavy:
+            uniform = torch.as_tensor(widths, dtype=dtype, device=device)
         return TrainingOptions(
             max_epochs=max_epochs,
             batch_size=self._batch_size(n),
@@ -496,7 +519,7 @@ class BaseDensity(
             weight_decay=self.weight_decay,
             patience=self.n_iter_no_change if has_holdout else None,
             tol=self.tol,
-            noise=Noise(noise, uniform),
+            noise=Noise(noise, uniform, heavy),
             callbacks=copy.deepcopy(list(self.callbacks or [])),
             verbose=int(self.verbose),
             **changes,
@@ -622,6 +645,8 @@ class BaseDensity(
             module = module.to(device=self._torch_device(), dtype=torch.float64)
             module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
             self.module_ = module.eval()
+            # Older ones know none.
+            self.__dict__.setdefault("heavy_values_", [])
 
 
 def _problem_with(device: str | torch.device) -> str:

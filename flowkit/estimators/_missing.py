@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..training import Noise, TrainingRecord
-from ._columns import location_and_scale, name_columns, noise_widths
+from ._columns import location_and_scale, name_columns
 from ._conditionals import (
     Mixture,
     closed_form,
@@ -209,9 +209,7 @@ class IncompleteRows:
         for j, known in enumerate(~np.isnan(X).T):
             column = X[known, j, None]
             part = None if weight is None else weight[known]
-            location, scale, constant = location_and_scale(column, part, names[j, None])
-            widths = noise_widths(column, constant, self.dequantize)
-            parts.append((location, scale, constant, widths))
+            parts.append(location_and_scale(column, part, names[j, None]))
         return tuple(map(np.concatenate, zip(*parts, strict=True)))
 
     def _complete_start(self, X, Z, weight, rng):
@@ -236,8 +234,10 @@ class IncompleteRows:
         return np.where(np.isnan(X), self._to_levels(self._unstandardise(Z)), X), Z
 
     def _to_levels(self, X):
-        """The nearest level of each value, where a column has any."""
+        """The nearest level of each value, where a column has any, and heavy values as they are."""
         X = X.copy()
+        for j, value, width in self.heavy_values_:
+            X[..., j][np.abs(X[..., j] - value) <= width / 2] = value
         for j, levels in enumerate(self._completion["levels"]):
             if levels.size:
                 middles = (levels[1:] + levels[:-1]) / 2
@@ -298,8 +298,7 @@ class IncompleteRows:
             index = np.tile(holdout, _N_JUDGES)
             judges = self._rows(np.concatenate(completions), weight, index)
         options = self._options(len(training), max_epochs, holdout is not None)
-        noise = CompletionNoise(options.noise.normal, options.noise.uniform, n)
-        options = replace(options, noise=noise)
+        options = replace(options, noise=CompletionNoise(**vars(options.noise), n_completions=n))
         return self._run(self._rows(pool, weight, training), judges, options, streams)
 
     def _checked_completions(self, Z, n_draws, rng, by_density):

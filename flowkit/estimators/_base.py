@@ -35,12 +35,14 @@ from ..training import (
 from ._any_density import MeanScoreMixin, check_n_samples
 from ._columns import (
     column_noise,
+    constant_columns,
     location_and_scale,
     refuse_non_finite,
     refuse_outside_support,
     scale_with_noise,
     warn_constant,
 )
+from ._gaps import lengthen, log_lengths, shorten
 from ._parameters import SuggestingEstimator
 from ._streams import Streams
 from ._ties import own_noise, warn_heavy
@@ -190,10 +192,13 @@ class BaseDensity(
         return self._log_density(self._validate_scored(X))
 
     def _log_density(self, X):
-        log_density = self._map_rows(self.module_.log_prob, self._standardise(X))
+        Z = self._standardise(X)
+        return self._in_units(self._map_rows(self.module_.log_prob, Z), Z)
+
+    def _in_units(self, log_density, Z):
         # Rows so far away that their squares overflow have no density left, which is not a NaN.
-        log_density[np.isnan(log_density)] = -np.inf
-        return log_density - np.log(self.scale_).sum()
+        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
+        return log_density - self._log_volumes(Z).sum(-1)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the density.
@@ -350,17 +355,19 @@ class BaseDensity(
 
     def _settle_columns(self, X, weight):
         """Place, scale and width of the noise of every column."""
-        location, scale, constant = self._describe_columns(X, weight)
+        constant = constant_columns(X)
         warn_constant(constant, self._names())
-        widths, heavy = column_noise(X, constant, self.dequantize)
+        widths, heavy, gaps = column_noise(X, constant, self.dequantize)
         if getattr(self, "image_shape", None) is None:
             warn_heavy(heavy, len(X), self._names())
+        self._gaps = gaps if self.standardize else []
+        location, scale, _ = self._describe_columns(shorten(X, self._gaps), weight)
         if self.standardize:
             scale = scale_with_noise(scale, widths)
         else:
             location, scale = np.zeros_like(location), np.ones_like(scale)
         self.location_, self.scale_, self.dequantization_ = location, scale, widths
-        self.heavy_values_ = own_noise(heavy)
+        self.heavy_values_ = own_noise(heavy) if self.dequantize else []
 
     def _describe_columns(self, X, weight):
         """Mean, deviation, and whether there is but one value."""
@@ -382,10 +389,16 @@ class BaseDensity(
 
     def _standardised_heavy_values(self):
         """Column, value and width of the noise of each value with noise of its own."""
-        at, by = self.location_, self.scale_
-        # The very operations that rows go through, so that equal values stay equal.
+        if not self.heavy_values_:
+            return []
+        columns, values, widths = map(list, zip(*self.heavy_values_, strict=True))
+        rows = np.full((len(columns), self.n_features_in_), np.nan)
+        rows[np.arange(len(columns)), columns] = values
+        # Through the very operations that rows go through, so that equal values stay equal.
+        Z = self._standardise(rows)
         return [
-            (j, (value - at[j]) / by[j], width / by[j]) for j, value, width in self.heavy_values_
+            (j, Z[i, j], width / self.scale_[j])
+            for i, (j, width) in enumerate(zip(columns, widths, strict=True))
         ]
 
     def _configure(self, X, Z, weight, rng):
@@ -556,10 +569,17 @@ class BaseDensity(
 
     def _standardise(self, X):
         with np.errstate(over="ignore"):
-            return (X.astype(np.float64) - self.location_) / self.scale_
+            return (shorten(X.astype(np.float64), self._gaps) - self.location_) / self.scale_
 
     def _unstandardise(self, Z):
-        return Z * self.scale_ + self.location_
+        return lengthen(Z * self.scale_ + self.location_, self._gaps)
+
+    def _log_volumes(self, Z):
+        """Log of the length in X of a unit of each standardised column, of all rows or of each."""
+        log_scale = np.log(self.scale_)
+        if not self._gaps:
+            return log_scale
+        return log_scale + log_lengths(Z * self.scale_ + self.location_, self._gaps)
 
     def _map_rows(self, function, Z):
         """Apply a function of the module to rows, chunk by chunk."""
@@ -646,7 +666,8 @@ class BaseDensity(
             module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
             self.module_ = module.eval()
             # Older ones know none.
-            self.__dict__.setdefault("heavy_values_", [])
+            for name in ("heavy_values_", "_gaps"):
+                self.__dict__.setdefault(name, [])
 
 
 def _problem_with(device: str | torch.device) -> str:

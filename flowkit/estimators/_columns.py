@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from ..exceptions import ConstantColumnWarning, InvalidDataError, OutsideSupportError
+from ._gaps import Gap
 from ._ties import HeavyValue, find_ties
 
 # Values so many steps of float64 apart, or less, are one but for rounding.
@@ -124,18 +125,19 @@ def warn_constant(constant: np.ndarray, names: np.ndarray | None) -> None:
 
 def column_noise(
     X: np.ndarray, constant: np.ndarray, dequantize: str | None
-) -> tuple[np.ndarray, list[HeavyValue]]:
-    """Width, in data units, of the uniform noise of each column, and values with one of their own.
+) -> tuple[np.ndarray, list[HeavyValue], list[Gap]]:
+    """Width, in data units, of the uniform noise of each column, heavy values, and gaps.
 
-    Values may be missing.
+    Values may be missing. Without noise, only heavy values far away are told.
     """
-    widths, heavy = np.zeros(X.shape[1]), []
-    if dequantize == "auto":
-        for j in np.flatnonzero(~constant):
-            widths[j], found = find_ties(X[~np.isnan(X[:, j]), j], j)
-            heavy += found
+    widths, heavy, gaps = np.zeros(X.shape[1]), [], []
+    for j in np.flatnonzero(~constant):
+        spacing, standing, empty = find_ties(X[~np.isnan(X[:, j]), j], j)
+        widths[j] = spacing if dequantize == "auto" else 0.0
+        heavy += [value for value in standing if value.far or dequantize == "auto"]
+        gaps += empty
     widths[constant] = 1.0
-    return widths, heavy
+    return widths, heavy, gaps
 
 
 def scale_with_noise(scale: np.ndarray, widths: np.ndarray) -> np.ndarray:

@@ -94,7 +94,7 @@ class ImageRows:
         self.location_ = np.full(d, _GREY_LOCATION)
         self.scale_ = np.full(d, _GREY_SCALE)
         self.dequantization_ = np.ones(d) if self.dequantize == "auto" else np.zeros(d)
-        self.heavy_values_ = []
+        self.heavy_values_, self._gaps = [], []
 
     def _may_lie_outside(self):
         # Splines map all numbers, and the logit all grey levels: only later rows may be others.

@@ -397,8 +397,9 @@ class IncompleteRows:
             log_density[whole] = super()._log_density(X[whole])
         part = ~whole & ~missing.all(1)
         if part.any():
-            log_density[part], error[part] = self._integrate(self._standardise(X[part]), n_draws)
-            log_density[part] -= np.where(missing[part], 0.0, np.log(self.scale_)).sum(1)
+            Z = self._standardise(X[part])
+            log_density[part], error[part] = self._integrate(Z, n_draws)
+            log_density[part] -= np.where(missing[part], 0.0, self._log_volumes(Z)).sum(1)
         return log_density, error
 
     def _integrate(self, Z, n_draws):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..exceptions import HeavyValueWarning
+from ._gaps import Gap, find_gaps
 
 # A value shared by this share of the rows, or ties among that share, make a column discrete.
 _HEAVY_VALUE = 0.01
@@ -65,7 +66,7 @@ class HeavyValue:
     of_lattice: bool
 
 
-def find_ties(column: np.ndarray, index: int = 0) -> tuple[float, list[HeavyValue]]:
+def find_ties(column: np.ndarray, index: int = 0) -> tuple[float, list[HeavyValue], list[Gap]]:
     """Spacing of the lattice that the repeated values of a column form, and values that stand out.
 
     Parameters
@@ -82,11 +83,13 @@ def find_ties(column: np.ndarray, index: int = 0) -> tuple[float, list[HeavyValu
         lattice with the others.
     heavy : list of HeavyValue
         Values that many rows share though they are not of such a lattice.
+    gaps : list of Gap
+        Empty stretches between those of them that lie far away and all others.
     """
     values, counts = np.unique(column, return_counts=True)
     n, least = len(column), max(_FEWEST, _HEAVY_VALUE * len(column))
     if len(values) < 2:
-        return 0.0, []
+        return 0.0, [], []
     near = _near(values)
     v, c = values[near], counts[near]
     gaps, heavy, spread = _nearest(v), c >= least, _spread(column, v)
@@ -103,11 +106,11 @@ def find_ties(column: np.ndarray, index: int = 0) -> tuple[float, list[HeavyValu
     far[near] = False
     standing = np.flatnonzero(own | far)
     if not standing.size:
-        return spacing, []
+        return spacing, [], []
     light = v[~heavy] if (~heavy).sum() > 1 else v
     spread = _spread(column[np.isin(column, light)], light)
     widths = np.clip(_nearest(values), _MIN_WIDTH * spread, _MAX_OWN_WIDTH * spread)
-    return spacing, [
+    heavy = [
         HeavyValue(
             index,
             float(values[i]),
@@ -118,6 +121,7 @@ def find_ties(column: np.ndarray, index: int = 0) -> tuple[float, list[HeavyValu
         )
         for i in standing
     ]
+    return spacing, heavy, find_gaps(index, values, far, near, max(spread, spacing))
 
 
 def tie_spacing(column: np.ndarray) -> float:

@@ -496,7 +496,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         bijection = self.module_.bijection
         nodes = tree_nodes(bijection)
         shares = self._map_rows(lambda z: tree_shares(bijection, z, nodes), Z)
-        shares[:, -self.n_features_in_ :] -= np.log(self.scale_)
+        shares[:, -self.n_features_in_ :] -= self._log_volumes(Z)
         names = self._names()
         return Bunch(
             shares=shares,

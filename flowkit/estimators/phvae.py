@@ -409,15 +409,17 @@ class PHVAE(ImageRows, BaseDensity):
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        return self._in_units(self._map_noisily(self.module_.elbo, self._standardise(X)))
+        Z = self._standardise(X)
+        return self._in_units(self._map_noisily(self.module_.elbo, Z), Z)
 
     def _log_density(self, X):
         return self._estimate(X)[0]
 
     def _estimate(self, X):
         """Log density of rows, and its error."""
-        estimate = self._map_noisily(self.module_.estimate, self._standardise(X))
-        return self._in_units(estimate[:, 0]), estimate[:, 1]
+        Z = self._standardise(X)
+        estimate = self._map_noisily(self.module_.estimate, Z)
+        return self._in_units(estimate[:, 0], Z), estimate[:, 1]
 
     def _map_noisily(self, function, Z):
         """Apply a function of rows and draws to rows."""
@@ -432,13 +434,6 @@ class PHVAE(ImageRows, BaseDensity):
                 f"n_importance_samples must be an int of at least 1, got {n!r}."
             )
         return n
-
-    def _in_units(self, log_density):
-        # Rows so far away that their squares overflow have no density left, which is not a NaN.
-        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
-        return log_density - np.log(self.scale_).sum()
-
-    # ------------------------------------------------------------------ latents
 
     def transform(self, X):
         """Posterior mean of the latent of each row.
@@ -626,6 +621,7 @@ class PHVAE(ImageRows, BaseDensity):
         if kind in _VALUES:
             self.location_, self.scale_ = np.zeros(d), np.full(d, float(_VALUES[kind]))
             self.dequantization_, self.heavy_values_ = np.zeros(d), []
+            self._gaps = []
         elif self.image_shape is not None:
             low, width = X.min(), X.max() / 2 - X.min() / 2
             if not np.isfinite(2 * width):
@@ -635,13 +631,16 @@ class PHVAE(ImageRows, BaseDensity):
                 )
             width = 2 * width or 1.0
             self.location_, self.scale_ = np.full(d, low), np.full(d, width)
-            self.dequantization_, heavy = column_noise(X, np.zeros(d, dtype=bool), self.dequantize)
+            self._gaps = []
+            self.dequantization_, heavy, _ = column_noise(
+                X, np.zeros(d, dtype=bool), self.dequantize
+            )
             # Pixels that never change have the spacing of the others.
             spread = self.dequantization_ > 0
             if spread.any():
                 self.dequantization_[~spread] = np.median(self.dequantization_[spread])
                 heavy = []
-            self.heavy_values_ = own_noise(heavy)
+            self.heavy_values_ = own_noise(heavy) if self.dequantize else []
         else:
             BaseDensity._settle_columns(self, X, weight)
 

@@ -734,7 +734,8 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         z, log_det = lattice.log_det_map(self._enter(x))
         # Each column depends on itself alone, so one direction gives all the slopes.
         slope = _derivative(self._enter, x, torch.ones_like(x)).abs()
-        log_det[:, 0] += slope.log() - torch.from_numpy(np.log(self.scale_)).to(x)
+        log_volumes = self._log_volumes(x.cpu().numpy())
+        log_det[:, 0] += slope.log() - torch.from_numpy(log_volumes).to(x)
         own = np.arange(lattice.n_levels)[:, None] == lattice.levels
         by_column = self.module_.prior.log_prob_by_column(z)
         prior = by_column[:, None] * torch.from_numpy(own).to(x)

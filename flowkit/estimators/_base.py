@@ -41,6 +41,7 @@ from ._columns import (
     refuse_outside_support,
     scale_with_noise,
     warn_constant,
+    without_far_values,
 )
 from ._gaps import lengthen, log_lengths, shorten
 from ._parameters import SuggestingEstimator
@@ -361,17 +362,14 @@ class BaseDensity(
         if getattr(self, "image_shape", None) is None:
             warn_heavy(heavy, len(X), self._names())
         self._gaps = gaps if self.standardize else []
-        location, scale, _ = self._describe_columns(shorten(X, self._gaps), weight)
+        described = without_far_values(shorten(X, self._gaps), X, heavy)
+        location, scale = location_and_scale(described, weight, self._names())
         if self.standardize:
             scale = scale_with_noise(scale, widths)
         else:
             location, scale = np.zeros_like(location), np.ones_like(scale)
         self.location_, self.scale_, self.dequantization_ = location, scale, widths
         self.heavy_values_ = own_noise(heavy) if self.dequantize else []
-
-    def _describe_columns(self, X, weight):
-        """Mean, deviation, and whether there is but one value."""
-        return location_and_scale(X, weight, self._names())
 
     def _complete_start(self, X, Z, weight, rng):
         """Rows as they are and standardised without holes, from which the module starts."""

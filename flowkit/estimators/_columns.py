@@ -56,22 +56,39 @@ def refuse_non_finite(
 
 def location_and_scale(
     X: np.ndarray, weight: np.ndarray | None, names: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted mean and deviation of each column, and which columns are constant.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and deviation of what is known of each column.
 
     Raises
     ------
     InvalidDataError
         If a mean or deviation overflows.
     """
-    location, scale, constant = moments(X, weight)
+    known = ~np.isnan(X)
+    if known.all():
+        location, scale, _ = moments(X, weight)
+    else:
+        parts = [
+            moments(X[rows, j, None], None if weight is None else weight[rows])
+            for j, rows in enumerate(known.T)
+        ]
+        location, scale, _ = map(np.concatenate, zip(*parts, strict=True))
     overflow = np.flatnonzero(~np.isfinite(scale))
     if overflow.size:
         raise InvalidDataError(
             f"the values of column(s) {name_columns(overflow, names)} are too large: their "
             "variance overflows float64. Rescale these columns."
         )
-    return location, scale, constant
+    return location, scale
+
+
+def without_far_values(U: np.ndarray, X: np.ndarray, heavy: list[HeavyValue]) -> np.ndarray:
+    """Rows of U with values far away in X missing, so that these have no say in its scale."""
+    far = [value for value in heavy if value.far]
+    U = U.copy() if far else U
+    for value in far:
+        U[X[:, value.column] == value.value, value.column] = np.nan
+    return U
 
 
 def moments(

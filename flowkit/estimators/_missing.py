@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..training import Noise, TrainingRecord
-from ._columns import location_and_scale, name_columns
+from ._columns import name_columns
 from ._conditionals import (
     Mixture,
     closed_form,
@@ -200,17 +200,6 @@ class IncompleteRows:
                 f"{n_needed}."
             )
         return X[kept], None if weight is None else weight[kept]
-
-    def _describe_columns(self, X, weight):
-        if not np.isnan(X).any():
-            return super()._describe_columns(X, weight)
-        names = np.arange(X.shape[1]) if self._names() is None else self._names()
-        parts = []
-        for j, known in enumerate(~np.isnan(X).T):
-            column = X[known, j, None]
-            part = None if weight is None else weight[known]
-            parts.append(location_and_scale(column, part, names[j, None]))
-        return tuple(map(np.concatenate, zip(*parts, strict=True)))
 
     def _complete_start(self, X, Z, weight, rng):
         self._completion = None

@@ -169,7 +169,7 @@ def test_shortened_gaps_come_back_with_their_lengths():
 
 
 def test_a_density_with_gaps_integrates_to_one():
-    density = FlowDensity(max_epochs=2, random_state=0).fit(coded(N, 30)[:, :1])
+    density = FlowDensity(n_transforms=1, max_epochs=2, random_state=0).fit(coded(N, 30)[:, :1])
     total = 0.0
     for low, high in ((-1100, -980), (-980, 10), (10, 100)):
         x = np.linspace(low, high, 40_001)
@@ -177,7 +177,7 @@ def test_a_density_with_gaps_integrates_to_one():
     assert total == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS[:4], pytest.param("phvae", marks=pytest.mark.slow)])
 def test_a_code_leaves_the_density_of_all_other_rows(name):
     # What a decoder is not trained to tell apart, its one deviation has to cover.
     options, tolerance = (TRAINED_VAE, 0.5) if name == "phvae" else ({"max_epochs": 1}, 0.2)
@@ -198,7 +198,7 @@ def test_a_code_leaves_the_density_of_all_other_rows(name):
     assert nowhere.mean() < 0.02
 
 
-@pytest.mark.parametrize("name", ["default", "fractal", "rg", "phvae"])
+@pytest.mark.parametrize("name", ["normal_prior", "rg", "phvae"])
 def test_further_training_keeps_gaps_and_noise(name):
     X = coded()
     with warnings.catch_warnings():
@@ -215,7 +215,7 @@ def test_further_training_keeps_gaps_and_noise(name):
     np.testing.assert_allclose(again.score_samples(X), first.score_samples(X), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["default", "fractal", "rg"])
+@pytest.mark.parametrize("name", ["default", "rg"])
 def test_codes_beside_missing_values(name):
     X = coded()
     X[100:130, 0], X[130:160, 1] = np.nan, np.nan
@@ -301,7 +301,7 @@ def test_regressions_leave_constants_out(rng):
     assert abs(axes[0].coefficients[1]) < 0.3
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["kernel", "rg", "phvae"])
 @pytest.mark.parametrize(("centre", "scale"), [(1e9, 1e-6), (0.0, 1e-200)])
 def test_narrow_columns_keep_their_digits(name, centre, scale, rng):
     z = rng.normal(size=(300, 2))

@@ -26,6 +26,7 @@ from flowkit import FlowDensity
 from flowkit import bijections as b
 from flowkit import priors as p
 from flowkit.bijections import _rational_quadratic
+from flowkit.exceptions import HeavyValueWarning
 
 from .table import ESTIMATORS, FLOWS
 

@@ -149,7 +149,7 @@ def column_noise(
     """
     widths, heavy, gaps = np.zeros(X.shape[1]), [], []
     for j in np.flatnonzero(~constant):
-        spacing, standing, empty = find_ties(X[~np.isnan(X[:, j]), j], j)
+        spacing, standing, empty = find_ties(X[~np.isnan(X[:, j]), j], int(j))
         widths[j] = spacing if dequantize == "auto" else 0.0
         heavy += [value for value in standing if value.far or dequantize == "auto"]
         gaps += empty

@@ -9,6 +9,7 @@ __all__ = [
     "FitDivergedError",
     "FlowkitError",
     "FlowkitWarning",
+    "HeavyValueWarning",
     "InvalidDataError",
     "InvalidParameterError",
     "LostMassWarning",
@@ -76,6 +77,10 @@ class FlowkitWarning(UserWarning):
 
 class ConstantColumnWarning(FlowkitWarning):
     """A column holds one value only, so it says nothing about the density."""
+
+
+class HeavyValueWarning(FlowkitWarning):
+    """Many rows share a value that stands alone, such as a code for missing."""
 
 
 class NoHoldOutWarning(FlowkitWarning):

@@ -26,6 +26,7 @@ from flowkit import FlowDensity
 from flowkit import bijections as b
 from flowkit import priors as p
 from flowkit.bijections import _rational_quadratic
+from flowkit.exceptions import HeavyValueWarning
 
 from .table import ESTIMATORS, FLOWS
 
@@ -553,8 +554,12 @@ def test_repeated_values_get_noise_of_their_spacing():
 def test_a_mostly_zero_column_stays_finite():
     rng = np.random.default_rng(0)
     X = np.stack([rng.normal(size=400), np.where(rng.random(400) < 0.6, 0.0, rng.random(400))], 1)
-    density = FlowDensity(**SMALL).fit(X)
-    assert density.dequantization_[1] > 0
+    with pytest.warns(HeavyValueWarning, match=r"column 1 holds 0 in"):
+        density = FlowDensity(**SMALL).fit(X)
+    np.testing.assert_array_equal(density.dequantization_, 0)
+    ((column, value, width),) = density.heavy_values_
+    assert (column, value) == (1, 0)
+    assert 0 < width < 0.05
     assert np.isfinite(density.score_samples(X)).all()
 
 

@@ -146,8 +146,11 @@ class ActNorm(Elementwise):
             Rows that shall come out so.
         """
         deviation = x.std(0, correction=0)
-        # A column without spread gives no scale to start from.
-        deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+        # A column of one value, whose mean may be rounded, gives no scale to start from.
+        low, high = x.amin(0), x.amax(0)
+        rounding = 4 * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
+        varying = (high - low > rounding) & (deviation > 0)
+        deviation = torch.where(varying, deviation, torch.ones_like(deviation))
         self.log_scale.copy_(-deviation.log().clamp(-self._MAX_LOG_SCALE, self._MAX_LOG_SCALE))
         self.shift.copy_(-x.mean(0) * self.log_scale.exp())
         self.started.fill_(True)

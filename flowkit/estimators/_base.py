@@ -35,15 +35,19 @@ from ..training import (
 )
 from ._any_density import MeanScoreMixin, check_n_samples
 from ._columns import (
+    column_noise,
+    constant_columns,
     location_and_scale,
-    noise_widths,
     refuse_non_finite,
     refuse_outside_support,
     scale_with_noise,
     warn_constant,
+    without_far_values,
 )
+from ._gaps import lengthen, log_lengths, shorten
 from ._parameters import SuggestingEstimator
 from ._streams import Streams
+from ._ties import own_noise, warn_heavy
 
 # Rows that go through the module at once: few enough for the cache, many enough for the calls.
 _MAX_CHUNK = 4096
@@ -190,10 +194,13 @@ class BaseDensity(
         return self._log_density(self._validate_scored(X))
 
     def _log_density(self, X):
-        log_density = self._map_rows(self.module_.log_prob, self._standardise(X))
+        Z = self._standardise(X)
+        return self._in_units(self._map_rows(self.module_.log_prob, Z), Z)
+
+    def _in_units(self, log_density, Z):
         # Rows so far away that their squares overflow have no density left, which is not a NaN.
-        log_density[np.isnan(log_density)] = -np.inf
-        return log_density - np.log(self.scale_).sum()
+        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
+        return log_density - self._log_volumes(Z).sum(-1)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the density.
@@ -355,18 +362,20 @@ class BaseDensity(
 
     def _settle_columns(self, X, weight):
         """Place, scale and width of the noise of every column."""
-        location, scale, constant, widths = self._describe_columns(X, weight)
+        constant = constant_columns(X)
         warn_constant(constant, self._names())
+        widths, heavy, gaps = column_noise(X, constant, self.dequantize)
+        if getattr(self, "image_shape", None) is None:
+            warn_heavy(heavy, len(X), self._names())
+        self._gaps = gaps if self.standardize else []
+        described = without_far_values(shorten(X, self._gaps), X, heavy)
+        location, scale = location_and_scale(described, weight, self._names())
         if self.standardize:
-            scale = scale_with_noise(scale, constant, widths)
+            scale = scale_with_noise(scale, widths)
         else:
             location, scale = np.zeros_like(location), np.ones_like(scale)
         self.location_, self.scale_, self.dequantization_ = location, scale, widths
-
-    def _describe_columns(self, X, weight):
-        """Mean, deviation, whether there is but one value, and width of the noise."""
-        location, scale, constant = location_and_scale(X, weight, self._names())
-        return location, scale, constant, noise_widths(X, constant, self.dequantize)
+        self.heavy_values_ = own_noise(heavy) if self.dequantize else []
 
     def _complete_start(self, X, Z, weight, rng):
         """Rows as they are and standardised without holes, from which the module starts."""
@@ -375,7 +384,26 @@ class BaseDensity(
     def _noisy(self, Z, rng):
         """Z with the ties of its columns spread out."""
         widths = self.dequantization_ / self.scale_
+        heavy = self._standardised_heavy_values()
+        if heavy:
+            widths = np.tile(widths, (len(Z), 1))
+            for j, value, width in heavy:
+                widths[Z[:, j] == value, j] = width
         return Z + widths * rng.uniform(-0.5, 0.5, Z.shape) if widths.any() else Z
+
+    def _standardised_heavy_values(self):
+        """Column, value and width of the noise of each value with noise of its own."""
+        if not self.heavy_values_:
+            return []
+        columns, values, widths = map(list, zip(*self.heavy_values_, strict=True))
+        rows = np.full((len(columns), self.n_features_in_), np.nan)
+        rows[np.arange(len(columns)), columns] = values
+        # Through the very operations that rows go through, so that equal values stay equal.
+        Z = self._standardise(rows)
+        return [
+            (j, Z[i, j], width / self.scale_[j])
+            for i, (j, width) in enumerate(zip(columns, widths, strict=True))
+        ]
 
     def _configure(self, X, Z, weight, rng):
         raise NotImplementedError
@@ -494,7 +522,13 @@ class BaseDensity(
         noise = self._noise_deviation(n)
         widths = self.dequantization_ / self.scale_
         device, dtype = self._torch_device(), _DTYPES[self._dtype]
-        uniform = torch.as_tensor(widths, dtype=dtype, device=device) if widths.any() else None
+        heavy = [
+            (j, *torch.tensor([value, width], dtype=dtype, device=device))
+            for j, value, width in self._standardised_heavy_values()
+        ]
+        uniform = None
+        if widths.any() or heavy:
+            uniform = torch.as_tensor(widths, dtype=dtype, device=device)
         return TrainingOptions(
             max_epochs=max_epochs,
             batch_size=self._batch_size(n),
@@ -502,7 +536,7 @@ class BaseDensity(
             weight_decay=self.weight_decay,
             patience=self.n_iter_no_change if has_holdout else None,
             tol=self.tol,
-            noise=Noise(noise, uniform),
+            noise=Noise(noise, uniform, heavy),
             callbacks=copy.deepcopy(list(self.callbacks or [])),
             verbose=int(self.verbose),
             **changes,
@@ -539,10 +573,17 @@ class BaseDensity(
 
     def _standardise(self, X):
         with np.errstate(over="ignore"):
-            return (X.astype(np.float64) - self.location_) / self.scale_
+            return (shorten(X.astype(np.float64), self._gaps) - self.location_) / self.scale_
 
     def _unstandardise(self, Z):
-        return Z * self.scale_ + self.location_
+        return lengthen(Z * self.scale_ + self.location_, self._gaps)
+
+    def _log_volumes(self, Z):
+        """Log of the length in X of a unit of each standardised column, of all rows or of each."""
+        log_scale = np.log(self.scale_)
+        if not self._gaps:
+            return log_scale
+        return log_scale + log_lengths(Z * self.scale_ + self.location_, self._gaps)
 
     def _map_rows(self, function, Z):
         """Apply a function of the module to rows, chunk by chunk."""
@@ -629,6 +670,9 @@ class BaseDensity(
             # Copies, as weights may lie in memory that must not be written to.
             module.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
             self.module_ = module.eval()
+            # Older ones know none.
+            for name in ("heavy_values_", "_gaps"):
+                self.__dict__.setdefault(name, [])
 
 
 def _problem_with(device: str | torch.device) -> str:

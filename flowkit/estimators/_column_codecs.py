@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.special import expit, ndtr, ndtri
 
 from ._column_kinds import is_whole
-from ._columns import tie_spacing
+from ._ties import tie_spacing
 
 # Keeps points of the unit interval off its ends, where encoded columns are infinite.
 _EDGE = 1e-12

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ._column_kinds import _is_missing
+from ._columns import moments
 
 # Values around what the other columns say, in steps of deviations of a column given these.
 _STEPS = np.arange(-24, 25)
@@ -267,10 +268,11 @@ def _regressions(X):
     location, coefficients, own = np.zeros(d), np.zeros((d, d)), np.zeros(d)
     if not len(complete):
         return location, coefficients, own
-    location, deviation = complete.mean(0), complete.std(0)
-    varying = np.flatnonzero(deviation > 0)
+    location, deviation, constant = moments(complete)
+    varying = np.flatnonzero(~constant & np.isfinite(deviation))
     if varying.size:
-        correlation = np.atleast_2d(np.corrcoef(complete[:, varying], rowvar=False))
+        scaled = (complete[:, varying] - location[varying]) / deviation[varying]
+        correlation = np.atleast_2d(np.corrcoef(scaled, rowvar=False))
         precision = np.linalg.inv(correlation + _OWN_VARIANCE * np.eye(varying.size))
         slopes = -precision / np.diag(precision)[:, None]
         np.fill_diagonal(slopes, 0.0)

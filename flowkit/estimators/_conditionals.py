@@ -15,6 +15,7 @@ from torch.quasirandom import SobolEngine
 
 from ..modules import Flow
 from ..priors import GaussianMixture, LocationScale, Topic
+from ._columns import constant_columns
 from ._starts import draw_rows
 
 # Rows that the search for a mixture looks at; more change it little and cost much.
@@ -31,7 +32,6 @@ _LEAST_SHARE = 1e-6
 _TOLERANCE = 1e-3
 # Share of the columns' variances that each component gets as if from one more row.
 _PRIOR_SHARE = 0.1
-_MIN_VARIANCE = 1e-12
 # How much wider than the conditional defensive draws are, and how heavy their tails.
 _WIDTH, _FREEDOM = 1.5, 4
 # Clusters that a mixture starts from have at least this share of the columns' variances.
@@ -276,7 +276,7 @@ def variances(Z: np.ndarray) -> np.ndarray:
         Variances; one where a column does not vary.
     """
     variance = _known_mean((Z - _known_mean(Z)) ** 2)
-    return np.where(variance > _MIN_VARIANCE, variance, 1.0)
+    return np.where(constant_columns(Z) | (variance == 0), 1.0, variance)
 
 
 def _known_mean(Z):

@@ -94,6 +94,7 @@ class ImageRows:
         self.location_ = np.full(d, _GREY_LOCATION)
         self.scale_ = np.full(d, _GREY_SCALE)
         self.dequantization_ = np.ones(d) if self.dequantize == "auto" else np.zeros(d)
+        self.heavy_values_, self._gaps = [], []
 
     def _to_domain(self, X):
         return whole(X, 0, 255) if self._grey else super()._to_domain(X)

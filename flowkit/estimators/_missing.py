@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..training import Noise, TrainingRecord
-from ._columns import location_and_scale, name_columns, noise_widths
+from ._columns import name_columns
 from ._conditionals import (
     Mixture,
     closed_form,
@@ -205,19 +205,6 @@ class IncompleteRows:
             )
         return X[kept], None if weight is None else weight[kept]
 
-    def _describe_columns(self, X, weight):
-        if not np.isnan(X).any():
-            return super()._describe_columns(X, weight)
-        names = np.arange(X.shape[1]) if self._names() is None else self._names()
-        parts = []
-        for j, known in enumerate(~np.isnan(X).T):
-            column = X[known, j, None]
-            part = None if weight is None else weight[known]
-            location, scale, constant = location_and_scale(column, part, names[j, None])
-            widths = noise_widths(column, constant, self.dequantize)
-            parts.append((location, scale, constant, widths))
-        return tuple(map(np.concatenate, zip(*parts, strict=True)))
-
     def _complete_start(self, X, Z, weight, rng):
         self._completion = None
         if getattr(self, "image_shape", None) is not None:
@@ -240,8 +227,10 @@ class IncompleteRows:
         return np.where(np.isnan(X), self._to_levels(self._unstandardise(Z)), X), Z
 
     def _to_levels(self, X):
-        """The nearest level of each value, where a column has any."""
+        """The nearest level of each value, where a column has any, and heavy values as they are."""
         X = X.copy()
+        for j, value, width in self.heavy_values_:
+            X[..., j][np.abs(X[..., j] - value) <= width / 2] = value
         for j, levels in enumerate(self._completion["levels"]):
             if levels.size:
                 middles = (levels[1:] + levels[:-1]) / 2
@@ -308,8 +297,7 @@ class IncompleteRows:
             index = np.tile(holdout, _N_JUDGES)
             judges = self._rows(np.concatenate(completions), weight, index)
         options = self._options(len(training), max_epochs, holdout is not None)
-        noise = CompletionNoise(options.noise.normal, options.noise.uniform, n)
-        options = replace(options, noise=noise)
+        options = replace(options, noise=CompletionNoise(**vars(options.noise), n_completions=n))
         return self._run(self._rows(pool, weight, training), judges, options, streams)
 
     def _checked_completions(self, Z, n_draws, rng, by_density):
@@ -422,8 +410,9 @@ class IncompleteRows:
             log_density[whole] = super()._log_density(X[whole])
         part = ~whole & ~missing.all(1)
         if part.any():
-            log_density[part], error[part] = self._integrate(self._standardise(X[part]), n_draws)
-            log_density[part] -= np.where(missing[part], 0.0, np.log(self.scale_)).sum(1)
+            Z = self._standardise(X[part])
+            log_density[part], error[part] = self._integrate(Z, n_draws)
+            log_density[part] -= np.where(missing[part], 0.0, self._log_volumes(Z)).sum(1)
         return log_density, error
 
     def _integrate(self, Z, n_draws):

@@ -23,6 +23,7 @@ from .._optional import require
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ._any_density import seeded_copies
+from ._columns import moments
 from ._conditional_effects import ConditionalEffects
 from ._density_parts import (
     PARTS,
@@ -526,7 +527,8 @@ class _Comparison:
     def __init__(self, statistics):
         known = statistics[np.isfinite(statistics).all(1)]
         self.location = np.median(known, axis=0)
-        self.scale = np.maximum(np.std(known, axis=0), 1e-12)
+        _, deviation, constant = moments(known)
+        self.scale = np.where(constant, 1.0, deviation)
         self.centres = self._standardise(known)
         n, k = self.centres.shape
         self.bandwidth = n ** (-1 / (k + 4))

@@ -34,9 +34,10 @@ from ..modules.vae import START_SIGNAL
 from ..nets import ConvDecoder, ConvEncoder, GroupedMLP, Polynomials, ResidualMLP
 from ..priors import HierarchicalNormal, Normal, StudentT
 from ._base import BaseDensity
-from ._columns import name_columns, noise_widths
+from ._columns import column_noise, name_columns
 from ._factor_start import MAX_ROWS, factor_scores, factor_start, order_starts
 from ._images import ImageRows, whole
+from ._ties import own_noise
 
 # Largest whole number of the likelihoods that are for whole numbers.
 _VALUES = {"bernoulli": 1, "discretized_logistic": 255}
@@ -164,8 +165,11 @@ class PHVAE(ImageRows, BaseDensity):
         Deviation, in standard deviations of the columns, of normal noise added to the training
         rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``. Refused where values are discrete.
     dequantize : 'auto' or None, default='auto'
-        'auto' adds, in training only, uniform noise of their spacing to columns whose values
-        repeat; see `dequantization_`. Discrete likelihoods need none.
+        'auto' adds, in training only, uniform noise: of their spacing to columns whose repeated
+        values form a lattice, such as counts, roundings, or zeros and ones; see `dequantization_`.
+        A value that many rows share in a column without a lattice, such as a code for missing or
+        a pile of zeros, gets narrower noise of its own, with a warning; see `heavy_values_`.
+        Discrete likelihoods need none.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit, keeping place and scale.
     random_state : int, RandomState instance, Generator or None, default=None
@@ -192,6 +196,8 @@ class PHVAE(ImageRows, BaseDensity):
         What columns are centred and divided by.
     dequantization_ : ndarray of shape (n_features,)
         Width, in units of X, of the uniform noise of each column in training; 0 for none.
+    heavy_values_ : list of tuple (column, value, width)
+        Values that get noise of their own in training, and the width of that, in units of X.
     history_ : dict of ndarray of shape (n_iter_ + 1,)
         ``epoch``, ``train_log_density`` (minus the loss), ``valid_log_density`` (bound of eight
         draws, or minus the loss where divergences are weighted), ``reconstruction_log_density``
@@ -403,15 +409,17 @@ class PHVAE(ImageRows, BaseDensity):
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        return self._in_units(self._map_noisily(self.module_.elbo, self._standardise(X)))
+        Z = self._standardise(X)
+        return self._in_units(self._map_noisily(self.module_.elbo, Z), Z)
 
     def _log_density(self, X):
         return self._estimate(X)[0]
 
     def _estimate(self, X):
         """Log density of rows, and its error."""
-        estimate = self._map_noisily(self.module_.estimate, self._standardise(X))
-        return self._in_units(estimate[:, 0]), estimate[:, 1]
+        Z = self._standardise(X)
+        estimate = self._map_noisily(self.module_.estimate, Z)
+        return self._in_units(estimate[:, 0], Z), estimate[:, 1]
 
     def _map_noisily(self, function, Z):
         """Apply a function of rows and draws to rows."""
@@ -426,11 +434,6 @@ class PHVAE(ImageRows, BaseDensity):
                 f"n_importance_samples must be an int of at least 1, got {n!r}."
             )
         return n
-
-    def _in_units(self, log_density):
-        # Rows so far away that their squares overflow have no density left, which is not a NaN.
-        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
-        return log_density - np.log(self.scale_).sum()
 
     # ------------------------------------------------------------------ latents
 
@@ -620,7 +623,8 @@ class PHVAE(ImageRows, BaseDensity):
         d, kind = X.shape[1], self._kind()
         if kind in _VALUES:
             self.location_, self.scale_ = np.zeros(d), np.full(d, float(_VALUES[kind]))
-            self.dequantization_ = np.zeros(d)
+            self.dequantization_, self.heavy_values_ = np.zeros(d), []
+            self._gaps = []
         elif self.image_shape is not None:
             low, width = X.min(), X.max() / 2 - X.min() / 2
             if not np.isfinite(2 * width):
@@ -630,11 +634,16 @@ class PHVAE(ImageRows, BaseDensity):
                 )
             width = 2 * width or 1.0
             self.location_, self.scale_ = np.full(d, low), np.full(d, width)
-            self.dequantization_ = noise_widths(X, np.zeros(d, dtype=bool), self.dequantize)
+            self._gaps = []
+            self.dequantization_, heavy, _ = column_noise(
+                X, np.zeros(d, dtype=bool), self.dequantize
+            )
             # Pixels that never change have the spacing of the others.
             spread = self.dequantization_ > 0
             if spread.any():
                 self.dequantization_[~spread] = np.median(self.dequantization_[spread])
+                heavy = []
+            self.heavy_values_ = own_noise(heavy) if self.dequantize else []
         else:
             BaseDensity._settle_columns(self, X, weight)
 

@@ -148,8 +148,10 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Deviation, in standard deviations of the columns, of normal noise added to the training
         rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``. None alone for uint8 images.
     dequantize : 'auto' or None, default='auto'
-        'auto' adds, in training only, uniform noise of their spacing to columns whose values
-        repeat; see `dequantization_`.
+        'auto' adds, in training only, uniform noise: of their spacing to columns whose repeated
+        values form a lattice, such as counts, roundings, or zeros and ones; see `dequantization_`.
+        A value that many rows share in a column without a lattice, such as a code for missing or
+        a pile of zeros, gets narrower noise of its own, with a warning; see `heavy_values_`.
     missing : 'marginalize' or None, default=None
         What becomes of NaN: None refuses it, but in `score_marginal` and `impute`, which take it in
         any case. With 'marginalize', `score_samples` scores what is known of a row, with the rest
@@ -185,6 +187,8 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         What columns are centred and divided by.
     dequantization_ : ndarray of shape (n_features,)
         Width, in units of X, of the uniform noise of each column in training; 0 for none.
+    heavy_values_ : list of tuple (column, value, width)
+        Values that get noise of their own in training, and the width of that, in units of X.
     history_ : dict of ndarray of shape (n_iter_ + 1,)
         ``epoch``, ``train_log_density`` and ``valid_log_density`` (mean nats, units of X),
         ``learning_rate``, ``seconds``. Entry 0 is the start, before the first epoch.
@@ -728,7 +732,8 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         z, log_det = lattice.log_det_map(self._enter(x))
         # Each column depends on itself alone, so one direction gives all the slopes.
         slope = _derivative(self._enter, x, torch.ones_like(x)).abs()
-        log_det[:, 0] += slope.log() - torch.from_numpy(np.log(self.scale_)).to(x)
+        log_volumes = self._log_volumes(x.cpu().numpy())
+        log_det[:, 0] += slope.log() - torch.from_numpy(log_volumes).to(x)
         own = np.arange(lattice.n_levels)[:, None] == lattice.levels
         by_column = self.module_.prior.log_prob_by_column(z)
         prior = by_column[:, None] * torch.from_numpy(own).to(x)

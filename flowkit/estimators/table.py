@@ -36,7 +36,7 @@ from ._any_density import (
 from ._base import BaseDensity
 from ._column_codecs import AngleCodec, LevelCodec, NumberCodec, order_by_association
 from ._column_kinds import TableForm, is_frame, read_columns, settle_kinds
-from ._columns import refuse_non_finite
+from ._columns import constant_columns, refuse_non_finite
 from ._parameters import SuggestingEstimator
 from .flow import FlowDensity
 
@@ -583,7 +583,9 @@ def _standardised(features):
     n_known = np.maximum(1, (~np.isnan(features)).sum(0))
     deviation = np.nan_to_num(features - np.nansum(features, axis=0) / n_known)
     scale = np.sqrt((deviation**2).sum(0) / n_known)
-    return deviation / np.where(scale > 0, scale, 1.0)
+    # The mean of a constant column may be rounded.
+    varying = (scale > 0) & ~constant_columns(features)
+    return np.where(varying, deviation / np.where(varying, scale, 1.0), 0.0)
 
 
 def _mean_and_error(log_weights):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,18 +38,29 @@ class Noise:
         Deviation of normal noise on every column.
     uniform : Tensor of shape (d,) or None
         Width of centred uniform noise on each column.
+    heavy : sequence of (int, Tensor, Tensor), default=()
+        Column, value, and width of the uniform noise on that value instead; with `uniform` only.
     """
 
     normal: float = 0.0
     uniform: Tensor | None = None
+    heavy: Sequence[tuple[int, Tensor, Tensor]] = ()
 
     def add(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return ``x`` with noise drawn from `generator`."""
         if self.uniform is not None:
-            x = x + self.uniform * (torch.rand(x.shape, **_like(x), generator=generator) - 0.5)
+            x = x + self._widths(x) * (torch.rand(x.shape, **_like(x), generator=generator) - 0.5)
         if self.normal:
             x = x + self.normal * torch.randn(x.shape, **_like(x), generator=generator)
         return x
+
+    def _widths(self, x: Tensor) -> Tensor:
+        if not self.heavy:
+            return self.uniform
+        widths = self.uniform.repeat(len(x), 1)
+        for column, value, width in self.heavy:
+            widths[x[:, column] == value, column] = width
+        return widths
 
 
 class ShuffledBatches:

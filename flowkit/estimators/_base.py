@@ -188,11 +188,17 @@ class BaseDensity(
         check_is_fitted(self)
         return self._log_density(self._validate_scored(X))
 
-    def _log_density(self, X):
-        log_density = self._map_rows(self.module_.log_prob, self._standardise(X))
+    def _log_density(self, X, without=None):
+        log_density = self._log_prob(self._standardise(X), without)
         # Rows so far away that their squares overflow have no density left, which is not a NaN.
         log_density[np.isnan(log_density)] = -np.inf
         return log_density - np.log(self.scale_).sum()
+
+    def _log_prob(self, Z, without=None):
+        """Log density of standardised rows, each without one more kernel where it is given."""
+        if without is None:
+            return self._map_rows(self.module_.log_prob, Z)
+        return self._map_rows(self.module_.log_prob_without, Z, without)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the density.
@@ -538,13 +544,15 @@ class BaseDensity(
     def _unstandardise(self, Z):
         return Z * self.scale_ + self.location_
 
-    def _map_rows(self, function, Z):
-        """Apply a function of the module to rows, chunk by chunk."""
+    def _map_rows(self, function, Z, *others):
+        """Apply a function of the module to rows and what belongs to them, chunk by chunk."""
         device = self._torch_device()
         size = int(np.clip(_CHUNK_VALUES // Z.shape[1], _MIN_CHUNK, _MAX_CHUNK))
         with torch.inference_mode():
             chunks = [
-                function(torch.from_numpy(Z[i : i + size]).to(device)).cpu().numpy()
+                function(*(torch.from_numpy(a[i : i + size]).to(device) for a in (Z, *others)))
+                .cpu()
+                .numpy()
                 for i in range(0, len(Z), size)
             ]
         return np.concatenate(chunks)

@@ -13,6 +13,8 @@ from ._base import BaseDensity
 
 PARTS = ("levels", "tree", "topics")
 _NEEDED = {"levels": "score_levels", "tree": "log_det_tree", "topics": "predict_proba"}
+# At a mode, gradients are what rounding leaves of them, whose logarithm would be anything.
+_LEAST_NORM = 1e-3
 _EXAMPLES = {
     "levels": "RGFlowDensity",
     "tree": "FractalFlowDensity",
@@ -163,5 +165,4 @@ def statistics(density, X, log_density) -> np.ndarray:
 
 def _log_size(norms):
     """Logarithm of norms, of which those that overflow are infinite."""
-    with np.errstate(divide="ignore"):
-        return np.log(np.where(np.isnan(norms), np.inf, norms))
+    return np.log(np.where(np.isnan(norms), np.inf, np.maximum(norms, _LEAST_NORM)))

@@ -6,7 +6,6 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 from sklearn.base import OutlierMixin, _fit_context, clone
 from sklearn.utils import _safe_indexing, check_array, check_random_state, get_tags
@@ -21,7 +20,9 @@ from sklearn.utils.validation import (
 
 from ..exceptions import InvalidDataError, InvalidParameterError, MissingDependencyError
 from ._any_density import seed_names
+from ._comparison import Comparison
 from ._conditional_effects import ConditionalEffects
+from ._copies import score_copies
 from ._density_parts import (
     PARTS,
     has_part,
@@ -33,15 +34,13 @@ from ._density_parts import (
     typical_scores,
 )
 from ._parameters import SuggestingEstimator
+from ._tails import Tail, less_rounding, p_values, possible_p_values
 from .flow import FlowDensity
 
 # False alarms that contamination='auto' allows.
 _FALSE_ALARM_RATE = 0.05
 # Rows on which what is typical is measured.
 _MAX_REFERENCE_ROWS = 2_000
-# Distances that are held at once, and the squared one, for rows of unit length, that is rounding.
-_MAX_DISTANCES = 2**22
-_SAME_ROW = 1e-16
 
 
 def _calibrates(detector) -> bool:
@@ -216,7 +215,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         scores = self._fit_densities(rows, rng)
         if self.trim:
             finite = np.maximum(scores, np.finfo(np.float64).min)
-            kept = np.flatnonzero(scores >= np.quantile(finite, self.trim))
+            kept = np.flatnonzero(scores >= less_rounding(np.quantile(finite, self.trim)))
             whole, rows = rows, _safe_indexing(rows, kept)
             self._fit_densities(rows, rng)
             scores = self._score(whole)
@@ -224,8 +223,9 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         if self.calibrate:
             self.calibration_scores_ = np.sort(self._score(_safe_indexing(X, held_out)))
             # The lowest score whose p-value exceeds the rate.
-            n_alarms = np.searchsorted(_p_values(len(held_out)), self._rate(), side="right")
-            self.offset_ = self.calibration_scores_[n_alarms - 1]
+            possible = possible_p_values(len(held_out))
+            n_alarms = np.searchsorted(possible, self._rate(), side="right")
+            self.offset_ = less_rounding(self.calibration_scores_[n_alarms - 1])
             if np.isneginf(self.offset_):
                 share = np.isneginf(self.calibration_scores_).mean()
                 raise InvalidDataError(
@@ -237,7 +237,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         else:
             # Between infinity and a number there is no number.
             scores = np.maximum(scores, np.finfo(np.float64).min)
-            self.offset_ = np.percentile(scores, 100 * self._rate())
+            self.offset_ = less_rounding(np.percentile(scores, 100 * self._rate()))
 
     def _fit_densities(self, X, rng):
         """Fit all that scores need to rows, and return the scores of these."""
@@ -248,7 +248,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
         self._settle_score(_safe_indexing(X, np.sort(few)))
         scores = self._scores(X)
-        self._tails = [_Tail(of_one) for of_one in scores]
+        self._tails = [Tail(of_one) for of_one in scores]
         return self._combined(scores)
 
     def _rate(self):
@@ -261,7 +261,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             return np.arange(n), None
         rate = self._rate()
         n_held_out = round(self.calibration_fraction * n)
-        if n_held_out < 1 or _p_values(n_held_out)[0] > rate or n - n_held_out < 2:
+        if n_held_out < 1 or possible_p_values(n_held_out)[0] > rate or n - n_held_out < 2:
             needed = math.ceil(1 / rate) - 1
             raise InvalidDataError(
                 f"a false-alarm rate of {rate:g} needs at least {needed} calibration rows, but "
@@ -316,7 +316,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             return
         if self.statistic == "levels":
             require_part(innermost(self.densities_[0], reference)[0], "levels")
-        self._comparison = [_Comparison(self._statistics(d, reference)) for d in self.densities_]
+        self._comparison = [Comparison(self._statistics(d, reference)) for d in self.densities_]
 
     def _statistics(self, density, X):
         """What a density says of rows that 'levels' and 'dose' compare."""
@@ -360,10 +360,13 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             return -np.abs(log_density - self._comparison[i])
         return log_density
 
-    def _log_density(self, X):
-        """Log density of the first density, averaged over seeds."""
+    def _held_out_log_density(self, copies, rows):
+        """Log density of copies of rows by the first density, averaged over seeds.
+
+        As if the rows had not been in training.
+        """
         first = self.densities_[: self._sizes[0]]
-        return np.mean([density.score_samples(X) for density in first], axis=0)
+        return np.mean([score_copies(density, copies, rows) for density in first], axis=0)
 
     def score_samples(self, X):
         """How well each row belongs: the lower, the stranger.
@@ -437,8 +440,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
                 "p-values need calibration rows, but calibrate was False in fit: fit again with "
                 "calibrate=True."
             )
-        n = len(self.calibration_scores_)
-        return _p_values(n)[np.searchsorted(self.calibration_scores_, scores, side="right")]
+        return p_values(self.calibration_scores_, scores)
 
     def explain(self, X, by="features"):
         """How much each part of a row adds to its surprise, in nats.
@@ -478,7 +480,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         check_is_fitted(self)
         X = self._validate(X, reset=False)
         if by == "features":
-            effects = self._effects(X, self._log_density)
+            effects = self._effects(X, self._held_out_log_density)
             names = self._feature_names()
         elif by in PARTS:
             density, rows = innermost(self.densities_[0], X)
@@ -514,74 +516,6 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         for name in ("allow_nan", "categorical", "string"):
             setattr(tags.input_tags, name, bool(known) and all(getattr(t, name) for t in known))
         return tags
-
-
-class _Comparison:
-    """A density of what a density says of rows.
-
-    Parameters
-    ----------
-    statistics : ndarray of shape (n, k)
-        Of rows that belong.
-    """
-
-    def __init__(self, statistics):
-        known = statistics[np.isfinite(statistics).all(1)]
-        self.location = np.median(known, axis=0)
-        self.scale = np.maximum(np.std(known, axis=0), 1e-12)
-        self.centres = self._standardise(known)
-        n, k = self.centres.shape
-        self.bandwidth = n ** (-1 / (k + 4))
-
-    def _standardise(self, statistics):
-        # Rows of no density at all are far off, but not infinitely far.
-        return np.clip((statistics - self.location) / self.scale, -1e6, 1e6)
-
-    def __call__(self, statistics):
-        u = self._standardise(statistics)
-        size = max(1, _MAX_DISTANCES // len(self.centres))
-        return np.concatenate([self._log_density(u[i : i + size]) for i in range(0, len(u), size)])
-
-    def _log_density(self, u):
-        distances = cdist(u, self.centres, "sqeuclidean")
-        n, k = self.centres.shape
-        # A row that is a centre is judged by the others, as new rows are.
-        nearest = distances.argmin(1)
-        itself = distances.min(1) <= _SAME_ROW * (1 + (u**2).sum(1))
-        log_kernels = -0.5 * distances / self.bandwidth**2
-        log_kernels[itself, nearest[itself]] = -np.inf
-        log_norm = k * np.log(self.bandwidth * np.sqrt(2 * np.pi)) + np.log(n - itself)
-        return logsumexp(log_kernels, axis=1) - log_norm
-
-
-class _Tail:
-    """Logarithm of the share of some rows that score as low as a given one.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Of these rows.
-    """
-
-    def __init__(self, scores):
-        finite = np.sort(scores[np.isfinite(scores)])
-        if not len(finite):
-            raise InvalidDataError("no training row has a finite score, so none can be compared.")
-        self.scores, first = np.unique(finite, return_index=True)
-        n_as_low = np.isneginf(scores).sum() + np.append(first[1:], len(finite))
-        self.log_shares = np.log((1 + n_as_low) / (1 + len(scores)))
-        # How far scores spread, by which those beyond all are measured.
-        self.spread = (np.median(finite) - finite[0]) or 1.0
-
-    def __call__(self, scores):
-        beyond = np.maximum(self.scores[0] - scores, 0.0) / self.spread
-        # Between two rows in a straight line: a step would make rounding a different share.
-        return np.interp(scores, self.scores, self.log_shares) - np.log1p(beyond)
-
-
-def _p_values(n):
-    """The p-values that n calibration rows can give."""
-    return np.arange(1, n + 2) / (n + 1)
 
 
 def default_densities() -> list[FlowDensity]:

@@ -35,6 +35,7 @@ from ._base import BaseDensity
 from ._column_codecs import AngleCodec, LevelCodec, NumberCodec, order_by_association
 from ._column_kinds import TableForm, is_frame, read_columns, settle_kinds
 from ._columns import refuse_non_finite
+from ._copies import score_inside
 from ._parameters import SuggestingEstimator
 from .flow import FlowDensity
 
@@ -258,6 +259,24 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         if inside.size:
             log_density[inside] = self._estimates(rows[inside])
         return tuple(log_density.T.copy()) if return_std else log_density[:, 0].copy()
+
+    def _score_copies(self, copies, rows):
+        """Log density of changed copies of rows, as if the rows had not been in training."""
+        if any(u is not None for u in self._places()):
+            # Training rows lie anywhere in their cells, so that their kernels are not known.
+            return self.score_samples(copies)
+        copies, rows = (self._rows(self._read(X, reset=False)[0]) for X in (copies, rows))
+        inside, known = self._contained(copies).all(1), self._contained(rows).all(1)
+        log_density = np.full(len(copies), -np.inf)
+        if inside.any():
+            points, log_volume = self._middles(copies[inside])
+            origins, _ = self._middles(rows[known])
+
+            def score(turned):
+                return score_inside(self.density_, turned, inside, origins, known)
+
+            log_density[inside] = log_volume + self._log_density_over_turns(points, score)
+        return log_density
 
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the density.
@@ -493,11 +512,18 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         points = points.reshape(-1, rows.shape[1])
         return log_weight + self._log_density_over_turns(points).reshape(len(rows), n_points)
 
-    def _log_density_over_turns(self, points):
+    def _middles(self, rows):
+        """The middle of the cell of each row, and the log volume that it stands for."""
+        encoded = [codec.points(x, None) for codec, x in zip(self._codecs, rows.T, strict=True)]
+        points, log_volumes = (np.concatenate(part, 1) for part in zip(*encoded, strict=True))
+        return points, log_volumes.sum(1)
+
+    def _log_density_over_turns(self, points, score=None):
         """Log of the inner density of points, summed over turns of circular columns."""
+        score = score or self.density_.score_samples
         log_density = np.full(len(points), -np.inf)
         for shift in itertools.product(*(codec.shifts for codec in self._codecs)):
-            turned = self.density_.score_samples(points + np.array(shift))
+            turned = score(points + np.array(shift))
             # A missing angle has been summed over already.
             again = np.isnan(points[:, np.flatnonzero(shift)]).any(1)
             log_density = np.logaddexp(log_density, np.where(again, -np.inf, turned))

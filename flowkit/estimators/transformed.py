@@ -26,6 +26,7 @@ from ..exceptions import (
 )
 from ._any_density import MeanScoreMixin, check_n_samples, draw_from, require_weights
 from ._columns import refuse_non_finite
+from ._copies import score_inside
 from ._jacobians import DifferentiableFunctionTransformer, inverse_rows, transform_rows
 from ._parameters import SuggestingEstimator
 
@@ -168,6 +169,16 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         inside = np.isfinite(log_density)
         if inside.any():
             log_density[inside] += self.density_.score_samples(Z)
+        return log_density
+
+    def _score_copies(self, copies, rows):
+        """Log density of changed copies of rows, as if the rows had not been in training."""
+        copies, rows = (self._validate_rows(X, reset=False) for X in (copies, rows))
+        Z, log_density = transform_rows(self.transformer_, copies)
+        origins, of_origins = transform_rows(self.transformer_, rows)
+        inside, known = np.isfinite(log_density), np.isfinite(of_origins)
+        if inside.any():
+            log_density[inside] += score_inside(self.density_, Z, inside, origins, known)
         return log_density
 
     @available_if(_density_has_sample)

@@ -65,9 +65,9 @@ def _(density: BaseSearchCV, copies, rows):
 @score_copies.register
 def _(density: KernelDensity, copies, rows):
     centres, weight = np.asarray(density.tree_.data), density.tree_.sample_weight
-    rows, k = check_array(rows, dtype=np.float64), len(copies) // len(rows)
+    scores, k = density.score_samples(copies), len(copies) // len(rows)
+    copies, rows = check_array(copies, dtype=np.float64), check_array(rows, dtype=np.float64)
     same = _SAME_VALUE * np.abs(centres).max(0)
-    scores = density.score_samples(copies)
     for i, row in enumerate(rows):
         own = np.flatnonzero((np.abs(centres - row) <= same).all(1))[:1]
         if own.size and len(centres) > 1:
@@ -75,7 +75,7 @@ def _(density: KernelDensity, copies, rows):
             left = None if weight is None else np.delete(weight, own)
             others.fit(np.delete(centres, own, axis=0), sample_weight=left)
             block = np.arange(k * i, k * (i + 1))
-            scores[block] = others.score_samples(_safe_indexing(copies, block))
+            scores[block] = others.score_samples(copies[block])
     return scores
 
 

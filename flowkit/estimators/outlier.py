@@ -25,14 +25,17 @@ from ._conditional_effects import ConditionalEffects
 from ._copies import score_copies
 from ._density_parts import (
     PARTS,
+    as_innermost_sees,
     has_part,
     innermost,
+    innermost_names,
     part_names,
     require_part,
     statistics,
     surprises,
     typical_scores,
 )
+from ._output import in_container, remember_output
 from ._parameters import SuggestingEstimator
 from ._tails import Tail, less_rounding, p_values, possible_p_values
 from .flow import FlowDensity
@@ -143,8 +146,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     array([ 1, -1])
     >>> detector.p_values([[0.0, 0.0], [5.0, 0.0]]).round(2)
     array([0.88, 0.02])
-    >>> effects = np.asarray(detector.explain([[5.0, 0.0]]))
-    >>> int(effects.argmax())
+    >>> int(detector.explain([[5.0, 0.0]]).argmax())
     0
     """
 
@@ -301,10 +303,15 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
         reference = _safe_indexing(X, np.sort(few))
         self._effects = ConditionalEffects.of(reference)
-        density, rows = innermost(self.densities_[0], reference)
-        self._typical = {
-            part: typical_scores(density, rows, part) for part in PARTS if has_part(density, part)
-        }
+        density = innermost(self.densities_[0])
+        parts = [part for part in PARTS if has_part(density, part)]
+        self._typical, self._part_names = {}, {}
+        if parts and (possible := _possible(self.densities_[0], reference)).size:
+            rows = as_innermost_sees(self.densities_[0], _safe_indexing(reference, possible))
+            names = innermost_names(self.densities_[0], self._feature_names())
+            for part in parts:
+                self._typical[part] = typical_scores(density, rows, part)
+                self._part_names[part] = part_names(density, rows, part, names)
 
     def _settle_score(self, reference):
         """What the scores beside the log density are compared with."""
@@ -315,17 +322,17 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             self._comparison = [scores[np.isfinite(scores)].mean() for scores in log_densities]
             return
         if self.statistic == "levels":
-            require_part(innermost(self.densities_[0], reference)[0], "levels")
+            for density in self.densities_:
+                require_part(innermost(density), "levels")
         self._comparison = [Comparison(self._statistics(d, reference)) for d in self.densities_]
 
     def _statistics(self, density, X):
         """What a density says of rows that 'levels' and 'dose' compare."""
         log_density = density.score_samples(X)
-        # Rows of no density may be beyond what comes before the density, too.
         possible = np.flatnonzero(np.isfinite(log_density))
         if not possible.size:
             return np.full((len(log_density), 1), -np.inf)
-        inner, rows = innermost(density, _safe_indexing(X, possible))
+        inner, rows = innermost(density), as_innermost_sees(density, _safe_indexing(X, possible))
         if self.statistic == "levels":
             levels = inner.score_levels(rows).scores
             of_possible = np.column_stack([levels[:, 0], levels[:, 1:].sum(1)])
@@ -462,9 +469,9 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         Returns
         -------
         effects : ndarray or DataFrame of shape (n_samples, n_parts)
-            Nats, large where the row is strange; a DataFrame with named columns if pandas is
-            installed. Those of features do not sum to the surprise: what two columns say together
-            counts for both.
+            Nats, large where the row is strange; a DataFrame with named columns where `set_output`
+            asks for one. Those of features do not sum to the surprise: what two columns say
+            together counts for both.
 
         Raises
         ------
@@ -473,33 +480,93 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
         Notes
         -----
-        'features' scores up to 89 rows for each value of X. A row that is impossible (``-inf``)
-        has an infinite effect in the one column whose change makes it possible, and effects of 0
-        where no single change does.
+        'features' scores up to 89 rows for each value of X. A row of the training set is explained
+        as if it had not been there, as far as the density can tell: where kernels stand on rows,
+        the row's own is left out. Kernels within the cells of a `TableDensity` with categories
+        are not known to stand on a row, and weights that were trained on a row stay as they are.
+
+        A row that is impossible (``-inf``) has an infinite effect in the one column whose change
+        makes it possible, and effects of 0 where no single change does. Split into parts, its
+        surprise is infinite in all of them.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
+        given, X = X, self._validate(X, reset=False)
+        names = self.get_part_names(by)
         if by == "features":
             effects = self._effects(X, self._held_out_log_density)
-            names = self._feature_names()
-        elif by in PARTS:
-            density, rows = innermost(self.densities_[0], X)
-            require_part(density, by)
-            effects = surprises(density, rows, by, self._typical[by])
-            names = part_names(density, rows, by)
         else:
+            effects = self._surprises(X, by)
+        return in_container(self, effects, given, names)
+
+    def _surprises(self, X, part):
+        density = self.densities_[0]
+        effects = np.full((_num_samples(X), len(self.get_part_names(part))), np.inf)
+        possible = _possible(density, X)
+        if possible.size:
+            rows = as_innermost_sees(density, _safe_indexing(X, possible))
+            effects[possible] = surprises(innermost(density), rows, part, self._typical[part])
+        return effects
+
+    def get_part_names(self, by="features"):
+        """Names of what `explain` gives effects of.
+
+        Parameters
+        ----------
+        by : {'features', 'levels', 'tree', 'topics'}, default='features'
+            As in `explain`.
+
+        Returns
+        -------
+        names : list
+            One for each column of effects: the names of the columns of X, x0, x1 and so on where
+            it has none; or of the parts.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the density has no such parts.
+        """
+        check_is_fitted(self)
+        if by == "features":
+            return self._feature_names()
+        if by not in PARTS:
             raise InvalidParameterError(f"by must be one of {['features', *PARTS]}, got {by!r}.")
-        return _as_frame(effects, names, getattr(X, "index", None))
+        require_part(innermost(self.densities_[0]), by)
+        if by not in self._part_names:
+            raise InvalidDataError(
+                f"no training row has a density above zero, so nothing is typical of {by}: give "
+                "rows within the support of the density."
+            )
+        return list(self._part_names[by])
 
     def _feature_names(self):
-        names = getattr(self, "feature_names_in_", None)
-        return [f"x{j}" for j in range(self.n_features_in_)] if names is None else list(names)
+        return (
+            [f"x{j}" for j in range(self.n_features_in_)] if self._labels is None else self._labels
+        )
+
+    def set_output(self, *, transform=None):
+        """Set what `explain` returns, as for the output of scikit-learn's transformers.
+
+        Parameters
+        ----------
+        transform : {'default', 'pandas', 'polars'}, default=None
+            'default' is an array, also for the rows of a DataFrame; None leaves it as it is. Not
+            set, it is what ``sklearn.set_config(transform_output=...)`` says.
+
+        Returns
+        -------
+        self : object
+            The detector.
+        """
+        return remember_output(self, transform)
 
     def _validate(self, X, reset):
         # The density says what values it can take; here only the shape counts.
         given = X
         if hasattr(X, "get_columns"):
             X = _as_pandas(X)
+        if reset:
+            self._labels = list(given.columns) if hasattr(X, "iloc") else None
         if not hasattr(X, "iloc"):
             X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
             if X.dtype.kind in "iu":
@@ -548,9 +615,6 @@ def _as_pandas(frame):
     return pd.DataFrame({column.name: column.to_list() for column in frame.get_columns()})
 
 
-def _as_frame(effects, names, index):
-    try:
-        import pandas as pd
-    except ImportError:
-        return effects
-    return pd.DataFrame(effects, columns=names, index=index)
+def _possible(density, X):
+    """Rows of any density; others may be beyond what comes before the density, too."""
+    return np.flatnonzero(np.isfinite(density.score_samples(X)))

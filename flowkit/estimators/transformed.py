@@ -226,7 +226,7 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
 
     def _fit_transformer(self, X, weight):
         if isinstance(self.transformer, str):
-            return FunctionTransformer().fit(X)
+            return FunctionTransformer(feature_names_out="one-to-one").fit(X)
         transformer = clone(self.transformer)
         options = {}
         if weight is not None and has_fit_parameter(transformer, "sample_weight"):

@@ -212,6 +212,11 @@ def _replaced(X, j, values, n_values):
     return repeated
 
 
+def is_missing(X) -> np.ndarray:
+    """Where an array or DataFrame has no value, shape (n_samples, n_features)."""
+    return np.column_stack([_missing(_column(X, j)) for j in range(X.shape[1])])
+
+
 def _column(X, j):
     return X.iloc[:, j] if hasattr(X, "iloc") else X[:, j]
 

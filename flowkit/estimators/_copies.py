@@ -2,8 +2,8 @@
 
 Kernels on training rows make copies of these look likely, since a copy lies close to the kernel on
 the row that it was made from. A density that holds rows has a method
-``_score_copies(copies, rows)``, a wrapper one that passes them on; for those of scikit-learn it is
-registered here.
+``_score_copies(copies, rows, n_draws)``, a wrapper one that passes them on; for those of
+scikit-learn it is registered here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SAME_VALUE = 1e-12
 
 
 @singledispatch
-def score_copies(density, copies, rows) -> np.ndarray:
+def score_copies(density, copies, rows, n_draws=None) -> np.ndarray:
     """Log density of changed copies of rows, without what is known to stand for the rows alone.
 
     Parameters
@@ -34,6 +34,9 @@ def score_copies(density, copies, rows) -> np.ndarray:
         As many copies of each row, those of one next to each other.
     rows : array-like or DataFrame of shape (n, n_features)
         What the copies were made from.
+    n_draws : int, default=None
+        Draws of missing values by which a copy is scored where a density integrates over them;
+        None for as many as in `score_samples`.
 
     Returns
     -------
@@ -41,29 +44,29 @@ def score_copies(density, copies, rows) -> np.ndarray:
         Nats.
     """
     if hasattr(density, "_score_copies"):
-        return density._score_copies(copies, rows)
+        return density._score_copies(copies, rows, n_draws)
     return density.score_samples(copies)
 
 
 @score_copies.register
-def _(density: FrozenEstimator, copies, rows):
-    return score_copies(density.estimator, copies, rows)
+def _(density: FrozenEstimator, copies, rows, n_draws=None):
+    return score_copies(density.estimator, copies, rows, n_draws)
 
 
 @score_copies.register
-def _(density: Pipeline, copies, rows):
+def _(density: Pipeline, copies, rows, n_draws=None):
     if len(density) > 1:
         copies, rows = (density[:-1].transform(X) for X in (copies, rows))
-    return score_copies(density[-1], copies, rows)
+    return score_copies(density[-1], copies, rows, n_draws)
 
 
 @score_copies.register
-def _(density: BaseSearchCV, copies, rows):
-    return score_copies(density.best_estimator_, copies, rows)
+def _(density: BaseSearchCV, copies, rows, n_draws=None):
+    return score_copies(density.best_estimator_, copies, rows, n_draws)
 
 
 @score_copies.register
-def _(density: KernelDensity, copies, rows):
+def _(density: KernelDensity, copies, rows, n_draws=None):
     centres, weight = np.asarray(density.tree_.data), density.tree_.sample_weight
     scores, k = density.score_samples(copies), len(copies) // len(rows)
     copies, rows = check_array(copies, dtype=np.float64), check_array(rows, dtype=np.float64)
@@ -79,7 +82,7 @@ def _(density: KernelDensity, copies, rows):
     return scores
 
 
-def score_inside(density, copies, inside, rows, known) -> np.ndarray:
+def score_inside(density, copies, inside, rows, known, n_draws=None) -> np.ndarray:
     """`score_copies` behind a map that some copies or rows are outside the domain of.
 
     Parameters
@@ -94,6 +97,8 @@ def score_inside(density, copies, inside, rows, known) -> np.ndarray:
         Those rows that have an image.
     known : ndarray of bool of shape (n,)
         Which of all these are.
+    n_draws : int, default=None
+        As in `score_copies`.
 
     Returns
     -------
@@ -101,7 +106,7 @@ def score_inside(density, copies, inside, rows, known) -> np.ndarray:
         Nats.
     """
     if inside.all() and known.all():
-        return score_copies(density, copies, rows)
+        return score_copies(density, copies, rows, n_draws)
     row = np.repeat(np.arange(len(known)), len(inside) // len(known))[inside]
     scores = np.empty(len(row))
     # A row without an image was no training row.
@@ -111,5 +116,5 @@ def score_inside(density, copies, inside, rows, known) -> np.ndarray:
     if traced.size:
         place = np.cumsum(known)[row[traced]] - 1
         parts = _safe_indexing(copies, traced), _safe_indexing(rows, place)
-        scores[traced] = score_copies(density, *parts)
+        scores[traced] = score_copies(density, *parts, n_draws)
     return scores

@@ -386,6 +386,20 @@ class IncompleteRows:
 
     # ------------------------------------------------------------------ scoring
 
+    def _score_copies(self, copies, rows, n_draws=None):
+        """Log density of changed copies of rows, without the kernels on the rows themselves."""
+        copies, rows = self._validate_scored(copies), self._validate_scored(rows)
+        without = self._own_kernels(rows)
+        if without is not None:
+            without = np.repeat(without, len(copies) // len(rows))
+        if n_draws is None or not np.isnan(copies).any():
+            return self._log_density(copies, without)
+        return self._marginal(copies, n_draws, without)[0]
+
+    def _own_kernels(self, X):
+        """The kernel on each of some valid rows, -1 for none; None where there are no kernels."""
+        return
+
     def _log_density(self, X, without=None):
         if np.isnan(X).any():
             return self._marginal(X, _N_DRAWS, without)[0]

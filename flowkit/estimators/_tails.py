@@ -72,15 +72,14 @@ class Tail:
         finite = np.sort(scores[np.isfinite(scores)])
         if not len(finite):
             raise InvalidDataError("no training row has a finite score, so none can be compared.")
-        first = _first_of_equals(finite)
+        first = first_of_equals(finite)
         last = np.append(first[1:], len(finite)) - 1
         n_as_low = np.isneginf(scores).sum() + last + 1
         # Equal scores lie between their lowest and their highest, where the share is the same.
         self.scores = np.column_stack([finite[first], finite[last]]).ravel()
         self.log_shares = np.repeat(np.log((1 + n_as_low) / (1 + len(scores))), 2)
         # How far scores spread, by which those beyond all are measured.
-        spread = np.median(finite) - finite[0]
-        self.spread = spread if spread > _LEAST_SPREAD else 1.0
+        self.spread = spread_of(finite)
 
     def __call__(self, scores):
         beyond = np.maximum(self.scores[0] - scores, 0.0) / self.spread
@@ -88,7 +87,13 @@ class Tail:
         return np.interp(scores, self.scores, self.log_shares) - np.log1p(beyond)
 
 
-def _first_of_equals(ordered) -> np.ndarray:
+def spread_of(ordered) -> float:
+    """How far the lower half of ordered scores spreads, in nats, 1 where it hardly does."""
+    spread = np.median(ordered) - ordered[0]
+    return float(spread) if spread > _LEAST_SPREAD else 1.0
+
+
+def first_of_equals(ordered) -> np.ndarray:
     """Where in ordered scores those begin that are not the same as the ones before."""
     lowest = less_rounding(ordered)
     first, start = [], 0

@@ -326,15 +326,13 @@ class FlowDensity(IncompleteRows, BaseDensity):
         config["n_components"] = len(start.mixture[0]) if start.mixture else None
         return config, start
 
-    def _score_copies(self, copies, rows):
-        """Log density of changed copies of rows, without the kernels on the rows themselves."""
+    def _own_kernels(self, X):
         if not self._config.get("centres"):
-            return self.score_samples(copies)
-        copies, rows = self._validate_scored(copies), self._validate_scored(rows)
-        own, whole = np.full(len(rows), -1), ~np.isnan(rows).any(1)
+            return None
+        own, whole = np.full(len(X), -1), ~np.isnan(X).any(1)
         if whole.any():
-            own[whole] = self._map_rows(self.module_.own_kernel, self._standardise(rows[whole]))
-        return self._log_density(copies, np.repeat(own, len(copies) // len(rows)))
+            own[whole] = self._map_rows(self.module_.own_kernel, self._standardise(X[whole]))
+        return own
 
     def _may_lie_outside(self):
         return not isinstance(self.transforms, str)

@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 from ..exceptions import InvalidDataError, InvalidParameterError, MissingDependencyError
 from ._any_density import seed_names
 from ._comparison import Comparison
-from ._conditional_effects import ConditionalEffects
+from ._conditional_effects import ConditionalEffects, is_missing
 from ._copies import score_copies
 from ._density_parts import (
     PARTS,
@@ -35,6 +35,7 @@ from ._density_parts import (
     surprises,
     typical_scores,
 )
+from ._incomplete_scores import IncompleteScores
 from ._output import in_container, remember_output
 from ._parameters import SuggestingEstimator
 from ._tails import Tail, less_rounding, p_values, possible_p_values
@@ -117,9 +118,16 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     The parameter is called `statistic`, not ``score``: an attribute of that name would pass for the
     method.
 
-    For tables with text or categories give `TableDensity` as density. Rows with missing values,
-    where a density takes them, are scored by what is known of them: a density of fewer columns, in
-    other units, which compares with that of complete rows only if columns are of about unit scale.
+    For tables with text or categories give `TableDensity` as density.
+
+    Rows with missing values, where a density takes them, are scored by what is known of them, with
+    ``statistic='log_density'`` or 'typicality'. A density of fewer columns is in other units, so
+    its logarithm is compared with that of 256 complete training rows without the same columns, or
+    of draws of the density where few rows are complete, and the row gets the log density of
+    complete rows as strange as that. Of equally strange ones the least strange counts: a row of
+    which nothing is known has the median. Each pattern of missing columns costs as much as scoring
+    these rows; those of the training rows, up to 100, are compared in `fit`.
+
     In a `Pipeline` a detector keeps `predict` alone, so put steps before the density into it:
     ``DensityOutlierDetector(make_pipeline(scaler, density))``.
 
@@ -248,6 +256,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         # Frozen estimators do not do without the second argument.
         self.densities_ = [density.fit(X, None) for group in members for density in group]
         few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
+        self._settle_incomplete(_safe_indexing(X, few))
         self._settle_score(_safe_indexing(X, np.sort(few)))
         scores = self._scores(X)
         self._tails = [Tail(of_one) for of_one in scores]
@@ -313,12 +322,22 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
                 self._typical[part] = typical_scores(density, rows, part)
                 self._part_names[part] = part_names(density, rows, part, names)
 
+    def _settle_incomplete(self, reference):
+        """What log densities of incomplete rows are compared with, where there may be such rows."""
+        self._incomplete = None
+        # Pipelines do not tell what their last step takes.
+        allowed = is_missing(reference).any() or all(map(_allows_missing, self.densities_))
+        if allowed and self.statistic in ("log_density", "typicality"):
+            self._incomplete = [IncompleteScores(density, reference) for density in self.densities_]
+
     def _settle_score(self, reference):
         """What the scores beside the log density are compared with."""
         if self.statistic == "log_density":
             return
         if self.statistic == "typicality":
-            log_densities = [density.score_samples(reference) for density in self.densities_]
+            log_densities = [
+                self._log_density_by(i, reference) for i in range(len(self.densities_))
+            ]
             self._comparison = [scores[np.isfinite(scores)].mean() for scores in log_densities]
             return
         if self.statistic == "levels":
@@ -361,11 +380,21 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     def _score_by(self, i, density, X):
         if self.statistic in ("levels", "dose"):
             return self._comparison[i](self._statistics(density, X))
-        log_density = density.score_samples(X)
-        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
+        log_density = self._log_density_by(i, X)
         if self.statistic == "typicality":
             return -np.abs(log_density - self._comparison[i])
         return log_density
+
+    def _log_density_by(self, i, X):
+        """Log density of rows by one density, incomplete ones in the units of complete ones."""
+        density = self.densities_[i]
+        log_density = density.score_samples(X)
+        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
+        return (
+            log_density
+            if self._incomplete is None
+            else self._incomplete[i](density, X, log_density)
+        )
 
     def _held_out_log_density(self, copies, rows):
         """Log density of copies of rows by the first density, averaged over seeds.
@@ -387,7 +416,8 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         -------
         scores : ndarray of shape (n_samples,)
             For one density and ``statistic='log_density'`` its log density in nats, in units of X,
-            averaged over seeds; ``-inf`` where it is zero. For several, as by default, the
+            averaged over seeds; ``-inf`` where it is zero; for incomplete rows that of complete
+            ones as strange as they are. For several, as by default, the
             logarithm of the harmonic mean of the shares of training rows that are as strange, in
             nats, which goes on falling beyond the strangest of them.
         """
@@ -613,6 +643,11 @@ def _as_pandas(frame):
             "polars tables are read through pandas: pip install pandas, or give an array."
         ) from error
     return pd.DataFrame({column.name: column.to_list() for column in frame.get_columns()})
+
+
+def _allows_missing(density) -> bool:
+    density = innermost(density)
+    return hasattr(density, "__sklearn_tags__") and get_tags(density).input_tags.allow_nan
 
 
 def _possible(density, X):

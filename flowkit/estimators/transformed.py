@@ -171,14 +171,14 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
             log_density[inside] += self.density_.score_samples(Z)
         return log_density
 
-    def _score_copies(self, copies, rows):
+    def _score_copies(self, copies, rows, n_draws=None):
         """Log density of changed copies of rows, as if the rows had not been in training."""
         copies, rows = (self._validate_rows(X, reset=False) for X in (copies, rows))
         Z, log_density = transform_rows(self.transformer_, copies)
         origins, of_origins = transform_rows(self.transformer_, rows)
         inside, known = np.isfinite(log_density), np.isfinite(of_origins)
         if inside.any():
-            log_density[inside] += score_inside(self.density_, Z, inside, origins, known)
+            log_density[inside] += score_inside(self.density_, Z, inside, origins, known, n_draws)
         return log_density
 
     @available_if(_density_has_sample)

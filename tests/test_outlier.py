@@ -993,6 +993,39 @@ def test_cloned_and_pickled_it_says_the_same(statistic):
     np.testing.assert_array_equal(again.score_samples(X), detector.score_samples(X))
 
 
+@pytest.mark.parametrize(
+    ("options", "n_steps"),
+    [({}, 4), ({"n_estimators": 2}, 5), ({"trim": 0.1, "calibrate": True}, 8)],
+    ids=str,
+)
+def test_verbose_shows_every_density_and_what_comes_after(options, n_steps, capfd):
+    densities = [KernelDensity(), make_pipeline(StandardScaler(), FlowDensity(**SMALL))]
+    silent, shown = (
+        DensityOutlierDetector(densities, random_state=0, verbose=verbose, **options)
+        for verbose in (0, 1)
+    )
+    silent.fit(rows(100))
+    assert capfd.readouterr() == ("", "")
+    shown.fit(rows(100))
+    text = capfd.readouterr().err
+    assert "fit density 1 of" in text
+    assert "KernelDensity" in text
+    assert "score training rows" in text
+    assert ("calibration rows" in text) is bool(options.get("calibrate"))
+    assert f"{n_steps}/{n_steps}" in text
+    # The bar of the flow itself, of each of its epochs.
+    assert "3/3" in text
+    assert "epoch" in text
+    np.testing.assert_array_equal(shown.score_samples(rows(20)), silent.score_samples(rows(20)))
+    assert densities[1][-1].verbose == 0
+
+
+def test_frozen_densities_stay_silent():
+    frozen = FrozenEstimator(GaussianMixture().fit(rows()))
+    DensityOutlierDetector(frozen, verbose=1).fit(rows())
+    assert frozen.verbose == 0
+
+
 def test_nothing_works_before_fit():
     detector = DensityOutlierDetector(calibrate=True)
     for method in ("predict", "score_samples", "decision_function", "p_values", "explain"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from numbers import Integral, Real
 
@@ -38,6 +39,7 @@ from ._density_parts import (
 from ._incomplete_scores import IncompleteScores
 from ._output import in_container, remember_output
 from ._parameters import SuggestingEstimator
+from ._progress import Progress
 from ._tails import Tail, less_rounding, p_values, possible_p_values
 from .flow import FlowDensity
 
@@ -94,6 +96,9 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         Share of the rows that ``calibrate=True`` holds out.
     random_state : int, RandomState instance or None, default=None
         Source of all randomness of `fit`.
+    verbose : int, default=0
+        1 shows progress bars: one over the densities that are fitted and what comes after, and
+        those of the densities, whose own `verbose` is set where it is 0.
 
     Attributes
     ----------
@@ -167,6 +172,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         "calibrate": ["boolean"],
         "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -180,6 +186,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         calibrate=False,
         calibration_fraction=0.25,
         random_state=None,
+        verbose=0,
     ):
         self.density = density
         self.contamination = contamination
@@ -189,6 +196,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         self.calibrate = calibrate
         self.calibration_fraction = calibration_fraction
         self.random_state = random_state
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -214,24 +222,28 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             If the density lacks what `statistic` needs.
         """
         with self._unchanged_on_failure():
-            self._fit(self._validate(X, reset=True))
+            X = self._validate(X, reset=True)
+            with Progress(self._n_steps(), self.verbose) as progress:
+                self._fit(X, progress)
         return self
 
-    def _fit(self, X):
+    def _fit(self, X, progress):
         rng = check_random_state(self.random_state)
         self.__dict__.pop("calibration_scores_", None)
         training, held_out = self._split(_num_samples(X), rng)
         rows = _safe_indexing(X, training) if self.calibrate else X
-        scores = self._fit_densities(rows, rng)
+        scores = self._fit_densities(rows, rng, progress)
         if self.trim:
             finite = np.maximum(scores, np.finfo(np.float64).min)
             kept = np.flatnonzero(scores >= less_rounding(np.quantile(finite, self.trim)))
             whole, rows = rows, _safe_indexing(rows, kept)
-            self._fit_densities(rows, rng)
+            self._fit_densities(rows, rng, progress)
             scores = self._score(whole)
-        self._settle_explanations(rows, rng)
+        with progress.step("typical rows"):
+            self._settle_explanations(rows, rng)
         if self.calibrate:
-            self.calibration_scores_ = np.sort(self._score(_safe_indexing(X, held_out)))
+            with progress.step("score calibration rows"):
+                self.calibration_scores_ = np.sort(self._score(_safe_indexing(X, held_out)))
             # The lowest score whose p-value exceeds the rate.
             possible = possible_p_values(len(held_out))
             n_alarms = np.searchsorted(possible, self._rate(), side="right")
@@ -249,18 +261,31 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             scores = np.maximum(scores, np.finfo(np.float64).min)
             self.offset_ = less_rounding(np.percentile(scores, 100 * self._rate()))
 
-    def _fit_densities(self, X, rng):
+    def _fit_densities(self, X, rng, progress):
         """Fit all that scores need to rows, and return the scores of these."""
         members = [self._seeded(density, rng) for density in self._given()]
         self._sizes = [len(group) for group in members]
-        # Frozen estimators do not do without the second argument.
-        self.densities_ = [density.fit(X, None) for group in members for density in group]
-        few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
-        self._settle_incomplete(_safe_indexing(X, few))
-        self._settle_score(_safe_indexing(X, np.sort(few)))
-        scores = self._scores(X)
+        self.densities_ = []
+        for density in itertools.chain(*members):
+            place = f"{len(self.densities_) + 1} of {sum(self._sizes)}"
+            with progress.step(f"fit density {place}, {type(density).__name__}"):
+                # Frozen estimators do not do without the second argument.
+                self.densities_.append(density.fit(X, None))
+        with progress.step("score training rows"):
+            few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
+            self._settle_incomplete(_safe_indexing(X, few))
+            self._settle_score(_safe_indexing(X, np.sort(few)))
+            scores = self._scores(X)
         self._tails = [Tail(of_one) for of_one in scores]
         return self._combined(scores)
+
+    def _n_steps(self):
+        """Steps of a fit: each density, then scores, as often as they are fitted; and the rest."""
+        n_densities = sum(self._n_copies(density) for density in self._given())
+        return (n_densities + 1) * (2 if self.trim else 1) + 1 + self.calibrate
+
+    def _n_copies(self, density):
+        return self.n_estimators if seed_names(density) else 1
 
     def _rate(self):
         """False-alarm rate asked for."""
@@ -302,9 +327,11 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     def _seeded(self, density, rng):
         """Copies of a density, each with a seed of its own."""
         seeded = seed_names(density)
-        copies = [clone(density) for _ in range(self.n_estimators if seeded else 1)]
+        copies = [clone(density) for _ in range(self._n_copies(density))]
         for copy in copies:
             copy.set_params(**{name: rng.randint(2**31 - 1) for name in seeded})
+            if self.verbose:
+                copy.set_params(**dict.fromkeys(_silent(copy), self.verbose))
         return copies
 
     def _settle_explanations(self, X, rng):
@@ -643,6 +670,15 @@ def _as_pandas(frame):
             "polars tables are read through pandas: pip install pandas, or give an array."
         ) from error
     return pd.DataFrame({column.name: column.to_list() for column in frame.get_columns()})
+
+
+def _silent(density) -> list[str]:
+    """Parameters by which a density, or what it holds, shows nothing of its fit."""
+    return [
+        name
+        for name, value in density.get_params(deep=True).items()
+        if name.split("__")[-1] == "verbose" and not value
+    ]
 
 
 def _allows_missing(density) -> bool:

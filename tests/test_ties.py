@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -11,9 +12,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from flowkit import (
+    CalibrationDisplay,
     DensityOutlierDetector,
     FlowDensity,
     RGFlowDensity,
+    ScoreHistogramDisplay,
     TableDensity,
     TransformedDensity,
 )
@@ -69,6 +72,21 @@ def test_equal_rows_are_told_the_same_alone_and_together(options, seed):
         alone = np.concatenate([tell(row[None]) for row in some])
         np.testing.assert_allclose(tell(some), alone, rtol=0, atol=allowed)
         np.testing.assert_allclose(tell(np.repeat(some, 40, 0))[::40], alone, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.12, 0.3])
+def test_displays_count_ties_as_the_detector_does(rate):
+    X = repeated()
+    detector = DensityOutlierDetector(
+        FlowDensity(**KERNEL), contamination=rate, calibrate=True, random_state=0
+    ).fit(X)
+    p, out = detector.p_values(X), detector.predict(X) == -1
+    stated = CalibrationDisplay.from_estimator(detector, X).rate
+    assert p[out].max(initial=0.0) <= stated <= rate
+    assert p[~out].min() > rate
+    histogram = ScoreHistogramDisplay.from_estimator(detector, X)
+    assert list(histogram.shares_below_.values()) == [out.mean()]
+    plt.close("all")
 
 
 @pytest.mark.parametrize("size", [1.0, 50.0, 1e4])

@@ -273,7 +273,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
                 self.densities_.append(density.fit(X, None))
         with progress.step("score training rows"):
             few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
-            self._settle_incomplete(_safe_indexing(X, few))
+            self._settle_incomplete(X, few)
             self._settle_score(_safe_indexing(X, np.sort(few)))
             scores = self._scores(X)
         self._tails = [Tail(of_one) for of_one in scores]
@@ -349,12 +349,13 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
                 self._typical[part] = typical_scores(density, rows, part)
                 self._part_names[part] = part_names(density, rows, part, names)
 
-    def _settle_incomplete(self, reference):
+    def _settle_incomplete(self, X, few):
         """What log densities of incomplete rows are compared with, where there may be such rows."""
         self._incomplete = None
         # Pipelines do not tell what their last step takes.
-        allowed = is_missing(reference).any() or all(map(_allows_missing, self.densities_))
+        allowed = is_missing(X).any() or all(map(_allows_missing, self.densities_))
         if allowed and self.statistic in ("log_density", "typicality"):
+            reference = _safe_indexing(X, few)
             self._incomplete = [IncompleteScores(density, reference) for density in self.densities_]
 
     def _settle_score(self, reference):

@@ -74,6 +74,11 @@ def _unwrapped(density):
             return density, transformers
 
 
+def possible_rows(density, X):
+    """Rows of any density; others may be beyond what comes before the density, too."""
+    return np.flatnonzero(np.isfinite(density.score_samples(X)))
+
+
 def require_part(density, part: str) -> None:
     """Refuse a part that a fitted density does not have.
 

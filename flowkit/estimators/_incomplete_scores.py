@@ -10,10 +10,11 @@ from __future__ import annotations
 from inspect import signature
 
 import numpy as np
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, get_tags
 
 from ._conditional_effects import is_missing
 from ._copies import score_copies
+from ._density_parts import innermost
 from ._tails import first_of_equals, spread_of
 
 # Rows that others are compared with, and draws by which each is scored without some columns: what
@@ -81,6 +82,12 @@ class IncompleteScores:
     def _scores_without(self, density, pattern):
         """Scores of the rows that others are compared with, as if columns were missing in them."""
         return score_copies(density, _blanked(self._rows, pattern), self._rows, _N_DRAWS)
+
+
+def allows_missing(density) -> bool:
+    """Whether a fitted density says that values may be missing, behind all that wraps it."""
+    density = innermost(density)
+    return hasattr(density, "__sklearn_tags__") and get_tags(density).input_tags.allow_nan
 
 
 def _as_strange(scores, known, complete):

@@ -38,3 +38,12 @@ class Progress:
     def __exit__(self, *exception):
         if self._bar is not None:
             self._bar.close()
+
+
+def silent_names(density) -> list[str]:
+    """Parameters by which a density, or what it holds, shows nothing of its fit."""
+    return [
+        name
+        for name, value in density.get_params(deep=True).items()
+        if name.split("__")[-1] == "verbose" and not value
+    ]

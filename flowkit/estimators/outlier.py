@@ -31,15 +31,16 @@ from ._density_parts import (
     innermost,
     innermost_names,
     part_names,
+    possible_rows,
     require_part,
     statistics,
     surprises,
     typical_scores,
 )
-from ._incomplete_scores import IncompleteScores
+from ._incomplete_scores import IncompleteScores, allows_missing
 from ._output import in_container, remember_output
 from ._parameters import SuggestingEstimator
-from ._progress import Progress
+from ._progress import Progress, silent_names
 from ._tails import Tail, less_rounding, p_values, possible_p_values
 from .flow import FlowDensity
 
@@ -331,7 +332,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         for copy in copies:
             copy.set_params(**{name: rng.randint(2**31 - 1) for name in seeded})
             if self.verbose:
-                copy.set_params(**dict.fromkeys(_silent(copy), self.verbose))
+                copy.set_params(**dict.fromkeys(silent_names(copy), self.verbose))
         return copies
 
     def _settle_explanations(self, X, rng):
@@ -342,7 +343,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         density = innermost(self.densities_[0])
         parts = [part for part in PARTS if has_part(density, part)]
         self._typical, self._part_names = {}, {}
-        if parts and (possible := _possible(self.densities_[0], reference)).size:
+        if parts and (possible := possible_rows(self.densities_[0], reference)).size:
             rows = as_innermost_sees(self.densities_[0], _safe_indexing(reference, possible))
             names = innermost_names(self.densities_[0], self._feature_names())
             for part in parts:
@@ -353,7 +354,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         """What log densities of incomplete rows are compared with, where there may be such rows."""
         self._incomplete = None
         # Pipelines do not tell what their last step takes.
-        allowed = is_missing(X).any() or all(map(_allows_missing, self.densities_))
+        allowed = is_missing(X).any() or all(map(allows_missing, self.densities_))
         if allowed and self.statistic in ("log_density", "typicality"):
             reference = _safe_indexing(X, few)
             self._incomplete = [IncompleteScores(density, reference) for density in self.densities_]
@@ -559,7 +560,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     def _surprises(self, X, part):
         density = self.densities_[0]
         effects = np.full((_num_samples(X), len(self.get_part_names(part))), np.inf)
-        possible = _possible(density, X)
+        possible = possible_rows(density, X)
         if possible.size:
             rows = as_innermost_sees(density, _safe_indexing(X, possible))
             effects[possible] = surprises(innermost(density), rows, part, self._typical[part])
@@ -671,22 +672,3 @@ def _as_pandas(frame):
             "polars tables are read through pandas: pip install pandas, or give an array."
         ) from error
     return pd.DataFrame({column.name: column.to_list() for column in frame.get_columns()})
-
-
-def _silent(density) -> list[str]:
-    """Parameters by which a density, or what it holds, shows nothing of its fit."""
-    return [
-        name
-        for name, value in density.get_params(deep=True).items()
-        if name.split("__")[-1] == "verbose" and not value
-    ]
-
-
-def _allows_missing(density) -> bool:
-    density = innermost(density)
-    return hasattr(density, "__sklearn_tags__") and get_tags(density).input_tags.allow_nan
-
-
-def _possible(density, X):
-    """Rows of any density; others may be beyond what comes before the density, too."""
-    return np.flatnonzero(np.isfinite(density.score_samples(X)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import pickle
 
 import numpy as np
@@ -11,6 +10,7 @@ import polars as pl
 import pytest
 import torch
 from scipy import stats
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
@@ -19,7 +19,12 @@ from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    PowerTransformer,
+    StandardScaler,
+)
 
 from flowkit import (
     PHVAE,
@@ -101,7 +106,7 @@ def test_rows_far_off_are_found_without_any_choice():
     assert outliers(detector, rows(500, 2, seed=1)) < 0.15
     far = np.array([[6.0, 0.0], [0.0, -6.0], [5.0, 5.0]])
     assert (detector.predict(far) == -1).all()
-    assert list(detector.explain(far).to_numpy().argmax(1)[:2]) == [0, 1]
+    assert list(detector.explain(far).argmax(1)[:2]) == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -352,10 +357,11 @@ def test_levels_find_what_is_too_smooth(rg):
     assert found["dose"] > 0.5
 
 
-def test_levels_need_levels():
-    detector = DensityOutlierDetector(GaussianMixture(), statistic="levels")
-    with pytest.raises(InvalidParameterError, match=r"score_levels.*RGFlowDensity"):
-        detector.fit(rows())
+@pytest.mark.parametrize("first", [[], [RGFlowDensity(n_layers=1, hidden_units=8, max_epochs=1)]])
+def test_levels_need_levels_of_every_density(first):
+    detector = DensityOutlierDetector([*first, GaussianMixture()], statistic="levels")
+    with pytest.raises(InvalidParameterError, match=r"score_levels.*RGFlow.*Mixture has none"):
+        detector.fit(rows(60))
 
 
 @pytest.mark.parametrize(
@@ -471,7 +477,7 @@ def test_a_density_of_statistics_leaves_a_row_itself_out():
 
 def test_reasons_of_rows_of_no_density():
     detector = DensityOutlierDetector(Known(half_line), random_state=0).fit(rows(300))
-    effects = detector.explain([[3.0, 0.5, -1.0], [0.0, 0.0, 0.0]]).to_numpy()
+    effects = detector.explain([[3.0, 0.5, -1.0], [0.0, 0.0, 0.0]])
     assert effects[0, 0] == np.inf
     np.testing.assert_array_equal(effects[0, 1:], 0.0)
     assert np.isfinite(effects[1]).all()
@@ -496,7 +502,7 @@ def test_effects_are_exact_for_normal_densities(correlation, d):
     }
     for name, X in cases.items():
         expected = (conditional_z(X, distribution) ** 2 - 1) / 2
-        got = detector.explain(X).to_numpy()
+        got = detector.explain(X)
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3, err_msg=name)
 
 
@@ -517,7 +523,7 @@ def test_effects_agree_with_a_fine_grid_where_tails_are_heavy(noise):
     log_density = Known(lambda X: np.atleast_1d(student.logpdf(X / scale)))
     detector = DensityOutlierDetector(log_density).fit(X)
     rows = X[:6]
-    got = detector.explain(rows).to_numpy()
+    got = detector.explain(rows)
     t = np.sinh(np.linspace(-9, 9, 20_001))
     for i, row in enumerate(rows):
         for j in range(2):
@@ -543,7 +549,7 @@ def test_rows_of_the_density_have_no_effects_on_average(density):
     X = np.exp(rows(200, 2)) @ np.array([[1.0, 0.7], [0.0, 0.5]])
     detector = DensityOutlierDetector(density, random_state=0).fit(X)
     drawn = detector.densities_[0].sample(400)
-    effects = detector.explain(drawn[0] if isinstance(drawn, tuple) else drawn).to_numpy()
+    effects = detector.explain(drawn[0] if isinstance(drawn, tuple) else drawn)
     error = 4 * effects.std(0) / np.sqrt(len(effects))
     assert (np.abs(effects.mean(0)) < error + 0.02).all()
 
@@ -580,7 +586,7 @@ def test_a_corrupted_column_comes_first(density, damage):
         assert changed.mean() > 0.5
         damaged, columns = damaged[changed], columns[changed]
     detector = DensityOutlierDetector(density, random_state=0).fit(X)
-    first = detector.explain(damaged).to_numpy().argmax(1)
+    first = detector.explain(damaged).argmax(1)
     assert (first == columns).mean() >= 0.95
 
 
@@ -588,7 +594,7 @@ def test_a_row_is_explained_alike_alone_and_among_others(monkeypatch):
     X = rows(200)
     X[:, 1] = (10 * X[:, 1]).round()
     detector = DensityOutlierDetector(FlowDensity(**KERNEL), random_state=0).fit(X)
-    together = detector.explain(X[:15]).to_numpy()
+    together = detector.explain(X[:15])
     alone = np.vstack([detector.explain(X[i : i + 1]) for i in range(15)])
     np.testing.assert_allclose(alone, together, rtol=0, atol=1e-7)
     monkeypatch.setattr(_conditional_effects, "_MAX_ROWS", 100)
@@ -617,13 +623,13 @@ def test_whole_numbers_are_replaced_by_whole_numbers():
     for j, mean in enumerate((60.0, 400.0)):
         entropy = -np.sum(stats.poisson.pmf(counts, mean) * stats.poisson.logpmf(counts, mean))
         expected = -entropy - stats.poisson.logpmf(X[:20, j], mean)
-        np.testing.assert_allclose(detector.explain(X[:20]).to_numpy()[:, j], expected, atol=0.02)
+        np.testing.assert_allclose(detector.explain(X[:20])[:, j], expected, atol=0.02)
 
 
 def test_constant_columns_are_to_blame_when_they_change():
     X = np.column_stack([rows(), np.full(200, 7.0)])
     detector = DensityOutlierDetector(GaussianMixture()).fit(X)
-    effects = detector.explain([[0, 0, 0, 7.0], [0, 0, 0, 8.0]]).to_numpy()
+    effects = detector.explain([[0, 0, 0, 7.0], [0, 0, 0, 8.0]])
     assert effects[0, 3] == 0.0
     assert effects[1].argmax() == 3
     assert np.isfinite(effects).all()
@@ -661,7 +667,8 @@ def mixed_log_density(X):
 
 def test_effects_of_mixed_tables_are_exact():
     X = mixed_table()
-    effects = DensityOutlierDetector(Known(mixed_log_density)).fit(X).explain(X[:20])
+    detector = DensityOutlierDetector(Known(mixed_log_density)).set_output(transform="pandas")
+    effects = detector.fit(X).explain(X[:20])
     assert list(effects.columns) == list(X.columns)
     assert list(effects.index) == list(X.index[:20])
     place = X["kind"].map({"cat": -3.0, "dog": 0.0, "emu": 3.0}).astype(float)[:20]
@@ -701,7 +708,7 @@ def test_tables_reach_pipelines_as_they_are():
     strange["tame"] = [True, False, True]
     assert list(detector.predict(strange)) == [-1, -1, 1]
     assert (detector.p_values(strange)[:2] < 0.02).all()
-    effects = detector.explain(strange)
+    effects = detector.set_output(transform="pandas").explain(strange)
     assert list(effects.iloc[:2].idxmax(axis=1)) == ["size", "size"]
     assert list(detector.feature_names_in_) == ["kind", "size", "tame"]
     assert np.isfinite(effects.to_numpy()).all()
@@ -719,7 +726,7 @@ def test_other_columns_are_refused():
 def test_containers_give_the_same_scores_and_reasons():
     X = rows()
     detector = DensityOutlierDetector(GaussianMixture()).fit(X)
-    expected, reasons = detector.score_samples(X), detector.explain(X[:5]).to_numpy()
+    expected, reasons = detector.score_samples(X), detector.explain(X[:5])
     names = ["a", "b", "c"]
     for container in (
         X.tolist(),
@@ -739,31 +746,56 @@ def test_names_of_columns_are_kept_and_compared(frame):
     X = dict(zip("abc", rows().T, strict=True))
     detector = DensityOutlierDetector(GaussianMixture()).fit(frame(X))
     assert list(detector.feature_names_in_) == ["a", "b", "c"]
-    assert list(detector.explain(frame(X)[:2]).columns) == ["a", "b", "c"]
+    assert detector.get_part_names() == ["a", "b", "c"]
     with pytest.raises(ValueError, match="feature names should match"):
         detector.predict(frame(X)[["c", "a", "b"]])
 
 
 def test_columns_without_names_are_numbered():
-    effects = DensityOutlierDetector(GaussianMixture()).fit(rows()).explain(rows(2))
-    assert list(effects.columns) == ["x0", "x1", "x2"]
+    detector = DensityOutlierDetector(GaussianMixture()).fit(rows())
+    assert detector.get_part_names() == ["x0", "x1", "x2"]
 
 
-def test_reasons_are_arrays_where_pandas_is_missing(monkeypatch):
-    X = rows(60, 2)
-    detector = DensityOutlierDetector(KernelDensity()).fit(X)
-    expected = detector.explain(X).to_numpy()
-    installed = builtins.__import__
+@pytest.mark.parametrize("names", [[0, 1, 7], [("a", 1), ("a", 2), ("b", 1)]], ids=str)
+def test_labels_that_are_no_text_name_the_reasons(names):
+    X = pd.DataFrame(rows(), columns=pd.Index(names))
+    detector = DensityOutlierDetector(GaussianMixture()).fit(X)
+    assert detector.get_part_names() == names
+    effects = detector.set_output(transform="pandas").explain(X[:2])
+    assert list(effects.columns) == names
+    assert detector.set_output(transform="polars").explain(X[:2]).columns == list(map(str, names))
 
-    def without_pandas(name, *args, **kwargs):
-        if name == "pandas":
-            raise ImportError(name)
-        return installed(name, *args, **kwargs)
 
-    monkeypatch.setattr(builtins, "__import__", without_pandas)
-    effects = detector.explain(X)
-    assert type(effects) is np.ndarray
-    np.testing.assert_array_equal(effects, expected)
+@pytest.mark.parametrize("container", [np.array, pd.DataFrame, pl.DataFrame])
+def test_set_output_decides_what_reasons_are(container):
+    X = container(rows(60, 2))
+    detector = DensityOutlierDetector(GaussianMixture()).fit(X)
+    expected = detector.explain(X)
+    assert type(expected) is np.ndarray
+    for setting, kind in {"pandas": pd.DataFrame, "polars": pl.DataFrame}.items():
+        with config_context(transform_output=setting):
+            told = detector.explain(X)
+        assert type(told) is type(clone(detector.set_output(transform=setting)).fit(X).explain(X))
+        assert type(told) is kind
+        assert [str(name) for name in told.columns] == list(map(str, detector.get_part_names()))
+        np.testing.assert_array_equal(told.to_numpy(), expected)
+        with config_context(transform_output="default"):
+            assert type(detector.explain(X)) is kind
+        detector.set_output(transform="default")
+        with config_context(transform_output=setting):
+            assert type(detector.explain(X)) is np.ndarray
+        del detector._sklearn_output_config
+
+
+def test_reasons_keep_the_index_of_the_rows():
+    X = pd.DataFrame(rows(60, 2), columns=["a", "b"], index=np.arange(60) * 10)
+    detector = DensityOutlierDetector(KernelDensity()).set_output(transform="pandas").fit(X)
+    assert list(detector.explain(X[5:8]).index) == [50, 60, 70]
+
+
+def test_unknown_outputs_are_refused():
+    with pytest.raises(InvalidParameterError, match=r"pandas.*polars.*None, got 'frame'"):
+        DensityOutlierDetector().set_output(transform="frame")
 
 
 # ---------------------------------------------------------------- reasons, by part
@@ -812,7 +844,72 @@ def test_parts_sum_to_the_surprise(part, wrapper):
         assert np.corrcoef(np.asarray(shares).sum(1), scores)[0, 1] < -0.99
     else:
         np.testing.assert_allclose(shares.sum(axis=1), typical.mean() - scores, atol=1e-8)
-    assert len(set(shares.columns)) == shares.shape[1]
+    assert len(set(detector.get_part_names(part))) == shares.shape[1]
+
+
+@pytest.mark.parametrize("part", PARTED)
+@pytest.mark.parametrize("wrap", [TransformedDensity, FrozenEstimator])
+def test_parts_of_rows_of_no_density_are_all_infinite(part, wrap):
+    X = np.exp(rows(200, 4))
+    density = TransformedDensity(PowerTransformer("box-cox"), PARTED[part])
+    if wrap is FrozenEstimator:
+        # Fitted elsewhere, so that training rows may be impossible, too.
+        density, X = FrozenEstimator(density.fit(X)), np.vstack([[-1.0, 1, 1, 1], X])
+    detector = DensityOutlierDetector(density, random_state=0).fit(X)
+    new = np.array([[-1.0, 1, 1, 1], [1, 1, 1, 1.0], [1, 1, -2, 1]])
+    assert list(detector.predict(new)) == [-1, 1, -1]
+    effects = detector.explain(new, by=part)
+    assert effects.shape == (3, len(detector.get_part_names(part)))
+    assert np.isposinf(effects[[0, 2]]).all()
+    np.testing.assert_allclose(effects[1:2], detector.explain(new[1:2], by=part), atol=1e-9)
+    assert np.isfinite(effects[1]).all()
+
+
+def named_table(n=200):
+    return pd.DataFrame(rows(n, 3), columns=["weight", "age", "size"]).assign(
+        kind=np.resize(["a", "b"], n)
+    )
+
+
+def test_parts_have_the_names_of_the_table_behind_transformers():
+    X = named_table()
+    tree = PARTED["tree"]
+    encoder = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), ["kind"]),
+        (StandardScaler(), ["weight", "size"]),
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    )
+    numbers = make_column_transformer(
+        (StandardScaler(), ["size", "weight"]), remainder="passthrough"
+    )
+    encoded = ["kind_a", "kind_b", "weight", "size", "age"]
+    wanted = {
+        make_pipeline(encoder, tree): encoded,
+        make_pipeline(encoder, make_pipeline(StandardScaler(), tree)): encoded,
+        GridSearchCV(make_pipeline(encoder, tree), {}, cv=2): encoded,
+        FrozenEstimator(make_pipeline(encoder, clone(tree)).fit(X)): encoded,
+        TransformedDensity(numbers, tree): [
+            "standardscaler__size",
+            "standardscaler__weight",
+            "remainder__age",
+        ],
+        TransformedDensity("passthrough", tree): ["weight", "age", "size"],
+        TransformedDensity(StandardScaler(), tree): ["weight", "age", "size"],
+        tree: ["weight", "age", "size"],
+    }
+    for density, columns in wanted.items():
+        table = X if columns is encoded else X.drop(columns="kind")
+        detector = DensityOutlierDetector(density, random_state=0).fit(table)
+        names = detector.get_part_names("tree")
+        assert names[0] == f"mixing 0: {', '.join(columns)}"
+        assert [name.split(": ")[1] for name in names if name.startswith("leaf")] == columns
+
+
+def test_parts_are_numbered_where_a_transformer_has_no_names():
+    unnamed = make_pipeline(FunctionTransformer(np.asarray), PARTED["tree"])
+    detector = DensityOutlierDetector(unnamed, random_state=0).fit(rows(60))
+    assert detector.get_part_names("tree")[0] == "mixing 0: 0, 1, 2"
 
 
 def test_topics_of_a_mixture_sum_to_what_is_typical_of_them():
@@ -833,10 +930,10 @@ def test_parts_of_the_fractal_flow(fractal):
     np.testing.assert_allclose(
         tree.sum(axis=1), fractal.score(X) - fractal.score_samples(new), atol=1e-8
     )
-    assert tree.columns[-1] == "prior"
-    assert tree.columns[0].startswith("mixing 0")
-    topics = detector.explain(new, by="topics")
-    assert list(topics.columns) == ["topic 0", "topic 1", "topic 2"]
+    names = detector.get_part_names("tree")
+    assert names[-1] == "prior"
+    assert names[0] == "mixing 0: x0, x1, x2, x3"
+    assert detector.get_part_names("topics") == ["topic 0", "topic 1", "topic 2"]
 
 
 def test_searches_are_explained_by_what_they_found():
@@ -894,6 +991,39 @@ def test_cloned_and_pickled_it_says_the_same(statistic):
     np.testing.assert_allclose(loaded.p_values(X), detector.p_values(X))
     again = clone(detector).fit(X)
     np.testing.assert_array_equal(again.score_samples(X), detector.score_samples(X))
+
+
+@pytest.mark.parametrize(
+    ("options", "n_steps"),
+    [({}, 4), ({"n_estimators": 2}, 5), ({"trim": 0.1, "calibrate": True}, 8)],
+    ids=str,
+)
+def test_verbose_shows_every_density_and_what_comes_after(options, n_steps, capfd):
+    densities = [KernelDensity(), make_pipeline(StandardScaler(), FlowDensity(**SMALL))]
+    silent, shown = (
+        DensityOutlierDetector(densities, random_state=0, verbose=verbose, **options)
+        for verbose in (0, 1)
+    )
+    silent.fit(rows(100))
+    assert capfd.readouterr() == ("", "")
+    shown.fit(rows(100))
+    text = capfd.readouterr().err
+    assert "fit density 1 of" in text
+    assert "KernelDensity" in text
+    assert "score training rows" in text
+    assert ("calibration rows" in text) is bool(options.get("calibrate"))
+    assert f"{n_steps}/{n_steps}" in text
+    # The bar of the flow itself, of each of its epochs.
+    assert "3/3" in text
+    assert "epoch" in text
+    np.testing.assert_array_equal(shown.score_samples(rows(20)), silent.score_samples(rows(20)))
+    assert densities[1][-1].verbose == 0
+
+
+def test_frozen_densities_stay_silent():
+    frozen = FrozenEstimator(GaussianMixture().fit(rows()))
+    DensityOutlierDetector(frozen, verbose=1).fit(rows())
+    assert frozen.verbose == 0
 
 
 def test_nothing_works_before_fit():

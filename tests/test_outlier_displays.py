@@ -283,7 +283,7 @@ class TestExplanationBars:
     def test_bars_are_the_largest_effects(self, wine_detector, wine, ax):
         odd = wine.iloc[[3, 7]].assign(hue=2.5)
         display = ExplanationDisplay.from_estimator(wine_detector, odd, max_features=4, ax=ax)
-        effects = wine_detector.explain(odd)
+        effects = pd.DataFrame(wine_detector.explain(odd), columns=wine.columns)
         for i, (panel, bars) in enumerate(zip(display.axes_, display.bars_, strict=True)):
             largest = effects.iloc[i].sort_values(ascending=False)[:4]
             np.testing.assert_allclose(widths(bars), largest)
@@ -387,7 +387,7 @@ class TestExplanationHeatmap:
         display = ExplanationDisplay.from_estimator(
             wine_detector, wine[:20], max_features=6, cmap="PuOr", ax=ax
         )
-        effects = wine_detector.explain(wine[:20])
+        effects = pd.DataFrame(wine_detector.explain(wine[:20]), columns=wine.columns)
         order = effects.mean().sort_values(ascending=False).index[:6]
         np.testing.assert_allclose(display.heatmap_.get_array(), effects[order].T)
         assert texts(ax.get_yticklabels()) == list(order)

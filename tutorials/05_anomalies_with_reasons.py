@@ -102,13 +102,14 @@ print(f"in most splits from {low:.1%} to {high:.1%}")
 # -------
 # ``explain`` takes the value of a column away, asks which values were to be expected given all
 # others, and by how many nats they are likelier than the one that is there, on average. Values as
-# they should be have effects around zero, most of them a little below. Three tumours: the strangest
-# malignant one, one in the middle of the malignant ones, and the benign one that fits in least.
+# they should be have effects around zero, most of them a little below. ``set_output`` asks for a
+# DataFrame instead of an array. Three tumours: the strangest malignant one, one in the middle of
+# the malignant ones, and the benign one that fits in least.
 
 order = np.argsort(scores["malignant"])
 strangest_benign = scores["benign"].argmin()
 chosen = pd.concat([malignant.iloc[order[[0, len(order) // 2]]], unseen.iloc[[strangest_benign]]])
-effects = detector.explain(chosen)
+effects = detector.set_output(transform="pandas").explain(chosen)
 typical, spread = seen.median(), seen.std()
 for row, p_value in zip(chosen.index, detector.p_values(chosen), strict=True):
     kind = tumours.target_names[tumours.target[row]]

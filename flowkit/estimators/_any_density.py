@@ -144,7 +144,8 @@ def seeded_copies(density, n_copies: int, random_state, rng: np.random.RandomSta
     list of estimators
         The clones.
     """
-    own = {name: value for name, value in density.get_params().items() if _is_seed(name)}
+    parameters = density.get_params()
+    own = {name: parameters[name] for name in seed_names(density)}
     copies = [clone(density) for _ in range(n_copies if own else 1)]
     if random_state is not None:
         sources, seeded = dict.fromkeys(own, rng), copies
@@ -153,9 +154,10 @@ def seeded_copies(density, n_copies: int, random_state, rng: np.random.RandomSta
         sources = {name: check_random_state(copy.deepcopy(seed)) for name, seed in own.items()}
         seeded = copies[1:]
     for one in seeded:
-        one.set_params(**{name: sources[name].randint(_MAX_SEED) for name in sorted(own)})
+        one.set_params(**{name: sources[name].randint(_MAX_SEED) for name in own})
     return copies
 
 
-def _is_seed(name):
-    return name.split("__")[-1] == "random_state"
+def seed_names(density) -> list[str]:
+    """Names of the parameters of an estimator that hold a source of randomness, nested ones too."""
+    return sorted(name for name in density.get_params() if name.split("__")[-1] == "random_state")

@@ -193,14 +193,20 @@ class BaseDensity(
         check_is_fitted(self)
         return self._log_density(self._validate_scored(X))
 
-    def _log_density(self, X):
+    def _log_density(self, X, without=None):
         Z = self._standardise(X)
-        return self._in_units(self._map_rows(self.module_.log_prob, Z), Z)
+        return self._in_units(self._log_prob(Z, without), Z)
 
     def _in_units(self, log_density, Z):
         # Rows so far away that their squares overflow have no density left, which is not a NaN.
         log_density = np.where(np.isnan(log_density), -np.inf, log_density)
         return log_density - self._log_volumes(Z).sum(-1)
+
+    def _log_prob(self, Z, without=None):
+        """Log density of standardised rows, each without one more kernel where it is given."""
+        if without is None:
+            return self._map_rows(self.module_.log_prob, Z)
+        return self._map_rows(self.module_.log_prob_without, Z, without)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the density.
@@ -585,13 +591,15 @@ class BaseDensity(
             return log_scale
         return log_scale + log_lengths(Z * self.scale_ + self.location_, self._gaps)
 
-    def _map_rows(self, function, Z):
-        """Apply a function of the module to rows, chunk by chunk."""
+    def _map_rows(self, function, Z, *others):
+        """Apply a function of the module to rows and what belongs to them, chunk by chunk."""
         device = self._torch_device()
         size = int(np.clip(_CHUNK_VALUES // Z.shape[1], _MIN_CHUNK, _MAX_CHUNK))
         with torch.inference_mode():
             chunks = [
-                function(torch.from_numpy(Z[i : i + size]).to(device)).cpu().numpy()
+                function(*(torch.from_numpy(a[i : i + size]).to(device) for a in (Z, *others)))
+                .cpu()
+                .numpy()
                 for i in range(0, len(Z), size)
             ]
         return np.concatenate(chunks)

@@ -190,6 +190,7 @@ class LevelCodec(Codec):
     def _points(self, x, u):
         level = x.astype(int)
         share = self.frequencies[level]
+        u = 0.5 if u is None else u
         y = ndtri(np.clip(self._edges[level] + share * u, _EDGE, 1 - _EDGE))
         return y, np.log(share) + 0.5 * y**2 + _LOG_SQRT_2PI
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
+from sklearn.utils import _safe_indexing
 
 from ._column_kinds import _is_missing
 from ._columns import moments
@@ -70,7 +71,8 @@ class ConditionalEffects:
         X : ndarray or DataFrame of shape (n_samples, n_features)
             Rows.
         log_density : callable
-            Log density of rows, nats.
+            Log density, nats, of several copies of each row, those of one next to each other:
+            ``log_density(copies, rows)`` knows by the rows what the copies were made from.
 
         Returns
         -------
@@ -78,7 +80,7 @@ class ConditionalEffects:
             ``E[log p(v | others)] - log p(value | others)`` in nats, the expectation over values
             ``v`` drawn from ``p(v | others)``; 0 where there is no value, or none is possible.
         """
-        observed = log_density(X)
+        observed = log_density(X, X)
         centred = self._centred(X)
         effects = [self._effect(X, j, observed, centred, log_density) for j in range(X.shape[1])]
         return np.column_stack(effects)
@@ -99,7 +101,8 @@ class ConditionalEffects:
         expected = np.empty(len(X))
         for rows in parts:
             values, weights = column.candidates(centred[rows])
-            scores = log_density(_replaced(X, rows, j, values, column.n_values))
+            part = _safe_indexing(X, rows)
+            scores = log_density(_replaced(part, j, values, column.n_values), part)
             expected[rows] = _expected_log_density(scores.reshape(weights.shape), weights)
         blameless = np.isneginf(expected) | _missing(_column(X, j))
         with np.errstate(invalid="ignore"):
@@ -197,17 +200,22 @@ def _expected_log_density(log_density, weights):
     return np.where(possible, contribution.sum(1), -np.inf)
 
 
-def _replaced(X, rows, j, values, n_values):
-    """Each of some rows once for each of its values of column j."""
+def _replaced(X, j, values, n_values):
+    """Each row once for each of its values of column j."""
     if hasattr(X, "iloc"):
-        repeated = X.iloc[np.repeat(rows, n_values)].reset_index(drop=True)
+        repeated = X.iloc[np.repeat(np.arange(len(X)), n_values)].reset_index(drop=True)
         repeated.isetitem(j, values)
         return repeated
     values = np.asarray(values)
-    repeated = np.repeat(X[rows], n_values, axis=0)
+    repeated = np.repeat(X, n_values, axis=0)
     repeated = repeated.astype(np.result_type(repeated, values), copy=False)
     repeated[:, j] = values
     return repeated
+
+
+def is_missing(X) -> np.ndarray:
+    """Where an array or DataFrame has no value, shape (n_samples, n_features)."""
+    return np.column_stack([_missing(_column(X, j)) for j in range(X.shape[1])])
 
 
 def _column(X, j):

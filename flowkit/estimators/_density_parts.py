@@ -13,6 +13,8 @@ from ._base import BaseDensity
 
 PARTS = ("levels", "tree", "topics")
 _NEEDED = {"levels": "score_levels", "tree": "log_det_tree", "topics": "predict_proba"}
+# At a mode, gradients are what rounding leaves of them, whose logarithm would be anything.
+_LEAST_NORM = 1e-3
 _EXAMPLES = {
     "levels": "RGFlowDensity",
     "tree": "FractalFlowDensity",
@@ -20,20 +22,61 @@ _EXAMPLES = {
 }
 
 
-def innermost(density, X):
-    """The density at the end of pipelines, searches and wrappers, and rows as it sees them."""
+def innermost(density):
+    """The density at the end of pipelines, searches and wrappers."""
+    return _unwrapped(density)[0]
+
+
+def as_innermost_sees(density, X):
+    """Rows as the density at the end of pipelines, searches and wrappers sees them."""
+    for transformer in _unwrapped(density)[1]:
+        X = transformer.transform(X)
+    return X
+
+
+def innermost_names(density, names) -> list[str] | None:
+    """Names of the columns of rows as the innermost density sees them.
+
+    None if a transformer tells none.
+
+    Parameters
+    ----------
+    density : estimator
+        Fitted.
+    names : list
+        Names of the columns that it is given.
+    """
+    for transformer in _unwrapped(density)[1]:
+        # What was fitted to names takes no others.
+        given = getattr(transformer, "feature_names_in_", [str(name) for name in names])
+        try:
+            names = transformer.get_feature_names_out(given)
+        except (AttributeError, ValueError):
+            return None
+    return list(names)
+
+
+def _unwrapped(density):
+    """The density within wrappers, and the transformers on the way to it."""
+    transformers = []
     while True:
         if isinstance(density, FrozenEstimator):
             density = density.estimator
         elif isinstance(density, Pipeline):
-            X = density[:-1].transform(X) if len(density) > 1 else X
+            transformers += [density[:-1]] if len(density) > 1 else []
             density = density[-1]
         elif hasattr(density, "best_estimator_"):
             density = density.best_estimator_
         elif hasattr(density, "transformer_") and hasattr(density, "density_"):
-            X, density = density.transformer_.transform(X), density.density_
+            transformers.append(density.transformer_)
+            density = density.density_
         else:
-            return density, X
+            return density, transformers
+
+
+def possible_rows(density, X):
+    """Rows of any density; others may be beyond what comes before the density, too."""
+    return np.flatnonzero(np.isfinite(density.score_samples(X)))
 
 
 def require_part(density, part: str) -> None:
@@ -102,12 +145,11 @@ def surprises(density, X, part: str, typical: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (n, n_parts)
         Nats; each row sums to the typical log density minus its own, the typical one of topics
-        being weighted by the topics of the row.
+        being weighted by the topics of the row. Rows of no density have infinite ones.
     """
     if part == "topics":
         proportions = density.predict_proba(X)
-        with np.errstate(invalid="ignore"):
-            shares = proportions * (typical - density.score_samples(X)[:, None])
+        shares = proportions * (typical - density.score_samples(X)[:, None])
         return np.where(proportions > 0, shares, 0.0)
     return typical - _scores(density, X, part)
 
@@ -119,18 +161,21 @@ def _scores(density, X, part):
     return np.column_stack([shares, density.score_samples(X) - shares.sum(1)])
 
 
-def part_names(density, X, part: str) -> list[str]:
-    """Names of the columns that `surprises` returns."""
+def part_names(density, X, part: str, names: list[str] | None) -> list[str]:
+    """Names of the columns that `surprises` returns, ``names`` being those of the columns of X."""
     if part == "levels":
         return [f"level {level}" for level in range(density.n_levels_)]
     if part == "topics":
         return [f"topic {k}" for k in range(density.predict_proba(X[:1]).shape[1])]
-    tree = density.log_det_tree(X[:1])
-    names = [
-        f"{kind} {level}: {', '.join(map(str, features))}"
+    row = X[:1].fillna(0.0) if hasattr(X, "fillna") else np.nan_to_num(X[:1])
+    tree = density.log_det_tree(row)
+    # The first node covers all columns, in order.
+    name_of = dict(zip(tree.features[0], names or tree.features[0], strict=True))
+    nodes = [
+        f"{kind} {level}: {', '.join(str(name_of[feature]) for feature in features)}"
         for kind, level, features in zip(tree.kinds, tree.levels, tree.features, strict=True)
     ]
-    return [*names, "prior"]
+    return [*nodes, "prior"]
 
 
 def statistics(density, X, log_density) -> np.ndarray:
@@ -163,5 +208,4 @@ def statistics(density, X, log_density) -> np.ndarray:
 
 def _log_size(norms):
     """Logarithm of norms, of which those that overflow are infinite."""
-    with np.errstate(divide="ignore"):
-        return np.log(np.where(np.isnan(norms), np.inf, norms))
+    return np.log(np.where(np.isnan(norms), np.inf, np.maximum(norms, _LEAST_NORM)))

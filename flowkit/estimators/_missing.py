@@ -385,44 +385,61 @@ class IncompleteRows:
             completions[:, rows[:, None], columns] = picked.swapaxes(0, 1)
         return completions
 
-    def _log_prob_of(self, Z, columns, values):
+    def _log_prob_of(self, Z, columns, values, without=None):
         """Log density of rows with values of their missing columns, (n, n_draws)."""
-        return self._map_filled(self.module_.log_prob, Z, columns, values)
+        each = None if without is None else np.repeat(without, values.shape[1])
+        scores = self._log_prob(_with_draws(Z, columns, values), each)
+        return scores.reshape(values.shape[:2])
 
     def _map_filled(self, function, Z, columns, values):
         """Apply a function of the module to rows with each draw of what is missing."""
-        full = np.repeat(Z[:, None], values.shape[1], 1)
-        np.put_along_axis(full, np.broadcast_to(columns[:, None], values.shape), values, 2)
-        mapped = self._map_rows(function, full.reshape(-1, Z.shape[1]))
+        mapped = self._map_rows(function, _with_draws(Z, columns, values))
         return mapped.reshape(*values.shape[:2], *mapped.shape[1:])
 
     # ------------------------------------------------------------------ scoring
 
-    def _log_density(self, X):
-        return self._marginal(X, _N_DRAWS)[0] if np.isnan(X).any() else super()._log_density(X)
+    def _score_copies(self, copies, rows, n_draws=None):
+        """Log density of changed copies of rows, without the kernels on the rows themselves."""
+        copies, rows = self._validate_scored(copies), self._validate_scored(rows)
+        without = self._own_kernels(rows)
+        if without is not None:
+            without = np.repeat(without, len(copies) // len(rows))
+        if n_draws is None or not np.isnan(copies).any():
+            return self._log_density(copies, without)
+        return self._marginal(copies, n_draws, without)[0]
 
-    def _marginal(self, X, n_draws):
+    def _own_kernels(self, X):
+        """The kernel on each of some valid rows, -1 for none; None where there are no kernels."""
+        return
+
+    def _log_density(self, X, without=None):
+        if np.isnan(X).any():
+            return self._marginal(X, _N_DRAWS, without)[0]
+        return super()._log_density(X, without)
+
+    def _marginal(self, X, n_draws, without=None):
         """Log density of what is known of rows, and its error."""
         log_density, error = np.zeros(len(X)), np.zeros(len(X))
         missing = np.isnan(X)
         whole = ~missing.any(1)
         if whole.any():
-            log_density[whole] = super()._log_density(X[whole])
+            log_density[whole] = super()._log_density(X[whole], _of(without, whole))
         part = ~whole & ~missing.all(1)
         if part.any():
             Z = self._standardise(X[part])
-            log_density[part], error[part] = self._integrate(Z, n_draws)
+            log_density[part], error[part] = self._integrate(Z, n_draws, _of(without, part))
             log_density[part] -= np.where(missing[part], 0.0, self._log_volumes(Z)).sum(1)
         return log_density, error
 
-    def _integrate(self, Z, n_draws):
+    def _integrate(self, Z, n_draws, without=None):
         """Log density of what is known of standardised rows, and its error."""
         exact = closed_form(self.module_, Z, self._torch_device())
         if exact is not None:
             return np.where(np.isnan(exact), -np.inf, exact), np.zeros(len(Z))
         log_density, error = np.empty(len(Z)), np.empty(len(Z))
         for rows, columns, values, own, drawn in proposals(self._mixture(), Z, n_draws, _SEED):
-            log_weight = self._log_prob_of(Z[rows], columns, values) - drawn
+            target = self._log_prob_of(Z[rows], columns, values, _of(without, rows))
+            log_weight = target - drawn
             log_density[rows], error[rows] = _log_mean(log_weight, own - drawn)
         return log_density, error
 
@@ -458,6 +475,17 @@ class IncompleteRows:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing is not None
         return tags
+
+
+def _of(without, rows):
+    return None if without is None else without[rows]
+
+
+def _with_draws(Z, columns, values):
+    """Rows with each draw of what is missing, (n * n_draws, d)."""
+    full = np.repeat(Z[:, None], values.shape[1], 1)
+    np.put_along_axis(full, np.broadcast_to(columns[:, None], values.shape), values, 2)
+    return full.reshape(-1, Z.shape[1])
 
 
 def _levels(column):

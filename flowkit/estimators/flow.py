@@ -335,6 +335,14 @@ class FlowDensity(IncompleteRows, BaseDensity):
         config["n_components"] = len(start.mixture[0]) if start.mixture else None
         return config, start
 
+    def _own_kernels(self, X):
+        if not self._config.get("centres"):
+            return None
+        own, whole = np.full(len(X), -1), ~np.isnan(X).any(1)
+        if whole.any():
+            own[whole] = self._map_rows(self.module_.own_kernel, self._standardise(X[whole]))
+        return own
+
     def _may_lie_outside(self):
         return not isinstance(self.transforms, str)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 from sklearn.base import OutlierMixin, _fit_context
 from sklearn.utils import _safe_indexing, check_array, get_tags
@@ -22,29 +22,34 @@ from sklearn.utils.validation import (
 from .._optional import require
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ._any_density import seeded_copies
-from ._columns import moments
-from ._conditional_effects import ConditionalEffects
+from ._any_density import seed_names, seeded_copies
+from ._comparison import Comparison
+from ._conditional_effects import ConditionalEffects, is_missing
+from ._copies import score_copies
 from ._density_parts import (
     PARTS,
+    as_innermost_sees,
     has_part,
     innermost,
+    innermost_names,
     part_names,
+    possible_rows,
     require_part,
     statistics,
     surprises,
     typical_scores,
 )
+from ._incomplete_scores import IncompleteScores, allows_missing
+from ._output import in_container, remember_output
 from ._parameters import SuggestingEstimator
+from ._progress import Progress, silent_names
+from ._tails import Tail, less_rounding, p_values, possible_p_values
 from .flow import FlowDensity
 
 # False alarms that contamination='auto' allows.
 _FALSE_ALARM_RATE = 0.05
 # Rows on which what is typical is measured.
 _MAX_REFERENCE_ROWS = 2_000
-# Distances that are held at once, and the squared one, for rows of unit length, that is rounding.
-_MAX_DISTANCES = 2**22
-_SAME_ROW = 1e-16
 
 
 def _calibrates(detector) -> bool:
@@ -95,6 +100,9 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         Source of all randomness of `fit`. Unless it is None, each ``random_state`` within `density`
         is set from it, as in the ensembles of scikit-learn. With None they stay as they are, and
         where a density is fitted several times the later ones get seeds drawn from them.
+    verbose : int, default=0
+        1 shows progress bars: one over the densities that are fitted and what comes after, and
+        those of the densities, whose own `verbose` is set where it is 0.
 
     Attributes
     ----------
@@ -119,9 +127,16 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     The parameter is called `statistic`, not ``score``: an attribute of that name would pass for the
     method.
 
-    For tables with text or categories give `TableDensity` as density. Rows with missing values,
-    where a density takes them, are scored by what is known of them: a density of fewer columns, in
-    other units, which compares with that of complete rows only if columns are of about unit scale.
+    For tables with text or categories give `TableDensity` as density.
+
+    Rows with missing values, where a density takes them, are scored by what is known of them, with
+    ``statistic='log_density'`` or 'typicality'. A density of fewer columns is in other units, so
+    its logarithm is compared with that of 256 complete training rows without the same columns, or
+    of draws of the density where few rows are complete, and the row gets the log density of
+    complete rows as strange as that. Of equally strange ones the least strange counts: a row of
+    which nothing is known has the median. Each pattern of missing columns costs as much as scoring
+    these rows; those of the training rows, up to 100, are compared in `fit`.
+
     In a `Pipeline` a detector keeps `predict` alone, so put steps before the density into it:
     ``DensityOutlierDetector(make_pipeline(scaler, density))``.
 
@@ -148,8 +163,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     array([ 1, -1])
     >>> detector.p_values([[0.0, 0.0], [5.0, 0.0]]).round(2)
     array([0.88, 0.02])
-    >>> effects = np.asarray(detector.explain([[5.0, 0.0]]))
-    >>> int(effects.argmax())
+    >>> int(detector.explain([[5.0, 0.0]]).argmax())
     0
     """
 
@@ -162,6 +176,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         "calibrate": ["boolean"],
         "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
         "random_state": ["random_state", np.random.Generator],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -175,6 +190,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         calibrate=False,
         calibration_fraction=0.25,
         random_state=None,
+        verbose=0,
     ):
         self.density = density
         self.contamination = contamination
@@ -184,6 +200,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         self.calibrate = calibrate
         self.calibration_fraction = calibration_fraction
         self.random_state = random_state
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -209,27 +226,32 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             If the density lacks what `statistic` needs.
         """
         with self._unchanged_on_failure():
-            self._fit(self._validate(X, reset=True))
+            X = self._validate(X, reset=True)
+            with Progress(self._n_steps(), self.verbose) as progress:
+                self._fit(X, progress)
         return self
 
-    def _fit(self, X):
+    def _fit(self, X, progress):
         rng = check_random_state(self.random_state)
         self.__dict__.pop("calibration_scores_", None)
         training, held_out = self._split(_num_samples(X), rng)
         rows = _safe_indexing(X, training) if self.calibrate else X
-        scores = self._fit_densities(rows, rng)
+        scores = self._fit_densities(rows, rng, progress)
         if self.trim:
             finite = np.maximum(scores, np.finfo(np.float64).min)
-            kept = np.flatnonzero(scores >= np.quantile(finite, self.trim))
+            kept = np.flatnonzero(scores >= less_rounding(np.quantile(finite, self.trim)))
             whole, rows = rows, _safe_indexing(rows, kept)
-            self._fit_densities(rows, rng)
+            self._fit_densities(rows, rng, progress)
             scores = self._score(whole)
-        self._settle_explanations(rows, rng)
+        with progress.step("typical rows"):
+            self._settle_explanations(rows, rng)
         if self.calibrate:
-            self.calibration_scores_ = np.sort(self._score(_safe_indexing(X, held_out)))
+            with progress.step("score calibration rows"):
+                self.calibration_scores_ = np.sort(self._score(_safe_indexing(X, held_out)))
             # The lowest score whose p-value exceeds the rate.
-            n_alarms = np.searchsorted(_p_values(len(held_out)), self._rate(), side="right")
-            self.offset_ = self.calibration_scores_[n_alarms - 1]
+            possible = possible_p_values(len(held_out))
+            n_alarms = np.searchsorted(possible, self._rate(), side="right")
+            self.offset_ = less_rounding(self.calibration_scores_[n_alarms - 1])
             if np.isneginf(self.offset_):
                 share = np.isneginf(self.calibration_scores_).mean()
                 raise InvalidDataError(
@@ -241,22 +263,33 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         else:
             # Between infinity and a number there is no number.
             scores = np.maximum(scores, np.finfo(np.float64).min)
-            self.offset_ = np.percentile(scores, 100 * self._rate())
+            self.offset_ = less_rounding(np.percentile(scores, 100 * self._rate()))
 
-    def _fit_densities(self, X, rng):
+    def _fit_densities(self, X, rng, progress):
         """Fit all that scores need to rows, and return the scores of these."""
-        members = [
-            seeded_copies(density, self.n_estimators, self.random_state, rng)
-            for density in self._given()
-        ]
+        members = [self._copies(density, rng) for density in self._given()]
         self._sizes = [len(group) for group in members]
-        # Frozen estimators do not do without the second argument.
-        self.densities_ = [density.fit(X, None) for group in members for density in group]
-        few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
-        self._settle_score(_safe_indexing(X, np.sort(few)))
-        scores = self._scores(X)
-        self._tails = [_Tail(of_one) for of_one in scores]
+        self.densities_ = []
+        for density in itertools.chain(*members):
+            place = f"{len(self.densities_) + 1} of {sum(self._sizes)}"
+            with progress.step(f"fit density {place}, {type(density).__name__}"):
+                # Frozen estimators do not do without the second argument.
+                self.densities_.append(density.fit(X, None))
+        with progress.step("score training rows"):
+            few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
+            self._settle_incomplete(X, few)
+            self._settle_score(_safe_indexing(X, np.sort(few)))
+            scores = self._scores(X)
+        self._tails = [Tail(of_one) for of_one in scores]
         return self._combined(scores)
+
+    def _n_steps(self):
+        """Steps of a fit: each density, then scores, as often as they are fitted; and the rest."""
+        n_densities = sum(self._n_copies(density) for density in self._given())
+        return (n_densities + 1) * (2 if self.trim else 1) + 1 + self.calibrate
+
+    def _n_copies(self, density):
+        return self.n_estimators if seed_names(density) else 1
 
     def _rate(self):
         """False-alarm rate asked for."""
@@ -268,7 +301,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             return np.arange(n), None
         rate = self._rate()
         n_held_out = round(self.calibration_fraction * n)
-        if n_held_out < 1 or _p_values(n_held_out)[0] > rate or n - n_held_out < 2:
+        if n_held_out < 1 or possible_p_values(n_held_out)[0] > rate or n - n_held_out < 2:
             needed = math.ceil(1 / rate) - 1
             raise InvalidDataError(
                 f"a false-alarm rate of {rate:g} needs at least {needed} calibration rows, but "
@@ -295,36 +328,60 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             raise InvalidParameterError("density is an empty list: give at least one estimator.")
         return self.density
 
+    def _copies(self, density, rng):
+        """Copies of a density to fit."""
+        copies = seeded_copies(density, self.n_estimators, self.random_state, rng)
+        if self.verbose:
+            for copy in copies:
+                copy.set_params(**dict.fromkeys(silent_names(copy), self.verbose))
+        return copies
+
     def _settle_explanations(self, X, rng):
         """Typical values of columns, and what parts of the log density typically are."""
         few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
         reference = _safe_indexing(X, np.sort(few))
         self._effects = ConditionalEffects.of(reference)
-        density, rows = innermost(self.densities_[0], reference)
-        self._typical = {
-            part: typical_scores(density, rows, part) for part in PARTS if has_part(density, part)
-        }
+        density = innermost(self.densities_[0])
+        parts = [part for part in PARTS if has_part(density, part)]
+        self._typical, self._part_names = {}, {}
+        if parts and (possible := possible_rows(self.densities_[0], reference)).size:
+            rows = as_innermost_sees(self.densities_[0], _safe_indexing(reference, possible))
+            names = innermost_names(self.densities_[0], self._feature_names())
+            for part in parts:
+                self._typical[part] = typical_scores(density, rows, part)
+                self._part_names[part] = part_names(density, rows, part, names)
+
+    def _settle_incomplete(self, X, few):
+        """What log densities of incomplete rows are compared with, where there may be such rows."""
+        self._incomplete = None
+        # Pipelines do not tell what their last step takes.
+        allowed = is_missing(X).any() or all(map(allows_missing, self.densities_))
+        if allowed and self.statistic in ("log_density", "typicality"):
+            reference = _safe_indexing(X, few)
+            self._incomplete = [IncompleteScores(density, reference) for density in self.densities_]
 
     def _settle_score(self, reference):
         """What the scores beside the log density are compared with."""
         if self.statistic == "log_density":
             return
         if self.statistic == "typicality":
-            log_densities = [density.score_samples(reference) for density in self.densities_]
+            log_densities = [
+                self._log_density_by(i, reference) for i in range(len(self.densities_))
+            ]
             self._comparison = [scores[np.isfinite(scores)].mean() for scores in log_densities]
             return
         if self.statistic == "levels":
-            require_part(innermost(self.densities_[0], reference)[0], "levels")
-        self._comparison = [_Comparison(self._statistics(d, reference)) for d in self.densities_]
+            for density in self.densities_:
+                require_part(innermost(density), "levels")
+        self._comparison = [Comparison(self._statistics(d, reference)) for d in self.densities_]
 
     def _statistics(self, density, X):
         """What a density says of rows that 'levels' and 'dose' compare."""
         log_density = density.score_samples(X)
-        # Rows of no density may be beyond what comes before the density, too.
         possible = np.flatnonzero(np.isfinite(log_density))
         if not possible.size:
             return np.full((len(log_density), 1), -np.inf)
-        inner, rows = innermost(density, _safe_indexing(X, possible))
+        inner, rows = innermost(density), as_innermost_sees(density, _safe_indexing(X, possible))
         if self.statistic == "levels":
             levels = inner.score_levels(rows).scores
             of_possible = np.column_stack([levels[:, 0], levels[:, 1:].sum(1)])
@@ -353,16 +410,29 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     def _score_by(self, i, density, X):
         if self.statistic in ("levels", "dose"):
             return self._comparison[i](self._statistics(density, X))
-        log_density = density.score_samples(X)
-        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
+        log_density = self._log_density_by(i, X)
         if self.statistic == "typicality":
             return -np.abs(log_density - self._comparison[i])
         return log_density
 
-    def _log_density(self, X):
-        """Log density of the first density, averaged over seeds."""
+    def _log_density_by(self, i, X):
+        """Log density of rows by one density, incomplete ones in the units of complete ones."""
+        density = self.densities_[i]
+        log_density = density.score_samples(X)
+        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
+        return (
+            log_density
+            if self._incomplete is None
+            else self._incomplete[i](density, X, log_density)
+        )
+
+    def _held_out_log_density(self, copies, rows):
+        """Log density of copies of rows by the first density, averaged over seeds.
+
+        As if the rows had not been in training.
+        """
         first = self.densities_[: self._sizes[0]]
-        return np.mean([density.score_samples(X) for density in first], axis=0)
+        return np.mean([score_copies(density, copies, rows) for density in first], axis=0)
 
     def score_samples(self, X):
         """How well each row belongs: the lower, the stranger.
@@ -376,7 +446,8 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         -------
         scores : ndarray of shape (n_samples,)
             For one density and ``statistic='log_density'`` its log density in nats, in units of X,
-            averaged over seeds; ``-inf`` where it is zero. For several, as by default, the
+            averaged over seeds; ``-inf`` where it is zero; for incomplete rows that of complete
+            ones as strange as they are. For several, as by default, the
             logarithm of the harmonic mean of the shares of training rows that are as strange, in
             nats, which goes on falling beyond the strangest of them.
         """
@@ -436,8 +507,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
                 "p-values need calibration rows, but calibrate was False in fit: fit again with "
                 "calibrate=True."
             )
-        n = len(self.calibration_scores_)
-        return _p_values(n)[np.searchsorted(self.calibration_scores_, scores, side="right")]
+        return p_values(self.calibration_scores_, scores)
 
     def explain(self, X, by="features"):
         """How much each part of a row adds to its surprise, in nats.
@@ -459,9 +529,9 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         Returns
         -------
         effects : ndarray or DataFrame of shape (n_samples, n_parts)
-            Nats, large where the row is strange; a DataFrame with named columns if pandas is
-            installed. Those of features do not sum to the surprise: what two columns say together
-            counts for both.
+            Nats, large where the row is strange; a DataFrame with named columns where `set_output`
+            asks for one. Those of features do not sum to the surprise: what two columns say
+            together counts for both.
 
         Raises
         ------
@@ -470,33 +540,93 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
         Notes
         -----
-        'features' scores up to 89 rows for each value of X. A row that is impossible (``-inf``)
-        has an infinite effect in the one column whose change makes it possible, and effects of 0
-        where no single change does.
+        'features' scores up to 89 rows for each value of X. A row of the training set is explained
+        as if it had not been there, as far as the density can tell: where kernels stand on rows,
+        the row's own is left out. Kernels within the cells of a `TableDensity` with categories
+        are not known to stand on a row, and weights that were trained on a row stay as they are.
+
+        A row that is impossible (``-inf``) has an infinite effect in the one column whose change
+        makes it possible, and effects of 0 where no single change does. Split into parts, its
+        surprise is infinite in all of them.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
+        given, X = X, self._validate(X, reset=False)
+        names = self.get_part_names(by)
         if by == "features":
-            effects = self._effects(X, self._log_density)
-            names = self._feature_names()
-        elif by in PARTS:
-            density, rows = innermost(self.densities_[0], X)
-            require_part(density, by)
-            effects = surprises(density, rows, by, self._typical[by])
-            names = part_names(density, rows, by)
+            effects = self._effects(X, self._held_out_log_density)
         else:
+            effects = self._surprises(X, by)
+        return in_container(self, effects, given, names)
+
+    def _surprises(self, X, part):
+        density = self.densities_[0]
+        effects = np.full((_num_samples(X), len(self.get_part_names(part))), np.inf)
+        possible = possible_rows(density, X)
+        if possible.size:
+            rows = as_innermost_sees(density, _safe_indexing(X, possible))
+            effects[possible] = surprises(innermost(density), rows, part, self._typical[part])
+        return effects
+
+    def get_part_names(self, by="features"):
+        """Names of what `explain` gives effects of.
+
+        Parameters
+        ----------
+        by : {'features', 'levels', 'tree', 'topics'}, default='features'
+            As in `explain`.
+
+        Returns
+        -------
+        names : list
+            One for each column of effects: the names of the columns of X, x0, x1 and so on where
+            it has none; or of the parts.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the density has no such parts.
+        """
+        check_is_fitted(self)
+        if by == "features":
+            return self._feature_names()
+        if by not in PARTS:
             raise InvalidParameterError(f"by must be one of {['features', *PARTS]}, got {by!r}.")
-        return _as_frame(effects, names, getattr(X, "index", None))
+        require_part(innermost(self.densities_[0]), by)
+        if by not in self._part_names:
+            raise InvalidDataError(
+                f"no training row has a density above zero, so nothing is typical of {by}: give "
+                "rows within the support of the density."
+            )
+        return list(self._part_names[by])
 
     def _feature_names(self):
-        names = getattr(self, "feature_names_in_", None)
-        return [f"x{j}" for j in range(self.n_features_in_)] if names is None else list(names)
+        return (
+            [f"x{j}" for j in range(self.n_features_in_)] if self._labels is None else self._labels
+        )
+
+    def set_output(self, *, transform=None):
+        """Set what `explain` returns, as for the output of scikit-learn's transformers.
+
+        Parameters
+        ----------
+        transform : {'default', 'pandas', 'polars'}, default=None
+            'default' is an array, also for the rows of a DataFrame; None leaves it as it is. Not
+            set, it is what ``sklearn.set_config(transform_output=...)`` says.
+
+        Returns
+        -------
+        self : object
+            The detector.
+        """
+        return remember_output(self, transform)
 
     def _validate(self, X, reset):
         # The density says what values it can take; here only the shape counts.
         given = X
         if hasattr(X, "get_columns"):
             X = _as_pandas(X)
+        if reset:
+            self._labels = list(given.columns) if hasattr(X, "iloc") else None
         if not hasattr(X, "iloc"):
             X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
             if X.dtype.kind in "iu":
@@ -513,75 +643,6 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         for name in ("allow_nan", "categorical", "string"):
             setattr(tags.input_tags, name, bool(known) and all(getattr(t, name) for t in known))
         return tags
-
-
-class _Comparison:
-    """A density of what a density says of rows.
-
-    Parameters
-    ----------
-    statistics : ndarray of shape (n, k)
-        Of rows that belong.
-    """
-
-    def __init__(self, statistics):
-        known = statistics[np.isfinite(statistics).all(1)]
-        self.location = np.median(known, axis=0)
-        _, deviation, constant = moments(known)
-        self.scale = np.where(constant, 1.0, deviation)
-        self.centres = self._standardise(known)
-        n, k = self.centres.shape
-        self.bandwidth = n ** (-1 / (k + 4))
-
-    def _standardise(self, statistics):
-        # Rows of no density at all are far off, but not infinitely far.
-        return np.clip((statistics - self.location) / self.scale, -1e6, 1e6)
-
-    def __call__(self, statistics):
-        u = self._standardise(statistics)
-        size = max(1, _MAX_DISTANCES // len(self.centres))
-        return np.concatenate([self._log_density(u[i : i + size]) for i in range(0, len(u), size)])
-
-    def _log_density(self, u):
-        distances = cdist(u, self.centres, "sqeuclidean")
-        n, k = self.centres.shape
-        # A row that is a centre is judged by the others, as new rows are.
-        nearest = distances.argmin(1)
-        itself = distances.min(1) <= _SAME_ROW * (1 + (u**2).sum(1))
-        log_kernels = -0.5 * distances / self.bandwidth**2
-        log_kernels[itself, nearest[itself]] = -np.inf
-        log_norm = k * np.log(self.bandwidth * np.sqrt(2 * np.pi)) + np.log(n - itself)
-        return logsumexp(log_kernels, axis=1) - log_norm
-
-
-class _Tail:
-    """Logarithm of the share of some rows that score as low as a given one.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        Of these rows.
-    """
-
-    def __init__(self, scores):
-        finite = np.sort(scores[np.isfinite(scores)])
-        if not len(finite):
-            raise InvalidDataError("no training row has a finite score, so none can be compared.")
-        self.scores, first = np.unique(finite, return_index=True)
-        n_as_low = np.isneginf(scores).sum() + np.append(first[1:], len(finite))
-        self.log_shares = np.log((1 + n_as_low) / (1 + len(scores)))
-        # How far scores spread, by which those beyond all are measured.
-        self.spread = (np.median(finite) - finite[0]) or 1.0
-
-    def __call__(self, scores):
-        beyond = np.maximum(self.scores[0] - scores, 0.0) / self.spread
-        # Between two rows in a straight line: a step would make rounding a different share.
-        return np.interp(scores, self.scores, self.log_shares) - np.log1p(beyond)
-
-
-def _p_values(n):
-    """The p-values that n calibration rows can give."""
-    return np.arange(1, n + 2) / (n + 1)
 
 
 def default_densities() -> list[FlowDensity]:
@@ -607,11 +668,3 @@ def _as_pandas(frame):
     """A polars table with the types that all densities know."""
     pd = require("pandas", "reading polars tables", "give an array")
     return pd.DataFrame({column.name: column.to_list() for column in frame.get_columns()})
-
-
-def _as_frame(effects, names, index):
-    try:
-        import pandas as pd
-    except ImportError:
-        return effects
-    return pd.DataFrame(effects, columns=names, index=index)

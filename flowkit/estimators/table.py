@@ -37,12 +37,15 @@ from ._base import BaseDensity
 from ._column_codecs import AngleCodec, LevelCodec, NumberCodec, order_by_association
 from ._column_kinds import TableForm, is_frame, read_columns, settle_kinds
 from ._columns import constant_columns, refuse_non_finite
+from ._copies import score_copies, score_inside
 from ._parameters import SuggestingEstimator
 from .flow import FlowDensity
 
 # Values that go to the inner density at once.
 _CHUNK_VALUES = 2**20
 _MIN_TRAINING_ROWS = 2
+# Rough scores: places within cells, and how much fewer draws of what is missing each gets.
+_FEW_PLACES, _FEW_DRAWS = 32, 4
 # Rows that tell which levels are alike; more change the order little.
 _MAX_COMPARED_ROWS = 10_000
 
@@ -262,6 +265,24 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             log_density[inside] = self._estimates(rows[inside])
         return tuple(log_density.T.copy()) if return_std else log_density[:, 0].copy()
 
+    def _score_copies(self, copies, rows, n_draws=None):
+        """Log density of changed copies of rows, as if the rows had not been in training."""
+        copies, rows = (self._rows(self._read(X, reset=False)[0]) for X in (copies, rows))
+        inside, known = self._contained(copies).all(1), self._contained(rows).all(1)
+        log_density = np.full(len(copies), -np.inf)
+        if inside.any() and any(u is not None for u in self._places()):
+            # Training rows lie anywhere in their cells, so that their kernels are not known.
+            log_density[inside] = self._estimates(copies[inside], n_draws)[:, 0]
+        elif inside.any():
+            points, log_volume = self._middles(copies[inside])
+            origins, _ = self._middles(rows[known])
+
+            def score(turned):
+                return score_inside(self.density_, turned, inside, origins, known, n_draws)
+
+            log_density[inside] = log_volume + self._log_density_over_turns(points, score)
+        return log_density
+
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the density.
 
@@ -459,9 +480,16 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
 
     # ------------------------------------------------------------------ scoring
 
-    def _estimates(self, rows):
+    def _estimates(self, rows, n_draws=None):
         """Log density and its error of rows within the support, shape (n, 2)."""
-        places = self._places()
+        places, score = self._places(), None
+        if n_draws is not None:
+            # Draws at one place make up for those at another, so that few of both are enough.
+            places = [None if u is None else u[:_FEW_PLACES] for u in places]
+
+            def score(points):
+                return score_copies(self.density_, points, points, max(2, n_draws // _FEW_DRAWS))
+
         n_points = max(map(np.size, filter(lambda u: u is not None, places)), default=1)
         inverse = slice(None)
         if n_points > 1:
@@ -469,7 +497,7 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             inverse = inverse.reshape(-1)
         size = max(1, _CHUNK_VALUES // (n_points * rows.shape[1]))
         chunks = [
-            _mean_and_error(self._log_weights(rows[i : i + size], places, n_points))
+            _mean_and_error(self._log_weights(rows[i : i + size], places, n_points, score))
             for i in range(0, len(rows), size)
         ]
         return np.concatenate(chunks)[inverse]
@@ -486,7 +514,7 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
                 places[j] = u
         return places
 
-    def _log_weights(self, rows, places, n_points):
+    def _log_weights(self, rows, places, n_points, score):
         """Log density times volume at each point of each row, shape (n, n_points)."""
         points = np.empty((len(rows), n_points, rows.shape[1]))
         log_weight = np.zeros((len(rows), n_points))
@@ -494,13 +522,20 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             points[:, :, j], log_volume = codec.points(rows[:, j], u)
             log_weight += log_volume
         points = points.reshape(-1, rows.shape[1])
-        return log_weight + self._log_density_over_turns(points).reshape(len(rows), n_points)
+        return log_weight + self._log_density_over_turns(points, score).reshape(len(rows), n_points)
 
-    def _log_density_over_turns(self, points):
+    def _middles(self, rows):
+        """The middle of the cell of each row, and the log volume that it stands for."""
+        encoded = [codec.points(x, None) for codec, x in zip(self._codecs, rows.T, strict=True)]
+        points, log_volumes = (np.concatenate(part, 1) for part in zip(*encoded, strict=True))
+        return points, log_volumes.sum(1)
+
+    def _log_density_over_turns(self, points, score=None):
         """Log of the inner density of points, summed over turns of circular columns."""
+        score = score or self.density_.score_samples
         log_density = np.full(len(points), -np.inf)
         for shift in itertools.product(*(codec.shifts for codec in self._codecs)):
-            turned = self.density_.score_samples(points + np.array(shift))
+            turned = score(points + np.array(shift))
             # A missing angle has been summed over already.
             again = np.isnan(points[:, np.flatnonzero(shift)]).any(1)
             log_density = np.logaddexp(log_density, np.where(again, -np.inf, turned))

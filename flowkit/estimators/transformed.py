@@ -33,6 +33,7 @@ from ._any_density import (
     require_weights,
 )
 from ._columns import refuse_non_finite
+from ._copies import score_inside
 from ._jacobians import DifferentiableFunctionTransformer, inverse_rows, transform_rows
 from ._parameters import SuggestingEstimator
 
@@ -179,6 +180,16 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
             log_density[inside] += self.density_.score_samples(Z)
         return log_density
 
+    def _score_copies(self, copies, rows, n_draws=None):
+        """Log density of changed copies of rows, as if the rows had not been in training."""
+        copies, rows = (self._validate_rows(X, reset=False) for X in (copies, rows))
+        Z, log_density = transform_rows(self.transformer_, copies)
+        origins, of_origins = transform_rows(self.transformer_, rows)
+        inside, known = np.isfinite(log_density), np.isfinite(of_origins)
+        if inside.any():
+            log_density[inside] += score_inside(self.density_, Z, inside, origins, known, n_draws)
+        return log_density
+
     @available_if(_density_has_sample)
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the density.
@@ -224,7 +235,7 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
 
     def _fit_transformer(self, X, weight):
         if isinstance(self.transformer, str):
-            return FunctionTransformer().fit(X)
+            return FunctionTransformer(feature_names_out="one-to-one").fit(X)
         transformer = clone(self.transformer)
         options = {}
         if weight is not None and has_fit_parameter(transformer, "sample_weight"):

@@ -176,7 +176,7 @@ class ExplanationDisplay:
         index = X.index if hasattr(X, "iloc") else range(len(scores))
         return cls(
             effects=np.asarray(effects, dtype=np.float64),
-            names=_names(effects, seen, by),
+            names=_names(detector, effects, by),
             values=np.asarray(seen, dtype=object) if by == "features" else None,
             row_names=[str(name) for name in index],
             scores=np.asarray(scores),
@@ -339,11 +339,11 @@ class ExplanationDisplay:
         self._add_colorbar(self.maps_[0])
 
 
-def _names(effects, X, by):
-    """Names of the parts; without pandas those of columns are in the rows alone."""
+def _names(detector, effects, by):
+    """Names of the parts, numbers where the detector has none."""
+    if hasattr(detector, "get_part_names"):
+        return [str(name) for name in detector.get_part_names(by)]
     names = getattr(effects, "columns", None)
-    if names is None and by == "features":
-        names = getattr(X, "columns", None)
     if names is None:
         return [f"{_PARTS[by]}{j}" for j in range(effects.shape[1])]
     return [str(name) for name in names]

@@ -116,7 +116,7 @@ class KernelFlow(Flow):
         super().train(mode)
         if not mode:
             with torch.no_grad():
-                self.prior.start(self.encode(self.rows))
+                self.prior.start(self.encode(self.rows), rows=self.rows)
         return self
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -124,6 +124,15 @@ class KernelFlow(Flow):
         if self.training:
             return self.prior.leave_one_out(z) + log_det
         return self.prior.leave_own_out(z, x, self.rows) + log_det
+
+    def own_kernel(self, x: Tensor) -> Tensor:
+        """The kernel on each row itself, -1 where it has none, shape (n,)."""
+        return self.prior.own(self.encode(x), x, self.rows)
+
+    def log_prob_without(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """Log density of each row without one more kernel, as `own_kernel` gives it, shape (n,)."""
+        z, log_det = self.bijection(x)
+        return self.prior.leave_own_out(z, x, self.rows, kernel) + log_det
 
 
 def _move_kernels(module, _):

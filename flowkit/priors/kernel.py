@@ -71,9 +71,12 @@ class Kernel(Prior):
         self.register_buffer("weights", torch.ones(n_centres))
         # Follows from rows and map, so that it need not be stored.
         self.register_buffer("centres", torch.zeros(n_centres, n_features), persistent=False)
+        self.register_buffer("first", torch.arange(n_centres), persistent=False)
 
     @torch.no_grad()
-    def start(self, centres: Tensor, weights: Tensor | None = None) -> None:
+    def start(
+        self, centres: Tensor, weights: Tensor | None = None, rows: Tensor | None = None
+    ) -> None:
         """Put the kernels on centres.
 
         Parameters
@@ -82,6 +85,8 @@ class Kernel(Prior):
             Latent rows.
         weights : Tensor of shape (n_centres,), default=None
             Positive weights of the kernels; None leaves them as they are, equal at first.
+        rows : Tensor of shape (n_centres, k), default=None
+            What the centres are the latents of; None for the centres themselves.
 
         Raises
         ------
@@ -94,6 +99,7 @@ class Kernel(Prior):
                 f"{tuple(centres.shape)}."
             )
         self.centres.copy_(centres)
+        self.first.copy_(_first_of_equals(centres if rows is None else rows))
         if weights is not None:
             self.weights.copy_(weights)
 
@@ -123,7 +129,9 @@ class Kernel(Prior):
         log_kernels = _log_kernels(_squared_distances(z, z), log_bandwidth, self.n_features)
         return log_kernels.masked_fill(itself, -math.inf).logsumexp(1) - math.log(n)
 
-    def leave_own_out(self, z: Tensor, x: Tensor, rows: Tensor) -> Tensor:
+    def leave_own_out(
+        self, z: Tensor, x: Tensor, rows: Tensor, also: Tensor | None = None
+    ) -> Tensor:
         """Log density of latents of rows, without the kernel on a row itself where it has one.
 
         Parameters
@@ -135,27 +143,59 @@ class Kernel(Prior):
         rows : Tensor of shape (n_centres, k)
             What the centres are the latents of. Rows are known by these rather than by their
             latents, which a steep map drives apart.
+        also : Tensor of int of shape (n,), default=None
+            One more kernel that each row is judged without, as `own` returns it.
 
         Returns
         -------
         Tensor of shape (n,)
             Nats.
         """
-        size = max(1, self._MAX_DISTANCES // len(self.centres))
-        parts = zip(z.split(size), x.split(size), strict=True)
-        return torch.cat([self._leave_own_out_of_part(*part, rows) for part in parts])
+        also = self.centres.new_full((len(z),), -1).long() if also is None else also
+        parts = [self._leave_own_out_of_part(*part, rows) for part in self._parts(z, x, also)]
+        return torch.cat(parts)
 
-    def _leave_own_out_of_part(self, z, x, rows):
+    def own(self, z: Tensor, x: Tensor, rows: Tensor) -> Tensor:
+        """The kernel on each row itself: of several on equal rows always the first.
+
+        Parameters
+        ----------
+        z, x, rows
+            As in `leave_own_out`.
+
+        Returns
+        -------
+        Tensor of int of shape (n,)
+            Place among the centres, -1 where a row has none.
+        """
+        parts = [
+            self._own_of_part(_squared_distances(part, self.centres), of_part, rows)
+            for part, of_part in self._parts(z, x)
+        ]
+        return torch.cat(parts)
+
+    def _parts(self, *tensors):
+        size = max(1, self._MAX_DISTANCES // len(self.centres))
+        return zip(*(tensor.split(size) for tensor in tensors), strict=True)
+
+    def _own_of_part(self, distances, x, rows):
+        # Which of equal rows is nearest is a matter of rounding, but their weights may differ.
+        nearest = self.first[distances.argmin(1)]
+        gap = (x - rows[nearest]).square().sum(1)
+        return torch.where(gap <= self._SAME * (1 + x.square().sum(1)), nearest, -1)
+
+    def _leave_own_out_of_part(self, z, x, also, rows):
         distances = _squared_distances(z, self.centres)
         log_kernels = _log_kernels(distances, self._scored_log_bandwidth(), self.n_features)
-        index = distances.argmin(1)
-        gap = (x - rows[index]).square().sum(1)
-        itself = gap <= self._SAME * (1 + x.square().sum(1))
-        log_shares = (self.weights / self.weights.sum()).log()
-        log_kernels = log_kernels + log_shares
-        log_kernels[itself, index[itself]] = -math.inf
-        log_others = torch.log1p(-log_shares[index].exp())
-        return log_kernels.logsumexp(1) - torch.where(itself, log_others, 0.0)
+        own = self._own_of_part(distances, x, rows)
+        shares = self.weights / self.weights.sum()
+        log_kernels = log_kernels + shares.log()
+        left_out = torch.zeros_like(own, dtype=shares.dtype)
+        for kernel in (own, torch.where(also == own, -1, also)):
+            known = torch.nonzero(kernel >= 0)[:, 0]
+            log_kernels[known, kernel[known]] = -math.inf
+            left_out[known] += shares[kernel[known]]
+        return log_kernels.logsumexp(1) - torch.log1p(-left_out)
 
     def _log_prob(self, z):
         return self.leave_own_out(z, z, self.centres)
@@ -167,6 +207,15 @@ class Kernel(Prior):
         index = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         noise = self.centres.new_empty(n, self.n_features).normal_(generator=generator)
         return self.centres[index] + self._scored_log_bandwidth().exp() * noise
+
+
+def _first_of_equals(rows: Tensor) -> Tensor:
+    """Place of the first of the rows that equal each row."""
+    _, group = torch.unique(rows, dim=0, return_inverse=True)
+    places = torch.arange(len(rows), device=rows.device)
+    return places.new_zeros(len(rows)).scatter_reduce(0, group, places, "amin", include_self=False)[
+        group
+    ]
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Tensor:

@@ -312,7 +312,7 @@ def test_the_search_finds_what_draws():
     assert {"flowkit.datasets.make_msds", "flowkit.inspection.dci"} <= set(public_draws())
 
 
-@pytest.mark.parametrize("path", public_draws())
+@pytest.mark.parametrize("path", list(public_draws()))
 def test_a_generator_moves_on_and_its_copy_repeats(path):
     draw, generator = drawing(path), np.random.default_rng(0)
     state = np.random.get_state()[1].copy()  # noqa: NPY002

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -248,16 +249,19 @@ class IncompleteRows:
 
     def _train(self, X, weight, training, holdout, streams):
         if np.isnan(X).any():
-            self._train_in_rounds(X, weight, training, holdout, streams)
+            record = self._train_in_rounds(X, weight, training, holdout, streams)
         else:
-            super()._train(X, weight, training, holdout, streams)
+            record = super()._train(X, weight, training, holdout, streams)
         if self._completion is not None:
             self._adapt_mixture(streams.start)
+        return record
 
-    def _train_chunk(self, X, weight, streams, net):
-        super()._train_chunk(self._filled(X, streams.start), weight, streams, net)
+    def _train_chunk(self, X, weight, training, judges, streams, net):
+        X = self._filled(X, streams.start)
+        record = super()._train_chunk(X, weight, training, judges, streams, net)
         if self._completion is not None:
             self._adapt_mixture(streams.start, max_steps=1)
+        return record
 
     def _train_in_rounds(self, X, weight, training, holdout, streams):
         """Monte Carlo expectation maximisation, in as many epochs as complete rows would get.
@@ -267,24 +271,38 @@ class IncompleteRows:
         of the hold-out is undone, and ends the training.
         """
         records, n_left, highest = [], self.max_epochs, -np.inf
+        began = time.monotonic()
         while n_left >= _MIN_ROUND_EPOCHS or not records:
-            before = self.module_
-            record = self._run_round(X, weight, training, holdout, streams, n_left, bool(records))
-            records.append(record)
-            if holdout is None or not record.n_epochs:
+            before, again = self.module_, bool(records)
+            time_left = self.max_time and self.max_time - (time.monotonic() - began)
+            if again and self.max_time and time_left <= 0:
                 break
-            known, _ = self._marginal(X[holdout], _N_DRAWS)
+            try:
+                record = self._run_round(
+                    X, weight, training, holdout, streams, n_left, time_left, again
+                )
+                records.append(record)
+                if holdout is None or not record.n_epochs or (record.broken_off and not again):
+                    break
+                known, _ = self._marginal(X[holdout], _N_DRAWS)
+            except KeyboardInterrupt:
+                if not records:
+                    raise
+                records[-1] = replace(records[-1], ended_by="interrupt")
+                break
             reached = np.average(known, weights=None if weight is None else weight[holdout])
             if not reached > highest:
                 self.module_ = before
-                records[-1] = replace(record, best_epoch=0)
+                records[-1] = replace(record, best_epoch=0, ended_by="patience")
+                break
+            if record.broken_off:
                 break
             highest, n_left = reached, n_left - record.n_epochs
             # Other batches and masks in the next round.
             streams.batches, streams.dropout = streams.batches + 1, streams.dropout + 1
-        self._remember(_joined(records))
+        return self._remember(_joined(records))
 
-    def _run_round(self, X, weight, training, holdout, streams, max_epochs, again):
+    def _run_round(self, X, weight, training, holdout, streams, max_epochs, max_time, again):
         """Train on rows with several completions each, of which every epoch draws one."""
         Z, rng = self._standardise(X), streams.start
         by_density = again or self.n_iter_ > 0
@@ -299,7 +317,7 @@ class IncompleteRows:
             judges = self._rows(np.concatenate(completions), weight, index)
         options = self._options(len(training), max_epochs, holdout is not None)
         noise = CompletionNoise(options.noise.normal, options.noise.uniform, n)
-        options = replace(options, noise=noise)
+        options = replace(options, noise=noise, max_time=max_time)
         return self._run(self._rows(pool, weight, training), judges, options, streams)
 
     def _checked_completions(self, Z, n_draws, rng, by_density):
@@ -510,4 +528,4 @@ def _joined(records):
         history = {name: np.append(values, new[name]) for name, values in history.items()}
         best = n_epochs + record.best_epoch if record.best_epoch else best
         n_epochs += record.n_epochs
-    return TrainingRecord(history, n_epochs, best)
+    return TrainingRecord(history, n_epochs, best, records[-1].ended_by)

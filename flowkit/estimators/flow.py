@@ -106,6 +106,11 @@ class FlowDensity(IncompleteRows, BaseDensity):
         their own such as `Logit`.
     max_epochs : int, default=100
         Largest number of passes over the training rows.
+    max_time : float or None, default=None
+        Seconds that training may take, on top of what its start takes; the learning rate falls in
+        that time. What is cut short by time is not repeatable. In `partial_fit`, for each chunk.
+    partial_fit_epochs : int, default=1
+        Number of passes over each chunk of `partial_fit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, with
         ``prior='kernel'`` one in 8, between 128 and 512.
@@ -232,6 +237,8 @@ class FlowDensity(IncompleteRows, BaseDensity):
         bandwidth_factor=1.0,
         standardize=True,
         max_epochs=100,
+        max_time=None,
+        partial_fit_epochs=1,
         batch_size="auto",
         learning_rate=1e-3,
         weight_decay=1e-4,
@@ -262,6 +269,8 @@ class FlowDensity(IncompleteRows, BaseDensity):
         self.bandwidth_factor = bandwidth_factor
         self.standardize = standardize
         self.max_epochs = max_epochs
+        self.max_time = max_time
+        self.partial_fit_epochs = partial_fit_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -328,6 +337,10 @@ class FlowDensity(IncompleteRows, BaseDensity):
 
     def _may_lie_outside(self):
         return not isinstance(self.transforms, str)
+
+    def _n_rows_needed(self):
+        # Rows are judged by each other.
+        return 2 if self.prior == "kernel" else super()._n_rows_needed()
 
     def _batch_size(self, n):
         if self.prior != "kernel":

@@ -143,6 +143,11 @@ class PHVAE(ImageRows, BaseDensity):
         take fewer to score many images, more to compare models by less than half a nat.
     max_epochs : int, default=200
         Largest number of passes over the training rows.
+    max_time : float or None, default=None
+        Seconds that training may take, on top of what its start takes; the learning rate falls in
+        that time. What is cut short by time is not repeatable. In `partial_fit`, for each chunk.
+    partial_fit_epochs : int, default=1
+        Number of passes over each chunk of `partial_fit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024.
     learning_rate : float, default=3e-3
@@ -308,6 +313,8 @@ class PHVAE(ImageRows, BaseDensity):
         image_shape=None,
         n_importance_samples=64,
         max_epochs=200,
+        max_time=None,
+        partial_fit_epochs=1,
         batch_size="auto",
         learning_rate=3e-3,
         weight_decay=1e-4,
@@ -344,6 +351,8 @@ class PHVAE(ImageRows, BaseDensity):
         self.image_shape = image_shape
         self.n_importance_samples = n_importance_samples
         self.max_epochs = max_epochs
+        self.max_time = max_time
+        self.partial_fit_epochs = partial_fit_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

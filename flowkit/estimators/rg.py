@@ -127,6 +127,11 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         less memory and more time.
     max_epochs : int, default=100
         Largest number of passes over the training rows.
+    max_time : float or None, default=None
+        Seconds that training may take, on top of what its start takes; the learning rate falls in
+        that time. What is cut short by time is not repeatable. In `partial_fit`, for each chunk.
+    partial_fit_epochs : int, default=1
+        Number of passes over each chunk of `partial_fit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, and
         where images are large as many as hold 2 ** 19 values, at least 64.
@@ -278,6 +283,8 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         n_topics=8,
         gradient_checkpointing=False,
         max_epochs=100,
+        max_time=None,
+        partial_fit_epochs=1,
         batch_size="auto",
         learning_rate=3e-3,
         weight_decay=1e-4,
@@ -312,6 +319,8 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         self.n_topics = n_topics
         self.gradient_checkpointing = gradient_checkpointing
         self.max_epochs = max_epochs
+        self.max_time = max_time
+        self.partial_fit_epochs = partial_fit_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

@@ -56,8 +56,9 @@ _CHUNK_VALUES = 2**18
 _MAX_DROPOUT = 0.3
 _MIN_HOLDOUT_ROWS = 3
 _MIN_TRAINING_ROWS = 10
-# Nats for each column that the last part of training may gain without a warning.
-_MAX_LATE_GAIN = 0.02
+# Nats for each column that the last part of training may gain without a warning, by what counts
+# and by what one row held out may err.
+_MIN_LATE_GAIN, _ROW_ERROR = 0.02, 0.2
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -145,7 +146,8 @@ class BaseDensity(
             self.__dict__.pop("_stream", None)
             record = self._train(X, weight, training, holdout, streams)
             self._warn_of_interruption(record)
-            self._warn_of_late_gains(record)
+            if holdout is not None:
+                self._warn_of_late_gains(record, len(holdout))
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -160,7 +162,8 @@ class BaseDensity(
         them from the last chunk if that has as many, the others from earlier ones, the older the
         fewer. Of the weights before, the weights after, and an average over the last steps, those
         are kept that give the judges the highest density. So a chunk of the same source leaves the
-        density no worse, and a source that changes is followed.
+        density no worse, and a source that changes is followed. `history_` gets an entry for each
+        pass: what the judges give to the weights that are kept, and the rate that was set.
 
         Parameters
         ----------
@@ -451,9 +454,10 @@ class BaseDensity(
                 stacklevel=4,
             )
 
-    def _warn_of_late_gains(self, record):
+    def _warn_of_late_gains(self, record, n_holdout):
         gain, n_epochs = record.late_gain()
-        if gain > _MAX_LATE_GAIN * self.n_features_in_:
+        allowed = _MIN_LATE_GAIN + _ROW_ERROR / math.sqrt(n_holdout)
+        if gain > allowed * self.n_features_in_:
             warnings.warn(
                 f"the mean log density of the hold-out still gained {gain:.2g} nats in the last "
                 f"{n_epochs} epochs: raise {record.ended_by} (now "

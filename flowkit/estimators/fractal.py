@@ -155,7 +155,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     validation_fraction : float, default=0.1
         Share of the rows held out, drawn at random.
     n_iter_no_change : int, default=20
-        Number of epochs without a gain after which training stops.
+        Number of epochs without a gain after which training stops. Where it falls below its start
+        at first, gains count from there.
     tol : float, default=1e-4
         Gain of the mean hold-out log density, in nats, that counts.
     noise : 'scott', float or None, default=None
@@ -182,7 +183,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Whether spline kernels run through ``torch.compile``. The maps of a tree have many shapes,
         of which torch compiles eight at most; it runs the others as they are and says so.
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called in training; copied first.
+        Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
     verbose : int, default=0
         1 shows a progress bar.
 

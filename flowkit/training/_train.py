@@ -104,7 +104,7 @@ class TrainingRecord:
         n_epochs : int
             Number of these last epochs.
         """
-        n_late = self.n_epochs // 4
+        n_late = self.n_epochs // 2
         if self.ended_by not in ("max_epochs", "max_time") or self.n_epochs < _MIN_TREND_EPOCHS:
             return 0.0, n_late
         rising = self.history["valid_log_density"]

@@ -805,26 +805,29 @@ def test_impossible_times_are_refused(max_time, X):
 
 
 def test_an_unfinished_fit_says_so(monkeypatch):
-    t = np.random.default_rng(0).normal(size=(1000, 1))
+    t = np.random.default_rng(0).normal(size=(400, 1))
     X = np.hstack([t, t**2, np.sin(3 * t)])
     X += 0.02 * np.random.default_rng(1).normal(size=X.shape)
-    options = {**SMALL, "prior": "normal"}
-    with pytest.warns(NotConvergedWarning, match=r"gained .* in the last 10 epochs: raise max_"):
-        FlowDensity(**{**options, "max_epochs": 20}).fit(X)
+    options = {**SMALL, "prior": "normal", "batch_size": 400, "max_epochs": 40}
+    options["learning_rate"] = 0.01
+
+    class Later(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 40:
+                raise StopTraining
+
+    with pytest.warns(NotConvergedWarning, match=r"gained .* in the last 20 epochs: raise max_ep"):
+        FlowDensity(**options).fit(X)
     assert issubclass(NotConvergedWarning, ConvergenceWarning)
-    few = FlowDensity(**{**options, "max_epochs": 10})
-    stream = FlowDensity(**options, partial_fit_epochs=20)
-    normal = FlowDensity(**{**options, "max_epochs": 30})
-    stopped = FlowDensity(**{**options, "max_epochs": 99}, callbacks=[EndsAt(stop, 20)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        few.fit(X)
-        stream.partial_fit(X)
-        stopped.fit(X)
-        normal.fit(np.random.default_rng(0).normal(size=(300, 2)))
+        FlowDensity(**{**options, "max_epochs": 30}).fit(X)
+        FlowDensity(**options, partial_fit_epochs=40).partial_fit(X)
+        FlowDensity(**{**options, "max_epochs": 99}, callbacks=[Later()]).fit(X)
+        FlowDensity(**options).fit(np.random.default_rng(0).normal(size=(400, 2)))
     monkeypatch.setattr(training_callbacks, "time", Clock())
     with pytest.warns(NotConvergedWarning, match="raise max_time"):
-        FlowDensity(**{**options, "max_epochs": 9999}, max_time=600.0).fit(X)
+        FlowDensity(**{**options, "max_epochs": 9999}, max_time=90.0).fit(X)
 
 
 @every_class

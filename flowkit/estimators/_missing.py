@@ -34,6 +34,8 @@ _N_COMPLETIONS, _N_JUDGES = 8, 4
 _MAX_POOL_VALUES = 2**25
 # Fewer epochs are not worth another round of training.
 _MIN_ROUND_EPOCHS = 10
+# Seconds in which no more than one step is made.
+_NO_TIME = 1e-9
 # Draws of the density to which the mixture that proposes completions is fitted again.
 _N_ADAPTATION_DRAWS = 5_000
 # Columns of more different values are filled with any number.
@@ -274,8 +276,10 @@ class IncompleteRows:
         began = time.monotonic()
         while n_left >= _MIN_ROUND_EPOCHS or not records:
             before, again = self.module_, bool(records)
-            time_left = self.max_time and self.max_time - (time.monotonic() - began)
-            if again and self.max_time and time_left <= 0:
+            time_left = self.max_time
+            if time_left is not None:
+                time_left = max(time_left - (time.monotonic() - began), _NO_TIME)
+            if again and time_left == _NO_TIME:
                 break
             try:
                 record = self._run_round(
@@ -293,7 +297,7 @@ class IncompleteRows:
             reached = np.average(known, weights=None if weight is None else weight[holdout])
             if not reached > highest:
                 self.module_ = before
-                records[-1] = replace(record, best_epoch=0, ended_by="patience")
+                records[-1] = replace(record, best_epoch=0)
                 break
             if record.broken_off:
                 break
@@ -528,4 +532,6 @@ def _joined(records):
         history = {name: np.append(values, new[name]) for name, values in history.items()}
         best = n_epochs + record.best_epoch if record.best_epoch else best
         n_epochs += record.n_epochs
-    return TrainingRecord(history, n_epochs, best, records[-1].ended_by)
+    # Others follow a round that patience has ended, so that they say nothing of late gains.
+    last = records[-1].ended_by
+    return TrainingRecord(history, n_epochs, best, last if last == "interrupt" else first.ended_by)

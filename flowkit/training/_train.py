@@ -26,8 +26,8 @@ from .net import DensityNet
 
 HISTORY = ("epoch", "train_log_density", "valid_log_density", "learning_rate", "seconds")
 
-# Fewer epochs show no trend.
-_MIN_TREND_EPOCHS = 20
+# Who asks for fewer epochs knows that they are few.
+_MIN_TREND_EPOCHS = 40
 
 
 @dataclass(frozen=True)

@@ -162,8 +162,8 @@ class BestWeights(Callback):
         net.module_.load_state_dict(self.state_)
 
     def _keep(self, net, epoch: int) -> None:
-        self.best_epoch_ = epoch
         self.state_ = _weights(net)
+        self.best_epoch_ = epoch
 
 
 class StreamWeights(Callback):

@@ -188,23 +188,26 @@ class DensityNet(NeuralNet):
     def _break_off(self, stop: KeyboardInterrupt, rows) -> None:
         """End training early; an epoch that has begun is judged and recorded as it is."""
         if isinstance(stop, StopTraining):
-            self.ended_by_ = self.ended_by_ or "callback"
+            ended_by = self.ended_by_ or "callback"
         elif self.n_steps_:
-            self.ended_by_ = "interrupt"
+            ended_by = "interrupt"
         else:
             raise stop
-        if not self.history or len(self.history) == self.best_weights.epoch_:
-            return
+        if self.history and len(self.history) > self.best_weights.epoch_:
+            # A callback may want to stop again, and so may an impatient user.
+            with suppress(KeyboardInterrupt):
+                self._close_epoch(rows)
+        self.ended_by_ = ended_by
+
+    def _close_epoch(self, rows) -> None:
         row = self.history[-1]
         row["batches"] = [batch for batch in row["batches"] if "train_batch_size" in batch]
         if not row["batches"]:
             del self.history[-1]
             return
-        # A callback may want to stop again, and so may an impatient user.
-        with suppress(KeyboardInterrupt):
-            if self.holdout is not None:
-                self.history.record("valid_loss", self.holdout_loss())
-            self.notify("on_epoch_end", dataset_train=rows, dataset_valid=self.holdout)
+        if self.holdout is not None:
+            self.history.record("valid_loss", self.holdout_loss())
+        self.notify("on_epoch_end", dataset_train=rows, dataset_valid=self.holdout)
 
     def _end(self, X, y) -> None:
         try:

@@ -154,8 +154,10 @@ class Gaussian:
 
 
 def within_budget(budget: float) -> Any:
-    """skorch callback: ends a training by its usual way out, and anneals the rate until then."""
+    """skorch callback: ends a training, and anneals the rate until then."""
     from skorch.callbacks import Callback
+
+    from flowkit import StopTraining
 
     end = time.process_time() + budget
 
@@ -170,7 +172,7 @@ def within_budget(budget: float) -> Any:
 
         def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
             if time.process_time() > end:
-                raise KeyboardInterrupt
+                raise StopTraining
 
     return Budget()
 

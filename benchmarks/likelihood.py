@@ -184,15 +184,17 @@ def fit_flowkit(estimator: str, **parameters: Any) -> Fit:
 
 
 def time_limit(budget: float) -> Any:
-    """skorch callback that ends a training, by its usual way out, once the budget is used up."""
+    """skorch callback that ends a training once the budget is used up."""
     from skorch.callbacks import Callback
+
+    from flowkit import StopTraining
 
     end = time.process_time() + budget
 
     class TimeLimit(Callback):
         def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
             if time.process_time() > end:
-                raise KeyboardInterrupt
+                raise StopTraining
 
     return TimeLimit()
 

@@ -10,6 +10,7 @@ from .estimators import (
     TableDensity,
     TransformedDensity,
 )
+from .exceptions import StopTraining
 from .inspection import (
     CalibrationDisplay,
     DensityDisplay,
@@ -41,6 +42,7 @@ __all__ = [
     "ReceptiveFieldDisplay",
     "ReconstructionDisplay",
     "ScoreHistogramDisplay",
+    "StopTraining",
     "StyleMixDisplay",
     "TableDensity",
     "TopicDisplay",

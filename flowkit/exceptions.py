@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sklearn.exceptions import ConvergenceWarning
+
 __all__ = [
     "ChangedParameterError",
     "ConstantColumnWarning",
@@ -10,14 +12,18 @@ __all__ = [
     "FlowkitError",
     "FlowkitWarning",
     "HeavyValueWarning",
+    "InterruptedFitWarning",
     "InvalidDataError",
     "InvalidParameterError",
     "LostMassWarning",
     "MissingDependencyError",
     "MixedColumnsError",
     "NoHoldOutWarning",
+    "NotConvergedWarning",
     "OutsideSupportError",
     "ShapeError",
+    "StopTraining",
+    "UncopyableCallbackError",
     "UnknownNameError",
     "UnsupportedValueError",
 ]
@@ -51,6 +57,10 @@ class ChangedParameterError(InvalidParameterError):
     """A parameter that shapes the module was changed between calls that train the same one."""
 
 
+class UncopyableCallbackError(InvalidParameterError, TypeError):
+    """A callback cannot be copied, so a fit would change the one that was given."""
+
+
 class DeviceUnavailableError(InvalidParameterError):
     """The requested device does not exist on this machine."""
 
@@ -71,6 +81,25 @@ class FitDivergedError(FlowkitError, ArithmeticError):
     """The loss stayed non-finite after stepping back to the best weights at lower rates."""
 
 
+class StopTraining(KeyboardInterrupt):
+    """Raised by a callback, wherever it is called, to end training without an error or a warning.
+
+    The best weights so far are kept. As a `KeyboardInterrupt` it ends other skorch nets too.
+
+    Examples
+    --------
+    >>> from skorch.callbacks import Callback
+    >>> from sklearn.datasets import load_iris
+    >>> from flowkit import FlowDensity, StopTraining
+    >>> class Enough(Callback):
+    ...     def on_epoch_end(self, net, **kwargs):
+    ...         if len(net.history) == 3:
+    ...             raise StopTraining
+    >>> FlowDensity(callbacks=[Enough()], random_state=0).fit(load_iris().data).n_iter_
+    3
+    """
+
+
 class FlowkitWarning(UserWarning):
     """Base class of all warnings that flowkit gives."""
 
@@ -89,3 +118,11 @@ class NoHoldOutWarning(FlowkitWarning):
 
 class LostMassWarning(FlowkitWarning):
     """Part of a density lies where no row can be, so that scores are too low."""
+
+
+class InterruptedFitWarning(FlowkitWarning):
+    """Training was interrupted, as by Ctrl-C, and the best weights so far were kept."""
+
+
+class NotConvergedWarning(FlowkitWarning, ConvergenceWarning):
+    """Training ended while the density of the hold-out was still rising."""

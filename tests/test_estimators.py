@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+import signal
+import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import joblib
 import numpy as np
@@ -17,21 +21,32 @@ from scipy import stats
 from scipy.integrate import trapezoid
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, make_moons
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
-from flowkit import FlowDensity
+from flowkit import FlowDensity, StopTraining
 from flowkit import bijections as b
 from flowkit import priors as p
 from flowkit.bijections import _rational_quadratic
-from flowkit.exceptions import HeavyValueWarning
+from flowkit.exceptions import (
+    FitDivergedError,
+    HeavyValueWarning,
+    InterruptedFitWarning,
+    NotConvergedWarning,
+    UncopyableCallbackError,
+)
+from flowkit.training import callbacks as training_callbacks
 
 from .table import ESTIMATORS, FLOWS
 
 every_estimator = pytest.mark.parametrize("build", ESTIMATORS.values(), ids=ESTIMATORS)
 every_flow = pytest.mark.parametrize("build", FLOWS.values(), ids=FLOWS)
+
+CLASSES = ("default", "kernel", "fractal", "rg", "phvae")
+every_class = pytest.mark.parametrize("build", [ESTIMATORS[name] for name in CLASSES], ids=CLASSES)
 
 SMALL = {"n_transforms": 2, "hidden_units": 16, "max_epochs": 4, "random_state": 0}
 
@@ -523,6 +538,310 @@ def test_partial_fit_keeps_the_first_chunks_scale_and_goes_on_after_pickling(X):
     density.partial_fit(X[:1])
     np.testing.assert_array_equal(density.location_, location)
     assert (density.score_samples(X) != before).any()
+
+
+@every_class
+def test_a_chunk_leaves_the_density_of_the_next_no_lower_than_before(build):
+    X = correlated(3000)
+    X[:, 1] += 0.1 * X[:, 0] ** 2
+    chunks = np.array_split(X, 6)
+    density = build(learning_rate=0.03).partial_fit(chunks[0])
+    first = density.score(chunks[-1])
+    for chunk, following in pairwise(chunks[1:]):
+        before = density.score(following)
+        density.partial_fit(chunk)
+        # Judges err as a hundred rows do.
+        assert density.score(following) > before - 0.1
+    assert density.score(chunks[-1]) >= first
+    assert np.isfinite(density.history_["valid_log_density"]).all()
+    assert len(density.history_["epoch"]) == density.n_iter_ == 5
+    assert 0 <= density.best_epoch_ <= 5
+
+
+@every_class
+def test_a_stream_that_changes_is_followed(build):
+    rng = np.random.default_rng(0)
+    density, scores = build(learning_rate=0.03, batch_size=40), []
+    for i in range(8):
+        density.partial_fit(rng.normal(1.5 * (i >= 2), 1.0, size=(400, 2)))
+        scores.append(density.score(rng.normal(1.5, 1.0, size=(500, 2))))
+    best = 2 * stats.norm.logpdf(rng.normal(size=2000)).mean()
+    assert scores[1] < best - 1.0
+    # Kernels stay on rows of the first chunk, so that a map has to do it all.
+    share = 0.0 if getattr(density, "prior", None) == "kernel" else 0.7
+    assert scores[-1] > scores[1] + share * (best - scores[1])
+
+
+@every_class
+def test_small_chunks_are_trained_on_too(build, X):
+    density = build().partial_fit(X[:12])
+    for start in (12, 14, 16):
+        density.partial_fit(X[start : start + 2])
+    assert density.n_iter_ == 4
+    if getattr(density, "prior", None) != "kernel":
+        for row in X[18:22]:
+            density.partial_fit(row[None])
+        assert density.n_iter_ == 8
+        # One row in ten is held out, here at the ends of the second ten and before.
+        assert len(density._stream["rows"]) == 2
+        assert np.isnan(density.history_["train_log_density"]).sum() == 1
+    assert np.isfinite(density.score_samples(X)).all()
+
+
+def test_rows_held_out_of_a_stream_are_never_trained_on():
+    seen = []
+
+    class Sees(Callback):
+        def __deepcopy__(self, memo):
+            return self
+
+        def on_batch_begin(self, net, batch=None, **kwargs):
+            seen.append(batch[0].numpy().copy())
+
+    X = correlated(30_000)
+    density = FlowDensity(**{**SMALL, "dtype": "float64", "prior": "normal"}, callbacks=[Sees()])
+    for chunk in np.split(X, [200, 300, 301, 302, 12_000]):
+        density.partial_fit(chunk)
+        held = density._stream["rows"]
+        trained = {row.tobytes() for part in seen for row in part}
+        assert not trained & {row.tobytes() for row in held}
+    # Half of them are of the last chunk, which could have given all.
+    assert held.shape == (1000, 3)
+    last = {row.tobytes() for row in density._standardise(X[12_000:])}
+    assert sum(row.tobytes() in last for row in held) == 500
+    assert sum(map(len, seen)) == 30_000 - 20 - 10 - 0 - 500 - 500
+    assert density._stream["n_seen"] == 30_000
+
+
+def test_without_early_stopping_no_row_is_held_out_of_a_stream(X):
+    density = FlowDensity(**SMALL, early_stopping=False).partial_fit(X)
+    density.partial_fit(X)
+    assert len(density._stream["rows"]) == 0
+    assert np.isnan(density.history_["valid_log_density"]).all()
+    assert density.best_epoch_ == 2
+
+
+def test_passes_over_a_chunk_are_a_parameter(X):
+    one = FlowDensity(**SMALL).partial_fit(X)
+    many = FlowDensity(**SMALL, partial_fit_epochs=10).partial_fit(X)
+    assert (one.n_iter_, many.n_iter_) == (1, 10)
+    np.testing.assert_array_equal(many.history_["epoch"], np.arange(1, 11))
+    valid = many.history_["valid_log_density"]
+    assert (np.diff(valid) >= 0).all()
+    assert valid[-1] > one.history_["valid_log_density"][-1]
+    assert many.partial_fit(X[:50]).n_iter_ == 20
+
+
+def test_a_stream_goes_on_where_it_was_after_pickling(X):
+    """Only the moments of the optimiser are lost."""
+    density = FlowDensity(**SMALL).partial_fit(X[:200])
+    again = pickle.loads(pickle.dumps(density))
+    for name in ("n_seen", "rows", "weight"):
+        np.testing.assert_array_equal(again._stream[name], density._stream[name])
+    for name, value in density._trainer.module_.state_dict().items():
+        np.testing.assert_array_equal(again._stream["path"][name], value.numpy())
+    still = {"learning_rate": 1e-12, "weight_decay": 0.0}
+    again.set_params(**still).partial_fit(X[200:])
+    for name, value in again._stream["path"].items():
+        np.testing.assert_allclose(value, density._stream["path"][name], atol=1e-6)
+
+
+def test_fit_forgets_a_stream(X):
+    density = FlowDensity(**SMALL).partial_fit(X).fit(X)
+    assert not hasattr(density, "_stream")
+    assert not hasattr(density, "_trainer")
+    before = density.score(X)
+    for chunk in np.array_split(correlated(2000, seed=1), 4):
+        density.partial_fit(chunk)
+    assert density.score(X) > before - 0.1
+
+
+def test_a_chunk_that_diverges_changes_nothing_and_the_stream_goes_on(X):
+    class Explodes(Callback):
+        def on_batch_begin(self, net, batch=None, **kwargs):
+            if batch[0].max() > 100:
+                batch[0].fill_(np.inf)
+
+    density = FlowDensity(**SMALL, callbacks=[Explodes()]).partial_fit(X)
+    before, state = density.score_samples(X), density._stream
+    with pytest.raises(FitDivergedError):
+        density.partial_fit(X * 1000)
+    np.testing.assert_array_equal(density.score_samples(X), before)
+    assert density._stream is state
+    assert density.partial_fit(X).n_iter_ == 2
+
+
+def test_weights_of_a_stream_count(X):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(-3, 1, (400, 1)), rng.normal(3, 1, (400, 1))])
+    weight = np.repeat([9.0, 1.0], 400)
+    density = FlowDensity(random_state=0)
+    for part in np.array_split(rng.permutation(800), 4):
+        density.partial_fit(X[part], sample_weight=weight[part])
+    assert set(np.unique(density._stream["weight"])) == {1.0, 9.0}
+    t = np.linspace(-15, 15, 3001)
+    values = np.exp(density.score_samples(t[:, None]))
+    assert trapezoid(values[t < 0], t[t < 0]) == pytest.approx(0.9, abs=0.06)
+
+
+# ---------------------------------------------------------------- how training ends
+
+
+class EndsAt(Callback):
+    """Ends training in a batch of the second epoch."""
+
+    def __init__(self, act, n=1):
+        self.act, self.n = act, n
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if training and len(net.history) > self.n and len(net.history[-1]["batches"]) > 1:
+            self.act()
+
+
+def stop():
+    raise StopTraining
+
+
+def press():
+    """Ctrl-C."""
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def sigint_is_heard():
+    """Processes that a shell started in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@every_class
+def test_a_callback_ends_training_in_silence(build, X):
+    density = build(max_epochs=20, batch_size=60, callbacks=[EndsAt(stop)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        density.fit(X)
+    assert density.n_iter_ == 2
+    assert {len(column) for column in density.history_.values()} == {3}
+    assert density.best_epoch_ == np.argmax(density.history_["valid_log_density"])
+    assert np.isfinite(density.score(X))
+
+
+@pytest.mark.usefixtures("sigint_is_heard")
+@every_class
+def test_ctrl_c_keeps_the_best_weights_with_a_warning(build, X):
+    density = build(max_epochs=20, batch_size=60, callbacks=[EndsAt(press)])
+    with pytest.warns(InterruptedFitWarning, match=r"in epoch 2; .*StopTraining"):
+        density.fit(X)
+    stopped = build(max_epochs=20, batch_size=60, callbacks=[EndsAt(stop)]).fit(X)
+    np.testing.assert_array_equal(density.score_samples(X), stopped.score_samples(X))
+    with pytest.warns(InterruptedFitWarning):
+        chunk = build(batch_size=60, callbacks=[EndsAt(press, 0)]).partial_fit(X)
+    assert chunk.n_iter_ == 1
+    assert {len(column) for column in chunk.history_.values()} == {1}
+
+
+@pytest.mark.usefixtures("sigint_is_heard")
+def test_ctrl_c_before_training_leaves_the_estimator_as_it_was(X):
+    class First(Callback):
+        def on_train_begin(self, net, **kwargs):
+            press()
+
+    density = FlowDensity(**SMALL, callbacks=[First()])
+    with pytest.raises(KeyboardInterrupt):
+        density.fit(X)
+    assert not hasattr(density, "module_")
+    density.set_params(callbacks=None).fit(X)
+    before = dict(vars(density))
+    with pytest.raises(KeyboardInterrupt):
+        density.set_params(callbacks=[First()]).fit(X)
+    assert density.module_ is before["module_"]
+
+
+@pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "self.end()"])
+def test_where_a_callback_raises_does_not_matter(how, X):
+    """Its source may not even exist."""
+    names = {"Callback": Callback}
+    exec(
+        "class Mine(Callback):\n"
+        "    def end(self): raise KeyboardInterrupt\n"
+        f"    def on_epoch_end(self, net, **kwargs): {how}\n",
+        names,
+    )
+    with pytest.warns(InterruptedFitWarning, match="StopTraining"):
+        density = FlowDensity(**SMALL, callbacks=[names["Mine"]()]).fit(X)
+    assert density.n_iter_ == 1
+
+
+class Clock:
+    """Time that passes only when it is asked for."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        self.now += 1.0
+        return self.now
+
+
+@every_class
+def test_training_ends_in_time(build, X, monkeypatch):
+    density = build(max_epochs=10_000, batch_size=60, max_time=30.0)
+    monkeypatch.setattr(training_callbacks, "time", Clock())
+    density.fit(X)
+    # Twice a batch, of which an epoch has five.
+    assert density.n_iter_ == 3
+    assert {len(column) for column in density.history_.values()} == {4}
+    rate = density.history_["learning_rate"][1:]
+    assert rate[-1] < 0.1 * rate[0]
+    assert np.isfinite(density.score(X))
+    streamed = clone(density).set_params(max_time=4.0, partial_fit_epochs=50).partial_fit(X)
+    assert streamed.n_iter_ == 1
+
+
+@pytest.mark.parametrize("max_time", [0, -1.0, "1s"])
+def test_impossible_times_are_refused(max_time, X):
+    with pytest.raises(ValueError, match="max_time"):
+        FlowDensity(max_time=max_time).fit(X)
+
+
+def test_an_unfinished_fit_says_so(monkeypatch):
+    t = np.random.default_rng(0).normal(size=(400, 1))
+    X = np.hstack([t, t**2, np.sin(3 * t)])
+    X += 0.02 * np.random.default_rng(1).normal(size=X.shape)
+    options = {**SMALL, "prior": "normal", "batch_size": 400, "max_epochs": 40}
+    options["learning_rate"] = 0.01
+
+    class Later(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 40:
+                raise StopTraining
+
+    with pytest.warns(NotConvergedWarning, match=r"gained .* in the last 20 epochs: raise max_ep"):
+        FlowDensity(**options).fit(X)
+    assert issubclass(NotConvergedWarning, ConvergenceWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FlowDensity(**{**options, "max_epochs": 30}).fit(X)
+        FlowDensity(**options, partial_fit_epochs=40).partial_fit(X)
+        FlowDensity(**{**options, "max_epochs": 99}, callbacks=[Later()]).fit(X)
+        FlowDensity(**options).fit(np.random.default_rng(0).normal(size=(400, 2)))
+    monkeypatch.setattr(training_callbacks, "time", Clock())
+    with pytest.warns(NotConvergedWarning, match="raise max_time"):
+        FlowDensity(**{**options, "max_epochs": 9999}, max_time=90.0).fit(X)
+
+
+@every_class
+def test_callbacks_that_cannot_be_copied_are_named(build, X):
+    class Locked(Callback):
+        def __init__(self):
+            self.lock = threading.Lock()
+
+    density = build(callbacks=[Locked()])
+    for method in (density.fit, density.partial_fit):
+        with pytest.raises(UncopyableCallbackError, match=r"Locked.*initialize"):
+            method(X)
+    assert not hasattr(density, "module_")
 
 
 @pytest.mark.parametrize("noise", ["scott", 0.3])

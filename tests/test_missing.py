@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_moons
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from skorch.callbacks import Callback
 
 from flowkit import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity
 from flowkit import bijections as b
@@ -24,9 +25,11 @@ from flowkit.estimators._conditionals import Mixture, fit_incomplete, maximise, 
 from flowkit.exceptions import (
     ChangedParameterError,
     ConstantColumnWarning,
+    InterruptedFitWarning,
     InvalidDataError,
     InvalidParameterError,
 )
+from flowkit.training import callbacks as training_callbacks
 
 from .test_conformance import EXPECTED_FAILURES
 
@@ -337,7 +340,7 @@ def test_complete_rows_keep_their_scores_and_empty_rows_score_zero(fitted):
     X = moons(20)
     rows = np.concatenate([X, with_holes(X), np.full((2, 2), np.nan)])
     scores, error = fitted.score_marginal(rows)
-    np.testing.assert_array_equal(scores[:20], fitted.score_samples(X))
+    np.testing.assert_allclose(scores[:20], fitted.score_samples(X), rtol=0, atol=1e-12)
     assert (error[:20] == 0).all()
     assert (scores[-2:] == 0).all()
     assert (error[-2:] == 0).all()
@@ -722,6 +725,62 @@ def test_warm_start_goes_on(holes):
     density.set_params(missing=None)
     with pytest.raises(ChangedParameterError, match="missing was 'marginalize'"):
         density.fit(moons())
+
+
+class Clock:
+    """Time that passes only when it is asked for."""
+
+    now = 0.0
+
+    def monotonic(self):
+        self.now += 1.0
+        return self.now
+
+
+@pytest.mark.parametrize("max_time", [20.0, 40.0, 60.0])
+def test_rounds_of_training_end_in_time_together(max_time, holes, monkeypatch):
+    clock = Clock()
+    for module in (_missing, training_callbacks):
+        monkeypatch.setattr(module, "time", clock)
+    options = {"max_epochs": 9999, "n_iter_no_change": 1, "batch_size": 90}
+    density = DENSITIES["flow"](**options, max_time=max_time).fit(holes)
+    # Asked a few times more where it has run out.
+    assert clock.now < max_time + 6
+    assert {len(column) for column in density.history_.values()} == {density.n_iter_ + 1}
+    # Completing rows takes time too, but one step is always made.
+    assert DENSITIES["flow"](**options, max_time=1e-6).fit(holes).n_iter_ == 1
+
+
+class InRound(Callback):
+    """Presses Ctrl-C in the second round, in a batch of some epoch."""
+
+    def __init__(self, epoch):
+        self.epoch, self.round, self.first = epoch, 0, 0
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on_train_begin(self, net, **kwargs):
+        self.round += 1
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.first += self.round == 1
+
+    def on_batch_begin(self, net, **kwargs):
+        if self.round == 2 and len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_ctrl_c_in_a_later_round_keeps_the_earlier_ones(epoch, holes):
+    callback = InRound(epoch)
+    density = DENSITIES["flow"](max_epochs=60, n_iter_no_change=3, callbacks=[callback])
+    with pytest.warns(InterruptedFitWarning):
+        density.fit(holes)
+    assert callback.round == 2
+    assert density.n_iter_ == callback.first + epoch - 1
+    assert {len(column) for column in density.history_.values()} == {density.n_iter_ + 1}
+    assert np.isfinite(density.score_samples(holes)).all()
 
 
 @pytest.mark.parametrize("name", ["flow", "fractal"])

@@ -10,10 +10,19 @@ import pytest
 import torch
 from skorch.callbacks import Callback, EarlyStopping
 
-from flowkit import FlowDensity
+from flowkit import FlowDensity, StopTraining
 from flowkit.exceptions import FitDivergedError
-from flowkit.training import Noise, Rows, TrainingOptions, make_net, train
-from flowkit.training.callbacks import StopTraining
+from flowkit.training import (
+    Noise,
+    Rows,
+    TrainingOptions,
+    TrainingRecord,
+    callbacks,
+    make_net,
+    make_stream,
+    train,
+    train_chunk,
+)
 from flowkit.training.data import OrderedBatches, ShuffledBatches
 
 N, D = 103, 2
@@ -244,21 +253,39 @@ def test_user_callbacks_are_called_and_may_stop_training():
     assert recorder.epochs == record.n_epochs < 50
 
 
-class Interrupt(Callback):
-    def on_batch_begin(self, net, **kwargs):
-        raise KeyboardInterrupt
+METHODS = (
+    "on_epoch_begin",
+    "on_batch_begin",
+    "on_grad_computed",
+    "on_batch_end",
+    "on_epoch_end",
+)
 
 
-def test_ctrl_c_is_not_swallowed():
-    with pytest.raises(KeyboardInterrupt):
-        train(Shift(), rows(), None, options(callbacks=[Interrupt()]), generator())
+class Ends(Callback):
+    """Acts when one of its methods is called for the n-th time."""
+
+    def __init__(self, method, n, act):
+        self.method, self.n, self.act, self.n_calls = method, n, act, 0
+
+    def __getattribute__(self, name):
+        if name == super().__getattribute__("method"):
+            return self.count
+        return super().__getattribute__(name)
+
+    def count(self, net, **kwargs):
+        self.n_calls += 1
+        if self.n_calls >= self.n:
+            self.act()
 
 
-class Press(Callback):
-    """Ctrl-C while an epoch ends."""
+def stop():
+    raise StopTraining
 
-    def on_epoch_end(self, net, **kwargs):
-        signal.raise_signal(signal.SIGINT)
+
+def press():
+    """Ctrl-C."""
+    signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture
@@ -270,10 +297,160 @@ def sigint_is_heard():
 
 
 @pytest.mark.usefixtures("sigint_is_heard")
-def test_ctrl_c_at_the_end_of_an_epoch_is_not_swallowed_either():
+@pytest.mark.parametrize("has_holdout", [True, False])
+@pytest.mark.parametrize(("act", "ended_by"), [(stop, "callback"), (press, "interrupt")])
+@pytest.mark.parametrize("method", METHODS)
+def test_training_that_is_broken_off_keeps_its_best_weights(method, act, ended_by, has_holdout):
+    module, holdout = Shift(), rows(60, seed=1) if has_holdout else None
+    # In the third epoch, of six batches and one of the hold-out.
+    n = 3 if "epoch" in method else 17
+    record = train(module, rows(), holdout, options(callbacks=[Ends(method, n, act)]), generator())
+    assert record.ended_by == ended_by
+    assert record.n_epochs == (2 if method == "on_epoch_begin" else 3)
+    assert all(len(column) == record.n_epochs + 1 for column in record.history.values())
+    assert np.isfinite(record.history["train_log_density"][1:]).all()
+    assert module.mean.abs().min() > 0.1
+    if has_holdout:
+        valid = record.history["valid_log_density"]
+        assert record.best_epoch == np.argmax(valid)
+        with torch.no_grad():
+            assert module(holdout.x).mean().item() == pytest.approx(valid.max())
+    else:
+        assert record.best_epoch == record.n_epochs
+
+
+@pytest.mark.parametrize("method", ["on_train_begin", "on_epoch_begin", "on_batch_begin"])
+def test_training_may_stop_before_its_first_step(method):
+    module = Shift()
+    record = train(module, rows(), rows(), options(callbacks=[Ends(method, 1, stop)]), generator())
+    assert (record.n_epochs, record.best_epoch, record.ended_by) == (0, 0, "callback")
+    assert torch.equal(module.mean.detach(), torch.zeros(D))
+
+
+@pytest.mark.usefixtures("sigint_is_heard")
+@pytest.mark.parametrize("method", ["on_train_begin", "on_epoch_begin", "on_batch_begin"])
+def test_ctrl_c_before_the_first_step_is_not_swallowed(method):
     with pytest.raises(KeyboardInterrupt) as info:
-        train(Shift(), rows(), None, options(callbacks=[Press()]), generator())
+        train(Shift(), rows(), rows(), options(callbacks=[Ends(method, 1, press)]), generator())
     assert not isinstance(info.value, StopTraining)
+
+
+@pytest.mark.usefixtures("sigint_is_heard")
+@pytest.mark.parametrize("act", [stop, press])
+def test_an_end_that_is_broken_off_keeps_the_best_weights(act):
+    module, holdout = Shift(), rows(60, seed=1)
+    settings = options(callbacks=[Ends("on_train_end", 1, act)])
+    record = train(module, rows(), holdout, settings, generator())
+    with torch.no_grad():
+        expected = module(holdout.x).mean().item()
+    assert record.history["valid_log_density"].max() == pytest.approx(expected)
+
+
+def test_a_module_that_warms_up_is_warm_when_training_was_broken_off():
+    module = Shift()
+    module.warmth = 0.0
+    settings = options(divergence_warmup=1.0, callbacks=[Ends("on_batch_end", 3, stop)])
+    train(module, rows(), None, settings, generator())
+    assert module.warmth == 1.0
+
+
+class Clock:
+    """Time that passes only when it is asked for."""
+
+    def __init__(self, seconds=1.0):
+        self.now, self.seconds = 0.0, seconds
+
+    def monotonic(self):
+        self.now += self.seconds
+        return self.now
+
+
+def test_training_ends_in_time_within_an_epoch_and_lets_the_rate_fall_until_then(monkeypatch):
+    # Twice a batch, so that ten batches of six an epoch are left.
+    monkeypatch.setattr(callbacks, "time", Clock())
+    module, holdout = Shift(), rows(60, seed=1)
+    settings = options(max_epochs=1000, max_time=20.0)
+    record = train(module, rows(), holdout, settings, generator())
+    assert (record.n_epochs, record.ended_by, record.broken_off) == (2, "max_time", True)
+    rate = record.history["learning_rate"][1:]
+    assert 0.02 < rate[0] < 0.04
+    assert rate[1] < 1e-3
+    with torch.no_grad():
+        valid = record.history["valid_log_density"]
+        assert valid.max() == pytest.approx(module(holdout.x).mean().item())
+    assert record.best_epoch == 2
+
+
+def test_time_that_does_not_run_out_changes_nothing():
+    records = [
+        train(Shift(), rows(), rows(seed=1), options(max_time=limit), generator())
+        for limit in (None, 1e6)
+    ]
+    for name in ("train_log_density", "valid_log_density", "learning_rate"):
+        np.testing.assert_array_equal(*(record.history[name] for record in records))
+    assert {record.ended_by for record in records} == {"max_epochs"}
+
+
+class Scripted(torch.nn.Module):
+    """Gives log densities of a list, one an evaluation, the first for the start."""
+
+    def __init__(self, log_densities):
+        super().__init__()
+        self.level = torch.nn.Parameter(torch.zeros(()))
+        self.log_densities = list(log_densities)
+
+    def forward(self, x):
+        value = 0.0 if self.training else self.log_densities.pop(0)
+        return (value + 0 * self.level).expand(len(x))
+
+
+FALL = [24.7, 21.8, 16.1, 11.2]
+
+
+@pytest.mark.parametrize(
+    ("log_densities", "n_epochs", "best_epoch"),
+    [
+        # Back above the start long after patience would have run out, and better than it.
+        ([*FALL, *np.arange(12, 28)], 19, 19),
+        # Where the first epoch was a gain by chance.
+        ([24.7, 24.8, 16.1, 11.2, *np.arange(12, 28)], 19, 19),
+        # It rises for a while, but not above the start.
+        ([*FALL, 12.0, 13.0, 13.0, 13.0, 12.0, 13.0, 12.0], 9, 0),
+        # It keeps falling, with ups that are none.
+        ([5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0], 4, 0),
+        # Above the start patience is what it was.
+        ([1.0, 2.0, 3.0, 2.5, 2.9, 2.0, 2.9], 6, 2),
+        # A late fall is no new start.
+        ([1.0, 2.0, 3.0, 2.5, 2.9, 0.0, 0.1, 0.2], 6, 2),
+    ],
+)
+def test_patience_waits_for_what_is_coming_back_from_a_fall(log_densities, n_epochs, best_epoch):
+    # The list is longer than training should be.
+    module = Scripted([*log_densities, *[-99.0] * 20])
+    settings = options(max_epochs=len(log_densities) - 1, patience=4)
+    record = train(module, rows(), rows(30), settings, generator())
+    assert (record.n_epochs, record.best_epoch) == (n_epochs, best_epoch)
+
+
+def record_of(valid, **changes):
+    return TrainingRecord(
+        {"valid_log_density": np.asarray(valid, dtype=float)}, len(valid) - 1, **changes
+    )
+
+
+def test_late_gains_are_those_of_a_training_that_its_length_ended():
+    rising = np.linspace(0.0, 10.0, 41)
+    gain, n_epochs = record_of(rising).late_gain()
+    assert n_epochs == 20
+    assert gain == pytest.approx(5.0)
+    assert record_of(rising, ended_by="max_time").late_gain()[0] == gain
+    for reason in ("patience", "callback", "interrupt"):
+        assert record_of(rising, ended_by=reason).late_gain()[0] == 0
+    # Few epochs, no hold-out, a fit that has converged, one lucky epoch.
+    lucky = np.zeros(41)
+    lucky[-1] = 1.0
+    for quiet in (rising[:15], np.full(41, np.nan), np.minimum(rising, 5.0), rising[::-1], lucky):
+        assert record_of(quiet).late_gain()[0] <= 0.1
 
 
 def test_estimator_does_not_change_the_callbacks_it_is_given():
@@ -300,3 +477,55 @@ def test_net_is_a_plain_skorch_net():
     assert net.get_params()["max_epochs"] == 5
     net.fit(rows())
     assert len(net.history) == 5
+
+
+# ---------------------------------------------------------------- streams
+
+
+def stream_of(module, **changes):
+    settings = options(schedule=False, max_setbacks=0, max_epochs=1, **changes)
+    net = make_stream(module, None, settings, generator())
+    return lambda x, judges: train_chunk(net, x, judges, settings, generator())
+
+
+def test_weights_that_judges_like_less_are_not_kept_but_the_path_goes_on():
+    module = Shift()
+    go_on = stream_of(module)
+    kept, record = go_on(rows(mean=3.0), rows(mean=-1.0))
+    assert record.best_epoch == 0
+    assert torch.equal(kept.mean.detach(), torch.zeros(D))
+    assert module.mean.detach().min() > 0
+    kept, record = go_on(rows(mean=3.0), rows(mean=3.0))
+    assert record.best_epoch == 1
+    assert kept.mean.detach().min() > 0
+
+
+def test_without_judges_the_average_is_kept():
+    module = Shift()
+    kept, record = stream_of(module)(rows(2000, mean=3.0), None)
+    assert record.best_epoch == 1
+    assert np.isnan(record.history["valid_log_density"]).all()
+    assert (kept.mean.detach() > 0).all()
+    assert (kept.mean < module.mean).all()
+
+
+def test_the_rate_of_a_stream_rises_over_its_first_steps_and_stays():
+    seen = []
+
+    class Rate(Callback):
+        def on_batch_end(self, net, training=False, **kwargs):
+            seen.append(net.optimizer_.param_groups[0]["lr"])
+
+    go_on = stream_of(Shift(), callbacks=[Rate()])
+    for seed in range(3):
+        go_on(rows(1000, seed=seed), None)
+    expected = 0.05 * np.minimum(1, np.arange(1, 151) / 100)
+    # skorch copies no callbacks, so that all rates are seen.
+    np.testing.assert_allclose(seen, expected)
+
+
+def test_a_chunk_ends_in_time(monkeypatch):
+    monkeypatch.setattr(callbacks, "time", Clock())
+    _, record = stream_of(Shift(), max_time=20.0)(rows(1000), rows())
+    assert record.ended_by == "max_time"
+    assert record.n_epochs == len(record.history["valid_log_density"]) == 1

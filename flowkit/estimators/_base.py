@@ -18,20 +18,24 @@ from .._seeds import check_random_state
 from ..exceptions import (
     ChangedParameterError,
     DeviceUnavailableError,
+    InterruptedFitWarning,
     InvalidDataError,
     InvalidParameterError,
     NoHoldOutWarning,
+    NotConvergedWarning,
+    UncopyableCallbackError,
 )
 from ..nets import set_generator
 from ..training import (
     Noise,
     Rows,
     TrainingOptions,
-    continue_net,
+    TrainingRecord,
     has_parameters,
-    make_net,
-    monitored_names,
+    make_stream,
+    path_of,
     train,
+    train_chunk,
 )
 from ._any_density import MeanScoreMixin, check_n_samples
 from ._columns import (
@@ -46,6 +50,7 @@ from ._columns import (
 )
 from ._gaps import lengthen, log_lengths, shorten
 from ._parameters import SuggestingEstimator
+from ._reservoir import EMPTY, n_held_out, poured
 from ._streams import Streams
 from ._ties import own_noise, warn_heavy
 
@@ -56,6 +61,9 @@ _CHUNK_VALUES = 2**18
 _MAX_DROPOUT = 0.3
 _MIN_HOLDOUT_ROWS = 3
 _MIN_TRAINING_ROWS = 10
+# Nats for each column that the last part of training may gain without a warning, by what counts
+# and by what one row held out may err.
+_MIN_LATE_GAIN, _ROW_ERROR = 0.02, 0.2
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -77,6 +85,8 @@ class BaseDensity(
     _parameter_constraints: dict = {
         "standardize": ["boolean"],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "partial_fit_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -119,8 +129,17 @@ class BaseDensity(
             If a column overflows, or fewer than two rows have a positive weight.
         FitDivergedError
             If the loss stays non-finite after two returns to the best weights.
+
+        Warns
+        -----
+        NotConvergedWarning
+            If the density of the hold-out was still rising when `max_epochs` or `max_time` ended
+            training.
+        InterruptedFitWarning
+            If Ctrl-C ended training after its first step; the best weights so far are kept.
         """
         with self._unchanged_on_failure():
+            self._copied_callbacks()
             X, weight = self._validate_training(X, sample_weight, reset=not self._continues())
             streams = Streams(self.random_state)
             training, holdout = self._split(len(X), streams)
@@ -129,15 +148,27 @@ class BaseDensity(
             else:
                 self._begin(X, weight, training, streams)
             self.__dict__.pop("_trainer", None)
-            self._train(X, weight, training, holdout, streams)
+            self.__dict__.pop("_stream", None)
+            record = self._train(X, weight, training, holdout, streams)
+            self._warn_of_interruption(record)
+            if holdout is not None:
+                self._warn_of_late_gains(record, len(holdout))
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Train one more epoch on a chunk of rows.
+        """Go on training with a chunk of rows, `partial_fit_epochs` times over it.
 
         The first call settles place and scale of the columns and the start of the density; later
-        calls keep them. There is no hold-out, and the learning rate stays constant.
+        calls keep them. The learning rate rises over the first hundred steps and then stays.
+
+        With `early_stopping`, a share `validation_fraction` of the rows, one at a time where
+        chunks are that small, is held out of training. Up to 1000 of them stay as judges, half of
+        them from the last chunk if that has as many, the others from earlier ones, the older the
+        fewer. Of the weights before, the weights after, and an average over the last steps, those
+        are kept that give the judges the highest density. So a chunk of the same source leaves the
+        density no worse, and a source that changes is followed. `history_` gets an entry for each
+        pass: what the judges give to the weights that are kept, and the rate that was set.
 
         Parameters
         ----------
@@ -162,18 +193,26 @@ class BaseDensity(
             If a parameter that shapes the module was changed since the first call.
         FitDivergedError
             If the loss is not finite; the estimator stays as it was before the chunk.
+
+        Warns
+        -----
+        InterruptedFitWarning
+            If Ctrl-C ended training after its first step; the best weights so far are kept.
         """
         # Taken out, so that a failed epoch cannot leave half a step in it.
         trainer = self.__dict__.pop("_trainer", None)
         with self._unchanged_on_failure():
+            self._copied_callbacks()
             first = not hasattr(self, "module_")
             X, weight = self._validate_training(X, sample_weight, reset=first)
             streams = Streams(self.random_state, n_calls=getattr(self, "n_iter_", 0))
+            training, judges = self._split_chunk(len(X), first, streams)
             if first:
-                self._begin(X, weight, np.arange(len(X)), streams)
+                self._begin(X, weight, training, streams)
             else:
                 self._refuse_other_shape()
-            self._train_chunk(X, weight, streams, trainer)
+            record = self._train_chunk(X, weight, training, judges, streams, trainer)
+            self._warn_of_interruption(record)
         return self
 
     def score_samples(self, X):
@@ -430,7 +469,7 @@ class BaseDensity(
         if self._may_lie_outside():
             self._refuse_outside(Z)
         options = self._options(len(training), self.max_epochs, holdout is not None)
-        self._remember(self._run(rows, held, options, streams))
+        return self._remember(self._run(rows, held, options, streams))
 
     def _run(self, rows, held, options, streams):
         """Train the module, and tell how it went."""
@@ -443,6 +482,29 @@ class BaseDensity(
         self.history_ = self._in_units_of_x(record.history)
         self.n_iter_ = record.n_epochs
         self.best_epoch_ = record.best_epoch
+        return record
+
+    def _warn_of_interruption(self, record):
+        if record.ended_by == "interrupt":
+            warnings.warn(
+                f"training was interrupted in epoch {self.n_iter_}; the best weights so far, of "
+                f"epoch {self.best_epoch_}, are kept. A callback that means to end training "
+                "raises flowkit.StopTraining, without this warning.",
+                InterruptedFitWarning,
+                stacklevel=4,
+            )
+
+    def _warn_of_late_gains(self, record, n_holdout):
+        gain, n_epochs = record.late_gain()
+        allowed = _MIN_LATE_GAIN + _ROW_ERROR / math.sqrt(n_holdout)
+        if gain > allowed * self.n_features_in_:
+            warnings.warn(
+                f"the mean log density of the hold-out still gained {gain:.2g} nats in the last "
+                f"{n_epochs} epochs: raise {record.ended_by} (now "
+                f"{getattr(self, record.ended_by)!r}) for a better fit.",
+                NotConvergedWarning,
+                stacklevel=4,
+            )
 
     def _may_lie_outside(self) -> bool:
         """Whether the map may have a domain, which all training rows are then checked against."""
@@ -451,36 +513,59 @@ class BaseDensity(
     def _refuse_outside(self, Z):
         refuse_outside_support(self._map_rows(self.module_.log_prob, Z))
 
-    def _train_chunk(self, X, weight, streams, net):
+    def _train_chunk(self, X, weight, training, judges, streams, net):
         Z = self._standardise(X)
         self._refuse_outside(Z)
         if not has_parameters(self.module_):
             raise InvalidParameterError(
                 "the flow has no parameters, so partial_fit has nothing to train: use fit."
             )
+        stream = getattr(self, "_stream", EMPTY)
+        held = self._noisy(Z[judges], streams.start)
+        held_weight = np.ones(len(held)) if weight is None else weight[judges]
+        stream = poured(stream, len(X), held, held_weight, streams.start)
+        if len(training):
+            stream, record = self._train_on(Z[training], weight, training, stream, streams, net)
+        else:
+            # The only row of the chunk became a judge.
+            record = TrainingRecord({"epoch": np.zeros(1, dtype=int)}, 1)
+        self._stream = stream
+        return self._remember_chunk(record)
+
+    def _train_on(self, Z, weight, training, stream, streams, net):
+        """Train on part of a chunk, judged by what was held out of the stream."""
         # A step back would leave part of the chunk untrained, so the first one is an error.
-        options = self._options(len(X), 1, False, schedule=False, max_setbacks=0)
+        options = self._options(
+            len(Z), self.partial_fit_epochs, False, schedule=False, max_setbacks=0
+        )
         if net is None:
             module, generator = self._training_module(streams)
-            net = make_net(module, None, options, generator, len(X))
+            net = make_stream(module, stream["path"], options, generator)
         else:
-            continue_net(net, options, self._training_generator(net.module_, streams))
-        net.partial_fit(self._rows(Z, weight, slice(None)))
-        self._adopt(copy.deepcopy(net.module_))
+            generator = self._training_generator(net.module_, streams)
+        judges = None
+        if self.early_stopping and len(stream["rows"]) >= _MIN_HOLDOUT_ROWS:
+            judges = self._rows(stream["rows"], stream["weight"], slice(None))
+        rows = self._rows(Z, weight, training)
+        module, record = train_chunk(net, rows, judges, options, generator)
+        self._adopt(module)
         self._trainer = net
-        row = net.history[-1]
-        entry = {
-            "epoch": self.n_iter_ + 1,
-            "train_log_density": -row["train_loss"],
-            "valid_log_density": np.nan,
-            "learning_rate": row["learning_rate"],
-            "seconds": row["dur"],
-            **{name: row[name] for name in monitored_names(net)},
-        }
-        entry = self._in_units_of_x(entry)
+        return {**stream, "path": path_of(net)}, record
+
+    def _remember_chunk(self, record):
         old = getattr(self, "history_", {})
-        self.history_ = {k: np.append(old.get(k, []), v) for k, v in entry.items()}
-        self.n_iter_ = self.best_epoch_ = self.n_iter_ + 1
+        new = self._in_units_of_x(record.history)
+        new["epoch"] = self.n_iter_ + 1 + np.arange(record.n_epochs)
+        unknown = np.full(record.n_epochs, np.nan)
+        self.history_ = {
+            name: np.append(old.get(name, new["epoch"][:0]), new.get(name, unknown))
+            for name in {**old, **new}
+        }
+        if record.best_epoch:
+            self.best_epoch_ = self.n_iter_ + record.best_epoch
+        self.best_epoch_ = getattr(self, "best_epoch_", 0)
+        self.n_iter_ += record.n_epochs
+        return record
 
     def _in_units_of_x(self, history):
         shift = np.log(self.scale_).sum()
@@ -517,6 +602,21 @@ class BaseDensity(
             return order, None
         return order[n_holdout:], order[:n_holdout]
 
+    def _split_chunk(self, n, first, streams):
+        """Indices of rows of a chunk to train on, and of those to judge by."""
+        order = streams.start.permutation(n)
+        n_judges = 0
+        if self.early_stopping:
+            n_seen = getattr(self, "_stream", EMPTY)["n_seen"]
+            n_judges = n_held_out(n, n_seen, self.validation_fraction)
+        n_needed = _MIN_TRAINING_ROWS if first else self._n_rows_needed()
+        n_judges = max(0, min(n_judges, n - n_needed))
+        return order[n_judges:], order[:n_judges]
+
+    def _n_rows_needed(self) -> int:
+        """Rows without which a chunk cannot be trained on, 0 where it may be left out."""
+        return 0
+
     def _rows(self, Z, weight, index):
         device, dtype = self._torch_device(), _DTYPES[self._dtype]
         if weight is not None:
@@ -543,10 +643,25 @@ class BaseDensity(
             patience=self.n_iter_no_change if has_holdout else None,
             tol=self.tol,
             noise=Noise(noise, uniform, heavy),
-            callbacks=copy.deepcopy(list(self.callbacks or [])),
+            callbacks=self._copied_callbacks(),
             verbose=int(self.verbose),
+            max_time=self.max_time,
             **changes,
         )
+
+    def _copied_callbacks(self):
+        copies = []
+        for callback in self.callbacks or []:
+            try:
+                copies.append(copy.deepcopy(callback))
+            except Exception as error:
+                raise UncopyableCallbackError(
+                    f"callbacks holds {callback!r}, which cannot be copied ({error}); each fit "
+                    "trains with copies of its own. Make what cannot be copied, such as locks, "
+                    "files and connections, in its method initialize or on_train_begin, or give "
+                    "it a method __deepcopy__."
+                ) from error
+        return copies
 
     def _noise_deviation(self, n) -> float:
         if self.noise == "scott":

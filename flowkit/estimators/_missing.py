@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -32,6 +33,8 @@ _N_COMPLETIONS, _N_JUDGES = 8, 4
 _MAX_POOL_VALUES = 2**25
 # Fewer epochs are not worth another round of training.
 _MIN_ROUND_EPOCHS = 10
+# Seconds in which no more than one step is made.
+_NO_TIME = 1e-9
 # Draws of the density to which the mixture that proposes completions is fitted again.
 _N_ADAPTATION_DRAWS = 5_000
 # Columns of more different values are filled with any number.
@@ -241,14 +244,17 @@ class IncompleteRows:
 
     def _train(self, X, weight, training, holdout, streams):
         if np.isnan(X).any():
-            self._train_in_rounds(X, weight, training, holdout, streams)
+            record = self._train_in_rounds(X, weight, training, holdout, streams)
         else:
-            super()._train(X, weight, training, holdout, streams)
+            record = super()._train(X, weight, training, holdout, streams)
         self._follow(streams.start)
+        return record
 
-    def _train_chunk(self, X, weight, streams, net):
-        super()._train_chunk(self._filled(X, streams.start), weight, streams, net)
+    def _train_chunk(self, X, weight, training, judges, streams, net):
+        X = self._filled(X, streams.start)
+        record = super()._train_chunk(X, weight, training, judges, streams, net)
         self._follow(streams.start, max_steps=1)
+        return record
 
     def _follow(self, rng, **options):
         """Make the mixture follow the density, or forget it where it is made when it is needed."""
@@ -266,24 +272,40 @@ class IncompleteRows:
         of the hold-out is undone, and ends the training.
         """
         records, n_left, highest = [], self.max_epochs, -np.inf
+        began = time.monotonic()
         while n_left >= _MIN_ROUND_EPOCHS or not records:
-            before = self.module_
-            record = self._run_round(X, weight, training, holdout, streams, n_left, bool(records))
-            records.append(record)
-            if holdout is None or not record.n_epochs:
+            before, again = self.module_, bool(records)
+            time_left = self.max_time
+            if time_left is not None:
+                time_left = max(time_left - (time.monotonic() - began), _NO_TIME)
+            if again and time_left == _NO_TIME:
                 break
-            known, _ = self._marginal(X[holdout], _N_DRAWS)
+            try:
+                record = self._run_round(
+                    X, weight, training, holdout, streams, n_left, time_left, again
+                )
+                records.append(record)
+                if holdout is None or not record.n_epochs or (record.broken_off and not again):
+                    break
+                known, _ = self._marginal(X[holdout], _N_DRAWS)
+            except KeyboardInterrupt:
+                if not records:
+                    raise
+                records[-1] = replace(records[-1], ended_by="interrupt")
+                break
             reached = np.average(known, weights=None if weight is None else weight[holdout])
             if not reached > highest:
                 self.module_ = before
                 records[-1] = replace(record, best_epoch=0)
                 break
+            if record.broken_off:
+                break
             highest, n_left = reached, n_left - record.n_epochs
             # Other batches and masks in the next round.
             streams.batches, streams.dropout = streams.batches + 1, streams.dropout + 1
-        self._remember(_joined(records))
+        return self._remember(_joined(records))
 
-    def _run_round(self, X, weight, training, holdout, streams, max_epochs, again):
+    def _run_round(self, X, weight, training, holdout, streams, max_epochs, max_time, again):
         """Train on rows with several completions each, of which every epoch draws one."""
         Z, rng = self._standardise(X), streams.start
         by_density = again or self.n_iter_ > 0
@@ -297,7 +319,8 @@ class IncompleteRows:
             index = np.tile(holdout, _N_JUDGES)
             judges = self._rows(np.concatenate(completions), weight, index)
         options = self._options(len(training), max_epochs, holdout is not None)
-        options = replace(options, noise=CompletionNoise(**vars(options.noise), n_completions=n))
+        noise = CompletionNoise(**vars(options.noise), n_completions=n)
+        options = replace(options, noise=noise, max_time=max_time)
         return self._run(self._rows(pool, weight, training), judges, options, streams)
 
     def _checked_completions(self, Z, n_draws, rng, by_density):
@@ -551,4 +574,6 @@ def _joined(records):
         history = {name: np.append(values, new[name]) for name, values in history.items()}
         best = n_epochs + record.best_epoch if record.best_epoch else best
         n_epochs += record.n_epochs
-    return TrainingRecord(history, n_epochs, best)
+    # Others follow a round that patience has ended, so that they say nothing of late gains.
+    last = records[-1].ended_by
+    return TrainingRecord(history, n_epochs, best, last if last == "interrupt" else first.ended_by)

@@ -107,6 +107,11 @@ class FlowDensity(IncompleteRows, BaseDensity):
         their own such as `Logit`.
     max_epochs : int, default=100
         Largest number of passes over the training rows.
+    max_time : float or None, default=None
+        Seconds that training may take, on top of what its start takes; the learning rate falls in
+        that time. What is cut short by time is not repeatable. In `partial_fit`, for each chunk.
+    partial_fit_epochs : int, default=1
+        Number of passes over each chunk of `partial_fit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, with
         ``prior='kernel'`` one in 8, between 128 and 512.
@@ -120,7 +125,8 @@ class FlowDensity(IncompleteRows, BaseDensity):
     validation_fraction : float, default=0.1
         Share of the rows held out, drawn at random.
     n_iter_no_change : int, default=20
-        Number of epochs without a gain after which training stops.
+        Number of epochs without a gain after which training stops. Where it falls below its start
+        at first, gains count from there.
     tol : float, default=1e-4
         Gain of the mean hold-out log density, in nats, that counts.
     noise : 'scott', float or None, default=None
@@ -148,7 +154,7 @@ class FlowDensity(IncompleteRows, BaseDensity):
     compile : bool, default=False
         Whether spline kernels run through ``torch.compile``; pays for itself in long fits.
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called in training; copied first.
+        Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -237,6 +243,8 @@ class FlowDensity(IncompleteRows, BaseDensity):
         bandwidth_factor=1.0,
         standardize=True,
         max_epochs=100,
+        max_time=None,
+        partial_fit_epochs=1,
         batch_size="auto",
         learning_rate=1e-3,
         weight_decay=1e-4,
@@ -267,6 +275,8 @@ class FlowDensity(IncompleteRows, BaseDensity):
         self.bandwidth_factor = bandwidth_factor
         self.standardize = standardize
         self.max_epochs = max_epochs
+        self.max_time = max_time
+        self.partial_fit_epochs = partial_fit_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -345,6 +355,10 @@ class FlowDensity(IncompleteRows, BaseDensity):
 
     def _may_lie_outside(self):
         return not isinstance(self.transforms, str)
+
+    def _n_rows_needed(self):
+        # Rows are judged by each other.
+        return 2 if self.prior == "kernel" else super()._n_rows_needed()
 
     def _batch_size(self, n):
         if self.prior != "kernel":

@@ -139,6 +139,11 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         of other dtypes are columns of numbers like all others.
     max_epochs : int, default=100
         Largest number of passes over the training rows.
+    max_time : float or None, default=None
+        Seconds that training may take, on top of what its start takes; the learning rate falls in
+        that time. What is cut short by time is not repeatable. In `partial_fit`, for each chunk.
+    partial_fit_epochs : int, default=1
+        Number of passes over each chunk of `partial_fit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024.
     learning_rate : float, default=1e-3
@@ -151,7 +156,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     validation_fraction : float, default=0.1
         Share of the rows held out, drawn at random.
     n_iter_no_change : int, default=20
-        Number of epochs without a gain after which training stops.
+        Number of epochs without a gain after which training stops. Where it falls below its start
+        at first, gains count from there.
     tol : float, default=1e-4
         Gain of the mean hold-out log density, in nats, that counts.
     noise : 'scott', float or None, default=None
@@ -180,7 +186,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Whether spline kernels run through ``torch.compile``. The maps of a tree have many shapes,
         of which torch compiles eight at most; it runs the others as they are and says so.
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called in training; copied first.
+        Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -296,6 +302,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         documents="auto",
         image_shape=None,
         max_epochs=100,
+        max_time=None,
+        partial_fit_epochs=1,
         batch_size="auto",
         learning_rate=1e-3,
         weight_decay=1e-4,
@@ -332,6 +340,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         self.documents = documents
         self.image_shape = image_shape
         self.max_epochs = max_epochs
+        self.max_time = max_time
+        self.partial_fit_epochs = partial_fit_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -615,13 +625,16 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     # ------------------------------------------------------------------ training
 
     def _train(self, X, weight, training, holdout, streams):
-        super()._train(X, weight, training, holdout, streams)
+        record = super()._train(X, weight, training, holdout, streams)
         self._describe_rows(self._filled(X, streams.start), weight, training, streams)
+        return record
 
-    def _train_chunk(self, X, weight, streams, net):
+    def _train_chunk(self, X, weight, training, judges, streams, net):
         X = self._filled(X, streams.start)
-        super()._train_chunk(X, weight, streams, net)
-        self._describe_rows(X, weight, np.arange(len(X)), streams)
+        record = super()._train_chunk(X, weight, training, judges, streams, net)
+        if len(training):
+            self._describe_rows(X, weight, training, streams)
+        return record
 
     def _describe_rows(self, X, weight, training, streams):
         """Fill `topics_` from the rows trained on."""

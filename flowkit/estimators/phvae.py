@@ -144,6 +144,11 @@ class PHVAE(ImageRows, BaseDensity):
         take fewer to score many images, more to compare models by less than half a nat.
     max_epochs : int, default=200
         Largest number of passes over the training rows.
+    max_time : float or None, default=None
+        Seconds that training may take, on top of what its start takes; the learning rate falls in
+        that time. What is cut short by time is not repeatable. In `partial_fit`, for each chunk.
+    partial_fit_epochs : int, default=1
+        Number of passes over each chunk of `partial_fit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024.
     learning_rate : float, default=3e-3
@@ -158,7 +163,8 @@ class PHVAE(ImageRows, BaseDensity):
     validation_fraction : float, default=0.1
         Share of the rows held out, drawn at random.
     n_iter_no_change : int, default=20
-        Number of epochs without a gain after which training stops.
+        Number of epochs without a gain after which training stops. Where it falls below its start
+        at first, gains count from there.
     tol : float, default=1e-4
         Gain of the mean hold-out bound, in nats, that counts.
     noise : 'scott', float or None, default=None
@@ -182,7 +188,7 @@ class PHVAE(ImageRows, BaseDensity):
     compile : bool, default=False
         Whether spline kernels of flows run through ``torch.compile``.
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called in training; copied first.
+        Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -314,6 +320,8 @@ class PHVAE(ImageRows, BaseDensity):
         image_shape=None,
         n_importance_samples=64,
         max_epochs=200,
+        max_time=None,
+        partial_fit_epochs=1,
         batch_size="auto",
         learning_rate=3e-3,
         weight_decay=1e-4,
@@ -350,6 +358,8 @@ class PHVAE(ImageRows, BaseDensity):
         self.image_shape = image_shape
         self.n_importance_samples = n_importance_samples
         self.max_epochs = max_epochs
+        self.max_time = max_time
+        self.partial_fit_epochs = partial_fit_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

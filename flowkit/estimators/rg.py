@@ -128,6 +128,11 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         less memory and more time.
     max_epochs : int, default=100
         Largest number of passes over the training rows.
+    max_time : float or None, default=None
+        Seconds that training may take, on top of what its start takes; the learning rate falls in
+        that time. What is cut short by time is not repeatable. In `partial_fit`, for each chunk.
+    partial_fit_epochs : int, default=1
+        Number of passes over each chunk of `partial_fit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, and
         where images are large as many as hold 2 ** 19 values, at least 64.
@@ -141,7 +146,8 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     validation_fraction : float, default=0.1
         Share of the rows held out, drawn at random.
     n_iter_no_change : int, default=20
-        Number of epochs without a gain after which training stops.
+        Number of epochs without a gain after which training stops. Where it falls below its start
+        at first, gains count from there.
     tol : float, default=1e-4
         Gain of the mean hold-out log density, in nats, that counts.
     noise : 'scott', float or None, default=None
@@ -169,7 +175,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     compile : bool, default=False
         Whether spline kernels run through ``torch.compile``.
     callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called in training; copied first.
+        Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -283,6 +289,8 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         n_topics=8,
         gradient_checkpointing=False,
         max_epochs=100,
+        max_time=None,
+        partial_fit_epochs=1,
         batch_size="auto",
         learning_rate=3e-3,
         weight_decay=1e-4,
@@ -317,6 +325,8 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         self.n_topics = n_topics
         self.gradient_checkpointing = gradient_checkpointing
         self.max_epochs = max_epochs
+        self.max_time = max_time
+        self.partial_fit_epochs = partial_fit_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

@@ -3,11 +3,12 @@
 from ._train import (
     TrainingOptions,
     TrainingRecord,
-    continue_net,
     has_parameters,
     make_net,
-    monitored_names,
+    make_stream,
+    path_of,
     train,
+    train_chunk,
 )
 from .data import Noise, Rows
 from .net import DensityNet
@@ -18,9 +19,10 @@ __all__ = [
     "Rows",
     "TrainingOptions",
     "TrainingRecord",
-    "continue_net",
     "has_parameters",
     "make_net",
-    "monitored_names",
+    "make_stream",
+    "path_of",
     "train",
+    "train_chunk",
 ]

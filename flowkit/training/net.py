@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import linecache
+from contextlib import suppress
 
 import torch
 from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping
 
-from ..exceptions import FitDivergedError
-from .callbacks import BestWeights, StopTraining, finite
+from ..exceptions import FitDivergedError, StopTraining
+from .callbacks import BestWeights, Course, StreamWeights, finite
 from .data import OrderedBatches, ShuffledBatches
 
 # Enough rows that the cost of a call does not show, few enough to stay in cache.
@@ -40,6 +41,11 @@ class DensityNet(NeuralNet):
         the learning rate, before it is given up.
     **kwargs
         Passed to `skorch.NeuralNet`.
+
+    Attributes
+    ----------
+    ended_by_ : {'max_epochs', 'patience', 'max_time', 'callback', 'interrupt'}
+        What ended the last training.
     """
 
     def __init__(self, module, *, holdout=None, clip=5.0, max_setbacks=2, **kwargs):
@@ -100,6 +106,7 @@ class DensityNet(NeuralNet):
         if not (finite(step["loss"]) and finite(norm)):
             raise _NonFiniteLossError
         self.optimizer_.step()
+        self.n_steps_ += 1
         return step
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
@@ -124,7 +131,7 @@ class DensityNet(NeuralNet):
         self.set_learning_rate(self.lr)
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        self.n_setbacks_ = 0
+        self.n_setbacks_ = self.n_steps_ = 0
         # Walking over the modules for them in each step costs as much as a layer.
         self.parameters_ = list(self.module_.named_parameters())
         super().on_train_begin(net, X=X, y=y, **kwargs)
@@ -134,39 +141,78 @@ class DensityNet(NeuralNet):
         self.history.record("learning_rate", self.optimizer_.param_groups[0]["lr"])
 
     @property
-    def best_weights(self) -> BestWeights:
-        """The callback that keeps the weights of the best epoch."""
+    def best_weights(self) -> BestWeights | StreamWeights:
+        """The callback that keeps the best weights."""
         return dict(self.callbacks_)["best_weights"]
 
+    @property
+    def course(self) -> Course:
+        """The callback that knows how far training has come."""
+        return dict(self.callbacks_)["course"]
+
     def notify(self, method_name, **cb_kwargs):
-        try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt as stop:
-            if method_name == "on_epoch_end" and _raised_by_callback(stop):
-                raise StopTraining from stop
-            raise
+        getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt as stop:
+                # skorch's own way to end training looks like Ctrl-C.
+                if isinstance(callback, EarlyStopping):
+                    raise StopTraining from stop
+                raise
         if method_name == "on_epoch_end" and self.best_weights.stop_:
+            self.ended_by_ = "patience"
+            raise StopTraining
+        if method_name == "on_batch_end" and cb_kwargs["training"] and self.course.out_of_time():
+            self.ended_by_ = "max_time"
             raise StopTraining
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
         if not self.initialized_:
             self.initialize()
-        self.notify("on_train_begin", X=X, y=y)
+        self.ended_by_ = None
         try:
-            self.fit_loop(X, y)
+            self.notify("on_train_begin", X=X, y=y)
         except StopTraining:
-            pass
+            self.ended_by_ = "callback"
+        try:
+            if self.ended_by_ is None:
+                self.fit_loop(X, y)
+                self.ended_by_ = "max_epochs"
+        except KeyboardInterrupt as stop:
+            self._break_off(stop, X)
         finally:
-            self.notify("on_train_end", X=X, y=y)
+            self._end(X, y)
         return self
 
+    def _break_off(self, stop: KeyboardInterrupt, rows) -> None:
+        """End training early; an epoch that has begun is judged and recorded as it is."""
+        if isinstance(stop, StopTraining):
+            ended_by = self.ended_by_ or "callback"
+        elif self.n_steps_:
+            ended_by = "interrupt"
+        else:
+            raise stop
+        if self.history and len(self.history) > self.best_weights.epoch_:
+            # A callback may want to stop again, and so may an impatient user.
+            with suppress(KeyboardInterrupt):
+                self._close_epoch(rows)
+        self.ended_by_ = ended_by
 
-def _raised_by_callback(stop: KeyboardInterrupt) -> bool:
-    """Whether a callback raised it to end training, as skorch's do, and not the user by Ctrl-C."""
-    frame = stop.__traceback__
-    while frame.tb_next is not None:
-        frame = frame.tb_next
-    code = frame.tb_frame.f_code
-    # Ctrl-C strikes anywhere; a callback's own raise stands on a line of its method.
-    line = linecache.getline(code.co_filename, frame.tb_lineno)
-    return code.co_name == "on_epoch_end" and line.strip().startswith("raise")
+    def _close_epoch(self, rows) -> None:
+        row = self.history[-1]
+        row["batches"] = [batch for batch in row["batches"] if "train_batch_size" in batch]
+        if not row["batches"]:
+            del self.history[-1]
+            return
+        if self.holdout is not None:
+            self.history.record("valid_loss", self.holdout_loss())
+        self.notify("on_epoch_end", dataset_train=rows, dataset_valid=self.holdout)
+
+    def _end(self, X, y) -> None:
+        try:
+            self.notify("on_train_end", X=X, y=y)
+        except KeyboardInterrupt as stop:
+            self.best_weights.on_train_end(self)
+            if not isinstance(stop, StopTraining):
+                self.ended_by_ = "interrupt"

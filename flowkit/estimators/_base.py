@@ -41,7 +41,9 @@ from ._columns import (
     scale_with_noise,
     warn_constant,
 )
+from ._labels import check_labels, labels_of
 from ._parameters import SuggestingEstimator
+from ._real_rows import refuse_unreal
 from ._streams import Streams
 
 # Rows that go through the module at once: few enough for the cache, many enough for the calls.
@@ -276,6 +278,8 @@ class BaseDensity(
         return self._validate_rows(X, reset=False, incomplete=self._accepts_missing(False))
 
     def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None, incomplete=False):
+        check_labels(self, X, reset)
+        refuse_unreal(X, self)
         X = validate_data(
             self,
             X,
@@ -325,7 +329,7 @@ class BaseDensity(
                 )
 
     def _names(self):
-        return getattr(self, "feature_names_in_", None)
+        return labels_of(self)
 
     def _begin(self, X, weight, training, streams):
         """Settle columns and module, everything that comes before the first step.

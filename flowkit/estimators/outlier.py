@@ -32,6 +32,7 @@ from ._density_parts import (
     surprises,
     typical_scores,
 )
+from ._labels import check_labels, labels_of
 from ._parameters import SuggestingEstimator
 from .flow import FlowDensity
 
@@ -159,6 +160,8 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
         "random_state": ["random_state"],
     }
+
+    _stand_ins = {"density": "three of FlowDensity(prior='kernel')"}
 
     def __init__(
         self,
@@ -490,12 +493,13 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         return _as_frame(effects, names, getattr(X, "index", None))
 
     def _feature_names(self):
-        names = getattr(self, "feature_names_in_", None)
+        names = labels_of(self)
         return [f"x{j}" for j in range(self.n_features_in_)] if names is None else list(names)
 
     def _validate(self, X, reset):
         # The density says what values it can take; here only the shape counts.
         given = X
+        check_labels(self, given, reset)
         if hasattr(X, "get_columns"):
             X = _as_pandas(X)
         if not hasattr(X, "iloc"):

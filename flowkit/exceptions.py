@@ -9,13 +9,16 @@ __all__ = [
     "FitDivergedError",
     "FlowkitError",
     "FlowkitWarning",
+    "HeavyValueWarning",
     "InvalidDataError",
     "InvalidParameterError",
     "LostMassWarning",
     "MissingDependencyError",
     "NoHoldOutWarning",
     "OutsideSupportError",
+    "RareLevelsWarning",
     "ShapeError",
+    "SlowScoringWarning",
     "UnknownNameError",
     "UnsupportedValueError",
 ]
@@ -73,9 +76,21 @@ class ConstantColumnWarning(FlowkitWarning):
     """A column holds one value only, so it says nothing about the density."""
 
 
+class HeavyValueWarning(FlowkitWarning):
+    """Many rows share a value that stands alone, such as a code for missing."""
+
+
 class NoHoldOutWarning(FlowkitWarning):
     """There are too few rows for a hold-out, so early stopping is off."""
 
 
 class LostMassWarning(FlowkitWarning):
     """Part of a density lies where no row can be, so that scores are too low."""
+
+
+class RareLevelsWarning(FlowkitWarning):
+    """A category has levels that tell rows apart, or that are numbers."""
+
+
+class SlowScoringWarning(FlowkitWarning):
+    """What was asked for takes so many evaluations of a density that it may take minutes."""

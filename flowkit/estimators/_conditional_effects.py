@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
-from ._column_kinds import _is_missing
+from ._real_rows import is_missing
 
 # Values around what the other columns say, in steps of deviations of a column given these.
 _STEPS = np.arange(-24, 25)
@@ -238,7 +238,7 @@ def _missing(column):
     if hasattr(column, "iloc"):
         return column.isna().to_numpy()
     if column.dtype == object:
-        return np.array([_is_missing(value) for value in column], dtype=bool)
+        return np.array([is_missing(value) for value in column], dtype=bool)
     return column != column
 
 

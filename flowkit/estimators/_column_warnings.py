@@ -8,7 +8,7 @@ import numpy as np
 
 from ..exceptions import HeavyValueWarning, RareLevelsWarning
 
-# A value is a point mass if this share of the rows holds it, so many times those of others.
+# A value is a point mass if this share of the rows holds it, so many times that of any other.
 _HEAVY_SHARE, _HEAVY_RATIO = 0.05, 10
 # Whole numbers are points where the others spread over so many cells.
 _MANY_CELLS = 50
@@ -46,7 +46,8 @@ def _warn_of_point_masses(name, x):
     heavy = counts >= _HEAVY_SHARE * len(x)
     if heavy.all() or not heavy.any():
         return
-    heavy &= counts >= _HEAVY_RATIO * counts[~heavy].mean()
+    # A peak has slopes, a point mass has none.
+    heavy &= counts >= _HEAVY_RATIO * counts[~heavy].max()
     if not heavy.any():
         return
     held = " and ".join(

@@ -39,7 +39,7 @@ from ._column_warnings import warn_of_columns
 from ._columns import refuse_non_finite
 from ._labels import check_labels, labels_of
 from ._parameters import SuggestingEstimator
-from ._scoring_plan import plan, warn_if_slow
+from ._scoring_plan import plan, points_along, warn_if_slow
 from ._table_form import TableForm
 from .flow import FlowDensity
 
@@ -115,10 +115,11 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
     frequencies, smoothed by half a row, so that the encoded column is close to standard normal.
     Training rows lie anywhere in it, rarely at its ends, so that a smooth density need not jump
     from one level to the next. The probability of a level is the integral of the density over its
-    interval, estimated with `n_draws` scrambled Sobol points; the points are fixed, so that a row
-    has the same score at every call. Levels with similar rows are made neighbours, unless a pandas
-    type gives an order. Levels that a categorical type declares have a probability even if no row
-    has them; others have none, and score ``-inf``.
+    interval, estimated with `n_draws` scrambled Sobol points, or a quarter as many in order where
+    no other column has cells; they are fixed, so that a row has the same score at every call.
+    Levels with similar rows are made neighbours, unless a pandas type gives an order. Levels that a
+    categorical type declares have a probability even if no row has them; others have none, and
+    score ``-inf``.
 
     *Integer.* In training, integers are spread evenly over ``[k - 1/2, k + 1/2)``, or, where many
     repeat and all are multiples of a number, over cells as wide as that, which alone have a
@@ -496,6 +497,7 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         """Log density and its error of rows within the support, shape (n, 2)."""
         places, marginalizes = self._places(), hasattr(self.density_, "score_marginal")
         celled = np.array([u is not None for u in places])
+        alone = celled.sum() == 1
         inverse = slice(None)
         if celled.any() or np.isnan(rows).any():
             rows, inverse = np.unique(rows, axis=0, return_inverse=True)
@@ -507,14 +509,16 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         estimates = np.empty((len(rows), 2))
         for share in shares:
             few = [None if u is None else u[: share.n_points] for u in places]
-            if celled.sum() == 1:
-                # In order along the cell, which their error is measured by.
-                few = [None if u is None else np.sort(u) for u in few]
+            log_share = np.zeros(share.n_points)
+            if alone:
+                places_alone, log_share = points_along(share.n_points)
+                few = [None if u is None else places_alone for u in few]
             size = max(1, _CHUNK_VALUES // (share.n_points * rows.shape[1]))
             for i in range(0, len(share.rows), size):
                 part = share.rows[i : i + size]
                 log_weights = self._log_weights(rows[part], few, share.n_points, share.n_inner)
-                estimates[part] = _mean_and_error(log_weights, in_order=celled.sum() == 1)
+                log_weights += log_share[:, None]
+                estimates[part] = _mean_and_error(log_weights, in_order=alone)
         return estimates[inverse]
 
     def _places(self):
@@ -655,8 +659,8 @@ def _standardised(features):
 def _mean_and_error(log_weights, in_order):
     """Log of the mean of weights over points, and its standard error, shape (n, 2).
 
-    The points are taken for random ones. Where they are in order, there is one in each of as many
-    equal parts of the cell, and neighbours tell how much the weight varies within two parts. The
+    The points are taken for random ones. Where they are in order, each stands for a part of the
+    cell, and neighbours tell how much the weight varies within two parts, which is more. The
     error of what is missing may be common to all points, so that their mean does not lessen it.
     """
     n = log_weights.shape[1]

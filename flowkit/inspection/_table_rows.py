@@ -49,8 +49,9 @@ class TableRows:
                 name for name, kind in zip(names, self.kinds, strict=True) if kind != "categorical"
             ]
             raise InvalidParameterError(
-                f"column {wrong[0]} is a category, which is no axis of a plot: choose features "
-                f"from {numeric[:20]}, for which others are held at a typical value."
+                f"column {wrong[0]} is a category, which is no axis of a plot: choose two features "
+                f"that are numbers, of which X has {numeric[:20]}; others are held at a typical "
+                "value."
             )
 
     def on_axis(self, j: int, values: np.ndarray) -> np.ndarray:

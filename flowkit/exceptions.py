@@ -21,7 +21,9 @@ __all__ = [
     "NoHoldOutWarning",
     "NotConvergedWarning",
     "OutsideSupportError",
+    "RareLevelsWarning",
     "ShapeError",
+    "SlowScoringWarning",
     "StopTraining",
     "UncopyableCallbackError",
     "UnknownNameError",
@@ -126,3 +128,11 @@ class InterruptedFitWarning(FlowkitWarning):
 
 class NotConvergedWarning(FlowkitWarning, ConvergenceWarning):
     """Training ended while the density of the hold-out was still rising."""
+
+
+class RareLevelsWarning(FlowkitWarning):
+    """A category has levels that tell rows apart, or that are numbers."""
+
+
+class SlowScoringWarning(FlowkitWarning):
+    """What was asked for takes so many evaluations of a density that it may take minutes."""

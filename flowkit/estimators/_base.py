@@ -49,7 +49,9 @@ from ._columns import (
     without_far_values,
 )
 from ._gaps import lengthen, log_lengths, shorten
+from ._labels import check_labels, labels_of
 from ._parameters import SuggestingEstimator
+from ._real_rows import refuse_unreal
 from ._reservoir import EMPTY, n_held_out, poured
 from ._streams import Streams
 from ._ties import own_noise, warn_heavy
@@ -334,6 +336,8 @@ class BaseDensity(
         return self._validate_rows(X, reset=False, incomplete=self._accepts_missing(False))
 
     def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None, incomplete=False):
+        check_labels(self, X, reset)
+        refuse_unreal(X, self)
         X = validate_data(
             self,
             X,
@@ -383,7 +387,7 @@ class BaseDensity(
                 )
 
     def _names(self):
-        return getattr(self, "feature_names_in_", None)
+        return labels_of(self)
 
     def _begin(self, X, weight, training, streams):
         """Settle columns and module, everything that comes before the first step.
@@ -410,7 +414,7 @@ class BaseDensity(
         constant = constant_columns(X)
         warn_constant(constant, self._names())
         widths, heavy, gaps = column_noise(X, constant, self.dequantize)
-        if getattr(self, "image_shape", None) is None:
+        if getattr(self, "image_shape", None) is None and not hasattr(self, "_told_labels"):
             warn_heavy(heavy, len(X), self._names())
         self._gaps = gaps if self.standardize else []
         described = without_far_values(shorten(X, self._gaps), X, heavy)

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.special import expit, ndtr, ndtri
 
 from ._column_kinds import is_whole
+from ._column_lattice import Lattice
 from ._ties import tie_spacing
 
 # Keeps points of the unit interval off its ends, where encoded columns are infinite.
@@ -33,8 +34,9 @@ _MAX_SHOWN = 8
 class Codec:
     """Base class of the maps of one column.
 
-    Subclasses implement ``_points(x, u)``, ``contains(x)``, ``decode(y)``, ``features(x)`` and
-    ``details()``, and set ``typical``, any value within the support.
+    Subclasses implement ``_points(x, u)``, ``contains(x, by_cell)``, ``decode(y)``, ``features(x)``
+    and ``details()``, and set ``typical``, any value within the support. With `by_cell` only values
+    that have a cell of their own are contained.
     """
 
     # Whether values are cells with a place to choose within: never, always, or where the
@@ -47,6 +49,10 @@ class Codec:
     def places(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         """Where n training rows lie within their cells, shape (n, 1)."""
         return rng.uniform(size=(n, 1))
+
+    def is_fine(self, n_cells: int) -> bool:
+        """Whether values are real, or spread over more than so many cells."""
+        return True
 
     def points(self, x: np.ndarray, u: np.ndarray | None):
         """Encoded points, and the log volume that each stands for.
@@ -77,14 +83,15 @@ class NumberCodec(Codec):
     """A real or whole number, on the line or within bounds.
 
     Within one bound, the encoded column is the log of the distance from it; within two, the
-    difference of both logs.
+    difference of both logs. What is decoded of numbers that lie on a lattice lies on it, too.
 
     Parameters
     ----------
     low, high : float
         Bounds, infinite where the support is open.
     whole : bool
-        Whether only whole numbers occur, each of which is a cell of width one.
+        Whether only whole numbers occur, each of which is a cell as wide as their distance, which
+        is one unless many repeat that have a common divisor.
     x : ndarray of shape (n,)
         Training values, NaN where missing.
     """
@@ -94,28 +101,47 @@ class NumberCodec(Codec):
         self.low, self.high, self.whole = low, high, whole
         self.cells = "on_request" if whole else "never"
         self.typical = float(known[0])
-        half = 0.5 if whole else 0.0
-        self._edges = low - half, high + half
+        self._spacing = tie_spacing(known)
+        if whole:
+            self._lattice = Lattice.of_whole(known)
+            self._width = self._lattice.distance
+            first, last = self._lattice.ends(low, high)
+            self._edges = first - self._width / 2, last + self._width / 2
+        else:
+            self._lattice = Lattice.of_real(known, self._spacing)
+            self._edges = low, high
         self._bounded = math.isfinite(low), math.isfinite(high)
         self._inside = _next_to_bounds(known, low, high)
         self._seen = float(known.min()), float(known.max()), len(np.unique(known))
-        self._spacing = tie_spacing(known)
 
     @property
-    def has_unit_ties(self) -> bool:
-        """Whether the encoded values repeat, one apart."""
-        return self.whole and not any(self._bounded) and self._spacing == 1.0
+    def has_even_ties(self) -> bool:
+        """Whether the encoded values repeat, as far apart as cells are wide."""
+        return self.whole and not any(self._bounded) and self._spacing == self._width
 
-    def contains(self, x: np.ndarray) -> np.ndarray:
+    def is_fine(self, n_cells: int) -> bool:
+        first, last, n_values = self._seen
+        return not self.whole or min(n_values, (last - first) / self._width) > n_cells
+
+    def contains(self, x: np.ndarray, by_cell: bool = False) -> np.ndarray:
         inside = (x >= self.low) & (x <= self.high)
-        return inside & is_whole(x) if self.whole else inside
+        if not self.whole:
+            return inside
+        if by_cell:
+            return inside & is_whole(x) & self._lattice.contains(x)
+        return inside & is_whole(x) & (x > self._edges[0]) & (x < self._edges[1])
 
     def _points(self, x, u):
+        if not self.whole or u is None:
+            return self._encode(x)
+        y, log_volume = self._encode(x + self._width * (u - 0.5))
+        return y, log_volume + math.log(self._width)
+
+    def _encode(self, t):
+        """Encoded numbers, and the log volume of a unit around each."""
         low, high = self._edges
-        if self.whole:
-            t = x if u is None else x + (u - 0.5)
-        else:
-            t = np.where(x == low, self._inside[0], np.where(x == high, self._inside[1], x))
+        if not self.whole:
+            t = np.where(t == low, self._inside[0], np.where(t == high, self._inside[1], t))
         below, above = np.log(t - low), np.log(high - t)
         if all(self._bounded):
             return below - above, math.log(high - low) - below - above
@@ -135,7 +161,9 @@ class NumberCodec(Codec):
             t = high - np.exp(np.minimum(-y, _LARGEST_LOG))
         else:
             t = y
-        return np.clip(np.floor(t + 0.5) if self.whole else t, self.low, self.high)
+        if self._lattice is None:
+            return np.clip(t, self.low, self.high)
+        return self._lattice.nearest(t, self.low, self.high)
 
     def features(self, x: np.ndarray) -> np.ndarray:
         return self.points(x, None)[0]
@@ -143,8 +171,9 @@ class NumberCodec(Codec):
     def details(self) -> str:
         first, last, n_values = self._seen
         text = f"{first:.6g} to {last:.6g}, {n_values} values"
-        if self._spacing:
-            text += f", which repeat {self._spacing:.6g} apart"
+        apart = self._width if self.whole and self._width > 1 else self._spacing
+        if apart:
+            text += f", which repeat {apart:.6g} apart"
         if any(self._bounded):
             text += f", bounds {self.low:.6g} and {self.high:.6g}"
         return text
@@ -184,7 +213,7 @@ class LevelCodec(Codec):
         # Rare at the ends: a smooth density cannot jump from one level to the next.
         return rng.beta(2, 2, size=(n, 1))
 
-    def contains(self, x: np.ndarray) -> np.ndarray:
+    def contains(self, x: np.ndarray, by_cell: bool = False) -> np.ndarray:
         return x >= 0
 
     def _points(self, x, u):
@@ -225,20 +254,30 @@ class AngleCodec(Codec):
     def __init__(self, start: float, period: float, x: np.ndarray):
         self.start, self.period = start, period
         self.shifts = (0.0, -period, period)
-        angles = np.unique(np.mod(x[~np.isnan(x)] - start, period))
+        known = x[~np.isnan(x)]
+        self._lattice = _lattice_around(self._wrapped(known), period)
+        angles = np.unique(np.mod(known - start, period))
         gaps = np.diff(np.append(angles, angles[0] + period))
         widest = gaps.argmax()
-        self.cut = float(self.decode(start + angles[widest] + gaps[widest] / 2))
+        self.cut = float(self._wrapped(start + angles[widest] + gaps[widest] / 2))
         self.typical = self.cut
 
-    def contains(self, x: np.ndarray) -> np.ndarray:
+    def contains(self, x: np.ndarray, by_cell: bool = False) -> np.ndarray:
         return np.isfinite(x)
 
     def _points(self, x, u):
         return self.cut + np.mod(x - self.cut, self.period), np.zeros_like(x)
 
-    def decode(self, y: np.ndarray) -> np.ndarray:
+    def _wrapped(self, y):
         return self.start + np.mod(y - self.start, self.period)
+
+    def decode(self, y: np.ndarray) -> np.ndarray:
+        x = self._wrapped(y)
+        if self._lattice is None:
+            return x
+        x = self._lattice.nearest(x)
+        over = x >= self.start + self.period
+        return np.where(over, self._lattice.nearest(x - self.period), x)
 
     def features(self, x: np.ndarray) -> np.ndarray:
         turn = 2 * np.pi * x[:, None] / self.period
@@ -247,6 +286,13 @@ class AngleCodec(Codec):
     def details(self) -> str:
         end = self.start + self.period
         return f"from {self.start:.6g} to {end:.6g} and round again, cut open at {self.cut:.6g}"
+
+
+def _lattice_around(angles, period):
+    """The lattice of angles, if a turn leads back to it."""
+    lattice = Lattice.of_real(angles, tie_spacing(angles))
+    turns = period / lattice.distance if lattice else 0.5
+    return lattice if abs(turns - round(turns)) <= 1e-6 else None
 
 
 def order_by_association(codes, counts, others, weight) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.utils import _safe_indexing
 
-from ._column_kinds import _is_missing
 from ._columns import moments
+from ._real_rows import is_missing as is_missing_value
 
 # Values around what the other columns say, in steps of deviations of a column given these.
 _STEPS = np.arange(-24, 25)
@@ -247,7 +247,7 @@ def _missing(column):
     if hasattr(column, "iloc"):
         return column.isna().to_numpy()
     if column.dtype == object:
-        return np.array([_is_missing(value) for value in column], dtype=bool)
+        return np.array([is_missing_value(value) for value in column], dtype=bool)
     return column != column
 
 

@@ -19,6 +19,9 @@ class ConstraintError(InvalidParameterError, _param_validation.InvalidParameterE
 class SuggestingEstimator(BaseEstimator):
     """A `BaseEstimator` whose errors say which name was probably meant, and change nothing."""
 
+    # What None stands for in parameters that take an estimator.
+    _stand_ins: dict[str, str] = {}
+
     def _validate_params(self):
         try:
             super()._validate_params()
@@ -55,7 +58,7 @@ class SuggestingEstimator(BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter does not exist.
+            If a parameter does not exist, or belongs to one that is no estimator.
         """
         known = self.get_params(deep=True)
         for name in params:
@@ -68,7 +71,25 @@ class SuggestingEstimator(BaseEstimator):
                     f"Invalid parameter {own!r} for estimator {type(self).__name__}. "
                     + (f"Did you mean {near[0]!r}?" if near else f"It has {names}.")
                 )
+        self._refuse_parts_of_nothing(params)
         return super().set_params(**params)
+
+    def _refuse_parts_of_nothing(self, params):
+        """Refuse parameters of a parameter that is no estimator, such as those of None."""
+        for name, value in params.items():
+            owner, part = name.split("__", 1) if "__" in name else ("", "")
+            held = params.get(owner, getattr(self, owner, None)) if owner else self
+            if hasattr(held, "set_params") or owner not in self.get_params(deep=False):
+                continue
+            default = self._stand_ins.get(owner)
+            meaning = f", which stands for {default}," if held is None and default else ""
+            example = "an estimator first"
+            if default and "__" not in part:
+                example = f"one whose parameters can be set: {owner}=FlowDensity({part}={value!r})"
+            raise UnknownNameError(
+                f"{name} cannot be set, as {owner} is {held!r}{meaning} and has no parameters: "
+                f"give {example}."
+            )
 
     @contextlib.contextmanager
     def _unchanged_on_failure(self):

@@ -134,7 +134,9 @@ def own_noise(heavy: list[HeavyValue]) -> list[tuple[int, float, float]]:
     return [(h.column, h.value, h.width) for h in heavy if not h.of_lattice]
 
 
-def warn_heavy(heavy: list[HeavyValue], n: int, names: np.ndarray | None) -> None:
+def warn_heavy(
+    heavy: list[HeavyValue], n: int, names: np.ndarray | None, stacklevel: int = 6
+) -> None:
     """Name the values that stand out, if any."""
     far = [value for value in heavy if value.far]
     if far:
@@ -144,7 +146,7 @@ def warn_heavy(heavy: list[HeavyValue], n: int, names: np.ndarray | None) -> Non
             "give TableDensity a category that tells them apart. As a number it is spread over "
             "its own neighbourhood alone.",
             HeavyValueWarning,
-            stacklevel=6,
+            stacklevel=stacklevel,
         )
     inside = [value for value in heavy if not value.far and value.share * n >= _FEWEST_INSIDE]
     for of_lattice, reason in _REASONS.items():
@@ -154,7 +156,7 @@ def warn_heavy(heavy: list[HeavyValue], n: int, names: np.ndarray | None) -> Non
                 "density with missing='marginalize'; if it is a state of its own, give "
                 "TableDensity a category that tells these rows apart.",
                 HeavyValueWarning,
-                stacklevel=6,
+                stacklevel=stacklevel,
             )
 
 

@@ -40,6 +40,7 @@ from ._density_parts import (
     typical_scores,
 )
 from ._incomplete_scores import IncompleteScores, allows_missing
+from ._labels import check_labels, labels_of
 from ._output import in_container, remember_output
 from ._parameters import SuggestingEstimator
 from ._progress import Progress, silent_names
@@ -178,6 +179,8 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         "random_state": ["random_state", np.random.Generator],
         "verbose": ["verbose"],
     }
+
+    _stand_ins = {"density": "three of FlowDensity(prior='kernel')"}
 
     def __init__(
         self,
@@ -600,9 +603,8 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         return list(self._part_names[by])
 
     def _feature_names(self):
-        return (
-            [f"x{j}" for j in range(self.n_features_in_)] if self._labels is None else self._labels
-        )
+        names = labels_of(self)
+        return [f"x{j}" for j in range(self.n_features_in_)] if names is None else list(names)
 
     def set_output(self, *, transform=None):
         """Set what `explain` returns, as for the output of scikit-learn's transformers.
@@ -623,10 +625,9 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     def _validate(self, X, reset):
         # The density says what values it can take; here only the shape counts.
         given = X
+        check_labels(self, given, reset)
         if hasattr(X, "get_columns"):
             X = _as_pandas(X)
-        if reset:
-            self._labels = list(given.columns) if hasattr(X, "iloc") else None
         if not hasattr(X, "iloc"):
             X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
             if X.dtype.kind in "iu":

@@ -35,10 +35,15 @@ from ._any_density import (
 )
 from ._base import BaseDensity
 from ._column_codecs import AngleCodec, LevelCodec, NumberCodec, order_by_association
-from ._column_kinds import TableForm, is_frame, read_columns, settle_kinds
+from ._column_kinds import settle_kinds
+from ._column_reading import is_frame, read_columns
+from ._column_warnings import warn_of_columns
 from ._columns import constant_columns, refuse_non_finite
-from ._copies import score_copies, score_inside
+from ._copies import score_inside
+from ._labels import check_labels, labels_of, tell_labels
 from ._parameters import SuggestingEstimator
+from ._scoring_plan import plan, points_along, warn_if_slow
+from ._table_form import TableForm
 from .flow import FlowDensity
 
 # Values that go to the inner density at once.
@@ -66,14 +71,17 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         before it is fitted. None is ``FlowDensity()``.
     kinds : 'auto', dict, or list of str, default='auto'
         What columns are: 'continuous', 'bounded', 'integer', 'categorical', 'circular' or 'auto'.
-        A dict maps names or indices of columns to kinds, and leaves the others to 'auto'; a list
-        has one kind for each column. 'auto' takes a column for circular where it has a period;
-        for categorical where it holds text, booleans or a categorical type; for integer where all
-        its numbers are whole; for bounded where it has bounds, and for continuous otherwise.
-        Bounds are never guessed.
-    bounds : dict or None, default=None
+        A dict maps columns to kinds, and leaves the others to 'auto'; a list has one kind for each
+        column. Keys are names, whatever their type, or positions where no column has such a name.
+        'auto' takes a column for circular where it has a period; for categorical where it holds
+        text, booleans, a categorical type, zeros and ones alone, or a few whole numbers that are
+        far apart for codes; for integer where all its numbers are whole; for bounded where it has
+        bounds, and for continuous otherwise. Bounds are never guessed.
+    bounds : dict, 'seen' or None, default=None
         Column to ``(low, high)``, for bounded and integer columns; None or infinity on one side
-        leaves it open. Bounds belong to the support.
+        leaves it open. Bounds belong to the support. A column's bounds may be 'seen', which stands
+        for its least and largest value in training; ``bounds='seen'`` does so for all integer
+        columns, and for no others: new real values often lie beyond those of training.
     periods : dict or None, default=None
         Column to ``period`` or ``(start, period)`` of a circular column; `start` is 0 without it.
     cells : {'density', 'probability'}, default='density'
@@ -82,7 +90,8 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         gets a log probability.
     n_draws : int, default=128
         Number of points in the cell of each row over which its probability is averaged, at least
-        2, rounded up to a power of two.
+        2, rounded up to a power of two. A quarter of them do where one column alone has cells, an
+        eighth where values are missing, which are drawn 64 times for each.
     random_state : int, RandomState instance, Generator or None, default=None
         Source of randomness in `fit`: of places within cells, and, unless it is None, of each
         ``random_state`` within `density`, as in the ensembles of scikit-learn. With None they stay
@@ -95,12 +104,12 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
     kinds_ : list of str
         Kind of each column.
     categories_ : dict of ndarray
-        Levels of each categorical column, by its name, or index where X has no names, in the
+        Levels of each categorical column, by its name, or position where X has no names, in the
         order in which they stand on the encoded axis.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X has names.
+        Names of the columns, where all are strings. Others are kept and compared, too.
 
     See Also
     --------
@@ -112,19 +121,22 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
     frequencies, smoothed by half a row, so that the encoded column is close to standard normal.
     Training rows lie anywhere in it, rarely at its ends, so that a smooth density need not jump
     from one level to the next. The probability of a level is the integral of the density over its
-    interval, estimated with `n_draws` scrambled Sobol points; the points are fixed, so that a row
-    has the same score at every call. Levels with similar rows are made neighbours, unless a pandas
-    type gives an order. Levels that a categorical type declares have a probability even if no row
-    has them; others have none, and score ``-inf``.
-
-    *Integer.* In training, integers are spread evenly over ``[k - 1/2, k + 1/2)``. Other numbers
+    interval, estimated with `n_draws` scrambled Sobol points, or a quarter as many in order where
+    no other column has cells; they are fixed, so that a row has the same score at every call.
+    Levels with similar rows are made neighbours, unless a pandas type gives an order. Levels that a
+    categorical type declares have a probability even if no row has them; others have none, and
     score ``-inf``.
+
+    *Integer.* In training, integers are spread evenly over ``[k - 1/2, k + 1/2)``, or, where many
+    repeat and all are multiples of a number, over cells as wide as that, which alone have a
+    probability. Numbers that are not whole score ``-inf``. Without bounds integers beyond those of
+    training, such as a count of -1, are possible, and are drawn: give ``(0, None)`` or 'seen'.
 
     *Bounded.* The encoded column is the log of the distance from the bound, or the difference of
     both logs; an integer's cells end half a unit beyond its bounds. Values on a bound are placed
-    half as far from it as the nearest training value. Where many are, a density has no right
-    number for them: declare them as a category of their own. Outside the bounds scores are
-    ``-inf``.
+    half as far from it as the nearest training value. Where many are, there or on another value
+    that stands out, a density has no right number for them, and a warning says so: make them a
+    category of their own. Outside the bounds scores are ``-inf``.
 
     *Circular.* The circle is cut open in the widest gap between training values, and the density
     of an angle is the sum over it and one turn to either side, so that it does not jump at the cut.
@@ -166,12 +178,14 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
     _parameter_constraints: dict = {
         "density": [HasMethods(["fit", "score_samples"]), None],
         "kinds": [StrOptions({"auto"}), dict, list, tuple, np.ndarray],
-        "bounds": [dict, None],
+        "bounds": [dict, StrOptions({"seen"}), None],
         "periods": [dict, None],
         "cells": [StrOptions({"density", "probability"})],
         "n_draws": [Interval(Integral, 2, None, closed="left")],
         "random_state": ["random_state", np.random.Generator],
     }
+
+    _stand_ins = {"density": "FlowDensity()"}
 
     def __init__(
         self,
@@ -218,7 +232,15 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         OutsideSupportError
             If training rows lie outside the declared bounds.
         InvalidDataError
-            If a column cannot be what it was declared to be, or values are missing or infinite.
+            If a column cannot be what it was declared to be, values are missing or infinite, or
+            several columns have one name.
+
+        Warns
+        -----
+        HeavyValueWarning
+            If many rows share one value of a column whose others hardly repeat.
+        RareLevelsWarning
+            If a category has levels that only tell rows apart, or that are numbers as text.
         """
         with self._unchanged_on_failure():
             rng = check_random_state(self.random_state)
@@ -230,7 +252,10 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
                 columns = [column.take(weight > 0) for column in columns]
                 weight = weight[weight > 0]
             rows = self._settle(columns, weight, rng)
+            warn_of_columns(self._names(), self.kinds_, rows, self._codecs)
             encoded = self._encode_training(rows, density, rng)
+            if isinstance(density, BaseDensity):
+                tell_labels(density, self._names())
             options = {} if weight is None else {"sample_weight": weight}
             self.density_ = density.fit(encoded, None, **options)
             self._form = form
@@ -253,9 +278,21 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             the integer ones where ``cells='density'``, times the probability of the others;
             float64, ``-inf`` outside the support.
         std : ndarray of shape (n_samples,)
-            Only with `return_std`: standard error in nats, from the spread over `n_draws` points
-            as if they were random. They are more even than that, so it is an upper bound in most
-            cases. Zero where no cell is averaged over.
+            Only with `return_std`: standard error in nats, from the spread over the points as if
+            they were random, or, of a single column, between neighbours; and from that of the
+            draws of what is missing, where `density` has ``score_marginal``. The points are more
+            even than random ones, so it is an upper bound in most cases. Zero where nothing is
+            averaged over.
+
+        Raises
+        ------
+        InvalidDataError
+            If the columns are not those of training, or hold what their kind cannot be.
+
+        Warns
+        -----
+        SlowScoringWarning
+            Before it begins, if it takes so many evaluations of `density` that it may take minutes.
         """
         check_is_fitted(self)
         rows = self._rows(self._read(X, reset=False)[0])
@@ -277,8 +314,10 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             points, log_volume = self._middles(copies[inside])
             origins, _ = self._middles(rows[known])
 
-            def score(turned):
-                return score_inside(self.density_, turned, inside, origins, known, n_draws)
+            def score(turned, index):
+                moved = points.copy()
+                moved[index] = turned
+                return score_inside(self.density_, moved, inside, origins, known, n_draws)[index]
 
             log_density[inside] = log_volume + self._log_density_over_turns(points, score)
         return log_density
@@ -298,7 +337,9 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         X : DataFrame or ndarray of shape (n_samples, n_features)
             The rows, as the training rows were given: a DataFrame with their columns and
             categories, or an array. Whole numbers and categories have the type of their column,
-            at whose limits they end; all other numbers are float64.
+            at whose limits they end; all other numbers are float64, rounded as those of training
+            are where these repeat evenly spaced. Integers may lie beyond those of training where
+            no bounds were given.
 
         Raises
         ------
@@ -362,6 +403,7 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
 
     def _read(self, X, reset):
         """Columns of X with their types, and what X looks like."""
+        check_labels(self, X, reset)
         if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             _refuse_small(X, _MIN_TRAINING_ROWS if reset else 1)
@@ -378,20 +420,16 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         return columns, TableForm.of(X, columns)
 
     def _names(self):
-        named = getattr(self, "feature_names_in_", range(self.n_features_in_))
-        return [str(name) for name in named]
+        return list(map(str, self._labels()))
+
+    def _labels(self):
+        """Labels of the columns, or their positions where they have none."""
+        labels = labels_of(self)
+        return range(self.n_features_in_) if labels is None else labels
 
     def _settle(self, columns, weight, rng):
         """Kinds and maps of the columns; their rows as numbers, levels by their place."""
-        names = self._names()
-        self._kinds = settle_kinds(
-            columns,
-            names,
-            hasattr(self, "feature_names_in_"),
-            self.kinds,
-            self.bounds,
-            self.periods,
-        )
+        self._kinds = settle_kinds(columns, labels_of(self), self.kinds, self.bounds, self.periods)
         self.kinds_ = [kind.kind for kind in self._kinds]
         weight = np.ones(len(columns[0].values)) if weight is None else weight
         rows = np.column_stack(
@@ -408,8 +446,8 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         self._refuse_outside(rows)
         self._order_levels(columns, rows, weight, rng)
         self.categories_ = {
-            name if hasattr(self, "feature_names_in_") else j: _level_array(codec.levels)
-            for j, (name, codec) in enumerate(zip(names, self._codecs, strict=True))
+            label: _level_array(codec.levels)
+            for label, codec in zip(self._labels(), self._codecs, strict=True)
             if isinstance(codec, LevelCodec)
         }
         return self._rows(columns)
@@ -453,7 +491,10 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
     def _contained(self, rows):
         """Whether each value is missing or within the support of its column."""
         return np.column_stack(
-            [np.isnan(x) | codec.contains(x) for codec, x in zip(self._codecs, rows.T, strict=True)]
+            [
+                np.isnan(x) | codec.contains(x, self.cells == "probability")
+                for codec, x in zip(self._codecs, rows.T, strict=True)
+            ]
         )
 
     def _refuse_outside(self, rows):
@@ -474,7 +515,7 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         for j, (codec, x) in enumerate(zip(self._codecs, rows.T, strict=True)):
             u = codec.places(len(x), rng)
             # A density that spreads ties draws other points in each epoch, which is worth more.
-            left = spreads_ties and getattr(codec, "has_unit_ties", False) and not np.isnan(x).any()
+            left = spreads_ties and getattr(codec, "has_even_ties", False) and not np.isnan(x).any()
             encoded[:, j] = codec.points(x, None if left else u)[0][:, 0]
         return encoded
 
@@ -482,25 +523,34 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
 
     def _estimates(self, rows, n_draws=None):
         """Log density and its error of rows within the support, shape (n, 2)."""
-        places, score = self._places(), None
-        if n_draws is not None:
-            # Draws at one place make up for those at another, so that few of both are enough.
-            places = [None if u is None else u[:_FEW_PLACES] for u in places]
-
-            def score(points):
-                return score_copies(self.density_, points, points, max(2, n_draws // _FEW_DRAWS))
-
-        n_points = max(map(np.size, filter(lambda u: u is not None, places)), default=1)
+        places, marginalizes = self._places(), hasattr(self.density_, "score_marginal")
+        celled = np.array([u is not None for u in places])
+        alone = celled.sum() == 1
         inverse = slice(None)
-        if n_points > 1:
+        if celled.any() or np.isnan(rows).any():
             rows, inverse = np.unique(rows, axis=0, return_inverse=True)
             inverse = inverse.reshape(-1)
-        size = max(1, _CHUNK_VALUES // (n_points * rows.shape[1]))
-        chunks = [
-            _mean_and_error(self._log_weights(rows[i : i + size], places, n_points, score))
-            for i in range(0, len(rows), size)
-        ]
-        return np.concatenate(chunks)[inverse]
+        n_points = max((len(u) for u in places if u is not None), default=1)
+        shares = plan(np.isnan(rows), celled, n_points, marginalizes)
+        if n_draws is not None:
+            # Draws at one place make up for those at another, so that few of both are enough.
+            shares = [share.at_most(_FEW_PLACES, max(2, n_draws // _FEW_DRAWS)) for share in shares]
+        n_turns = math.prod(len(codec.shifts) for codec in self._codecs)
+        warn_if_slow(shares, n_turns, stacklevel=4)
+        estimates = np.empty((len(rows), 2))
+        for share in shares:
+            few = [None if u is None else u[: share.n_points] for u in places]
+            log_share = np.zeros(share.n_points)
+            if alone:
+                places_alone, log_share = points_along(share.n_points)
+                few = [None if u is None else places_alone for u in few]
+            size = max(1, _CHUNK_VALUES // (share.n_points * rows.shape[1]))
+            for i in range(0, len(share.rows), size):
+                part = share.rows[i : i + size]
+                log_weights = self._log_weights(rows[part], few, share.n_points, share.n_inner)
+                log_weights += log_share[:, None]
+                estimates[part] = _mean_and_error(log_weights, in_order=alone)
+        return estimates[inverse]
 
     def _places(self):
         """Points of the unit interval for each column, None where it has no cells to fill."""
@@ -514,15 +564,20 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
                 places[j] = u
         return places
 
-    def _log_weights(self, rows, places, n_points, score):
-        """Log density times volume at each point of each row, shape (n, n_points)."""
+    def _log_weights(self, rows, places, n_points, n_inner):
+        """Log density times volume at each point of each row, shape (n, n_points, k).
+
+        With `n_inner` draws of what is missing k is 2: the second is that times its error.
+        """
         points = np.empty((len(rows), n_points, rows.shape[1]))
-        log_weight = np.zeros((len(rows), n_points))
+        log_volume = np.zeros((len(rows), n_points))
         for j, (codec, u) in enumerate(zip(self._codecs, places, strict=True)):
-            points[:, :, j], log_volume = codec.points(rows[:, j], u)
-            log_weight += log_volume
-        points = points.reshape(-1, rows.shape[1])
-        return log_weight + self._log_density_over_turns(points, score).reshape(len(rows), n_points)
+            points[:, :, j], of_column = codec.points(rows[:, j], u)
+            log_volume += of_column
+        log_density = self._log_density_over_turns(
+            points.reshape(-1, rows.shape[1]), lambda part, _: self._inner_scores(part, n_inner)
+        )
+        return log_volume[..., None] + log_density.reshape(len(rows), n_points, -1)
 
     def _middles(self, rows):
         """The middle of the cell of each row, and the log volume that it stands for."""
@@ -530,16 +585,30 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         points, log_volumes = (np.concatenate(part, 1) for part in zip(*encoded, strict=True))
         return points, log_volumes.sum(1)
 
-    def _log_density_over_turns(self, points, score=None):
-        """Log of the inner density of points, summed over turns of circular columns."""
-        score = score or self.density_.score_samples
-        log_density = np.full(len(points), -np.inf)
+    def _inner_scores(self, points, n_inner):
+        """Log density of points, and its log times the error where `n_inner` draws are asked."""
+        if n_inner is None:
+            return self.density_.score_samples(points)[:, None]
+        log_density, error = self.density_.score_marginal(points, n_draws=n_inner)
+        with np.errstate(divide="ignore"):
+            return np.column_stack([log_density, log_density + np.log(error)])
+
+    def _log_density_over_turns(self, points, score):
+        """Log of the inner density of points, summed over turns of circular columns.
+
+        ``score(turned, index)`` is that of the points of an index once they are turned.
+        """
+        everything, total = np.arange(len(points)), None
         for shift in itertools.product(*(codec.shifts for codec in self._codecs)):
-            turned = score(points + np.array(shift))
+            if total is None:
+                total = score(points, everything)
+                continue
             # A missing angle has been summed over already.
-            again = np.isnan(points[:, np.flatnonzero(shift)]).any(1)
-            log_density = np.logaddexp(log_density, np.where(again, -np.inf, turned))
-        return log_density
+            new = np.flatnonzero(~np.isnan(points[:, np.flatnonzero(shift)]).any(1))
+            if new.size:
+                turned = score(points[new] + np.array(shift), new)
+                total[new] = np.logaddexp(total[new], turned)
+        return total
 
     # ------------------------------------------------------------------ scikit-learn
 
@@ -623,16 +692,24 @@ def _standardised(features):
     return np.where(varying, deviation / np.where(varying, scale, 1.0), 0.0)
 
 
-def _mean_and_error(log_weights):
-    """Log of the mean of weights, and its standard error, shape (n, 2)."""
+def _mean_and_error(log_weights, in_order):
+    """Log of the mean of weights over points, and its standard error, shape (n, 2).
+
+    The points are taken for random ones. Where they are in order, each stands for a part of the
+    cell, and neighbours tell how much the weight varies within two parts, which is more. The
+    error of what is missing may be common to all points, so that their mean does not lessen it.
+    """
     n = log_weights.shape[1]
     log_mean = logsumexp(log_weights, axis=1) - math.log(n)
-    if n == 1:
-        return np.column_stack([log_mean, np.zeros(len(log_mean))])
     with np.errstate(invalid="ignore"):
-        share = np.exp(log_weights - log_mean[:, None])
-    error = np.nan_to_num(share).std(1, ddof=1) / math.sqrt(n)
-    return np.column_stack([log_mean, error])
+        share = np.nan_to_num(np.exp(log_weights - log_mean[:, None, :1]))
+    of_points = 0.0
+    if n > 1 and in_order:
+        of_points = np.sqrt(((share[:, ::2, 0] - share[:, 1::2, 0]) ** 2).sum(1)) / n
+    elif n > 1:
+        of_points = share[..., 0].std(1, ddof=1) / math.sqrt(n)
+    of_missing = share[..., 1].mean(1) if share.shape[2] > 1 else 0.0
+    return np.column_stack([log_mean[:, 0], np.hypot(of_points, of_missing) + np.zeros(len(share))])
 
 
 def _frame(lines, header):

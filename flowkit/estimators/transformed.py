@@ -35,7 +35,9 @@ from ._any_density import (
 from ._columns import refuse_non_finite
 from ._copies import score_inside
 from ._jacobians import DifferentiableFunctionTransformer, inverse_rows, transform_rows
+from ._labels import check_labels, labels_of
 from ._parameters import SuggestingEstimator
+from ._real_rows import refuse_unreal
 
 __all__ = ["DifferentiableFunctionTransformer", "TransformedDensity"]
 
@@ -272,6 +274,8 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
     def _validate_rows(self, X, reset):
         """X in float64, still a DataFrame if it was one: columns may be chosen by name."""
         allow_nan = get_tags(self.density).input_tags.allow_nan
+        check_labels(self, X, reset)
+        refuse_unreal(X, self)
         rows = validate_data(
             self,
             X,
@@ -282,7 +286,7 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
             ensure_all_finite="allow-nan" if allow_nan else False,
         )
         if not allow_nan:
-            refuse_non_finite(rows, getattr(self, "feature_names_in_", None))
+            refuse_non_finite(rows, labels_of(self))
         return _in_container_of(X, rows)
 
     def __sklearn_tags__(self):

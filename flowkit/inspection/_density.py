@@ -11,6 +11,7 @@ from .._seeds import check_random_state
 from ..estimators._any_density import can_be_drawn_from, draw_from
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ._axes import require_axes
+from ._table_rows import TableRows
 
 _METHODS = ("contourf", "contour", "pcolormesh")
 _N_LEVELS = 12
@@ -112,8 +113,9 @@ class DensityDisplay:
         """Draw the density of a fitted estimator.
 
         With more than two features the surface is a *slice*, not a marginal: two features vary
-        and all others are held at their median in `X`. The slice is not normalised, and data and
-        samples, drawn at the values of their two features, need not follow it.
+        and all others are held at their median in `X`, categories of a `TableDensity` at the most
+        frequent level. The slice is not normalised, and data and samples, drawn at the values of
+        their two features, need not follow it.
 
         Parameters
         ----------
@@ -123,8 +125,8 @@ class DensityDisplay:
         X : {array-like, dataframe} of shape (n_rows, n_features)
             Rows that settle the extent of the plot and the values of features held fixed.
         features : tuple of two int or str, default=(0, 1)
-            Positions or names of the two features on the axes. Ignored where `X` has one
-            feature.
+            Names of the two features on the axes, or positions where no feature has such a name.
+            Ignored where `X` has one feature. Categories are no axes.
         grid_resolution : int, default=100
             Number of points along each axis.
         margin : float, default=0.1
@@ -170,19 +172,26 @@ class DensityDisplay:
         check_is_fitted(estimator)
         _check_method(estimator, "score_samples", "a density is drawn from it")
         _check_grid(grid_resolution, margin)
-        rows = _check_rows(estimator, X)
+        table = _table(estimator, X)
+        rows = _check_rows(estimator, X) if table is None else table.numbers
         columns = _columns(features, rows, X)
+        names = [_name(X, j) for j in range(rows.shape[1])]
+        if table is not None:
+            table.refuse_categories(columns, names)
         axes = [_axis(rows[:, j], grid_resolution, margin) for j in columns]
+        if table is not None:
+            axes = [table.on_axis(j, axis) for j, axis in zip(columns, axes, strict=True)]
         grid = np.meshgrid(*axes)
-        log_density = estimator.score_samples(_points(grid, rows, columns, X))
-        names = [_name(X, j) for j in columns]
-        samples = _draw(estimator, n_samples, random_state)
+        points = _points(grid, rows, columns, X) if table is None else table.cut(grid, columns)
+        log_density = estimator.score_samples(points)
+        names = [names[j] for j in columns]
+        samples = _draw(estimator, n_samples, random_state, table is not None)
         display = cls(
             xx0=grid[0],
             xx1=grid[1] if len(grid) == 2 else None,
             log_density=np.asarray(log_density, dtype=np.float64).reshape(grid[0].shape),
             data=rows[:, columns] if show_data else None,
-            samples=None if samples is None else samples[:, columns],
+            samples=None if samples is None else samples[:, columns].astype(np.float64),
             xlabel=names[0] if xlabel is None else xlabel,
             ylabel=names[-1] if ylabel is None and len(names) == 2 else ylabel,
         )
@@ -347,6 +356,27 @@ def _check_plot(plot_method, depth):
         raise InvalidParameterError(f"depth must be a number > 0, got {depth!r}.")
 
 
+def _kinds_of(estimator):
+    """What columns are taken for, by an estimator or the first within it that says."""
+    while estimator is not None and not hasattr(estimator, "kinds_"):
+        members = getattr(estimator, "densities_", None)
+        estimator = members[0] if members else getattr(estimator, "best_estimator_", None)
+    return getattr(estimator, "kinds_", None)
+
+
+def _table(estimator, X):
+    """X as a table whose columns are of several kinds, None where all are just numbers."""
+    kinds = _kinds_of(estimator)
+    if kinds is None or not {"categorical", "integer"} & set(kinds):
+        return None
+    n_features = X.shape[1] if hasattr(X, "shape") else len(X[0])
+    if n_features != len(kinds):
+        raise InvalidDataError(
+            f"X has {n_features} features, {type(estimator).__name__} was fitted on {len(kinds)}."
+        )
+    return TableRows(X, kinds)
+
+
 def _check_rows(estimator, X):
     rows = check_array(X, dtype=np.float64)
     expected = getattr(estimator, "n_features_in_", rows.shape[1])
@@ -365,7 +395,7 @@ def _columns(features, rows, X):
     if isinstance(features, str) or not hasattr(features, "__len__") or len(features) != 2:
         raise InvalidParameterError(f"features must be two positions or names, got {features!r}.")
     names = list(getattr(X, "columns", []))
-    columns = [names.index(f) if isinstance(f, str) and f in names else f for f in features]
+    columns = [names.index(f) if f in names else f for f in features]
     for column in columns:
         if not isinstance(column, Integral) or not 0 <= column < n_features:
             known = f"names {names} or " if names else ""
@@ -378,7 +408,7 @@ def _columns(features, rows, X):
 
 
 def _axis(values, resolution, margin):
-    low, high = values.min(), values.max()
+    low, high = np.nanmin(values), np.nanmax(values)
     reach = margin * (high - low) if high > low else 1.0
     return np.linspace(low - reach, high + reach, resolution)
 
@@ -401,11 +431,14 @@ def _name(X, column):
     return f"feature {column}" if names is None else str(names[column])
 
 
-def _draw(estimator, n_samples, random_state):
+def _draw(estimator, n_samples, random_state, of_table):
     if not isinstance(n_samples, Integral) or n_samples < 0:
         raise InvalidParameterError(f"n_samples must be an int of at least 0, got {n_samples!r}.")
     if n_samples == 0:
         return None
     if not can_be_drawn_from(estimator):
         _check_method(estimator, "sample", f"n_samples={n_samples} asks for samples")
+    if of_table:
+        # Beside numbers there are levels.
+        return np.asarray(estimator.sample(int(n_samples), random_state=random_state), dtype=object)
     return draw_from(estimator, int(n_samples), check_random_state(random_state))

@@ -1,0 +1,124 @@
+"""Evenly spaced values on which a column of numbers lies, and draws put back on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+# Decimals that are looked for, and how far values may be off them.
+_MAX_DECIMALS = 9
+_DUST = 1e-6
+# Share of the values that may lie beside the lattice.
+_OFF_LATTICE = 0.01
+_LARGEST_WHOLE = 2.0**53
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The numbers ``(first + k * step) / unit`` for whole `k`.
+
+    Parameters
+    ----------
+    first, step : float
+        One of the numbers, and the distance to the next, times `unit`.
+    unit : float, default=1.0
+        A power of ten, for decimals: a division of whole numbers rounds once and leaves no dust.
+    """
+
+    first: float
+    step: float
+    unit: float = 1.0
+
+    @classmethod
+    def of_whole(cls, x: np.ndarray) -> Lattice:
+        """The coarsest lattice of whole numbers; of distance one where few of them repeat.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n,)
+            Whole numbers.
+        """
+        values = np.unique(x)
+        repeat = len(values) > 1 and 2 * len(values) <= len(x)
+        if not repeat or np.abs(values[[0, -1]]).max() > _LARGEST_WHOLE:
+            return cls(0.0, 1.0)
+        step = float(_common_step(values))
+        return cls(float(np.mod(values[0], step)), step)
+
+    @classmethod
+    def of_real(cls, x: np.ndarray, spacing: float) -> Lattice | None:
+        """The lattice that the repeated values of a column lie on, if nearly all others do.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n,)
+            Numbers.
+        spacing : float
+            Distance of values that repeat, 0 where they hardly do.
+        """
+        values, counts = np.unique(x, return_counts=True)
+        repeated = values[counts > 1]
+        if not spacing or len(repeated) < 2:
+            return None
+        lattice = _decimal_lattice(repeated) or cls(float(repeated[0]), spacing)
+        distance = lattice.step / lattice.unit
+        off = np.abs(lattice.nearest(x) - x) > 1e-3 * distance
+        # Decimals much finer than the spacing say nothing.
+        fits = distance > 0.01 * spacing and np.mean(off) <= _OFF_LATTICE
+        return lattice if fits else None
+
+    @property
+    def distance(self) -> float:
+        """Distance of neighbours."""
+        return self.step / self.unit
+
+    def contains(self, x: np.ndarray) -> np.ndarray:
+        """Which numbers lie on it, of whole ones."""
+        return np.mod(x * self.unit - self.first, self.step) == 0
+
+    def nearest(self, x: np.ndarray, low: float = -math.inf, high: float = math.inf) -> np.ndarray:
+        """The nearest of its numbers within bounds, upwards from the middle between two.
+
+        Where none lies within the bounds, x is only moved to these.
+        """
+        lowest, highest = self._places(low, high)
+        if lowest > highest:
+            return np.clip(x, low, high)
+        place = np.floor((x * self.unit - self.first) / self.step + 0.5)
+        # Rounding alone may put the ends beyond the bounds.
+        return np.clip(self._number(np.clip(place, lowest, highest)), low, high)
+
+    def ends(self, low: float, high: float) -> tuple[float, float]:
+        """Its least and largest number within bounds, infinite where these are."""
+        return tuple(map(self._number, self._places(low, high)))
+
+    def _places(self, low, high):
+        lowest = np.ceil((low * self.unit - self.first) / self.step - _DUST)
+        return lowest, np.floor((high * self.unit - self.first) / self.step + _DUST)
+
+    def _number(self, place):
+        return (self.first + place * self.step) / self.unit
+
+
+def _decimal_lattice(values):
+    """The coarsest lattice of values with few decimals, None where they have many."""
+    largest = np.abs(values[[0, -1]]).max()
+    for decimals in range(_MAX_DECIMALS + 1):
+        unit = 10.0**decimals
+        if largest * unit > _LARGEST_WHOLE:
+            return None
+        scaled = values * unit
+        # Numbers of single precision are off by more, the larger they are.
+        tolerance = np.minimum(_DUST * np.maximum(1.0, np.abs(scaled)), 1e-3)
+        whole = np.rint(scaled)
+        if np.all(np.abs(scaled - whole) <= tolerance):
+            step = float(_common_step(whole))
+            return Lattice(float(np.mod(whole[0], step)), step, unit) if step else None
+    return None
+
+
+def _common_step(values):
+    """Greatest common divisor of the distances of whole numbers."""
+    return np.gcd.reduce(np.diff(np.sort(values)).astype(np.int64))

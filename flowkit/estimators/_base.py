@@ -336,11 +336,10 @@ class BaseDensity(
         return self._validate_rows(X, reset=False, incomplete=self._accepts_missing(False))
 
     def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None, incomplete=False):
-        check_labels(self, X, reset)
         refuse_unreal(X, self)
         X = validate_data(
             self,
-            X,
+            check_labels(self, X, reset),
             dtype=[np.float64, np.float32],
             # Sums over another memory layout differ in the last bits.
             order="C",
@@ -472,7 +471,10 @@ class BaseDensity(
             held = self._rows(self._noisy(Z[holdout], streams.start), weight, holdout)
         if self._may_lie_outside():
             self._refuse_outside(Z)
-        options = self._options(len(training), self.max_epochs, holdout is not None)
+        time_left = streams.time_left(self.max_time)
+        options = self._options(
+            len(training), self.max_epochs, holdout is not None, max_time=time_left
+        )
         return self._remember(self._run(rows, held, options, streams))
 
     def _run(self, rows, held, options, streams):
@@ -499,6 +501,14 @@ class BaseDensity(
             )
 
     def _warn_of_late_gains(self, record, n_holdout):
+        if record.ended_by == "max_time" and not record.best_epoch:
+            warnings.warn(
+                f"max_time={self.max_time!r} ran out in epoch {record.n_epochs}, before training "
+                "came above the start of the density, which is kept: raise max_time for a better "
+                "fit. What the start takes counts.",
+                NotConvergedWarning,
+                stacklevel=4,
+            )
         gain, n_epochs = record.late_gain()
         allowed = _MIN_LATE_GAIN + _ROW_ERROR / math.sqrt(n_holdout)
         if gain > allowed * self.n_features_in_:
@@ -540,7 +550,12 @@ class BaseDensity(
         """Train on part of a chunk, judged by what was held out of the stream."""
         # A step back would leave part of the chunk untrained, so the first one is an error.
         options = self._options(
-            len(Z), self.partial_fit_epochs, False, schedule=False, max_setbacks=0
+            len(Z),
+            self.partial_fit_epochs,
+            False,
+            schedule=False,
+            max_setbacks=0,
+            max_time=streams.time_left(self.max_time),
         )
         if net is None:
             module, generator = self._training_module(streams)
@@ -649,7 +664,6 @@ class BaseDensity(
             noise=Noise(noise, uniform, heavy),
             callbacks=self._copied_callbacks(),
             verbose=int(self.verbose),
-            max_time=self.max_time,
             **changes,
         )
 

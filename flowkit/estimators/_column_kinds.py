@@ -170,23 +170,24 @@ def _recognise(column, bounds, period):
         return ("integer" if whole else "bounded"), "bounds are declared"
     if numbers is None:
         return "categorical", _type_in_words(column.dtype)
-    if not whole:
-        return "continuous", "real numbers"
-    return ("categorical", codes) if (codes := _codes(numbers)) else ("integer", "whole numbers")
+    if codes := _codes(numbers, whole):
+        return "categorical", codes
+    return ("integer", "whole numbers") if whole else ("continuous", "real numbers")
 
 
-def _codes(numbers) -> str:
-    """Why whole numbers are names rather than counts, empty where they are not."""
+def _codes(numbers, whole) -> str:
+    """Why numbers are names rather than amounts, empty where they are not."""
     values, counts = np.unique(numbers, return_counts=True)
     if values.tolist() == [0, 1]:
         return "zeros and ones alone"
     few = 2 <= len(values) <= _MAX_CODES
     if not few or counts.min() < max(_MIN_CODE_ROWS, _MIN_CODE_SHARE * len(numbers)):
         return ""
+    if len(values) == 2:
+        return "two values alone"
     steps = np.diff(values)
-    # Even steps are a scale, whatever their length; two codes have but one.
-    apart = steps[0] > 1 if len(values) == 2 else steps.max() > _WIDE_GAP * steps.min()
-    return "few whole numbers far apart" if apart else ""
+    # Even steps are a scale, whatever their length.
+    return "few whole numbers far apart" if whole and steps.max() > _WIDE_GAP * steps.min() else ""
 
 
 def _type_in_words(dtype) -> str:

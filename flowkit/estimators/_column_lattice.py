@@ -62,12 +62,17 @@ class Lattice:
         repeated = values[counts > 1]
         if not spacing or len(repeated) < 2:
             return None
-        lattice = _decimal_lattice(repeated) or cls(float(repeated[0]), spacing)
-        distance = lattice.step / lattice.unit
-        off = np.abs(lattice.nearest(x) - x) > 1e-3 * distance
-        # Decimals much finer than the spacing say nothing.
-        fits = distance > 0.01 * spacing and np.mean(off) <= _OFF_LATTICE
-        return lattice if fits else None
+        for lattice in (_decimal_lattice(repeated), _decimal_lattice(values)):
+            # Decimals much finer than the spacing say nothing.
+            if lattice and lattice.distance > 0.01 * spacing and lattice._holds(x):
+                return lattice
+        steps = cls(float(repeated[0]), spacing)
+        return steps if steps._holds(x) else None
+
+    def _holds(self, x):
+        """Whether nearly all of some numbers lie on it."""
+        off = np.abs(self.nearest(x) - x) > 1e-3 * self.distance
+        return np.mean(off) <= _OFF_LATTICE
 
     @property
     def distance(self) -> float:

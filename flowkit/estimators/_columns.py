@@ -49,6 +49,8 @@ def refuse_non_finite(
         return
     columns = np.flatnonzero(wrong.any(0))
     kind = "NaN" if np.isnan(X[wrong]).any() else "infinity"
+    if kind == "infinity":
+        advice = "Drop these rows, or put the largest number that makes sense in its place."
     raise InvalidDataError(
         f"Input X contains {kind} in column(s) {name_columns(columns, names)}. {advice}"
     )

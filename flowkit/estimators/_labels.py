@@ -14,7 +14,7 @@ from ..exceptions import InvalidDataError
 _MAX_SHOWN = 5
 
 
-def check_labels(estimator, X, reset: bool) -> None:
+def check_labels(estimator, X, reset: bool):
     """Keep the labels of the columns of X, or compare them with those that were kept.
 
     Parameters
@@ -25,6 +25,12 @@ def check_labels(estimator, X, reset: bool) -> None:
         Only tables have labels.
     reset : bool
         Whether to keep them.
+
+    Returns
+    -------
+    X : object
+        As given, or, where only some labels are strings, which scikit-learn refuses, with positions
+        for labels.
 
     Raises
     ------
@@ -38,7 +44,14 @@ def check_labels(estimator, X, reset: bool) -> None:
         estimator.__dict__.pop("_kept_labels", None)
         if given is not None and not _are_names(given):
             estimator._kept_labels = given
-        return
+    else:
+        _compare_with_kept(estimator, given)
+    if given is None or _are_names(given) or not any(isinstance(label, str) for label in given):
+        return X
+    return X.set_axis(range(len(given)), axis=1)
+
+
+def _compare_with_kept(estimator, given):
     kept = getattr(estimator, "_kept_labels", None)
     if kept is None:
         names = getattr(estimator, "feature_names_in_", None)
@@ -53,7 +66,7 @@ def check_labels(estimator, X, reset: bool) -> None:
             f"X has no column names, but {type(estimator).__name__} was fitted with names: its "
             "columns are taken in the order of those in fit.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -23,6 +22,7 @@ from ._conditionals import (
     proposals,
     variances,
 )
+from ._streams import NO_TIME
 
 # Draws of what is missing that a row is scored by, and that it is filled from.
 _N_DRAWS = 256
@@ -33,8 +33,6 @@ _N_COMPLETIONS, _N_JUDGES = 8, 4
 _MAX_POOL_VALUES = 2**25
 # Fewer epochs are not worth another round of training.
 _MIN_ROUND_EPOCHS = 10
-# Seconds in which no more than one step is made.
-_NO_TIME = 1e-9
 # Draws of the density to which the mixture that proposes completions is fitted again.
 _N_ADAPTATION_DRAWS = 5_000
 # Columns of more different values are filled with any number.
@@ -272,18 +270,12 @@ class IncompleteRows:
         of the hold-out is undone, and ends the training.
         """
         records, n_left, highest = [], self.max_epochs, -np.inf
-        began = time.monotonic()
         while n_left >= _MIN_ROUND_EPOCHS or not records:
             before, again = self.module_, bool(records)
-            time_left = self.max_time
-            if time_left is not None:
-                time_left = max(time_left - (time.monotonic() - began), _NO_TIME)
-            if again and time_left == _NO_TIME:
+            if again and streams.time_left(self.max_time) == NO_TIME:
                 break
             try:
-                record = self._run_round(
-                    X, weight, training, holdout, streams, n_left, time_left, again
-                )
+                record = self._run_round(X, weight, training, holdout, streams, n_left, again)
                 records.append(record)
                 if holdout is None or not record.n_epochs or (record.broken_off and not again):
                     break
@@ -305,7 +297,7 @@ class IncompleteRows:
             streams.batches, streams.dropout = streams.batches + 1, streams.dropout + 1
         return self._remember(_joined(records))
 
-    def _run_round(self, X, weight, training, holdout, streams, max_epochs, max_time, again):
+    def _run_round(self, X, weight, training, holdout, streams, max_epochs, again):
         """Train on rows with several completions each, of which every epoch draws one."""
         Z, rng = self._standardise(X), streams.start
         by_density = again or self.n_iter_ > 0
@@ -318,9 +310,10 @@ class IncompleteRows:
             completions = self._checked_completions(held, _N_JUDGES, rng, by_density)
             index = np.tile(holdout, _N_JUDGES)
             judges = self._rows(np.concatenate(completions), weight, index)
-        options = self._options(len(training), max_epochs, holdout is not None)
+        time_left = streams.time_left(self.max_time)
+        options = self._options(len(training), max_epochs, holdout is not None, max_time=time_left)
         noise = CompletionNoise(**vars(options.noise), n_completions=n)
-        options = replace(options, noise=noise, max_time=max_time)
+        options = replace(options, noise=noise)
         return self._run(self._rows(pool, weight, training), judges, options, streams)
 
     def _checked_completions(self, Z, n_draws, rng, by_density):

@@ -140,8 +140,9 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     max_epochs : int, default=100
         Largest number of passes over the training rows.
     max_time : float or None, default=None
-        Seconds that training may take, on top of what its start takes; the learning rate falls in
-        that time. What is cut short by time is not repeatable. In `partial_fit`, for each chunk.
+        Seconds that `fit`, or `partial_fit` of a chunk, may take. What comes before training is not
+        cut short, and one step is made in any case; the learning rate falls in the time left. What
+        is cut short by time is not repeatable.
     partial_fit_epochs : int, default=1
         Number of passes over each chunk of `partial_fit`.
     batch_size : int or 'auto', default='auto'

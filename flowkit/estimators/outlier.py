@@ -624,8 +624,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
     def _validate(self, X, reset):
         # The density says what values it can take; here only the shape counts.
-        given = X
-        check_labels(self, given, reset)
+        checked = check_labels(self, X, reset)
         if hasattr(X, "get_columns"):
             X = _as_pandas(X)
         if not hasattr(X, "iloc"):
@@ -633,7 +632,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             if X.dtype.kind in "iu":
                 # Some densities round their scores to the type of the rows.
                 X = X.astype(np.float64)
-        _check_feature_names(self, given, reset=reset)
+        _check_feature_names(self, checked, reset=reset)
         _check_n_features(self, X, reset=reset)
         return X
 

@@ -74,9 +74,9 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         A dict maps columns to kinds, and leaves the others to 'auto'; a list has one kind for each
         column. Keys are names, whatever their type, or positions where no column has such a name.
         'auto' takes a column for circular where it has a period; for categorical where it holds
-        text, booleans, a categorical type, zeros and ones alone, or a few whole numbers that are
-        far apart for codes; for integer where all its numbers are whole; for bounded where it has
-        bounds, and for continuous otherwise. Bounds are never guessed.
+        text, booleans, a categorical type, two values alone that repeat, or a few whole numbers
+        that are far apart for codes; for integer where all its numbers are whole; for bounded where
+        it has bounds, and for continuous otherwise. Bounds are never guessed.
     bounds : dict, 'seen' or None, default=None
         Column to ``(low, high)``, for bounded and integer columns; None or infinity on one side
         leaves it open. Bounds belong to the support. A column's bounds may be 'seen', which stands
@@ -403,9 +403,9 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
 
     def _read(self, X, reset):
         """Columns of X with their types, and what X looks like."""
-        check_labels(self, X, reset)
+        checked = check_labels(self, X, reset)
         if is_frame(X):
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            validate_data(self, checked, reset=reset, skip_check_array=True)
             _refuse_small(X, _MIN_TRAINING_ROWS if reset else 1)
         else:
             X = validate_data(

@@ -274,8 +274,8 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
     def _validate_rows(self, X, reset):
         """X in float64, still a DataFrame if it was one: columns may be chosen by name."""
         allow_nan = get_tags(self.density).input_tags.allow_nan
-        check_labels(self, X, reset)
         refuse_unreal(X, self)
+        X = check_labels(self, X, reset)
         rows = validate_data(
             self,
             X,

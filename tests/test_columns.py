@@ -257,6 +257,22 @@ def test_parts_of_the_log_density_count_gaps():
     np.testing.assert_allclose(shares + prior.numpy(), fractal.score_samples(rows), rtol=1e-6)
 
 
+def test_receptive_fields_count_gaps():
+    with pytest.warns(HeavyValueWarning):
+        rg = FLOWS["rg"](max_epochs=1).fit(coded())
+    draws = rg.transform([[-500.0, 50.0], [45.0, 52.0], [-100.0, 40.0]])
+    rg.module_.prior.sample = lambda *_: torch.from_numpy(draws)
+    step = 1e-5 * np.eye(2)
+    above, below = (
+        rg.inverse_transform((draws[:, None] + move).reshape(-1, 2)) for move in (step, -step)
+    )
+    slopes = np.abs((above - below).reshape(3, 2, 2) / 2e-5)
+    assert slopes[0].max() > 20 * slopes[1].max()
+    fields = np.concatenate([rg.receptive_fields(level) for level in range(rg.n_levels_)])
+    order = np.argsort(rg.latent_levels_, kind="stable")
+    np.testing.assert_allclose(fields, slopes.mean(0)[order], rtol=1e-3, atol=1e-9)
+
+
 def test_noise_of_a_heavy_value_is_its_own():
     x = torch.tensor([[0.0, 3.0]]).repeat(1000, 1)
     x[500:] = torch.tensor([1.0, 0.0])

@@ -232,6 +232,18 @@ def test_a_point_mass_is_named_with_its_share(build, declared, words, rng):
 
 
 @pytest.mark.parametrize(
+    "density",
+    [FlowDensity(max_epochs=1, n_transforms=1), TableDensity(GaussianMixture())],
+    ids=["flow", "table"],
+)
+def test_a_small_point_mass_is_named_whatever_the_density(density):
+    X = pd.DataFrame({"amount": np.random.default_rng(0).normal(size=1000)})
+    X.loc[:29, "amount"] = 0.0
+    with pytest.warns(HeavyValueWarning, match=r"column amount holds 0 in 3\.0% of the rows"):
+        clone(density).fit(X)
+
+
+@pytest.mark.parametrize(
     "values",
     [
         lambda rng: rng.poisson(0.05, N),

@@ -168,6 +168,20 @@ def test_shortened_gaps_come_back_with_their_lengths():
     assert np.isnan(shorten(np.array([[np.nan]]), GAPS)).all()
 
 
+@pytest.mark.parametrize("code", [-1e9, 1e20, float(np.finfo(np.float32).min), 1e300])
+def test_codes_too_large_for_digits_beside_them_keep_their_place(code):
+    x = with_code(np.random.default_rng(0).normal(50, 5, N), code)
+    x[-3:] = 9999
+    _, heavy, gaps = find_ties(x)
+    assert {value.value for value in heavy} == {code, 9999}
+    u = shorten(x[:, None], gaps)[:, 0]
+    np.testing.assert_allclose(lengthen(u[:, None], gaps)[:, 0], x, rtol=1e-12)
+    others = np.abs(x - 50) < 45
+    assert np.ptp(u[x == code]) == 0
+    assert np.abs(u[x == code] - u[others].mean()).min() > 2 * np.ptp(u[others]) / 2
+    assert np.abs(u).max() < 300
+
+
 def test_a_density_with_gaps_integrates_to_one():
     density = FlowDensity(n_transforms=1, max_epochs=2, random_state=0).fit(coded(N, 30)[:, :1])
     total = 0.0
@@ -243,6 +257,22 @@ def test_parts_of_the_log_density_count_gaps():
     np.testing.assert_allclose(shares + prior.numpy(), fractal.score_samples(rows), rtol=1e-6)
 
 
+def test_receptive_fields_count_gaps():
+    with pytest.warns(HeavyValueWarning):
+        rg = FLOWS["rg"](max_epochs=1).fit(coded())
+    draws = rg.transform([[-500.0, 50.0], [45.0, 52.0], [-100.0, 40.0]])
+    rg.module_.prior.sample = lambda *_: torch.from_numpy(draws)
+    step = 1e-5 * np.eye(2)
+    above, below = (
+        rg.inverse_transform((draws[:, None] + move).reshape(-1, 2)) for move in (step, -step)
+    )
+    slopes = np.abs((above - below).reshape(3, 2, 2) / 2e-5)
+    assert slopes[0].max() > 20 * slopes[1].max()
+    fields = np.concatenate([rg.receptive_fields(level) for level in range(rg.n_levels_)])
+    order = np.argsort(rg.latent_levels_, kind="stable")
+    np.testing.assert_allclose(fields, slopes.mean(0)[order], rtol=1e-3, atol=1e-9)
+
+
 def test_noise_of_a_heavy_value_is_its_own():
     x = torch.tensor([[0.0, 3.0]]).repeat(1000, 1)
     x[500:] = torch.tensor([1.0, 0.0])
@@ -256,7 +286,7 @@ def test_noise_of_a_heavy_value_is_its_own():
 
 def test_tables_spread_only_lattices():
     rng = np.random.default_rng(0)
-    X = np.c_[with_code(rng.normal(size=N)), with_code(rng.integers(0, 5, N), 99, 20)]
+    X = np.c_[with_code(rng.normal(size=N)), with_code(rng.integers(0, 15, N), 99, 20)]
     with pytest.warns(HeavyValueWarning):
         table = TableDensity(QUICK, random_state=0).fit(X)
     np.testing.assert_array_equal(table.density_.dequantization_, [0, 1])

@@ -137,7 +137,7 @@ def test_categories_stand_under_the_labels():
 @labels
 def test_labels_are_shown(labels):
     X = frame(labels)
-    effects = clone(ESTIMATORS["detector"]).fit(X).explain(X[:2])
+    effects = clone(ESTIMATORS["detector"]).set_output(transform="pandas").fit(X).explain(X[:2])
     pd.testing.assert_index_equal(effects.columns, X.columns)
     holed, constant = X.copy(), X.copy()
     holed.iloc[0, 1] = np.nan

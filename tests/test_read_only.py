@@ -82,4 +82,5 @@ def test_read_only_models_and_rows_give_the_same_without_warnings(build, tmp_pat
         assert loaded.inverse_transform(Z).shape == X.shape
     if hasattr(loaded, "partial_fit"):
         loaded.partial_fit(rows, **weights)
+        mapped(loaded, tmp_path / "stream").partial_fit(rows, **weights)
         loaded.set_params(warm_start=True).fit(rows, **weights)

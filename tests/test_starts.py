@@ -141,6 +141,21 @@ def test_directions_without_any_spread_are_left_with_some():
     assert density.score(Z) > density.score(Z + np.array([0, 0, 0.1])) + 100
 
 
+@pytest.mark.parametrize("cls", [FlowDensity, FractalFlowDensity])
+@pytest.mark.parametrize("prior", ["normal", None])
+def test_rows_too_few_to_leave_any_out_settle_no_floor(cls, prior):
+    """One row that outweighs all others, and two that lie on a line."""
+    options = {"max_epochs": 1, "random_state": 0}
+    options |= {"prior": prior} if prior else {}
+    weight = np.r_[1e9, np.ones(99)]
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    density = cls(**options).fit(X, sample_weight=weight)
+    assert np.isfinite(density.score_samples(X[:1])).all()
+    if cls is FlowDensity:
+        two = cls(**options, n_components=1, early_stopping=False).fit(X[:2])
+        assert np.isfinite(two.score_samples(X[:2])).all()
+
+
 @pytest.mark.parametrize("build", [p.GaussianMixture, p.Topic])
 def test_deviations_of_priors_stay_above_the_least(build):
     for least in (1e-3, 1e-6):

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity
 
 from flowkit import DensityDisplay, DensityOutlierDetector, FlowDensity, TableDensity
@@ -228,6 +229,18 @@ def test_a_point_mass_is_named_with_its_share(build, declared, words, rng):
     with pytest.warns(HeavyValueWarning, match=f"(?s)column amount holds ({words}).*NaN") as record:
         table(**declared).fit(X)
     assert len(record) == 1
+
+
+@pytest.mark.parametrize(
+    "density",
+    [FlowDensity(max_epochs=1, n_transforms=1), TableDensity(GaussianMixture())],
+    ids=["flow", "table"],
+)
+def test_a_small_point_mass_is_named_whatever_the_density(density):
+    X = pd.DataFrame({"amount": np.random.default_rng(0).normal(size=1000)})
+    X.loc[:29, "amount"] = 0.0
+    with pytest.warns(HeavyValueWarning, match=r"column amount holds 0 in 3\.0% of the rows"):
+        clone(density).fit(X)
 
 
 @pytest.mark.parametrize(
@@ -462,6 +475,16 @@ def test_numeric_columns_of_a_table_are_drawn(form, mixed):
     row["flag"] = mixed["flag"].mode()[0]
     expected = fitted.score_samples(form(row.astype({"size": mixed["size"].dtype})))[0]
     assert_allclose(display.log_density[3, 4], expected, atol=1e-9)
+
+
+def test_a_search_is_drawn_as_the_table_that_it_found(mixed):
+    search = GridSearchCV(table(), {"n_draws": [32]}, cv=2).fit(mixed)
+    options = {"features": ("a", "k"), "grid_resolution": 5, "n_samples": 5, "random_state": 0}
+    drawn = [
+        DensityDisplay.from_estimator(estimator, mixed, **options).samples
+        for estimator in (search, search.best_estimator_)
+    ]
+    assert_array_equal(*drawn)
 
 
 @pytest.mark.parametrize("column", ["size", "flag"])

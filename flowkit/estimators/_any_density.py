@@ -50,7 +50,7 @@ class MeanScoreMixin(DensityMixin):
         return float(np.average(scores[kept], weights=weight[kept]))
 
 
-def draw_from(density, n: int, rng: np.random.RandomState) -> np.ndarray:
+def draw_from(density, n: int, rng: np.random.RandomState, dtype=np.float64) -> np.ndarray:
     """Draws of any density: some take a source of randomness, some hold one.
 
     Parameters
@@ -61,11 +61,13 @@ def draw_from(density, n: int, rng: np.random.RandomState) -> np.ndarray:
         Number of draws.
     rng : RandomState
         Source of randomness.
+    dtype : type, default=np.float64
+        Type of the draws; ``object`` where some values are no numbers.
 
     Returns
     -------
     ndarray of shape (n, n_features)
-        The draws, float64.
+        The draws.
     """
     density = _sampled(density)
     if "random_state" in signature(density.sample).parameters:
@@ -76,7 +78,7 @@ def draw_from(density, n: int, rng: np.random.RandomState) -> np.ndarray:
         density.random_state = rng
         rows = density.sample(n)
     # Mixtures return the components as well.
-    return np.asarray(rows[0] if isinstance(rows, tuple) else rows, dtype=np.float64)
+    return np.asarray(rows[0] if isinstance(rows, tuple) else rows, dtype=dtype)
 
 
 def can_be_drawn_from(density) -> bool:

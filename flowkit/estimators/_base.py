@@ -134,6 +134,10 @@ class BaseDensity(
 
         Warns
         -----
+        ConstantColumnWarning
+            If a column holds one value only.
+        HeavyValueWarning
+            If many rows share a value that does not belong to a lattice of its column.
         NotConvergedWarning
             If the density of the hold-out was still rising when `max_epochs` or `max_time` ended
             training.
@@ -198,6 +202,10 @@ class BaseDensity(
 
         Warns
         -----
+        ConstantColumnWarning
+            If a column holds one value only.
+        HeavyValueWarning
+            If many rows share a value that does not belong to a lattice of its column.
         InterruptedFitWarning
             If Ctrl-C ended training after its first step; the best weights so far are kept.
         """

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import UnsupportedValueError
-from ._real_rows import DATE_ADVICE, a_kind_of, is_date, is_missing, shown
+from ._real_rows import DATE_ADVICE, a_kind_of, is_date, is_missing_value, shown
 
 # Numbers to Python, but none of a line.
 _NO_NUMBERS = (complex, np.complexfloating, np.datetime64, np.timedelta64)
@@ -171,7 +171,7 @@ def _way_out(value) -> str:
 
 
 def _read_objects(values, dtype, name):
-    missing = np.array([is_missing(value) for value in values], dtype=bool)
+    missing = np.array([is_missing_value(value) for value in values], dtype=bool)
     present = values[~missing].tolist()
     for value in present:
         if not isinstance(value, str | bytes | Number) or isinstance(value, _NO_NUMBERS):

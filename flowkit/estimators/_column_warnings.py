@@ -34,14 +34,16 @@ def warn_of_columns(names, kinds, rows, codecs) -> None:
     codecs : list of Codec
         Maps of the columns.
     """
-    far = []
+    standing = []
     for j, (name, kind, codec) in enumerate(zip(names, kinds, codecs, strict=True)):
         known = rows[~np.isnan(rows[:, j]), j]
         if kind == "categorical":
             _warn_of_levels(name, codec.levels, known)
-        elif not (codec.is_fine(_MANY_CELLS) and _warn_of_point_masses(name, known)):
-            far += [value for value in find_ties(known, j)[1] if value.far]
-    warn_heavy(far, len(rows), names, _STACKLEVEL)
+            continue
+        fine = codec.is_fine(_MANY_CELLS)
+        if not (fine and _warn_of_point_masses(name, known)):
+            standing += [value for value in find_ties(known, j)[1] if value.far or fine]
+    warn_heavy(standing, len(rows), names, _STACKLEVEL)
 
 
 def _warn_of_point_masses(name, x) -> bool:

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from sklearn.utils import _safe_indexing
 
 from ._columns import moments
-from ._real_rows import is_missing as is_missing_value
+from ._real_rows import is_missing_value
 
 # Values around what the other columns say, in steps of deviations of a column given these.
 _STEPS = np.arange(-24, 25)

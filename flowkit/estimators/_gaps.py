@@ -28,12 +28,12 @@ def shorten(X: np.ndarray, gaps: list[Gap]) -> np.ndarray:
     ndarray of shape (n, d)
         Rows as a flow sees them.
     """
-    return _moved(X, [(j, low, high, to - start, above) for j, low, high, start, to, above in gaps])
+    return _moved(X, gaps)
 
 
 def lengthen(U: np.ndarray, gaps: list[Gap]) -> np.ndarray:
     """Inverse of `shorten`, along the last axis."""
-    return _moved(U, [(j, start, to, high - low, above) for j, low, high, start, to, above in gaps])
+    return _moved(U, [(j, start, to, low, high, above) for j, low, high, start, to, above in gaps])
 
 
 def log_lengths(U: np.ndarray, gaps: list[Gap]) -> np.ndarray:
@@ -68,33 +68,39 @@ def find_gaps(
     list of Gap
         Those that become shorter.
     """
-    margin, width = _MARGIN * unit, _WIDTH * unit
+    margin, width = float(_MARGIN * unit), float(_WIDTH * unit)
     gaps = []
     for above in (False, True):
         # From the others outwards.
         order = np.arange(near.stop - 1, len(values)) if above else np.arange(near.start, -1, -1)
         order = order[: np.flatnonzero(far[order]).max(initial=0) + 1]
-        moved = 0.0
+        # Where the values between two gaps come to lie: far out, sums would leave no digits.
+        place = image = 0.0
         for inner, outer in pairwise(order):
             low, high = sorted((values[inner], values[outer]))
             low, high = float(low + margin), float(high - margin)
             if high - low > width:
-                saved = high - low - width
-                start = low - moved if above else high + moved - width
-                gaps.append((index, low, high, start, start + width, above))
-                moved += saved
+                if above:
+                    start = image + (low - place)
+                    gaps.append((index, low, high, start, start + width, above))
+                    place, image = high, start + width
+                else:
+                    to = image + (high - place)
+                    gaps.append((index, low, high, to - width, to, above))
+                    place, image = low, to - width
     return gaps
 
 
 def _moved(X, stretches):
-    """Rows whose values beyond the near end of a stretch move by what its length changes."""
+    """Rows of which each stretch takes another place, and what lies beyond it moves along."""
     if not stretches:
         return X
     moved = X.copy()
-    for j, low, high, length, above in stretches:
-        x, factor = X[..., j], length / (high - low) - 1
-        if above:
-            moved[..., j] += factor * np.clip(x - low, 0, high - low)
-        else:
-            moved[..., j] -= factor * np.clip(high - x, 0, high - low)
+    for j, low, high, start, to, above in stretches:
+        x = X[..., j]
+        inside = (low < x) & (x < high)
+        within = start + (x[inside] - low) * ((to - start) / (high - low))
+        beyond, end, image = (x >= high, high, to) if above else (x <= low, low, start)
+        moved[..., j][beyond] = image + (x[beyond] - end)
+        moved[..., j][inside] = within
     return moved

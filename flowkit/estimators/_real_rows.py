@@ -64,7 +64,7 @@ def is_date(value) -> bool:
     return isinstance(value, _DATES) or type(value).__name__ == "Period"
 
 
-def is_missing(value) -> bool:
+def is_missing_value(value) -> bool:
     """Whether a value stands for none."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
@@ -113,7 +113,7 @@ def _as_array(X):
 def _first_unreal(column):
     """The first value that is present and not a real number, None if there is none."""
     for value in column:
-        if is_missing(value):
+        if is_missing_value(value):
             continue
         if isinstance(value, _DATES):
             return value

@@ -238,7 +238,10 @@ def _choose_floor(
 ) -> float:
     """The last of falling floors up to which each makes rows left out likelier."""
     # Repeats of a row stay on one side.
-    row = np.unique(Z, axis=0, return_inverse=True)[1].reshape(-1)
+    distinct, row = np.unique(Z, axis=0, return_inverse=True)
+    if len(distinct) < _N_FOLDS:
+        return floors[0]
+    row = row.reshape(-1)
     test = row % _N_FOLDS == 0
     best, highest = floors[0], -np.inf
     for floor in floors:

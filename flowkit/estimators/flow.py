@@ -62,9 +62,10 @@ class FlowDensity(IncompleteRows, BaseDensity):
 
     The log density of a row is that of its latent under the prior plus the log-determinant of the
     map: exact, in nats, in the units of X. Where `transforms` is a name, the flow begins as a
-    classical model: marginals as they are or made normal, whichever has the lower BIC, a whitening
-    matrix, then the prior, by default a Gaussian mixture of least BIC. The weights before the
-    first epoch take part in early stopping: on the hold-out, training can only gain.
+    classical model: marginals as they are, with heavy tails bent, or made normal, whichever has
+    the lowest BIC, a whitening matrix, then the prior, by default a Gaussian mixture of least BIC.
+    The weights before the first epoch take part in early stopping: on the hold-out, training can
+    only gain.
 
     Parameters
     ----------

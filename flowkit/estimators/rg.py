@@ -467,17 +467,19 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         d, device = self.n_features_in_, self._torch_device()
         with torch.no_grad():
             draws = self.module_.prior.sample(int(n_samples), self._generator(random_state))
+            log_volumes = self._log_volumes(self.module_.decode(draws).cpu().numpy())
+            lengths = torch.from_numpy(np.exp(log_volumes)).to(draws)
 
             def strength(column):
                 direction = torch.zeros(d, dtype=draws.dtype, device=device)
                 direction = direction.scatter(0, column, 1.0).expand_as(draws)
-                return _derivative(self.module_.decode, draws, direction).abs().mean(0)
+                slope = _derivative(self.module_.decode, draws, direction)
+                return (lengths * slope).abs().mean(0)
 
             at_once = max(1, _MAX_FIELD_VALUES // draws.numel())
             columns = torch.from_numpy(columns).to(device)
             fields = torch.func.vmap(strength, chunk_size=at_once)(columns[:, None])
-        fields = fields.cpu().numpy() * self.scale_
-        return fields.reshape(len(columns), *self._grid(), -1).sum(-1)
+        return fields.cpu().numpy().reshape(len(columns), *self._grid(), -1).sum(-1)
 
     # ------------------------------------------------------------------ generation
 

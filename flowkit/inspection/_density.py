@@ -438,7 +438,6 @@ def _draw(estimator, n_samples, random_state, of_table):
         return None
     if not can_be_drawn_from(estimator):
         _check_method(estimator, "sample", f"n_samples={n_samples} asks for samples")
-    if of_table:
-        # Beside numbers there are levels.
-        return np.asarray(estimator.sample(int(n_samples), random_state=random_state), dtype=object)
-    return draw_from(estimator, int(n_samples), check_random_state(random_state))
+    # Beside numbers there are levels.
+    dtype = object if of_table else np.float64
+    return draw_from(estimator, int(n_samples), check_random_state(random_state), dtype)

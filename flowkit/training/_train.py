@@ -243,7 +243,8 @@ def make_stream(
         The net.
     """
     if path is not None:
-        path = {name: torch.from_numpy(value) for name, value in path.items()}
+        # Copies, as weights may lie in memory that must not be written to.
+        path = {name: torch.tensor(value) for name, value in path.items()}
     return make_net(module, None, options, generator, 1, StreamWeights(path)).initialize()
 
 

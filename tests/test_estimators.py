@@ -27,7 +27,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
-from flowkit import FlowDensity, StopTraining
+from flowkit import DensityOutlierDetector, FlowDensity, StopTraining, TableDensity
 from flowkit import bijections as b
 from flowkit import priors as p
 from flowkit.bijections import _rational_quadratic
@@ -842,6 +842,9 @@ def test_callbacks_that_cannot_be_copied_are_named(build, X):
         with pytest.raises(UncopyableCallbackError, match=r"Locked.*initialize"):
             method(X)
     assert not hasattr(density, "module_")
+    for holder in (TableDensity(density), DensityOutlierDetector(density)):
+        with pytest.raises(UncopyableCallbackError, match=r"Locked.*initialize"):
+            holder.fit(X)
 
 
 @pytest.mark.parametrize("noise", ["scott", 0.3])

@@ -122,6 +122,8 @@ def test_keys_are_labels_first_and_positions_where_there_is_none():
     pd.testing.assert_index_equal(fitted.sample(3).columns, tuples.columns)
     with pytest.raises(UnknownNameError, match=r"names column 7, X has columns 0 to 2.*1990"):
         table.set_params(bounds={7: (0, None)}, periods=None).fit(frame(LABELS["years"]))
+    with pytest.raises(UnknownNameError, match=r"names column '1990'.*mean 1990\?"):
+        TableDensity(GaussianMixture(), bounds={"1990": (0, None)}).fit(frame(LABELS["years"]))
     with pytest.raises(UnknownNameError, match="bounds names column True"):
         table.set_params(bounds={True: (0, None)}).fit(frame([2, 1, 0]))
 
@@ -190,12 +192,19 @@ def test_text_is_refused_where_rows_are_scored(density):
 
 
 @pytest.mark.parametrize("density", DENSITIES.values(), ids=DENSITIES)
-@pytest.mark.parametrize("dtype", ["M8[ns]", "M8[D]", "m8[ns]"])
+@pytest.mark.parametrize("dtype", ["M8[ns]", "M8[D]", "m8[ns]", "m8[s]"])
 def test_arrays_of_dates_are_no_nanoseconds(density, dtype):
     X = np.arange(120).reshape(60, 2).astype(dtype)
     for given in (X, pd.DataFrame(X, columns=["a", "b"])):
         with pytest.raises(UnsupportedValueError, match=r"column [0a] holds"):
             clone(density).fit(given)
+
+
+@pytest.mark.parametrize("density", DENSITIES.values(), ids=DENSITIES)
+def test_columns_without_any_date_are_dates(density):
+    X = frame(["a", "b", "c"]).assign(b=pd.NaT)
+    with pytest.raises(UnsupportedValueError, match="column b holds NaT"):
+        clone(density).fit(X)
 
 
 def test_the_default_detector_and_polars_name_the_column():

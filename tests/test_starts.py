@@ -167,3 +167,15 @@ def test_deviations_of_priors_stay_above_the_least(build):
     with pytest.raises(InvalidParameterError, match="min_deviation"):
         build(1, 2, min_deviation=0.0)
     assert copy.deepcopy(prior).min_deviation == 1e-6
+
+
+@pytest.mark.filterwarnings("ignore::flowkit.exceptions.NoHoldOutWarning")
+@pytest.mark.parametrize(("n", "d"), [(12, 15), (25, 20)])
+def test_few_rows_of_many_columns_do_not_make_topics_singular(n, d):
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(d, d))
+    training, test = (rng.normal(size=(m, d)) @ mixing.T for m in (n, 300))
+    fractal = FractalFlowDensity(max_epochs=1, learning_rate=1e-9, random_state=0)
+    fractal.fit(training)
+    plain = stats.norm(training.mean(0), training.std(0)).logpdf(test).sum(1).mean()
+    assert fractal.score(test) > plain - d

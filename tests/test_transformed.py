@@ -862,6 +862,21 @@ def test_a_right_derivative_is_taken_whatever_the_units(function, derivative, sc
         transformer.fit(np.zeros((3, 1)))
 
 
+@pytest.mark.parametrize(
+    ("function", "derivative"),
+    [
+        (lambda x: np.clip(x, -1, 1), np.ones_like),
+        (lambda x: np.where(x < 1, x, 3 * x), np.ones_like),
+        (lambda x: np.maximum(x, -1), np.ones_like),
+    ],
+    ids=["clip", "kink", "maximum"],
+)
+def test_a_derivative_that_is_right_in_most_rows_is_refused(function, derivative):
+    X = np.random.default_rng(0).normal(size=(500, 2))
+    with pytest.raises(InvalidParameterError, match=r"not that of func in column\(s\) 0, 1"):
+        DifferentiableFunctionTransformer(function, None, derivative).fit(X)
+
+
 def test_a_weight_of_none_is_no_weight():
     parts = [("a", StandardScaler(), [0, 1])]
     density = TransformedDensity(

@@ -161,5 +161,15 @@ def seeded_copies(density, n_copies: int, random_state, rng: np.random.RandomSta
 
 
 def seed_names(density) -> list[str]:
-    """Names of the parameters of an estimator that hold a source of randomness, nested ones too."""
+    """Names of the parameters of an estimator that hold a source of randomness, nested ones too.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is a class.
+    """
+    if isinstance(density, type):
+        raise InvalidParameterError(
+            f"density is the class {density.__name__}: give an instance, {density.__name__}()."
+        )
     return sorted(name for name in density.get_params() if name.split("__")[-1] == "random_state")

@@ -675,6 +675,14 @@ class BaseDensity(
             **changes,
         )
 
+    def __sklearn_clone__(self):
+        try:
+            return super().__sklearn_clone__()
+        except Exception:
+            # Copies for a clone are those for a fit.
+            self._copied_callbacks()
+            raise
+
     def _copied_callbacks(self):
         copies = []
         for callback in self.callbacks or []:

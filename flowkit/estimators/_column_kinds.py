@@ -117,14 +117,14 @@ def _position(parameter, key, labels):
             "fit a DataFrame."
         )
     raise UnknownNameError(
-        f"{parameter} names column {key!r}, which X does not have."
-        f"{_nearest(str(key), list(map(str, labels)))}"
+        f"{parameter} names column {key!r}, which X does not have.{_nearest(key, labels)}"
     )
 
 
-def _nearest(word, options):
-    near = difflib.get_close_matches(word, options, n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" Choose from {list(options)[:20]}."
+def _nearest(key, options):
+    by_word = {str(option): option for option in options}
+    near = difflib.get_close_matches(str(key), by_word, n=1)
+    return f" Did you mean {by_word[near[0]]!r}?" if near else f" Choose from {list(options)[:20]}."
 
 
 def _settle(column, name, kind, bounds, period) -> ColumnKind:
@@ -133,7 +133,7 @@ def _settle(column, name, kind, bounds, period) -> ColumnKind:
     if kind != "auto" and kind not in KINDS:
         raise UnknownNameError(
             f"kinds takes column {name} for {kind!r}, which is no kind."
-            f"{_nearest(str(kind), ('auto', *KINDS))}"
+            f"{_nearest(kind, ('auto', *KINDS))}"
         )
     if bounds is not None and period is not None:
         raise InvalidParameterError(

@@ -68,6 +68,9 @@ def is_missing_value(value) -> bool:
     """Whether a value stands for none."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
+    # To numpy a length of time is a whole number.
+    if isinstance(value, _DATES):
+        return False
     return isinstance(value, Real) and math.isnan(value)
 
 
@@ -111,9 +114,12 @@ def _as_array(X):
 
 
 def _first_unreal(column):
-    """The first value that is present and not a real number, None if there is none."""
+    """The first value that is not a real number, or the first date missing if all values are."""
+    no_date, no_number = None, True
     for value in column:
         if is_missing_value(value):
+            if no_date is None and is_date(value):
+                no_date = value
             continue
         if isinstance(value, _DATES):
             return value
@@ -121,4 +127,5 @@ def _first_unreal(column):
             float(value)
         except (TypeError, ValueError):
             return value
-    return None
+        no_number = False
+    return no_date if no_number else None

@@ -25,6 +25,8 @@ _SEARCH_ITERATIONS = 10
 _ITERATIONS = 30
 # Covariances within a group are full up to this many columns.
 _MAX_FULL_FEATURES = 36
+# Fewest rows for each column of these; of fewer, covariances are all but singular.
+_ROWS_A_FEATURE = 3
 # Nodes that carry the integral over topic proportions.
 _N_NODES = 128
 # A search over numbers of word groups ends after so many losses in a row.
@@ -171,7 +173,8 @@ class _Rows:
     def fit(self, groups, guess, alpha, n_iterations, regularisation=1.0):
         """A `TopicStart`, and the mean log density that it gives to other rows."""
         width = max(map(len, groups))
-        covariance = "full" if 1 < width <= _MAX_FULL_FEATURES else "diag"
+        full = 1 < width <= _MAX_FULL_FEATURES and len(self.index) >= _ROWS_A_FEATURE * width
+        covariance = "full" if full else "diag"
         columns = [group.tolist() for group in groups]
         prior = Topic(
             self.latent.shape[1],

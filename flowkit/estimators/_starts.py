@@ -86,6 +86,7 @@ def choose_start(
     n_components: int | None,
     covariance: str | None,
     rng: np.random.RandomState,
+    bends: bool = True,
 ) -> Start:
     """The start of least BIC, with margins as they are, bent, or made normal first.
 
@@ -103,6 +104,8 @@ def choose_start(
         Form of its covariances, or None to choose it by BIC.
     rng : RandomState
         Source of randomness.
+    bends : bool, default=True
+        Whether columns may have heavy tails; pixels of images have none.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def choose_start(
     """
     Z = Z[draw_rows(len(Z), weight, rng)]
     best, lowest = None, np.inf
-    for form in margin_forms(Z):
+    for form in margin_forms(Z, bends):
         margins = fit_margins(form, Z)
         rows, log_det = margins.apply(Z)
         start = Start(margins, whitening(rows) if with_mixture else best_whitening(rows))

@@ -103,6 +103,7 @@ def choose_topic_start(
     groupings: list[list[np.ndarray]],
     rng: np.random.RandomState,
     keep_columns: bool,
+    bends: bool = True,
 ) -> TopicStart:
     """The start of largest held-out likelihood.
 
@@ -122,6 +123,8 @@ def choose_topic_start(
         Source of randomness.
     keep_columns : bool
         Whether the latent shall start as the columns, unmixed by a linear map.
+    bends : bool, default=True
+        Whether columns may have heavy tails; pixels of images have none.
 
     Returns
     -------
@@ -139,7 +142,7 @@ def choose_topic_start(
     test = Z[np.isin(row_of, searched[:n_test])]
     training = np.flatnonzero(np.isin(row_of, searched[n_test:]))
     best, best_score = None, -np.inf
-    for form in margin_forms(Z):
+    for form in margin_forms(Z, bends):
         for linear in (False,) if keep_columns else (False, True):
             rows = _Rows(Z, training, form, linear)
             setbacks, highest = 0, -np.inf

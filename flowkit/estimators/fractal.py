@@ -706,7 +706,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     def _choose_start(self, X, Z, weight, groupings, rng):
         if self.prior != "topic":
             mixed = self.prior == "gaussian_mixture"
-            return as_topics(choose_start(Z, weight, mixed, self.n_topics, None, rng))
+            bends = self.image_shape is None
+            return as_topics(choose_start(Z, weight, mixed, self.n_topics, None, rng, bends))
         self._documents = self._documents_of(X, rng)
         limit = n_start_rows(Z.shape[1], self.n_topics, len(groupings[-1]))
         drawn = draw_rows(len(Z), weight, rng, limit)
@@ -727,7 +728,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
 
         # Groups that a user counted are groups of columns, which a linear map would mix.
         keep_columns = self.n_word_groups is not None
-        return choose_topic_start(Z, drawn, guess, alpha, groupings, rng, keep_columns)
+        bends = self.image_shape is None
+        return choose_topic_start(Z, drawn, guess, alpha, groupings, rng, keep_columns, bends)
 
     def _build(self, config, generator):
         d = config["n_features"]

@@ -975,3 +975,18 @@ def test_real_table_beats_a_single_gaussian():
     density = FlowDensity(random_state=0).fit(train)
     gaussian = stats.multivariate_normal(train.mean(0), np.cov(train.T), allow_singular=True)
     assert density.score(test) > gaussian.logpdf(test).mean()
+
+
+def test_a_chunk_that_is_refused_leaves_the_stream_as_it_was(X):
+    chunks = np.array_split(X, 3)
+    streams = [FlowDensity(**SMALL).partial_fit(chunks[0]) for _ in range(2)]
+    with pytest.raises(ValueError, match="infinity"):
+        streams[0].partial_fit(np.full((3, X.shape[1]), np.inf))
+    scores = [stream.partial_fit(chunks[1]).score_samples(X) for stream in streams]
+    np.testing.assert_array_equal(*scores)
+
+
+def test_time_that_the_start_has_used_up_is_told(X):
+    with pytest.warns(NotConvergedWarning, match=r"max_time=1e-06 ran out .* start"):
+        density = FlowDensity(**{**SMALL, "max_time": 1e-6}).fit(X)
+    assert density.n_iter_ == 1

@@ -220,6 +220,18 @@ def test_the_default_detector_and_polars_name_the_column():
         clone(_FLOW).fit([["a", 1.0], ["b", 2.0]])
 
 
+def test_labels_may_mix_types():
+    labels = ["a", 1, ("t", 2)]
+    X = frame(labels)
+    density = clone(_FLOW).fit(X)
+    assert_array_equal(density.score_samples(X), clone(_FLOW).fit(X.to_numpy()).score_samples(X))
+    for estimator in (density, TableDensity(clone(_FLOW), bounds={1: (-99, None)}).fit(X)):
+        with pytest.raises(InvalidDataError, match="same order as they were in fit: 'a', 1"):
+            estimator.score_samples(X[labels[::-1]])
+    detector = DensityOutlierDetector(clone(_FLOW)).fit(X)
+    assert detector.get_part_names() == labels
+
+
 def test_numbers_that_are_objects_or_text_still_pass():
     X = frame(["a", "b", "c"])
     expected = clone(_FLOW).fit(X).score_samples(X)

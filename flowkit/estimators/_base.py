@@ -209,9 +209,7 @@ class BaseDensity(
         InterruptedFitWarning
             If Ctrl-C ended training after its first step; the best weights so far are kept.
         """
-        # Taken out, so that a failed epoch cannot leave half a step in it.
-        trainer = self.__dict__.pop("_trainer", None)
-        with self._unchanged_on_failure():
+        with self._unchanged_on_failure() as before:
             self._copied_callbacks()
             first = not hasattr(self, "module_")
             X, weight = self._validate_training(X, sample_weight, reset=first)
@@ -221,6 +219,9 @@ class BaseDensity(
                 self._begin(X, weight, training, streams)
             else:
                 self._refuse_other_shape()
+            # Not given back, as an epoch that fails leaves half a step in it.
+            before.pop("_trainer", None)
+            trainer = self.__dict__.pop("_trainer", None)
             record = self._train_chunk(X, weight, training, judges, streams, trainer)
             self._warn_of_interruption(record)
         return self

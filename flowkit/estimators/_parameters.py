@@ -95,7 +95,7 @@ class SuggestingEstimator(BaseEstimator):
     def _unchanged_on_failure(self):
         before = dict(self.__dict__)
         try:
-            yield
+            yield before
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)

@@ -40,6 +40,7 @@ bench: $(INSTALLED_BENCH)
 	$(RUN) benchmarks/training_overhead.py
 	$(RUN) benchmarks/speed.py
 	$(RUN) benchmarks/likelihood.py
+	$(RUN) benchmarks/starts.py
 	$(RUN) benchmarks/topics.py
 	$(RUN) benchmarks/ablation.py
 	$(RUN) benchmarks/conditioners.py

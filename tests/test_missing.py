@@ -20,7 +20,7 @@ from skorch.callbacks import Callback
 from flowkit import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity
 from flowkit import bijections as b
 from flowkit import priors as p
-from flowkit.estimators import _conditionals, _missing
+from flowkit.estimators import _conditionals, _missing, _streams
 from flowkit.estimators._conditionals import Mixture, fit_incomplete, maximise, variances
 from flowkit.exceptions import (
     ChangedParameterError,
@@ -740,7 +740,7 @@ class Clock:
 @pytest.mark.parametrize("max_time", [20.0, 40.0, 60.0])
 def test_rounds_of_training_end_in_time_together(max_time, holes, monkeypatch):
     clock = Clock()
-    for module in (_missing, training_callbacks):
+    for module in (_streams, training_callbacks):
         monkeypatch.setattr(module, "time", clock)
     options = {"max_epochs": 9999, "n_iter_no_change": 1, "batch_size": 90}
     density = DENSITIES["flow"](**options, max_time=max_time).fit(holes)

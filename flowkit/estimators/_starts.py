@@ -29,8 +29,9 @@ _FELT = 5.0
 _WHITENING_FLOORS = (1e-3, 1e-6, 1e-9)
 # What single precision tells apart in standardised columns.
 _FINEST_VARIANCE = 1e-13
-# Gain of the mean log density of rows left out, in nats, that a smaller floor must bring.
-_NOTABLE_GAIN = 0.02
+# Gain of the mean log density of rows left out that a smaller floor must bring: in nats, beyond
+# so many of its standard errors.
+_NOTABLE_GAIN, _SURE = 0.02, 2.0
 _N_FOLDS = 5
 # Deviations of priors stay above this share of the narrowest that they start with.
 _NARROWEST_SHARE, _MIN_DEVIATION = 0.5, 1e-3
@@ -219,12 +220,12 @@ def best_whitening(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if _principal_axes(Z)[1].min() >= _WHITENING_FLOORS[0]:
         return whitening(Z)
 
-    def mean_log_density(training, test, floor):
+    def log_density(training, test, floor):
         matrix, bias = whitening(training, floor)
         white = _apply_linear((matrix, bias), test)
-        return np.linalg.slogdet(matrix)[1] - 0.5 * (white**2).sum(1).mean()
+        return np.linalg.slogdet(matrix)[1] - 0.5 * (white**2).sum(1)
 
-    return whitening(Z, _choose_floor(Z, _WHITENING_FLOORS, mean_log_density))
+    return whitening(Z, _choose_floor(Z, _WHITENING_FLOORS, log_density))
 
 
 def _principal_axes(Z):
@@ -237,21 +238,23 @@ def _principal_axes(Z):
 
 
 def _choose_floor(
-    Z: np.ndarray, floors: Sequence[float], mean_log_density: Callable[..., float]
+    Z: np.ndarray, floors: Sequence[float], log_density: Callable[..., np.ndarray]
 ) -> float:
-    """The last of falling floors up to which each makes rows left out likelier."""
+    """The last of falling floors up to which each makes rows left out surely likelier."""
     # Repeats of a row stay on one side.
     distinct, row = np.unique(Z, axis=0, return_inverse=True)
     if len(distinct) < _N_FOLDS:
         return floors[0]
     row = row.reshape(-1)
     test = row % _N_FOLDS == 0
-    best, highest = floors[0], -np.inf
-    for floor in floors:
-        value = mean_log_density(Z[~test], Z[test], floor)
-        if not value > highest + _NOTABLE_GAIN:
+    best, reached = floors[0], log_density(Z[~test], Z[test], floors[0])
+    for floor in floors[1:]:
+        with np.errstate(invalid="ignore"):
+            gain = (found := log_density(Z[~test], Z[test], floor)) - reached
+            error = gain.std() / np.sqrt(len(gain))
+        if not gain.mean() > _NOTABLE_GAIN + _SURE * error:
             break
-        best, highest = floor, value
+        best, reached = floor, found
     return best
 
 
@@ -269,14 +272,14 @@ def _fit_mixture(
     size, form = mixture.n_components, mixture.covariance_type
     back = np.eye(Z.shape[1]) if matrix is None else np.linalg.inv(matrix)
 
-    def mean_log_density(training, test, floor):
+    def log_density(training, test, floor):
         fitted = _likeliest(training, size, form, rng, floor)
         full = fitted.covariances_
         full = full if form == "full" else full[:, None] * np.eye(full.shape[1])
         too_fine = _narrowest_variance(back @ full @ back.T, "full") < finest
-        return -np.inf if too_fine else fitted.score(test)
+        return np.full(len(test), -np.inf) if too_fine else fitted.score_samples(test)
 
-    floor = _choose_floor(Z, _VARIANCE_FLOORS, mean_log_density)
+    floor = _choose_floor(Z, _VARIANCE_FLOORS, log_density)
     if floor == _VARIANCE_FLOORS[0]:
         return mixture
     return _least_bic(Z, n_components, covariance, rng, floor)

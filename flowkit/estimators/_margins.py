@@ -20,7 +20,7 @@ _LINEAR_SHARES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8)
 _MAX_BEND_ROWS = 1_000
 # Gain of the mean log density of a column, in nats, from which a bend is worth trying.
 _NOTABLE_GAIN = 0.2
-# Location, scale, centre, width and whether it is bent.
+# Location, scale, centre and width.
 _N_BEND_NUMBERS = 4
 
 

@@ -243,7 +243,7 @@ def detector(density: Any = None, **parameters: Any) -> Builder:
 
     def build(seed: int, budget: float) -> Scored:
         from flowkit import DensityOutlierDetector
-        from flowkit.estimators.outlier import default_densities
+        from flowkit.outliers.detector import default_densities
 
         given = density
         if isinstance(density, list):

@@ -202,9 +202,9 @@ def fit_conv_realnvp(images: np.ndarray, seed: int, budget: float) -> Any:
     from scipy.stats import norm
 
     from flowkit import FractalFlowDensity
-    from flowkit.estimators._margins import choose_margins
-    from flowkit.estimators._starts import Start
-    from flowkit.estimators._topic_starts import as_topics
+    from flowkit.starts._margins import choose_margins
+    from flowkit.starts._mixture_start import Start
+    from flowkit.starts._topic_start import as_topics
 
     class WithoutMatrix(FractalFlowDensity):
         # A normal prior always brings the matrix, which would be thirty times the couplings.

@@ -137,7 +137,7 @@ class Clock:
         return self._hole.cone.inverse(latents)
 
     def seconds_per_step(self) -> list[float]:
-        from flowkit.estimators._inpainting import most_likely
+        from flowkit.modules.inpainting import most_likely
 
         self.times = []
         # The values behind the last step are scored too, so every step has an end.
@@ -223,9 +223,9 @@ def build_cases(edge: int, positions: int, rng: np.random.Generator) -> tuple[di
 
     from flowkit.bijections import Compose, Lattice
     from flowkit.bijections._lattice_layout import n_levels_of
-    from flowkit.estimators._inpainting import Hole
     from flowkit.estimators.rg import _FACTORISED, _FIRST_LAYERS, _LAYERS
     from flowkit.modules import Flow
+    from flowkit.modules.inpainting import Hole
     from flowkit.nets.swish import without_weight_norm
     from flowkit.priors import Normal, Product
 
@@ -482,7 +482,7 @@ class Space:
 
     def fill(self, X: np.ndarray, hole: np.ndarray, free: np.ndarray, n_steps: int) -> np.ndarray:
         """Rows whose hole is filled by a search along some latents."""
-        from flowkit.estimators._inpainting import most_likely
+        from flowkit.modules.inpainting import most_likely
 
         rows = self.enter(np.where(hole, self.estimator.location_, X))
         rows[:, np.flatnonzero(hole)] = 0.0

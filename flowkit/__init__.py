@@ -1,15 +1,6 @@
 """flowkit: exact, interpretable deep density estimation with scikit-learn's interface."""
 
-from .estimators import (
-    PHVAE,
-    DensityOutlierDetector,
-    DifferentiableFunctionTransformer,
-    FlowDensity,
-    FractalFlowDensity,
-    RGFlowDensity,
-    TableDensity,
-    TransformedDensity,
-)
+from .estimators import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity
 from .exceptions import StopTraining
 from .inspection import (
     CalibrationDisplay,
@@ -24,6 +15,9 @@ from .inspection import (
     TopicDisplay,
     TrainingCurveDisplay,
 )
+from .outliers import DensityOutlierDetector
+from .tables import TableDensity
+from .transforms import DifferentiableFunctionTransformer, TransformedDensity
 
 __version__ = "0.1.0"
 

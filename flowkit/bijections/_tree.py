@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
+from .._image_shape import check_image_shape
 from ..exceptions import InvalidParameterError
 
 
@@ -99,18 +99,6 @@ def image_levels(image_shape: tuple[int, ...], n_levels: int) -> list[Level]:
         )
         nodes = [phase for pair in diagonals for phase in pair]
     return levels
-
-
-def check_image_shape(image_shape) -> tuple[int, int, int]:
-    """Height, width and number of channels of an image shape with or without the latter."""
-    shape = tuple(image_shape)
-    if len(shape) not in (2, 3) or any(not isinstance(n, Integral) or n < 1 for n in shape):
-        raise InvalidParameterError(
-            f"image_shape must be (height, width) or (height, width, channels) of positive ints, "
-            f"got {image_shape!r}."
-        )
-    height, width, channels = (*map(int, shape), 1)[:3]
-    return height, width, channels
 
 
 def _planes(*phases: np.ndarray) -> np.ndarray:

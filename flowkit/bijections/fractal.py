@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .._image_shape import check_image_shape
 from ..exceptions import InvalidParameterError
 from ..nets import KAN, ConvNet, GroupedMLP
 from ._base import Bijection
-from ._tree import Level, Node, check_image_shape, column_levels, image_levels
+from ._tree import Level, Node, column_levels, image_levels
 from ._univariate import Affine, RationalQuadraticSpline
 
 # Half-split nodes have half the inputs, so half the width is enough, down to this.

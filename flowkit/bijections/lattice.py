@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .._image_shape import check_image_shape
 from ..exceptions import InvalidParameterError, ShapeError
 from ..nets import SwishResNet
 from ..nets._layers import GroupedLinear
@@ -17,7 +18,6 @@ from ._base import Bijection
 from ._blocks import Blocks
 from ._cone import Cone
 from ._lattice_layout import lattice_layout
-from ._tree import check_image_shape
 from ._univariate import Affine, RationalQuadraticSpline
 
 

@@ -15,6 +15,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .._seeds import check_random_state
+from ..columns._gaps import lengthen, log_lengths, shorten
+from ..columns._moments import (
+    column_noise,
+    constant_columns,
+    location_and_scale,
+    refuse_non_finite,
+    refuse_outside_support,
+    scale_with_noise,
+    warn_constant,
+    without_far_values,
+)
+from ..columns._ties import own_noise, warn_heavy
 from ..exceptions import (
     ChangedParameterError,
     DeviceUnavailableError,
@@ -25,6 +37,7 @@ from ..exceptions import (
     NotConvergedWarning,
     UncopyableCallbackError,
 )
+from ..nested._any_density import MeanScoreMixin, check_n_samples
 from ..nets import set_generator
 from ..training import (
     Noise,
@@ -37,24 +50,11 @@ from ..training import (
     train,
     train_chunk,
 )
-from ._any_density import MeanScoreMixin, check_n_samples
-from ._columns import (
-    column_noise,
-    constant_columns,
-    location_and_scale,
-    refuse_non_finite,
-    refuse_outside_support,
-    scale_with_noise,
-    warn_constant,
-    without_far_values,
-)
-from ._gaps import lengthen, log_lengths, shorten
-from ._labels import check_labels, labels_of
-from ._parameters import SuggestingEstimator
-from ._real_rows import refuse_unreal
-from ._reservoir import EMPTY, n_held_out, poured
-from ._streams import Streams
-from ._ties import own_noise, warn_heavy
+from ..training._reservoir import EMPTY, n_held_out, poured
+from ..training._streams import Streams
+from ..validation._labels import check_labels, labels_of
+from ..validation._parameters import SuggestingEstimator
+from ..validation._real_rows import refuse_unreal
 
 # Rows that go through the module at once: few enough for the cache, many enough for the calls.
 _MAX_CHUNK = 4096

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from .._image_shape import check_image_shape
 from .._seeds import check_random_state
 from ..bijections import ActNorm, Compose, Logit
-from ..bijections._tree import check_image_shape
 from ..exceptions import InvalidDataError, InvalidParameterError
 
 # The middle and width of 256 grey levels, of which logit sees 0.05 to 0.95.

@@ -19,14 +19,14 @@ from ..bijections import (
     SplineAutoregressive,
     SplineCoupling,
 )
+from ..columns._moments import refuse_outside_support
 from ..exceptions import InvalidDataError, InvalidParameterError
+from ..missing._incomplete_rows import IncompleteRows
 from ..modules import Flow, KernelFlow
 from ..priors import GaussianMixture, Kernel, Laplace, Normal, Prior, StudentT
+from ..starts._margins import margin_steps
+from ..starts._mixture_start import Start, choose_start, draw_rows, mixture_start
 from ._base import BaseDensity
-from ._columns import refuse_outside_support
-from ._margins import margin_steps
-from ._missing import IncompleteRows
-from ._starts import Start, choose_start, draw_rows, mixture_start
 
 _STEPS = {
     "spline_coupling": SplineCoupling,

@@ -19,10 +19,16 @@ from ..bijections import (
     FractalCoupling,
     LULinear,
 )
+from ..bijections._log_det_tree import tree_nodes, tree_shares
 from ..bijections._tree import image_levels
 from ..exceptions import InvalidDataError, InvalidParameterError
+from ..missing._incomplete_rows import IncompleteRows
 from ..modules import Flow
 from ..priors import Normal, Topic
+from ..starts._margins import margin_steps
+from ..starts._mixture_start import choose_start, draw_rows
+from ..starts._topic_start import as_topics, choose_topic_start, n_nodes, n_start_rows
+from ..starts._word_groups import word_groups
 from ..topics import (
     count_documents,
     fit_lda,
@@ -35,12 +41,6 @@ from ..topics import (
 )
 from ._base import BaseDensity
 from ._images import ImageRows, grey_levels, started_grey_levels, whole
-from ._log_det_tree import tree_nodes, tree_shares
-from ._margins import margin_steps
-from ._missing import IncompleteRows
-from ._starts import choose_start, draw_rows
-from ._topic_starts import as_topics, choose_topic_start, n_nodes, n_start_rows
-from ._word_groups import word_groups
 
 _KINDS = {"coupling": FractalCoupling, "autoregressive": FractalAutoregressive}
 # What the module is built from.

@@ -10,6 +10,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._image_shape import check_image_shape
 from ..bijections import (
     AffineAutoregressive,
     AffineCoupling,
@@ -22,7 +23,8 @@ from ..bijections import (
     SplineCoupling,
     Sylvester,
 )
-from ..bijections._tree import check_image_shape
+from ..columns._moments import column_noise, name_columns
+from ..columns._ties import own_noise
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..modules import (
     BernoulliLikelihood,
@@ -33,11 +35,9 @@ from ..modules import (
 from ..modules.vae import START_SIGNAL
 from ..nets import ConvDecoder, ConvEncoder, GroupedMLP, Polynomials, ResidualMLP
 from ..priors import HierarchicalNormal, Normal, StudentT
+from ..starts._factor_start import MAX_ROWS, factor_scores, factor_start, order_starts
 from ._base import BaseDensity
-from ._columns import column_noise, name_columns
-from ._factor_start import MAX_ROWS, factor_scores, factor_start, order_starts
 from ._images import ImageRows, whole
-from ._ties import own_noise
 
 # Largest whole number of the likelihoods that are for whole numbers.
 _VALUES = {"bernoulli": 1, "discretized_logistic": 255}

@@ -15,21 +15,21 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from .._image_shape import check_image_shape
 from ..bijections import Compose, Lattice
 from ..bijections._lattice_layout import latent_levels, n_levels_of
-from ..bijections._tree import check_image_shape
 from ..bijections.lattice import layers_by_level
 from ..exceptions import InvalidDataError
+from ..missing._incomplete_rows import IncompleteRows
 from ..modules import Flow
+from ..modules.inpainting import fill
 from ..nets.swish import without_weight_norm
 from ..priors import Laplace, Normal, Product, StudentT, Topic
+from ..starts._margins import choose_margins, margin_steps
+from ..starts._mixture_start import draw_rows
 from ..topics import kmeans_topics
 from ._base import BaseDensity
 from ._images import ImageRows, grey_levels, started_grey_levels
-from ._inpainting import fill
-from ._margins import choose_margins, margin_steps
-from ._missing import IncompleteRows
-from ._starts import draw_rows
 
 # What the lattice is built from, and the module.
 _LATTICE = (

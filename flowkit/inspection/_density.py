@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._seeds import check_random_state
-from ..estimators._any_density import can_be_drawn_from, draw_from
 from ..exceptions import InvalidDataError, InvalidParameterError
+from ..nested._any_density import can_be_drawn_from, draw_from
 from ._axes import require_axes
 from ._table_rows import TableRows
 

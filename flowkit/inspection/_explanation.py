@@ -8,7 +8,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijections._tree import check_image_shape
+from .._image_shape import check_image_shape
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ._axes import extent, require_axes, require_matplotlib, require_panels, text_width
 from ._log_det_tree import _steps_and_last, _through

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..bijections._tree import check_image_shape
+from .._image_shape import check_image_shape
 from ..exceptions import InvalidParameterError
 from ._axes import require_axes, text_width
 from ._log_det_tree import _through

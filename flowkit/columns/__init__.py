@@ -1,0 +1,1 @@
+"""What is learned about columns before any training: location, scale, noise, gaps."""

@@ -1,0 +1,1 @@
+"""Incomplete rows: completed in training, integrated out in scores, imputed."""

@@ -1,0 +1,1 @@
+"""The classical models that densities are initialised from."""

@@ -1,0 +1,336 @@
+"""Maps of single columns of a mixed table onto columns that a continuous density models.
+
+A value of a discrete column is a cell of the encoded axis; the place within it is given by a point
+of the unit interval. Every map counts its own volume, so that integrals and sums stay exact.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from scipy import sparse
+from scipy.special import expit, ndtr, ndtri
+
+from ..columns._ties import tie_spacing
+from ._column_kinds import is_whole
+from ._column_lattice import Lattice
+
+# Keeps points of the unit interval off its ends, where encoded columns are infinite.
+_EDGE = 1e-12
+# Rows added to each level, so that a level never seen keeps a cell.
+_SMOOTHING = 0.5
+# Rows of average kind added to each level where levels are compared.
+_PSEUDO_ROWS = 5.0
+# Levels of a column that others are compared by.
+_MAX_INDICATORS = 30
+_LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
+# Of what can be squared.
+_LARGEST_LOG = 300.0
+_MAX_SHOWN = 8
+
+
+class Codec:
+    """Base class of the maps of one column.
+
+    Subclasses implement ``_points(x, u)``, ``contains(x, by_cell)``, ``decode(y)``, ``features(x)``
+    and ``details()``, and set ``typical``, any value within the support. With `by_cell` only values
+    that have a cell of their own are contained.
+    """
+
+    # Whether values are cells with a place to choose within: never, always, or where the
+    # probability of the cell is asked for.
+    cells: Literal["never", "always", "on_request"] = "never"
+    # Shifts of the encoded column over which its density is summed.
+    shifts: tuple[float, ...] = (0.0,)
+    typical: float
+
+    def places(self, n: int, rng: np.random.RandomState) -> np.ndarray:
+        """Where n training rows lie within their cells, shape (n, 1)."""
+        return rng.uniform(size=(n, 1))
+
+    def is_fine(self, n_cells: int) -> bool:
+        """Whether values are real, or spread over more than so many cells."""
+        return True
+
+    def points(self, x: np.ndarray, u: np.ndarray | None):
+        """Encoded points, and the log volume that each stands for.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n,)
+            Values within the support, NaN where missing.
+        u : ndarray of shape (S,) or (n, 1), or None
+            Places within the cell, in the unit interval; None takes the middle of a cell, and its
+            density for its volume.
+
+        Returns
+        -------
+        y : ndarray of shape (n, S) or (n, 1)
+            Encoded points, NaN where x is.
+        log_volume : ndarray of that shape
+            Log of the volume in the encoded column, per unit of x or per cell; 0 where x is
+            missing.
+        """
+        known = ~np.isnan(x)[:, None]
+        u = None if u is None else np.clip(u, _EDGE, 1 - _EDGE)
+        y, log_volume = self._points(np.where(known, x[:, None], self.typical), u)
+        return np.where(known, y, np.nan), np.where(known, log_volume, 0.0)
+
+
+class NumberCodec(Codec):
+    """A real or whole number, on the line or within bounds.
+
+    Within one bound, the encoded column is the log of the distance from it; within two, the
+    difference of both logs. What is decoded of numbers that lie on a lattice lies on it, too.
+
+    Parameters
+    ----------
+    low, high : float
+        Bounds, infinite where the support is open.
+    whole : bool
+        Whether only whole numbers occur, each of which is a cell as wide as their distance, which
+        is one unless many repeat that have a common divisor.
+    x : ndarray of shape (n,)
+        Training values, NaN where missing.
+    """
+
+    def __init__(self, low: float, high: float, whole: bool, x: np.ndarray):
+        known = x[~np.isnan(x)]
+        self.low, self.high, self.whole = low, high, whole
+        self.cells = "on_request" if whole else "never"
+        self.typical = float(known[0])
+        self._spacing = tie_spacing(known)
+        if whole:
+            self._lattice = Lattice.of_whole(known)
+            self._width = self._lattice.distance
+            first, last = self._lattice.ends(low, high)
+            self._edges = first - self._width / 2, last + self._width / 2
+        else:
+            self._lattice = Lattice.of_real(known, self._spacing)
+            self._edges = low, high
+        self._bounded = math.isfinite(low), math.isfinite(high)
+        self._inside = _next_to_bounds(known, low, high)
+        self._seen = float(known.min()), float(known.max()), len(np.unique(known))
+
+    @property
+    def has_even_ties(self) -> bool:
+        """Whether the encoded values repeat, as far apart as cells are wide."""
+        return self.whole and not any(self._bounded) and self._spacing == self._width
+
+    def is_fine(self, n_cells: int) -> bool:
+        first, last, n_values = self._seen
+        return not self.whole or min(n_values, (last - first) / self._width) > n_cells
+
+    def contains(self, x: np.ndarray, by_cell: bool = False) -> np.ndarray:
+        inside = (x >= self.low) & (x <= self.high)
+        if not self.whole:
+            return inside
+        if by_cell:
+            return inside & is_whole(x) & self._lattice.contains(x)
+        return inside & is_whole(x) & (x > self._edges[0]) & (x < self._edges[1])
+
+    def _points(self, x, u):
+        if not self.whole or u is None:
+            return self._encode(x)
+        y, log_volume = self._encode(x + self._width * (u - 0.5))
+        return y, log_volume + math.log(self._width)
+
+    def _encode(self, t):
+        """Encoded numbers, and the log volume of a unit around each."""
+        low, high = self._edges
+        if not self.whole:
+            t = np.where(t == low, self._inside[0], np.where(t == high, self._inside[1], t))
+        below, above = np.log(t - low), np.log(high - t)
+        if all(self._bounded):
+            return below - above, math.log(high - low) - below - above
+        if self._bounded[0]:
+            return below, -below
+        if self._bounded[1]:
+            return -above, -above
+        return t, np.zeros_like(t)
+
+    def decode(self, y: np.ndarray) -> np.ndarray:
+        low, high = self._edges
+        if all(self._bounded):
+            t = low + (high - low) * expit(y)
+        elif self._bounded[0]:
+            t = low + np.exp(np.minimum(y, _LARGEST_LOG))
+        elif self._bounded[1]:
+            t = high - np.exp(np.minimum(-y, _LARGEST_LOG))
+        else:
+            t = y
+        if self._lattice is None:
+            return np.clip(t, self.low, self.high)
+        return self._lattice.nearest(t, self.low, self.high)
+
+    def features(self, x: np.ndarray) -> np.ndarray:
+        return self.points(x, None)[0]
+
+    def details(self) -> str:
+        first, last, n_values = self._seen
+        text = f"{first:.6g} to {last:.6g}, {n_values} values"
+        apart = self._width if self.whole and self._width > 1 else self._spacing
+        if apart:
+            text += f", which repeat {apart:.6g} apart"
+        if any(self._bounded):
+            text += f", bounds {self.low:.6g} and {self.high:.6g}"
+        return text
+
+
+def _next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, float]:
+    """Where values on a bound are placed: half as far from it as the nearest value within."""
+    within = x[(x > low) & (x < high)]
+    room = (high - low) / 2 if math.isfinite(high - low) else 2.0
+    first, last = (within.min(), within.max()) if within.size else (low + room, high - room)
+    # No value lies on an infinite bound.
+    above_low = low + (first - low) / 2 if math.isfinite(low) else low
+    below_high = high - (high - last) / 2 if math.isfinite(high) else high
+    return max(above_low, np.nextafter(low, high)), min(below_high, np.nextafter(high, low))
+
+
+class LevelCodec(Codec):
+    """A category: the normal quantiles between two cumulative frequencies.
+
+    Parameters
+    ----------
+    levels : list
+        Categories in the order in which they stand on the axis.
+    counts : ndarray of shape (K,)
+        Weight of the training rows of each.
+    """
+
+    cells = "always"
+    typical = 0.0
+
+    def __init__(self, levels: list, counts: np.ndarray):
+        self.levels = levels
+        self.frequencies = (counts + _SMOOTHING) / (counts + _SMOOTHING).sum()
+        self._edges = np.append(0.0, self.frequencies.cumsum())
+
+    def places(self, n: int, rng: np.random.RandomState) -> np.ndarray:
+        # Rare at the ends: a smooth density cannot jump from one level to the next.
+        return rng.beta(2, 2, size=(n, 1))
+
+    def contains(self, x: np.ndarray, by_cell: bool = False) -> np.ndarray:
+        return x >= 0
+
+    def _points(self, x, u):
+        level = x.astype(int)
+        share = self.frequencies[level]
+        u = 0.5 if u is None else u
+        y = ndtri(np.clip(self._edges[level] + share * u, _EDGE, 1 - _EDGE))
+        return y, np.log(share) + 0.5 * y**2 + _LOG_SQRT_2PI
+
+    def decode(self, y: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._edges[1:-1], ndtr(y), side="right").astype(np.float64)
+
+    def features(self, x: np.ndarray) -> np.ndarray:
+        frequent = np.argsort(-self.frequencies, kind="stable")[:_MAX_INDICATORS]
+        return np.where(np.isnan(x)[:, None], np.nan, x[:, None] == frequent)
+
+    def details(self) -> str:
+        shown = [
+            f"{level} {share:.1%}"
+            for level, share in zip(self.levels[:_MAX_SHOWN], self.frequencies, strict=False)
+        ]
+        rest = len(self.levels) - len(shown)
+        text = f"{len(self.levels)} levels: {', '.join(shown)}"
+        return f"{text} and {rest} more" if rest else text
+
+
+class AngleCodec(Codec):
+    """A number that comes back after a period, cut open in its widest gap.
+
+    Parameters
+    ----------
+    start, period : float
+        Values are given back within ``[start, start + period)``.
+    x : ndarray of shape (n,)
+        Training values, NaN where missing.
+    """
+
+    def __init__(self, start: float, period: float, x: np.ndarray):
+        self.start, self.period = start, period
+        self.shifts = (0.0, -period, period)
+        known = x[~np.isnan(x)]
+        self._lattice = _lattice_around(self._wrapped(known), period)
+        angles = np.unique(np.mod(known - start, period))
+        gaps = np.diff(np.append(angles, angles[0] + period))
+        widest = gaps.argmax()
+        self.cut = float(self._wrapped(start + angles[widest] + gaps[widest] / 2))
+        self.typical = self.cut
+
+    def contains(self, x: np.ndarray, by_cell: bool = False) -> np.ndarray:
+        return np.isfinite(x)
+
+    def _points(self, x, u):
+        return self.cut + np.mod(x - self.cut, self.period), np.zeros_like(x)
+
+    def _wrapped(self, y):
+        return self.start + np.mod(y - self.start, self.period)
+
+    def decode(self, y: np.ndarray) -> np.ndarray:
+        x = self._wrapped(y)
+        if self._lattice is None:
+            return x
+        x = self._lattice.nearest(x)
+        over = x >= self.start + self.period
+        return np.where(over, self._lattice.nearest(x - self.period), x)
+
+    def features(self, x: np.ndarray) -> np.ndarray:
+        turn = 2 * np.pi * x[:, None] / self.period
+        return np.hstack([np.cos(turn), np.sin(turn)])
+
+    def details(self) -> str:
+        end = self.start + self.period
+        return f"from {self.start:.6g} to {end:.6g} and round again, cut open at {self.cut:.6g}"
+
+
+def _lattice_around(angles, period):
+    """The lattice of angles, if a turn leads back to it."""
+    lattice = Lattice.of_real(angles, tie_spacing(angles))
+    turns = period / lattice.distance if lattice else 0.5
+    return lattice if abs(turns - round(turns)) <= 1e-6 else None
+
+
+def order_by_association(codes, counts, others, weight) -> np.ndarray:
+    """Levels along the axis in which the means of the other columns differ most.
+
+    It is the first component of a correspondence analysis: levels whose rows are alike become
+    neighbours on the axis.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,)
+        Level of each row, NaN where missing.
+    counts : ndarray of shape (K,)
+        Weight of the rows of each level.
+    others : ndarray of shape (n, q)
+        The other columns, centred and of unit deviation.
+    weight : ndarray of shape (n,)
+        Weights of the rows.
+
+    Returns
+    -------
+    order : ndarray of shape (K,)
+        Levels from one end to the other, those without rows last; by frequency where nothing
+        tells them apart.
+    """
+    by_frequency = np.argsort(-counts, kind="stable")
+    if not others.shape[1]:
+        return by_frequency
+    known = np.flatnonzero(~np.isnan(codes))
+    place = (codes[known].astype(int), known)
+    membership = sparse.csr_array((weight[known], place), shape=(len(counts), len(codes)))
+    # Means of few rows are mostly noise, so they are drawn to the common one.
+    means = membership @ others / (membership.sum(1) + _PSEUDO_ROWS)[:, None]
+    share = counts / counts.sum()
+    means -= share @ means
+    _, axes = np.linalg.eigh(means.T @ (share[:, None] * means))
+    score = means @ axes[:, -1]
+    score *= np.sign(score[np.abs(score).argmax()])
+    # A level without rows between two others would tear a hole into the density.
+    score[counts == 0] = np.inf
+    return by_frequency[np.argsort(score[by_frequency], kind="stable")]

@@ -1,0 +1,194 @@
+"""Columns of a mixed table as they were given: values, what is missing, types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from numbers import Number
+from typing import Any
+
+import numpy as np
+
+from ..exceptions import UnsupportedValueError
+from ..validation._real_rows import DATE_ADVICE, a_kind_of, is_date, is_missing_value, shown
+
+# Numbers to Python, but none of a line.
+_NO_NUMBERS = (complex, np.complexfloating, np.datetime64, np.timedelta64)
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """One column as it was given.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Numbers, booleans, text, or objects.
+    missing : ndarray of shape (n,)
+        Where there is no value.
+    dtype : object
+        Type of the column in its table.
+    levels : list or None
+        Categories that its type declares, None where it declares none.
+    ordered : bool
+        Whether these have an order.
+    """
+
+    values: np.ndarray
+    missing: np.ndarray
+    dtype: Any
+    levels: list | None = None
+    ordered: bool = False
+
+    def take(self, kept: np.ndarray) -> RawColumn:
+        """The kept rows."""
+        return replace(self, values=self.values[kept], missing=self.missing[kept])
+
+    @property
+    def is_number(self) -> bool:
+        return self.values.dtype.kind in "iuf"
+
+    def numbers(self) -> np.ndarray | None:
+        """Float64 with NaN where a value is missing; None where something is not a number."""
+        if self.values.dtype.kind in "iufb":
+            return self.values.astype(np.float64)
+        present = self.values[~self.missing]
+        if not all(isinstance(value, Number) for value in present):
+            return None
+        return _spread(present, self.missing)
+
+    def codes(self, levels: list) -> np.ndarray:
+        """Place of each value in `levels`: -1 for others, NaN where it is missing."""
+        place = {level: i for i, level in enumerate(levels)}
+        codes = np.array([place.get(label, -1) for label in self.values.tolist()], np.float64)
+        codes[self.missing] = np.nan
+        return codes
+
+    def own_levels(self) -> list:
+        """Distinct values in order, or the levels that the type declares."""
+        if self.levels is not None:
+            return list(self.levels)
+        found = dict.fromkeys(self.values[~self.missing].tolist())
+        try:
+            return sorted(found)
+        except TypeError:
+            return sorted(found, key=lambda level: (type(level).__name__, str(level)))
+
+
+def is_frame(X) -> bool:
+    """Whether X is a table whose columns have types of their own."""
+    return is_pandas(X) or is_polars(X)
+
+
+def is_pandas(X) -> bool:
+    return hasattr(X, "iloc") and getattr(X, "ndim", 0) == 2
+
+
+def is_polars(X) -> bool:
+    return hasattr(X, "get_columns")
+
+
+def read_columns(X, names: list[str]) -> list[RawColumn]:
+    """Columns of a table, each with its own type.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d), pandas.DataFrame or polars.DataFrame
+        The table.
+    names : list of str
+        Names for errors.
+
+    Raises
+    ------
+    UnsupportedValueError
+        If a column holds neither text nor numbers.
+    """
+    if is_pandas(X):
+        given, read = [X.iloc[:, j] for j in range(X.shape[1])], _read_pandas
+    elif is_polars(X):
+        given, read = X.get_columns(), _read_polars
+    else:
+        given, read = list(X.T), _read_array
+    return [read(column, name) for column, name in zip(given, names, strict=True)]
+
+
+def _read_array(column, name):
+    kind = column.dtype.kind
+    if kind == "O":
+        return _read_objects(column, column.dtype, name)
+    _refuse_kind(kind, column.dtype, name)
+    missing = np.isnan(column) if kind == "f" else np.zeros(len(column), bool)
+    return RawColumn(column, missing, column.dtype)
+
+
+def _read_pandas(series, name):
+    dtype = series.dtype
+    if hasattr(dtype, "categories"):
+        values = series.astype(object).to_numpy()
+        levels = dtype.categories.tolist()
+        return RawColumn(values, series.isna().to_numpy(), dtype, levels, bool(dtype.ordered))
+    _refuse_kind(dtype.kind, dtype, name)
+    if dtype.kind in "iuf":
+        if series.isna().any() or not isinstance(dtype, np.dtype):
+            values = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            values = series.to_numpy()
+        return RawColumn(values, series.isna().to_numpy(), dtype)
+    return _read_objects(series.to_numpy(dtype=object), dtype, name)
+
+
+def _read_polars(series, name):
+    dtype = series.dtype
+    if dtype.is_temporal():
+        _refuse_kind("M", dtype, name)
+    if dtype.is_float() or dtype.is_integer():
+        values = series.to_numpy()
+        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+        return RawColumn(values, missing, dtype)
+    raw = _read_objects(np.fromiter(series, dtype=object, count=len(series)), dtype, name)
+    # A polars Categorical shares its categories with other columns, an Enum has its own.
+    levels = list(dtype.categories) if str(dtype).startswith("Enum") else None
+    return RawColumn(raw.values, raw.missing, dtype, levels)
+
+
+def _refuse_kind(kind, dtype, name):
+    if kind in "iufbOUST":
+        return
+    way_out = DATE_ADVICE if kind in "mM" else "make columns of real numbers or text of it"
+    raise UnsupportedValueError(
+        f"column {name} is of type {dtype}: values of a table must be strings or real numbers; "
+        f"{way_out}, or drop the column."
+    )
+
+
+def _way_out(value) -> str:
+    """What to do with a value that is neither text nor a real number."""
+    if is_date(value):
+        return DATE_ADVICE
+    if isinstance(value, Mapping | Set | Sequence | np.ndarray):
+        return "give each of its entries a column, or make it text with str, which is a category"
+    return "make it a number with float, or text with str, which is a category"
+
+
+def _read_objects(values, dtype, name):
+    missing = np.array([is_missing_value(value) for value in values], dtype=bool)
+    present = values[~missing].tolist()
+    for value in present:
+        if not isinstance(value, str | bytes | Number) or isinstance(value, _NO_NUMBERS):
+            raise UnsupportedValueError(
+                f"column {name} holds {shown(value)}, {a_kind_of(value)}, but each value of this "
+                f"argument must be a string or a real number: {_way_out(value)}, or drop the "
+                "column."
+            )
+    if present and all(isinstance(value, bool | np.bool_) for value in present):
+        return RawColumn(values if missing.any() else values.astype(bool), missing, dtype)
+    if present and all(isinstance(value, Number) for value in present):
+        return RawColumn(_spread(present, missing), missing, dtype)
+    return RawColumn(values, missing, dtype)
+
+
+def _spread(present, missing):
+    """Numbers where they are present, NaN where they are missing."""
+    numbers = np.full(len(missing), np.nan)
+    numbers[~missing] = [float(value) for value in present]
+    return numbers

@@ -1,0 +1,1 @@
+"""What users give, validated: parameters, rows, and the labels of columns."""

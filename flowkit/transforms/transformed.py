@@ -19,7 +19,6 @@ from sklearn.utils.validation import (
 )
 
 from .._seeds import check_random_state
-from ..columns._moments import refuse_non_finite
 from ..exceptions import (
     InvalidDataError,
     InvalidParameterError,
@@ -34,6 +33,7 @@ from ..nested._any_density import (
     require_weights,
 )
 from ..nested._copies import score_inside
+from ..validation import refuse_non_finite
 from ..validation._labels import check_labels, labels_of
 from ..validation._parameters import SuggestingEstimator
 from ..validation._real_rows import refuse_unreal

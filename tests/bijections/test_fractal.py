@@ -11,9 +11,7 @@ import torch
 
 from flowkit import bijections as b
 from flowkit.bijections._tree import column_levels, image_levels
-from flowkit.exceptions import (
-    InvalidParameterError,
-)
+from flowkit.exceptions import InvalidParameterError
 
 from ..table import NET, context_for, perturbed, rows_in
 
@@ -26,8 +24,6 @@ KINDS = {
     "autoregressive": b.FractalAutoregressive,
     "autoregressive_kan": lambda *a, **kw: b.FractalAutoregressive(*a, conditioner="kan", **kw),
 }
-
-
 every_kind = pytest.mark.parametrize("build", KINDS.values(), ids=KINDS)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowkit import (
-    FlowDensity,
-)
+from flowkit import FlowDensity
 
 from .examples import SMALL, correlated
 

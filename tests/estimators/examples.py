@@ -8,14 +8,8 @@ import pytest
 from ..table import ESTIMATORS
 
 every_estimator = pytest.mark.parametrize("build", ESTIMATORS.values(), ids=ESTIMATORS)
-
-
 CLASSES = ("default", "kernel", "fractal", "rg", "phvae")
-
-
 every_class = pytest.mark.parametrize("build", [ESTIMATORS[name] for name in CLASSES], ids=CLASSES)
-
-
 SMALL = {"n_transforms": 2, "hidden_units": 16, "max_epochs": 4, "random_state": 0}
 
 

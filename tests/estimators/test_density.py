@@ -11,9 +11,7 @@ from sklearn.datasets import load_breast_cancer, make_moons
 
 from flowkit import FlowDensity
 from flowkit import bijections as b
-from flowkit.exceptions import (
-    HeavyValueWarning,
-)
+from flowkit.exceptions import HeavyValueWarning
 
 from ..table import FLOWS
 from .examples import SMALL, every_estimator

@@ -11,10 +11,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from flowkit import FractalFlowDensity
-from flowkit.exceptions import (
-    InvalidDataError,
-    InvalidParameterError,
-)
+from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import TINY
 

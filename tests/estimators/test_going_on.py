@@ -13,9 +13,7 @@ from sklearn.datasets import make_moons
 from skorch.callbacks import Callback
 
 from flowkit import FlowDensity
-from flowkit.exceptions import (
-    FitDivergedError,
-)
+from flowkit.exceptions import FitDivergedError
 
 from .examples import SMALL, correlated, every_class
 

@@ -13,11 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
 from flowkit import DensityOutlierDetector, FlowDensity, StopTraining, TableDensity
-from flowkit.exceptions import (
-    InterruptedFitWarning,
-    NotConvergedWarning,
-    UncopyableCallbackError,
-)
+from flowkit.exceptions import InterruptedFitWarning, NotConvergedWarning, UncopyableCallbackError
 from flowkit.training import callbacks as training_callbacks
 
 from .examples import SMALL, every_class

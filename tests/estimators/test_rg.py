@@ -12,11 +12,7 @@ from sklearn.datasets import load_digits
 
 from flowkit import RGFlowDensity
 from flowkit.bijections._lattice_layout import ABSENT, lattice_layout
-from flowkit.exceptions import (
-    InvalidDataError,
-    InvalidParameterError,
-    OutsideSupportError,
-)
+from flowkit.exceptions import InvalidDataError, InvalidParameterError, OutsideSupportError
 
 from ..table import perturbed
 

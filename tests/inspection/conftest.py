@@ -6,10 +6,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits, load_wine, make_moons
 from sklearn.mixture import GaussianMixture
 
-from flowkit import (
-    DensityOutlierDetector,
-    FlowDensity,
-)
+from flowkit import DensityOutlierDetector, FlowDensity
 
 from .examples import lattice, polynomial, tiny
 

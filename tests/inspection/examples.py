@@ -1,10 +1,6 @@
 """What tests of Displays read from a figure."""
 
-from flowkit import (
-    PHVAE,
-    FractalFlowDensity,
-    RGFlowDensity,
-)
+from flowkit import PHVAE, FractalFlowDensity, RGFlowDensity
 
 
 def tiny(n_topics=3, **parameters):
@@ -32,8 +28,6 @@ def polynomial(**parameters):
 
 
 INFINITY = "\N{INFINITY}"
-
-
 MINUS = "\N{MINUS SIGN}"
 
 

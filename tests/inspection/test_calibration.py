@@ -8,10 +8,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from flowkit import (
-    CalibrationDisplay,
-    DensityOutlierDetector,
-)
+from flowkit import CalibrationDisplay, DensityOutlierDetector
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import legend_of

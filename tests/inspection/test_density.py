@@ -13,10 +13,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from flowkit import (
-    DensityDisplay,
-    FlowDensity,
-)
+from flowkit import DensityDisplay, FlowDensity
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 

@@ -12,11 +12,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from flowkit import (
-    DensityOutlierDetector,
-    ExplanationDisplay,
-    RGFlowDensity,
-)
+from flowkit import DensityOutlierDetector, ExplanationDisplay, RGFlowDensity
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import INFINITY, MINUS, texts

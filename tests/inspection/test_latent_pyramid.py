@@ -9,9 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from flowkit import (
-    LatentPyramidDisplay,
-)
+from flowkit import LatentPyramidDisplay
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import lattice, texts

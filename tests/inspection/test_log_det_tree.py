@@ -11,9 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from flowkit import (
-    LogDetTreeDisplay,
-)
+from flowkit import LogDetTreeDisplay
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import texts, tiny

@@ -5,9 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.exceptions import NotFittedError
 
-from flowkit import (
-    ReceptiveFieldDisplay,
-)
+from flowkit import ReceptiveFieldDisplay
 from flowkit.exceptions import InvalidParameterError
 
 from .examples import lattice

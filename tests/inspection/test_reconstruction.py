@@ -9,9 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from flowkit import (
-    ReconstructionDisplay,
-)
+from flowkit import ReconstructionDisplay
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import polynomial

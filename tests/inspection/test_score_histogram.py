@@ -13,10 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from flowkit import (
-    DensityOutlierDetector,
-    ScoreHistogramDisplay,
-)
+from flowkit import DensityOutlierDetector, ScoreHistogramDisplay
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import INFINITY, MINUS, legend_of

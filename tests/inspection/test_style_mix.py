@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from flowkit import (
-    StyleMixDisplay,
-)
+from flowkit import StyleMixDisplay
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import lattice

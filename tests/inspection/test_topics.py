@@ -7,9 +7,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from flowkit import (
-    TopicDisplay,
-)
+from flowkit import TopicDisplay
 from flowkit.exceptions import InvalidParameterError
 
 from .examples import texts, tiny

@@ -7,10 +7,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from flowkit import (
-    FlowDensity,
-    TrainingCurveDisplay,
-)
+from flowkit import FlowDensity, TrainingCurveDisplay
 from flowkit.exceptions import InvalidParameterError
 
 

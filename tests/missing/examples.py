@@ -10,8 +10,6 @@ from sklearn.datasets import make_moons
 from flowkit import FlowDensity, FractalFlowDensity, RGFlowDensity
 
 SMALL = {"hidden_units": 16, "max_epochs": 4, "random_state": 0, "missing": "marginalize"}
-
-
 DENSITIES = {
     "flow": lambda **kw: FlowDensity(**{**SMALL, "n_transforms": 2, "n_components": 4, **kw}),
     "laplace": lambda **kw: FlowDensity(**{**SMALL, "n_transforms": 2, "prior": "laplace", **kw}),
@@ -21,8 +19,6 @@ DENSITIES = {
     "fractal": lambda **kw: FractalFlowDensity(3, **{**SMALL, **kw}),
     "rg": lambda **kw: RGFlowDensity(**{**SMALL, "n_layers": 1, "hidden_units": 8, **kw}),
 }
-
-
 every_density = pytest.mark.parametrize("build", DENSITIES.values(), ids=DENSITIES)
 
 

@@ -60,8 +60,6 @@ CLOSED = {
         **{**SMALL, "max_epochs": 1, **kw},
     ),
 }
-
-
 every_closed_form = pytest.mark.parametrize("build", CLOSED.values(), ids=CLOSED)
 
 

@@ -10,11 +10,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from flowkit import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity
-from flowkit.exceptions import (
-    ConstantColumnWarning,
-    InvalidDataError,
-    InvalidParameterError,
-)
+from flowkit.exceptions import ConstantColumnWarning, InvalidDataError, InvalidParameterError
 
 from ..estimators.test_conformance import EXPECTED_FAILURES
 from .examples import DENSITIES, moons, with_holes

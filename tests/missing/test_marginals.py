@@ -13,9 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 from flowkit import FlowDensity, FractalFlowDensity, RGFlowDensity
 from flowkit import bijections as b
-from flowkit.exceptions import (
-    InvalidParameterError,
-)
+from flowkit.exceptions import InvalidParameterError
 
 from .examples import DENSITIES, correlated, every_density, integrated, moons, with_holes
 
@@ -112,8 +110,6 @@ COMPLETE = {
         prior="kernel", noise=0.1, n_transforms=2, hidden_units=16, max_epochs=4, random_state=0
     ),
 }
-
-
 after_complete_rows = pytest.mark.parametrize("build", COMPLETE.values(), ids=COMPLETE)
 
 

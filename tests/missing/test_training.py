@@ -11,10 +11,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 
 from flowkit import FlowDensity
-from flowkit.exceptions import (
-    ChangedParameterError,
-    InterruptedFitWarning,
-)
+from flowkit.exceptions import ChangedParameterError, InterruptedFitWarning
 from flowkit.training import _streams
 from flowkit.training import callbacks as training_callbacks
 

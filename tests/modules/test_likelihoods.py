@@ -25,8 +25,6 @@ LIKELIHOODS = {
     "discretized_logistic_predicted": lambda d: m.DiscretizedLogisticLikelihood(d, "predicted"),
     "bernoulli": m.BernoulliLikelihood,
 }
-
-
 every_likelihood = pytest.mark.parametrize("name", LIKELIHOODS)
 
 

@@ -7,8 +7,6 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 SMALL = {"n_transforms": 2, "hidden_units": 16, "max_epochs": 3}
-
-
 KERNEL = {**SMALL, "prior": "kernel", "noise": 0.1, "bandwidth_factor": 0.25}
 
 

@@ -8,9 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
-from flowkit import (
-    DensityOutlierDetector,
-)
+from flowkit import DensityOutlierDetector
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import rows

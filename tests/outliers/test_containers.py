@@ -12,14 +12,9 @@ from sklearn.compose import make_column_transformer
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    OneHotEncoder,
-    StandardScaler,
-)
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from flowkit import (
-    DensityOutlierDetector,
-)
+from flowkit import DensityOutlierDetector
 from flowkit.exceptions import InvalidParameterError
 
 from .examples import mixed_table, rows

@@ -13,14 +13,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    StandardScaler,
-)
+from sklearn.preprocessing import StandardScaler
 
-from flowkit import (
-    DensityOutlierDetector,
-    FlowDensity,
-)
+from flowkit import DensityOutlierDetector, FlowDensity
 from flowkit.exceptions import InvalidParameterError
 
 from .examples import KERNEL, SMALL, outliers, rows

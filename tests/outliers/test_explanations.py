@@ -9,10 +9,7 @@ from scipy import stats
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
-from flowkit import (
-    DensityOutlierDetector,
-    FlowDensity,
-)
+from flowkit import DensityOutlierDetector, FlowDensity
 from flowkit.outliers import _conditional_effects
 
 from .examples import KERNEL, Known, mixed_table, rows

@@ -19,12 +19,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from flowkit import (
-    DensityOutlierDetector,
-    FractalFlowDensity,
-    RGFlowDensity,
-    TransformedDensity,
-)
+from flowkit import DensityOutlierDetector, FractalFlowDensity, RGFlowDensity, TransformedDensity
 from flowkit.exceptions import InvalidParameterError
 
 from .examples import rows

@@ -9,9 +9,7 @@ from scipy import stats
 from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
-from sklearn.preprocessing import (
-    PowerTransformer,
-)
+from sklearn.preprocessing import PowerTransformer
 
 from flowkit import (
     PHVAE,

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from flowkit.exceptions import (
-    InvalidParameterError,
-)
+from flowkit.exceptions import InvalidParameterError
 from flowkit.priors import Laplace, Normal, Product, Topic
 
 from ..table import perturbed, rows_in

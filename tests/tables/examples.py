@@ -13,14 +13,10 @@ INNER = {
     "mixture": GaussianMixture(3, random_state=0),
     "kernel": KernelDensity(bandwidth=0.3),
 }
-
-
 DECLARED = {
     "bounds": {"weight": (0, None), "share": (0, 1), "children": (0, None)},
     "periods": {"hour": 24},
 }
-
-
 FRAME_KINDS = [
     *3 * ["categorical"],
     *2 * ["integer"],

@@ -9,9 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neighbors import KernelDensity
 
 from flowkit import FlowDensity
-from flowkit.exceptions import (
-    HeavyValueWarning,
-)
+from flowkit.exceptions import HeavyValueWarning
 from flowkit.tables._column_lattice import Lattice
 
 from .examples import N, mixture_table

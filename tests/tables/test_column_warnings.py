@@ -12,10 +12,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from flowkit import FlowDensity, TableDensity
-from flowkit.exceptions import (
-    HeavyValueWarning,
-    RareLevelsWarning,
-)
+from flowkit.exceptions import HeavyValueWarning, RareLevelsWarning
 
 from .examples import N, mixture_table
 

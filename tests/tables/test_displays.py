@@ -8,10 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import GridSearchCV
 
 from flowkit import DensityDisplay, DensityOutlierDetector
-from flowkit.exceptions import (
-    InvalidDataError,
-    InvalidParameterError,
-)
+from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import mixture_table
 

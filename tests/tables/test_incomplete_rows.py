@@ -12,9 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.mixture import GaussianMixture
 
 from flowkit import FlowDensity
-from flowkit.exceptions import (
-    SlowScoringWarning,
-)
+from flowkit.exceptions import SlowScoringWarning
 from flowkit.tables import table as table_module
 from flowkit.tables._scoring_plan import plan
 

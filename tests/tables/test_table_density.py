@@ -17,10 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from flowkit import FlowDensity, TableDensity
-from flowkit.exceptions import (
-    InvalidDataError,
-    InvalidParameterError,
-)
+from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .examples import DECLARED, FRAME_KINDS, INNER, objects, table
 

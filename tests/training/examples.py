@@ -7,11 +7,7 @@ import math
 import torch
 from skorch.callbacks import Callback
 
-from flowkit.training import (
-    Noise,
-    Rows,
-    TrainingOptions,
-)
+from flowkit.training import Noise, Rows, TrainingOptions
 
 N, D = 103, 2
 

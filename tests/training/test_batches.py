@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from flowkit.training import (
-    Noise,
-    Rows,
-)
+from flowkit.training import Noise, Rows
 from flowkit.training.data import OrderedBatches, ShuffledBatches
 
 from .examples import N, generator, rows

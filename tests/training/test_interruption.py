@@ -10,10 +10,7 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 
 from flowkit import StopTraining
-from flowkit.training import (
-    callbacks,
-    train,
-)
+from flowkit.training import callbacks, train
 
 from .examples import Clock, D, Recorder, Shift, generator, options, rows
 

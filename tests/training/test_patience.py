@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from flowkit.training import (
-    TrainingRecord,
-    train,
-)
+from flowkit.training import TrainingRecord, train
 
 from .examples import generator, options, rows
 

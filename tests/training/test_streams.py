@@ -6,11 +6,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-from flowkit.training import (
-    callbacks,
-    make_stream,
-    train_chunk,
-)
+from flowkit.training import callbacks, make_stream, train_chunk
 
 from .examples import Clock, D, Shift, generator, options, rows
 

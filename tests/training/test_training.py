@@ -11,11 +11,7 @@ from skorch.callbacks import Callback
 
 from flowkit import FlowDensity
 from flowkit.exceptions import FitDivergedError
-from flowkit.training import (
-    Rows,
-    make_net,
-    train,
-)
+from flowkit.training import Rows, make_net, train
 
 from .examples import D, N, Recorder, Shift, generator, options, rows
 

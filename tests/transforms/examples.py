@@ -104,14 +104,8 @@ def logs(function=np.log, inverse=np.exp):
 
 
 ROWS = np.random.default_rng(0).lognormal(0.0, 0.5, size=(60, 2)) @ [[1.0, 0.3], [0.1, 2.0]]
-
-
 SIGNED = np.random.default_rng(1).normal(size=(60, 2)) @ [[1.0, 0.8], [0.0, 2.0]] + [0.3, -0.5]
-
-
 UNIT = special.expit(SIGNED)
-
-
 CASES = {
     "standard": (StandardScaler(), SIGNED),
     "standard_mean_only": (StandardScaler(with_std=False), SIGNED),

@@ -11,17 +11,10 @@ import pytest
 from sklearn.base import clone
 
 from flowkit import DifferentiableFunctionTransformer
-from flowkit.exceptions import (
-    FlowkitWarning,
-    InvalidParameterError,
-)
+from flowkit.exceptions import FlowkitWarning, InvalidParameterError
 from flowkit.transforms._jacobians import transform_rows
 
-from .examples import (
-    SIGNED,
-    cube_and_line,
-    slope_of_cube_and_line,
-)
+from .examples import SIGNED, cube_and_line, slope_of_cube_and_line
 
 
 def test_a_derivative_with_parameters():

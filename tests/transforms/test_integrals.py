@@ -21,9 +21,7 @@ from sklearn.preprocessing import (
 )
 
 from flowkit import DifferentiableFunctionTransformer, FlowDensity, TransformedDensity
-from flowkit.exceptions import (
-    FlowkitWarning,
-)
+from flowkit.exceptions import FlowkitWarning
 
 from .examples import (
     ROWS,

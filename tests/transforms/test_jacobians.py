@@ -14,28 +14,13 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    MinMaxScaler,
-    PowerTransformer,
-    RobustScaler,
-    StandardScaler,
-)
+from sklearn.preprocessing import MinMaxScaler, PowerTransformer, RobustScaler, StandardScaler
 
 from flowkit import TransformedDensity
-from flowkit.exceptions import (
-    FlowkitWarning,
-    InvalidDataError,
-    InvalidParameterError,
-)
+from flowkit.exceptions import FlowkitWarning, InvalidDataError, InvalidParameterError
 from flowkit.transforms._jacobians import inverse_rows, transform_rows
 
-from .examples import (
-    CASES,
-    ROWS,
-    SIGNED,
-    Laplacian,
-    logs,
-)
+from .examples import CASES, ROWS, SIGNED, Laplacian, logs
 
 
 def fitted(transformer, X):

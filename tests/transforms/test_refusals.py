@@ -26,20 +26,10 @@ from sklearn.preprocessing import (
 )
 
 from flowkit import DifferentiableFunctionTransformer, TransformedDensity
-from flowkit.exceptions import (
-    InvalidDataError,
-    InvalidParameterError,
-    OutsideSupportError,
-)
+from flowkit.exceptions import InvalidDataError, InvalidParameterError, OutsideSupportError
 from flowkit.transforms._jacobians import _LOG_DETS, inverse_rows
 
-from .examples import (
-    ROWS,
-    SIGNED,
-    Halved,
-    Swirl,
-    logs,
-)
+from .examples import ROWS, SIGNED, Halved, Swirl, logs
 
 
 @pytest.mark.parametrize(

@@ -7,26 +7,12 @@ import pytest
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    PowerTransformer,
-    StandardScaler,
-)
+from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler
 
 from flowkit import FlowDensity, TransformedDensity
-from flowkit.exceptions import (
-    FlowkitWarning,
-    InvalidDataError,
-    InvalidParameterError,
-)
+from flowkit.exceptions import FlowkitWarning, InvalidDataError, InvalidParameterError
 
-from .examples import (
-    CASES,
-    ROWS,
-    SIGNED,
-    Laplacian,
-    logs,
-)
+from .examples import CASES, ROWS, SIGNED, Laplacian, logs
 
 
 @pytest.mark.parametrize("density", [KernelDensity(bandwidth=0.2), GaussianMixture(2)], ids=str)

@@ -15,24 +15,14 @@ from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import (
-    MinMaxScaler,
-    PowerTransformer,
-    StandardScaler,
-)
+from sklearn.preprocessing import MinMaxScaler, PowerTransformer, StandardScaler
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from flowkit import FlowDensity, TransformedDensity
-from flowkit.exceptions import (
-    InvalidParameterError,
-)
+from flowkit.exceptions import InvalidParameterError
 
-from .examples import (
-    ROWS,
-    SIGNED,
-    logs,
-)
+from .examples import ROWS, SIGNED, logs
 
 
 def columns_by_name():
@@ -147,8 +137,6 @@ NO_WEIGHTS = dict.fromkeys(
     ],
     "a mixture takes no weights",
 )
-
-
 ESTIMATORS = [
     TransformedDensity(StandardScaler(), KernelDensity()),
     # Mixtures refuse other starts in scikit-learn's checks of other arrays than numpy's.

@@ -77,9 +77,6 @@ def holdout_of(density, X):
     return ~(Z[:, None] == rows).all(2).any(1)
 
 
-# ---------------------------------------------------------------- the prior
-
-
 @pytest.mark.parametrize("factor", [0.25, 1.0, 3.0])
 def test_integrates_to_one_whatever_the_bandwidth(factor):
     prior = started(centres(d=1), bandwidth_factor=factor)
@@ -172,9 +169,6 @@ def test_impossible_kernels_are_refused():
         Kernel(2, 5).leave_one_out(torch.zeros(1, 2))
 
 
-# ---------------------------------------------------------------- the flow
-
-
 class Steep(b.Bijection):
     """Drives rows near one apart."""
 
@@ -240,9 +234,6 @@ def test_rows_are_known_for_centres_however_steep_the_map():
 def test_rows_of_another_shape_are_refused():
     with pytest.raises(ShapeError, match=r"\(40, 2\), got \(40, 1\)"):
         kernel_flow(b.AffineCoupling(2), centres(40)).start(torch.zeros(40, 1))
-
-
-# ---------------------------------------------------------------- the density
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.25])

@@ -52,7 +52,7 @@ def test_epoch_zero_is_the_started_prior(wine):
     kept = [bij for bij in module.bijection.bijections if not isinstance(bij, b.FractalCoupling)]
     assert len(fractals) == 1
     assert isinstance(module.prior, Topic)
-    Z = torch.from_numpy(start._standardise(X))
+    Z = torch.from_numpy(start._columns.standardise(X))
     with torch.no_grad():
         z, log_det = b.Compose(kept)(Z)
         expected = module.prior.log_prob(z) + log_det - np.log(start.scale_).sum()
@@ -168,7 +168,7 @@ def test_shares_of_the_estimator_sum_to_the_log_determinant_in_units_of_x(parame
     density = FractalFlowDensity(3, **{**TINY, **parameters}).fit(X)
     tree = density.log_det_tree(X)
     with torch.no_grad():
-        latent = density.module_.encode(torch.from_numpy(density._standardise(X.to_numpy())))
+        latent = density.module_.encode(torch.from_numpy(density._columns.standardise(X.to_numpy())))
         prior = density.module_.prior.log_prob(latent).numpy()
     np.testing.assert_allclose(tree.shares.sum(1) + prior, density.score_samples(X), atol=1e-8)
     assert tree.shares.shape == (178, len(tree.kinds))
@@ -248,7 +248,7 @@ def test_repeats_of_a_row_stay_on_one_side_of_the_search():
 
     groupings = word_groups(3, None, None)
     start = choose_topic_start(Z[row_of], row_of, guess, np.ones(2), groupings, rng, True)
-    assert start.start.linear is None
+    assert start.linear is None
     # All fits of the search leave the same rows out; the last one takes all.
     assert all(rows == seen[0] for rows in seen[:-1])
     assert len(seen[0]) == 45

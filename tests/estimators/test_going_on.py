@@ -122,7 +122,7 @@ def test_small_chunks_are_trained_on_too(build, X):
             density.partial_fit(row[None])
         assert density.n_iter_ == 8
         # One row in ten is held out, here at the ends of the second ten and before.
-        assert len(density._stream["rows"]) == 2
+        assert len(density._stream.rows) == 2
         assert np.isnan(density.history_["train_log_density"]).sum() == 1
     assert np.isfinite(density.score_samples(X)).all()
 
@@ -141,21 +141,21 @@ def test_rows_held_out_of_a_stream_are_never_trained_on():
     density = FlowDensity(**{**SMALL, "dtype": "float64", "prior": "normal"}, callbacks=[Sees()])
     for chunk in np.split(X, [200, 300, 301, 302, 12_000]):
         density.partial_fit(chunk)
-        held = density._stream["rows"]
+        held = density._stream.rows
         trained = {row.tobytes() for part in seen for row in part}
         assert not trained & {row.tobytes() for row in held}
     # Half of them are of the last chunk, which could have given all.
     assert held.shape == (1000, 3)
-    last = {row.tobytes() for row in density._standardise(X[12_000:])}
+    last = {row.tobytes() for row in density._columns.standardise(X[12_000:])}
     assert sum(row.tobytes() in last for row in held) == 500
     assert sum(map(len, seen)) == 30_000 - 20 - 10 - 0 - 500 - 500
-    assert density._stream["n_seen"] == 30_000
+    assert density._stream.n_seen == 30_000
 
 
 def test_without_early_stopping_no_row_is_held_out_of_a_stream(X):
     density = FlowDensity(**SMALL, early_stopping=False).partial_fit(X)
     density.partial_fit(X)
-    assert len(density._stream["rows"]) == 0
+    assert len(density._stream.rows) == 0
     assert np.isnan(density.history_["valid_log_density"]).all()
     assert density.best_epoch_ == 2
 
@@ -177,18 +177,18 @@ def test_a_stream_goes_on_where_it_was_after_pickling(X):
     again = pickle.loads(pickle.dumps(density))
     for name in ("n_seen", "rows", "weight"):
         np.testing.assert_array_equal(again._stream[name], density._stream[name])
-    for name, value in density._trainer.module_.state_dict().items():
-        np.testing.assert_array_equal(again._stream["path"][name], value.numpy())
+    for name, value in density._stream.net.module_.state_dict().items():
+        np.testing.assert_array_equal(again._stream.path[name], value.numpy())
     still = {"learning_rate": 1e-12, "weight_decay": 0.0}
     again.set_params(**still).partial_fit(X[200:])
-    for name, value in again._stream["path"].items():
-        np.testing.assert_allclose(value, density._stream["path"][name], atol=1e-6)
+    for name, value in again._stream.path.items():
+        np.testing.assert_allclose(value, density._stream.path[name], atol=1e-6)
 
 
 def test_fit_forgets_a_stream(X):
     density = FlowDensity(**SMALL).partial_fit(X).fit(X)
-    assert not hasattr(density, "_stream")
-    assert not hasattr(density, "_trainer")
+    assert density._stream.n_seen == 0
+    assert density._stream.net is None
     before = density.score(X)
     for chunk in np.array_split(correlated(2000, seed=1), 4):
         density.partial_fit(chunk)
@@ -206,7 +206,8 @@ def test_a_chunk_that_diverges_changes_nothing_and_the_stream_goes_on(X):
     with pytest.raises(FitDivergedError):
         density.partial_fit(X * 1000)
     np.testing.assert_array_equal(density.score_samples(X), before)
-    assert density._stream is state
+    assert density._stream.rows is state.rows
+    assert density._stream.path is state.path
     assert density.partial_fit(X).n_iter_ == 2
 
 
@@ -217,7 +218,7 @@ def test_weights_of_a_stream_count(X):
     density = FlowDensity(random_state=0)
     for part in np.array_split(rng.permutation(800), 4):
         density.partial_fit(X[part], sample_weight=weight[part])
-    assert set(np.unique(density._stream["weight"])) == {1.0, 9.0}
+    assert set(np.unique(density._stream.weight)) == {1.0, 9.0}
     t = np.linspace(-15, 15, 3001)
     values = np.exp(density.score_samples(t[:, None]))
     assert trapezoid(values[t < 0], t[t < 0]) == pytest.approx(0.9, abs=0.06)

@@ -10,8 +10,8 @@ from scipy import stats
 from flowkit import FlowDensity
 from flowkit import bijections as b
 from flowkit import priors as p
-from flowkit.missing import _conditionals
-from flowkit.missing import _incomplete_rows as _missing
+from flowkit.missing import _completion, _conditionals
+from flowkit.missing._conditionals import Mixture
 
 from .examples import SMALL, correlated, integrated, with_holes
 
@@ -86,7 +86,7 @@ def test_the_marginal_of_a_mixture_is_that_of_its_components():
         means = prior.means.numpy()
     shift, slope = zero[0].numpy(), (one - zero)[0].numpy()
     known = [0, 2]
-    slope, latent = (slope / density.scale_)[known], shift + slope * density._standardise(X)
+    slope, latent = (slope / density.scale_)[known], shift + slope * density._columns.standardise(X)
     expected = (
         sum(
             weight
@@ -108,7 +108,7 @@ def test_draws_agree_with_the_closed_form_within_their_error(build, monkeypatch)
     density = build().fit(with_holes(X))
     rows = with_holes(X[:60], 0.5)
     exact, _ = density.score_marginal(rows)
-    monkeypatch.setattr(_missing, "closed_form", lambda *args: None)
+    monkeypatch.setattr(_completion, "closed_form", lambda *args: None)
     estimate, error = density.score_marginal(rows)
     drawn = np.isnan(rows).any(1) & ~np.isnan(rows).all(1)
     assert (error[drawn] > 0).all()
@@ -132,16 +132,16 @@ def test_draws_from_the_density_itself_have_no_error(monkeypatch):
         factor = _conditionals._factors(prior)
         means = (prior.means.numpy() - zero) / (one - zero)
     factor = factor * (one - zero)[:, None]
-    own = {"means": means, "precisions": factor @ factor.swapaxes(1, 2)}
-    density._completion |= own | {"weights": prior.logits.softmax(0).detach().numpy()}
-    monkeypatch.setattr(_missing, "closed_form", lambda *args: None)
+    weights = prior.logits.softmax(0).detach().numpy()
+    density._completion.mixture = Mixture(weights, means, factor @ factor.swapaxes(1, 2))
+    monkeypatch.setattr(_completion, "closed_form", lambda *args: None)
     estimate, error = density.score_marginal(rows, n_draws=8)
     np.testing.assert_allclose(estimate, exact, atol=1e-8)
     assert error.max() < 1e-8
 
 
 def test_couplings_have_no_closed_form(fitted, holes):
-    Z = fitted._standardise(holes)
+    Z = fitted._columns.standardise(holes)
     assert _conditionals.closed_form(fitted.module_, Z, torch.device("cpu")) is None
 
 
@@ -150,7 +150,7 @@ def test_closed_forms_after_complete_rows_need_no_draws(build, monkeypatch):
     density = build(missing=None).fit(correlated())
     rows = correlated()[:5]
     rows[[0, 1, 2, 3, 4], [0, 1, 2, 0, 0]] = np.nan
-    monkeypatch.setattr(_missing, "proposals", None)
+    monkeypatch.setattr(_completion, "proposals", None)
     scores, error = density.score_marginal(rows)
     assert (error == 0).all()
     np.testing.assert_allclose(scores, [integrated(density, row) for row in rows], atol=5e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats
 from sklearn.datasets import load_iris
 
 from flowkit import FlowDensity
+from flowkit.missing._conditionals import Mixture
 
 from .examples import DENSITIES, correlated, every_density, moons, with_holes
 
@@ -39,8 +41,8 @@ def test_imputed_moons_lie_on_the_moons(fitted):
     assert fitted.score(mean) < fitted.score(X) - 0.8
     # Proposals that know nothing of the moons are weighted by the density, which does.
     naive = copy.copy(fitted)
-    wide = {"weights": np.ones(1), "means": np.zeros((1, 2)), "precisions": 0.5 * np.eye(2)[None]}
-    naive._completion = fitted._completion | wide
+    wide = Mixture(np.ones(1), np.zeros((1, 2)), 0.5 * np.eye(2)[None])
+    naive._completion = replace(fitted._completion, mixture=wide)
     assert fitted.score(naive.impute(rows, random_state=0)) > fitted.score(X) - 0.25
 
 

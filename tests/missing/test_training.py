@@ -12,6 +12,7 @@ from skorch.callbacks import Callback
 
 from flowkit import FlowDensity
 from flowkit.exceptions import ChangedParameterError, InterruptedFitWarning
+from flowkit.missing import Completion
 from flowkit.training import _streams
 from flowkit.training import callbacks as training_callbacks
 
@@ -61,13 +62,13 @@ def test_rounds_share_the_epochs(holes):
 
 
 def test_later_rounds_and_warm_starts_draw_from_the_density(holes, monkeypatch):
-    sources, completions = [], FlowDensity._completions
+    sources, draws = [], Completion.draws
 
-    def noting(self, Z, n_draws, rng, by_density, *args):
-        sources.append(by_density)
-        return completions(self, Z, n_draws, rng, by_density, *args)
+    def noting(self, Z, n_draws, rng, evaluator=None, *args):
+        sources.append(evaluator is not None)
+        return draws(self, Z, n_draws, rng, evaluator, *args)
 
-    monkeypatch.setattr(FlowDensity, "_completions", noting)
+    monkeypatch.setattr(Completion, "draws", noting)
     density = in_rounds(warm_start=True).fit(holes)
     # The start, then rows and hold-out of the first round.
     assert sources[:3] == [False] * 3

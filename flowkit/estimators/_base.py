@@ -40,18 +40,20 @@ from ..exceptions import (
 from ..nested._any_density import MeanScoreMixin, check_n_samples
 from ..nets import set_generator
 from ..training import (
+    EMPTY_STREAM,
+    FitRun,
     Noise,
     Rows,
     TrainingOptions,
     TrainingRecord,
+    after_chunk,
     has_parameters,
     make_stream,
+    n_held_out,
     path_of,
     train,
     train_chunk,
 )
-from ..training._reservoir import EMPTY, n_held_out, poured
-from ..training._streams import Streams
 from ..validation._labels import check_labels, labels_of
 from ..validation._parameters import SuggestingEstimator
 from ..validation._real_rows import refuse_unreal
@@ -147,7 +149,7 @@ class BaseDensity(
         with self._unchanged_on_failure():
             self._copied_callbacks()
             X, weight = self._validate_training(X, sample_weight, reset=not self._continues())
-            streams = Streams(self.random_state)
+            streams = FitRun(self.random_state)
             training, holdout = self._split(len(X), streams)
             if self._continues():
                 self._refuse_other_shape()
@@ -213,7 +215,7 @@ class BaseDensity(
             self._copied_callbacks()
             first = not hasattr(self, "module_")
             X, weight = self._validate_training(X, sample_weight, reset=first)
-            streams = Streams(self.random_state, n_calls=getattr(self, "n_iter_", 0))
+            streams = FitRun(self.random_state, n_calls=getattr(self, "n_iter_", 0))
             training, judges = self._split_chunk(len(X), first, streams)
             if first:
                 self._begin(X, weight, training, streams)
@@ -543,10 +545,10 @@ class BaseDensity(
             raise InvalidParameterError(
                 "the flow has no parameters, so partial_fit has nothing to train: use fit."
             )
-        stream = getattr(self, "_stream", EMPTY)
+        stream = getattr(self, "_stream", EMPTY_STREAM)
         held = self._noisy(Z[judges], streams.start)
         held_weight = np.ones(len(held)) if weight is None else weight[judges]
-        stream = poured(stream, len(X), held, held_weight, streams.start)
+        stream = after_chunk(stream, len(X), held, held_weight, streams.start)
         if len(training):
             stream, record = self._train_on(Z[training], weight, training, stream, streams, net)
         else:
@@ -611,6 +613,7 @@ class BaseDensity(
     def _adopt(self, module):
         set_generator(module, None)
         self.module_ = module.to(dtype=torch.float64).eval()
+        self.module_.refresh()
 
     def _split(self, n, streams):
         """Indices of training rows and of the hold-out, or None for the latter."""
@@ -635,7 +638,7 @@ class BaseDensity(
         order = streams.start.permutation(n)
         n_judges = 0
         if self.early_stopping:
-            n_seen = getattr(self, "_stream", EMPTY)["n_seen"]
+            n_seen = getattr(self, "_stream", EMPTY_STREAM)["n_seen"]
             n_judges = n_held_out(n, n_seen, self.validation_fraction)
         n_needed = _MIN_TRAINING_ROWS if first else self._n_rows_needed()
         n_judges = max(0, min(n_judges, n - n_needed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from numbers import Integral, Real
 
 import numpy as np
@@ -421,7 +420,7 @@ class PHVAE(ImageRows, BaseDensity):
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         Z = self._standardise(X)
-        return self._in_units(self._map_noisily(self.module_.elbo, Z), Z)
+        return self._in_units(self._map_rows(self._scoring_module().elbo, Z), Z)
 
     def _log_density(self, X):
         return self._estimate(X)[0]
@@ -429,22 +428,19 @@ class PHVAE(ImageRows, BaseDensity):
     def _estimate(self, X):
         """Log density of rows, and its error."""
         Z = self._standardise(X)
-        estimate = self._map_noisily(self.module_.estimate, Z)
+        estimate = self._map_rows(self._scoring_module().estimate, Z)
         return self._in_units(estimate[:, 0], Z), estimate[:, 1]
 
-    def _map_noisily(self, function, Z):
-        """Apply a function of rows and draws to rows."""
-        noise = self.module_.fixed_noise(self._n_draws(), self._config["seed"])
-        return self._map_rows(functools.partial(function, noise=noise), Z)
-
-    def _n_draws(self):
+    def _scoring_module(self):
+        """The module, set to draw as many latents as `n_importance_samples` says now."""
         # May have been set after the fit, which checked it then.
         n = self.n_importance_samples
         if not isinstance(n, Integral) or n < 1:
             raise InvalidParameterError(
                 f"n_importance_samples must be an int of at least 1, got {n!r}."
             )
-        return n
+        self.module_.n_importance_samples = n
+        return self.module_
 
     # ------------------------------------------------------------------ latents
 
@@ -596,9 +592,9 @@ class PHVAE(ImageRows, BaseDensity):
         return np.array(names, dtype=object)
 
     def _latents(self, X):
-        if self.module_.posterior_flow is None:
-            return super()._latents(X)
-        return self._map_noisily(self.module_.encode, self._standardise(X))
+        if self.module_.posterior_flow is not None:
+            self._scoring_module()
+        return super()._latents(X)
 
     @property
     def _n_features_out(self):
@@ -718,6 +714,8 @@ class PHVAE(ImageRows, BaseDensity):
             linear_path=config["linear_path"],
             posterior_flow=_posterior_flow(config, n_context * degree, generator),
             prior_flow=_prior_flow(config, generator),
+            n_importance_samples=self.n_importance_samples,
+            seed=config["seed"],
         )
 
     def _start(self, module, start):

@@ -14,7 +14,6 @@ from .._seeds import check_random_state
 from ..columns._moments import name_columns
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..training import Noise, TrainingRecord
-from ..training._streams import NO_TIME
 from ._conditionals import (
     Mixture,
     closed_form,
@@ -272,7 +271,7 @@ class IncompleteRows:
         records, n_left, highest = [], self.max_epochs, -np.inf
         while n_left >= _MIN_ROUND_EPOCHS or not records:
             before, again = self.module_, bool(records)
-            if again and streams.time_left(self.max_time) == NO_TIME:
+            if again and streams.is_over(self.max_time):
                 break
             try:
                 record = self._run_round(X, weight, training, holdout, streams, n_left, again)

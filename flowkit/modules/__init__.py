@@ -1,5 +1,6 @@
 """Torch modules that own a whole density."""
 
+from ._base import DensityModule
 from .flow import Flow, KernelFlow
 from .likelihoods import (
     BernoulliLikelihood,
@@ -7,10 +8,12 @@ from .likelihoods import (
     Likelihood,
     LocationScaleLikelihood,
 )
-from .vae import PolynomialVAE, Posterior
+from .posterior import Posterior
+from .vae import PolynomialVAE
 
 __all__ = [
     "BernoulliLikelihood",
+    "DensityModule",
     "DiscretizedLogisticLikelihood",
     "Flow",
     "KernelFlow",

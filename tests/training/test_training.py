@@ -12,6 +12,7 @@ from skorch.callbacks import Callback, EarlyStopping
 
 from flowkit import FlowDensity, StopTraining
 from flowkit.exceptions import FitDivergedError
+from flowkit.modules import DensityModule
 from flowkit.training import (
     Noise,
     Rows,
@@ -45,14 +46,14 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-class Shift(torch.nn.Module):
+class Shift(DensityModule):
     """Normal density with a free mean: the smallest thing that trains."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(D)
         self.mean = torch.nn.Parameter(torch.zeros(D))
 
-    def forward(self, x):
+    def log_prob(self, x, context=None):
         return -0.5 * ((x - self.mean) ** 2).sum(1) - math.log(2 * math.pi)
 
 
@@ -127,18 +128,20 @@ def test_the_start_is_a_candidate_of_early_stopping():
 
 
 def test_early_stopping_ends_on_negative_losses_too():
-    class Worsening(torch.nn.Module):
+    class Worsening(DensityModule):
         """Log densities far above zero that fall a little with every training step."""
 
         def __init__(self):
-            super().__init__()
+            super().__init__(D)
             self.level = torch.nn.Parameter(torch.zeros(()))
             self.register_buffer("steps", torch.zeros(()))
 
-        def forward(self, x):
-            if self.training:
-                self.steps += 1
+        def log_prob(self, x, context=None):
             return (100 + 0 * self.level - 1e-3 * self.steps).expand(len(x))
+
+        def loss(self, batch):
+            self.steps += 1
+            return super().loss(batch)
 
     record = train(Worsening(), rows(), rows(), options(max_epochs=30, patience=4), generator())
     assert (record.n_epochs, record.best_epoch) == (4, 0)
@@ -184,21 +187,20 @@ def test_weights_act_as_repeats_do():
     torch.testing.assert_close(*means)
 
 
-class Breaks(torch.nn.Module):
+class Breaks(DensityModule):
     """Gives a non-finite loss at chosen training steps, counted over its whole life."""
 
     def __init__(self, at):
-        super().__init__()
+        super().__init__(D)
         self.mean = torch.nn.Parameter(torch.zeros(D))
         self.at, self.step = at, 0
 
-    def forward(self, x):
-        log_prob = -0.5 * ((x - self.mean) ** 2).sum(1)
-        if self.training:
-            self.step += 1
-            if self.step in self.at:
-                return log_prob * math.nan
-        return log_prob
+    def log_prob(self, x, context=None):
+        return -0.5 * ((x - self.mean) ** 2).sum(1)
+
+    def loss(self, batch):
+        self.step += 1
+        return super().loss(batch) * (math.nan if self.step in self.at else 1.0)
 
 
 def test_a_non_finite_loss_sends_back_to_the_best_weights_at_half_the_rate():
@@ -221,9 +223,9 @@ def test_a_loss_that_stays_non_finite_is_an_error_that_says_what_to_try():
 
 def test_infinite_gradients_count_as_divergence():
     class Steep(Shift):
-        def forward(self, x):
+        def log_prob(self, x, context=None):
             # Finite value, infinite gradient.
-            return super().forward(x) + torch.sqrt((self.mean - self.mean.detach()).abs()).sum()
+            return super().log_prob(x) + torch.sqrt((self.mean - self.mean.detach()).abs()).sum()
 
     with pytest.raises(FitDivergedError):
         train(Steep(), rows(), None, options(), generator())
@@ -391,17 +393,19 @@ def test_time_that_does_not_run_out_changes_nothing():
     assert {record.ended_by for record in records} == {"max_epochs"}
 
 
-class Scripted(torch.nn.Module):
-    """Gives log densities of a list, one an evaluation, the first for the start."""
+class Scripted(DensityModule):
+    """Gives log densities of a list, one a validation, the first for the initial weights."""
 
     def __init__(self, log_densities):
-        super().__init__()
+        super().__init__(D)
         self.level = torch.nn.Parameter(torch.zeros(()))
         self.log_densities = list(log_densities)
 
-    def forward(self, x):
-        value = 0.0 if self.training else self.log_densities.pop(0)
-        return (value + 0 * self.level).expand(len(x))
+    def loss(self, batch):
+        return 0 * self.level
+
+    def validation_loss(self, batch):
+        return self.level - self.log_densities.pop(0)
 
 
 FALL = [24.7, 21.8, 16.1, 11.2]

@@ -1,4 +1,4 @@
-"""Rows held out of a stream of chunks, by which the weights that it trains are judged."""
+"""The hold-out of a stream of chunks, which chooses among the weights that the stream trains."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 # Rows that are held, and how many of them one chunk may bring.
 _CAPACITY, _MAX_NEW = 1000, 500
 # What is known of a stream before its first chunk: plain values, which pickles hold.
-EMPTY = {"n_seen": 0, "rows": None, "weight": None, "path": None}
+EMPTY_STREAM = {"n_seen": 0, "rows": None, "weight": None, "path": None}
 
 
 def n_held_out(n: int, n_seen: int, fraction: float) -> int:
-    """Number of rows of a chunk to hold out, such that a share of the whole stream is.
+    """Number of rows of a chunk to hold out, so that a fraction of the whole stream is.
 
     Parameters
     ----------
@@ -22,27 +22,28 @@ def n_held_out(n: int, n_seen: int, fraction: float) -> int:
     n_seen : int
         Rows of the stream before.
     fraction : float
-        Share of rows to hold out.
+        Fraction of all rows to hold out.
 
     Returns
     -------
     int
-        At most as many as a chunk may bring.
+        At most as many as one chunk may bring, 500.
     """
     due = math.floor((n_seen + n) * fraction) - math.floor(n_seen * fraction)
     return min(due, _MAX_NEW)
 
 
-def poured(stream: dict, n: int, rows, weight, rng: np.random.RandomState) -> dict:
-    """A stream with rows held out of a further chunk, which take the place of random ones.
+def after_chunk(stream: dict, n: int, rows, weight, rng: np.random.RandomState) -> dict:
+    """A stream after one more chunk, whose held-out rows replace random ones of the hold-out.
 
-    Earlier rows so become the fewer the older they are, and a stream that changes is judged by
+    The older a chunk, the fewer of its rows are left, so a stream that changes is validated on
     what it is now.
 
     Parameters
     ----------
     stream : dict
-        What is known of the stream.
+        The stream before, `EMPTY_STREAM` at first: ``n_seen`` rows in all, ``rows`` and ``weight``
+        of the hold-out, and ``path``, the weights from which training goes on.
     n : int
         Rows of the chunk.
     rows : ndarray of shape (k, d)
@@ -55,7 +56,7 @@ def poured(stream: dict, n: int, rows, weight, rng: np.random.RandomState) -> di
     Returns
     -------
     dict
-        The same of the longer stream.
+        The stream, with at most 1000 rows in its hold-out.
     """
     if stream["rows"] is not None:
         n_kept = min(len(stream["rows"]), _CAPACITY - len(rows))

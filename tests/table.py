@@ -20,7 +20,9 @@ from flowkit import (
     RGFlowDensity,
 )
 from flowkit import bijections as b
+from flowkit import modules as m
 from flowkit import priors as p
+from flowkit.nets import GroupedMLP, Polynomials, ResidualMLP
 
 NET = {"hidden_units": 16, "n_hidden_layers": 2}
 _LATTICE = {"hidden_units": 8, "n_layers": 1, "kernel_size": 2}
@@ -198,6 +200,63 @@ PRIORS = {
     "kernel": _kernel,
     "hierarchical_normal": lambda d: p.HierarchicalNormal(1, d),
 }
+
+
+@dataclass(frozen=True)
+class ModuleCase:
+    """How to build a density module, without dropout."""
+
+    name: str
+    build: Callable[[int], m.DensityModule]
+    n_context: int = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _flow(d):
+    return m.Flow(b.Compose([b.LULinear(d), b.SplineCoupling(d, **NET)]), p.Normal(d))
+
+
+def _conditional_flow(d):
+    return m.Flow(b.AffineCoupling(d, 2, **NET), p.Laplace(d))
+
+
+def _kernel_flow(d):
+    module = m.KernelFlow(b.AffineCoupling(d, **NET), p.Kernel(d, 30))
+    rng = np.random.default_rng(0)
+    rows, weights = rng.normal(size=(30, d)), rng.uniform(0.5, 2, 30)
+    module.start(torch.from_numpy(rows), torch.from_numpy(weights))
+    return module
+
+
+def _vae(flows=False, **options):
+    def build(d):
+        degree, k, n_context = 2, 1, int(flows)
+        if flows:
+            options["posterior_flow"] = b.AffineCoupling(k * degree, degree, **NET)
+            options["prior_flow"] = b.SplineCoupling(k * degree, **NET)
+        likelihood = m.LocationScaleLikelihood(p.Normal(d))
+        return m.PolynomialVAE(
+            Polynomials(degree),
+            GroupedMLP(d, 2 * k + n_context, degree, **NET),
+            ResidualMLP(k * degree, d, **NET),
+            likelihood,
+            p.HierarchicalNormal(k, degree),
+            **options,
+        )
+
+    return build
+
+
+MODULES = [
+    ModuleCase("flow", _flow),
+    ModuleCase("conditional_flow", _conditional_flow, n_context=2),
+    ModuleCase("kernel_flow", _kernel_flow),
+    ModuleCase("vae", _vae()),
+    ModuleCase("vae_log_ratio", _vae(divergence="log_ratio", free_bits=0.1)),
+    ModuleCase("vae_flows", _vae(flows=True, seed=3, n_importance_samples=20)),
+]
 
 _SMALL = {
     "n_transforms": 2,

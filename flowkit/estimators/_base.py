@@ -20,7 +20,6 @@ from ..columns._moments import (
     column_noise,
     constant_columns,
     location_and_scale,
-    refuse_non_finite,
     refuse_outside_support,
     scale_with_noise,
     warn_constant,
@@ -52,6 +51,7 @@ from ..training import (
 )
 from ..training._reservoir import EMPTY, n_held_out, poured
 from ..training._streams import Streams
+from ..validation import refuse_non_finite
 from ..validation._labels import check_labels, labels_of
 from ..validation._parameters import SuggestingEstimator
 from ..validation._real_rows import refuse_unreal

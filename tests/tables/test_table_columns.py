@@ -21,7 +21,7 @@ from flowkit.exceptions import (
     RareLevelsWarning,
     SlowScoringWarning,
 )
-from flowkit.tables import table as table_module
+from flowkit.tables import _encoded_density
 from flowkit.tables._column_lattice import Lattice
 from flowkit.tables._scoring_plan import plan
 
@@ -501,5 +501,5 @@ def test_a_category_is_no_axis(column, mixed):
 def test_the_number_of_values_of_a_chunk_changes_no_score(mixed, monkeypatch):
     fitted = table().fit(mixed)
     scores = fitted.score_samples(mixed)
-    monkeypatch.setattr(table_module, "_CHUNK_VALUES", 3000)
+    monkeypatch.setattr(_encoded_density, "_CHUNK_VALUES", 3000)
     assert_allclose(fitted.score_samples(mixed), scores, atol=1e-9)

@@ -42,7 +42,7 @@ from flowkit.exceptions import (
     InvalidParameterError,
     OutsideSupportError,
 )
-from flowkit.transforms._jacobians import _LOG_DETS, inverse_rows, transform_rows
+from flowkit.transforms._jacobians import KNOWN_MAPS, inverse_rows, transform_rows
 
 
 def cube_and_line(x, slope=1.0):
@@ -611,7 +611,7 @@ def test_no_parameter_of_a_known_transformer_is_new(kind):
 
 def test_all_known_transformers_are_tested():
     tested = {type(transformer) for transformer in SUPPORTED.values()}
-    assert set(_LOG_DETS) == tested | {QuantileTransformer}
+    assert set(KNOWN_MAPS) == tested | {QuantileTransformer}
     assert set(KNOWN_PARAMETERS) == tested - {DifferentiableFunctionTransformer}
 
 

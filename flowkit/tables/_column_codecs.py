@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import expit, ndtr, ndtri
 
-from ..columns._ties import tie_spacing
+from ..columns import tie_spacing
 from ._column_lattice import Lattice, is_whole
 from ._column_reading import RawColumn
 

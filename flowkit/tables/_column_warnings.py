@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..columns._ties import find_ties, warn_heavy
+from ..columns import find_ties, warn_heavy
 from ..exceptions import HeavyValueWarning, RareLevelsWarning
 from ..validation import warn
 

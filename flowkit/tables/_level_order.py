@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ..columns._moments import constant_columns
+from ..columns import constant_columns
 from ._column_codecs import Codec
 
 # Rows that tell which levels are alike; more change the order little.

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._seeds import check_random_state
-from ..estimators import FlowDensity
+from ..estimators import BaseDensity, FlowDensity
 from ..exceptions import InvalidDataError, InvalidParameterError, OutsideSupportError
 from ..nested._any_density import (
     MeanScoreMixin,
@@ -230,7 +230,7 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             rows = self._settle(columns, weight, rng)
             warn_of_columns(self._names(), rows, self._codecs)
             encoded = self._encode_training(rows, density, rng)
-            if isinstance(density, SuggestingEstimator):
+            if isinstance(density, BaseDensity):
                 tell_labels(density, self._names())
                 density._column_warnings = False
             options = {} if weight is None else {"sample_weight": weight}

@@ -10,7 +10,8 @@ from ._containers import (
     missing_in,
     pick,
 )
-from ._finite_rows import name_columns, refuse_non_finite
+from ._finite import name_columns, refuse_non_finite
+from ._image_rows import check_image_size, holds_grey_levels, image_rows
 from ._labels import check_labels, labels_of, tell_labels
 from ._output import in_container, remember_output
 from ._parameters import SuggestingEstimator
@@ -24,9 +25,12 @@ __all__ = [
     "SuggestingEstimator",
     "a_kind_of",
     "as_floats",
+    "check_image_size",
     "check_labels",
     "container_of",
     "distinct_values",
+    "holds_grey_levels",
+    "image_rows",
     "in_container",
     "is_date",
     "is_frame",

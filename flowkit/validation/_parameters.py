@@ -17,8 +17,6 @@ class SuggestingEstimator(BaseEstimator):
 
     # What None stands for in parameters that take an estimator.
     _stand_ins: dict[str, str] = {}
-    # Whether `fit` warns of values of single columns; not inside a table, which encodes them.
-    _column_warnings: bool = True
 
     def _validate_params(self):
         try:

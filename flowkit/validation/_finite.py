@@ -1,4 +1,4 @@
-"""NaN and infinity are refused by column."""
+"""Values that are not finite, refused by the names of their columns."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from pathlib import Path
 
@@ -93,11 +94,11 @@ def test_columns_are_blanked_in_a_copy(name):
 
 
 def test_columns_of_other_types_are_named_by_position():
-    dates = np.array(["2020-01-01"] * 3, dtype="datetime64[D]")
-    frame = ROWS["pandas"].assign(day=dates, text=["u", "v", None])
-    found = dict(container_of(frame).columns_of_other_types())
+    others = {"day": [datetime.datetime(2020, 1, 1)] * 3, "text": ["u", "v", None]}
+    found = dict(container_of(ROWS["pandas"].assign(**others)).columns_of_other_types())
     assert list(found) == [2, 3]
-    found = dict(container_of(pl.DataFrame(frame.to_dict("list"))).columns_of_other_types())
+    table = pl.DataFrame({"a": [1.0] * 3, "b": [True] * 3, **others})
+    found = dict(container_of(table).columns_of_other_types())
     assert list(found) == [2, 3]
     assert list(found[3]) == ["u", "v", None]
     found = dict(container_of([[1, "u"], [2, "v"]]).columns_of_other_types())

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from flowkit import (
@@ -18,6 +19,8 @@ from flowkit import (
     FlowDensity,
     FractalFlowDensity,
     RGFlowDensity,
+    TableDensity,
+    TransformedDensity,
 )
 from flowkit import bijections as b
 from flowkit import modules as m
@@ -319,6 +322,30 @@ ESTIMATORS = {
     **FLOWS,
     "phvae": lambda **kw: PHVAE(**{**_SMALL_VAE, **kw}),
     "phvae_other": lambda **kw: PHVAE(**{**_SMALL_VAE, **_OTHER_VAE, **kw}),
+}
+
+
+def _table(density, **parameters):
+    return lambda **kw: TableDensity(density(), **{"random_state": 0, **parameters, **kw})
+
+
+def _transformed(density):
+    return lambda **kw: TransformedDensity(StandardScaler(), density(), **kw)
+
+
+# Densities around others of several makes.
+WRAPPERS = {
+    "table": _table(KernelDensity),
+    "table_cells": _table(KernelDensity, cells="probability", n_draws=4),
+    "table_flow": _table(lambda: FLOWS["default"](max_epochs=2)),
+    "transformed": _transformed(KernelDensity),
+    # Mixtures refuse other starts in scikit-learn's checks of other arrays than numpy's.
+    "transformed_mixture": _transformed(
+        lambda: GaussianMixture(init_params="random_from_data", random_state=0)
+    ),
+    "transformed_flow": _transformed(
+        lambda: FLOWS["affine_coupling"](prior="normal", n_transforms=1, max_epochs=2)
+    ),
 }
 
 # Detectors over densities of several makes.

@@ -15,10 +15,10 @@ from sklearn.base import clone
 
 from flowkit import FlowDensity
 
-from .examples import SMALL, every_estimator
+from .examples import SMALL, every_density, every_wrapper
 
 
-@every_estimator
+@every_density
 def test_a_row_scores_the_same_alone_in_any_batch_and_in_any_order(build, X):
     density = build().fit(X)
     together = density.score_samples(X)
@@ -34,7 +34,7 @@ def test_a_row_scores_the_same_alone_in_any_batch_and_in_any_order(build, X):
     )
 
 
-@every_estimator
+@every_density
 def test_scores_survive_pickle_joblib_and_copy_bit_for_bit(build, X, tmp_path):
     density = build().fit(X)
     expected = density.score_samples(X)
@@ -48,6 +48,17 @@ def test_scores_survive_pickle_joblib_and_copy_bit_for_bit(build, X, tmp_path):
         np.testing.assert_array_equal(
             other.sample(5, random_state=0), density.sample(5, random_state=0)
         )
+
+
+@every_wrapper
+def test_a_clone_with_the_same_seed_has_the_same_scores(build, X):
+    density = build().fit(X)
+    again = clone(density)
+    assert not [name for name in vars(again) if name.endswith("_")]
+    np.testing.assert_array_equal(again.fit(X).score_samples(X), density.score_samples(X))
+    np.testing.assert_array_equal(
+        again.sample(5, random_state=0), density.sample(5, random_state=0)
+    )
 
 
 def test_pickles_hold_arrays_and_survive_later_changes_of_parameters(X):

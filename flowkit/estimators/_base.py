@@ -37,7 +37,7 @@ from ..exceptions import (
     NotConvergedWarning,
     UncopyableCallbackError,
 )
-from ..nested._any_density import MeanScoreMixin, check_n_samples
+from ..nested import MeanScoreMixin, check_n_samples
 from ..nets import set_generator
 from ..training import (
     Noise,

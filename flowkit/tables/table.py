@@ -28,15 +28,16 @@ from ..exceptions import (
     InvalidParameterError,
     OutsideSupportError,
 )
-from ..nested._any_density import (
+from ..nested import (
+    Held,
     MeanScoreMixin,
     can_be_drawn_from,
     check_n_samples,
     draw_from,
     require_weights,
+    score_inside,
     seeded_copies,
 )
-from ..nested._copies import score_inside
 from ..validation._labels import check_labels, labels_of, tell_labels
 from ..validation._parameters import SuggestingEstimator
 from ._column_codecs import AngleCodec, LevelCodec, NumberCodec, order_by_association
@@ -611,6 +612,11 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         return total
 
     # ------------------------------------------------------------------ scikit-learn
+
+    def _held(self):
+        inner = getattr(self, "density_", self.density)
+        # A row is many points of the density within: all that lie in its cells.
+        return None if inner is None else Held(inner, transformers=None, keeps_density=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -37,7 +37,7 @@ from flowkit import (
 )
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 from flowkit.outliers import _conditional_effects
-from flowkit.outliers._parts import statistics
+from flowkit.outliers.statistics.dose import Dose
 
 SMALL = {"n_transforms": 2, "hidden_units": 16, "max_epochs": 3}
 KERNEL = {**SMALL, "prior": "kernel", "noise": 0.1, "bandwidth_factor": 0.25}
@@ -387,7 +387,7 @@ def test_what_a_density_says_of_a_row():
     X = rows(100)
     density = FlowDensity(**KERNEL, random_state=0).fit(X)
     log_density = density.score_samples(X)
-    told = statistics(density, X, log_density)
+    told = Dose().measure(density, X, log_density)
     np.testing.assert_array_equal(told[:, 0], log_density)
     np.testing.assert_allclose(np.exp(told[:, 1]), np.linalg.norm(density.transform(X), axis=1))
     np.testing.assert_allclose(np.exp(told[:, 2]), density._gradient_norm(X))

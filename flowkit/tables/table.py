@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 
 from .._optional import require
 from .._seeds import check_random_state
-from ..columns._moments import constant_columns, refuse_non_finite
+from ..columns import constant_columns
 from ..estimators._base import BaseDensity
 from ..estimators.flow import FlowDensity
 from ..exceptions import (
@@ -38,6 +38,7 @@ from ..nested import (
     score_inside,
     seeded_copies,
 )
+from ..validation import refuse_non_finite
 from ..validation._labels import check_labels, labels_of, tell_labels
 from ..validation._parameters import SuggestingEstimator
 from ._column_codecs import AngleCodec, LevelCodec, NumberCodec, order_by_association

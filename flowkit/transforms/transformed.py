@@ -19,7 +19,6 @@ from sklearn.utils.validation import (
 )
 
 from .._seeds import check_random_state
-from ..columns._moments import refuse_non_finite
 from ..exceptions import (
     InvalidDataError,
     InvalidParameterError,
@@ -35,6 +34,7 @@ from ..nested import (
     require_weights,
     score_inside,
 )
+from ..validation import refuse_non_finite
 from ..validation._labels import check_labels, labels_of
 from ..validation._parameters import SuggestingEstimator
 from ..validation._real_rows import refuse_unreal

@@ -56,8 +56,6 @@ def seeds_within(estimator):
     }
 
 
-# ---------------------------------------------------------------- seeds of nested densities
-
 HOLDERS = {
     "table": lambda density, **kw: TableDensity(density, **kw),
     "detector": lambda density, **kw: DensityOutlierDetector(density, **kw),
@@ -150,8 +148,6 @@ def test_nothing_changes_within_what_is_frozen(hold, nest):
         np.testing.assert_array_equal(getattr(density, name), value)
 
 
-# ---------------------------------------------------------------- draws
-
 DRAWN = {
     "mixture": mixture(random_state=5),
     "bayesian": BayesianGaussianMixture(n_components=2, max_iter=500, random_state=5),
@@ -204,8 +200,6 @@ def test_samples_of_a_display_repeat_with_their_seed(density):
     assert_draws_repeat(draw)
     np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002
 
-
-# ---------------------------------------------------------------- Generators
 
 COUNTS = np.random.default_rng(1).integers(0, 256, (40, 16)).astype(np.uint8)
 SMALL = {"hidden_units": 8, "max_epochs": 1, "random_state": 0}

@@ -2,8 +2,8 @@
 
 Kernels on training rows make copies of these look likely, since a copy lies close to the kernel on
 the row that it was made from. A density that keeps rows has a method
-``_score_copies(copies, rows, n_draws)``, and so has a wrapper that counts a Jacobian or a volume.
-Other wrappers are opened, and the kernels of scikit-learn are registered here.
+``_score_copies(copies, rows, n_draws)``, and so has a wrapper whose log density is another than
+that of what it holds. Other wrappers are opened; the kernels of scikit-learn are registered here.
 """
 
 from __future__ import annotations
@@ -43,15 +43,13 @@ def score_copies(density, copies, rows, n_draws=None) -> np.ndarray:
         Log densities, in nats.
     """
     held = held_by(density)
-    if held is not None and held.is_stand_in:
+    if held is not None and held.log_density == "same":
+        for transformer in held.transformers:
+            copies, rows = (transformer.transform(X) for X in (copies, rows))
         return score_copies(held.estimator, copies, rows, n_draws)
     if hasattr(density, "_score_copies"):
         return density._score_copies(copies, rows, n_draws)
-    if held is None or not held.keeps_density or held.transformers is None:
-        return density.score_samples(copies)
-    for transformer in held.transformers:
-        copies, rows = (transformer.transform(X) for X in (copies, rows))
-    return score_copies(held.estimator, copies, rows, n_draws)
+    return density.score_samples(copies)
 
 
 @score_copies.register

@@ -30,22 +30,22 @@ class Held:
     transformers : tuple of transformers or None, default=()
         What each row goes through on the way, in order. None where no single row of the estimator
         within stands for a row of the wrapper.
-    keeps_density : bool, default=True
-        Whether the wrapper's log density of a row is that of the estimator within, up to the
-        Jacobian of the transformers.
+    log_density : {'same', 'with_jacobian', 'other'}, default='same'
+        What the wrapper scores a row by: the log density of the estimator within, of the
+        transformed row; that plus the log Jacobian of the transformers; or something else.
     others : tuple of estimators, default=()
         What the wrapper holds beside the estimator, in the same way.
     """
 
     estimator: Any
     transformers: tuple | None = ()
-    keeps_density: bool = True
+    log_density: str = "same"
     others: tuple = ()
 
     @property
     def is_stand_in(self) -> bool:
         """Whether the wrapper has the rows, scores and draws of the estimator within."""
-        return self.keeps_density and self.transformers == ()
+        return self.log_density == "same" and self.transformers == ()
 
 
 @dataclass(frozen=True)
@@ -241,4 +241,4 @@ def stood_for(density):
 
 
 def _transforms_rows(held) -> bool:
-    return held.keeps_density and held.transformers is not None
+    return held.log_density != "other" and held.transformers is not None

@@ -461,7 +461,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         if not hasattr(self, "densities_"):
             return None
         # Scores may be shares of training rows, or any statistic.
-        return Held(self.densities_[0], keeps_density=False, others=tuple(self.densities_[1:]))
+        return Held(self.densities_[0], log_density="other", others=tuple(self.densities_[1:]))
 
     def _score_label(self) -> str:
         """What the scores are, and their unit, as an axis says it; once fitted."""

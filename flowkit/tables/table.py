@@ -617,7 +617,7 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
     def _held(self):
         inner = getattr(self, "density_", self.density)
         # A row is many points of the density within: all that lie in its cells.
-        return None if inner is None else Held(inner, transformers=None, keeps_density=False)
+        return None if inner is None else Held(inner, transformers=None, log_density="other")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -292,7 +292,8 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
 
     def _held(self):
         transformer = getattr(self, "transformer_", self.transformer)
-        return Held(getattr(self, "density_", self.density), (transformer,))
+        density = getattr(self, "density_", self.density)
+        return Held(density, (transformer,), log_density="with_jacobian")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

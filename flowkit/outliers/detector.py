@@ -74,9 +74,9 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     calibration_fraction : float, default=0.25
         Share of the rows that ``calibrate=True`` holds out.
     random_state : int, RandomState instance, Generator or None, default=None
-        Source of all randomness of `fit`. Unless it is None, each ``random_state`` within `density`
-        is set from it, as in the ensembles of scikit-learn. With None they stay as they are, and
-        where a density is fitted several times the later ones get seeds drawn from them.
+        Source of all randomness of `fit`. Each ``random_state`` within `density` that is None is
+        filled from it; one that is given stays. Where a density is fitted several times, the later
+        fits get seeds drawn from the one given, or filled.
     verbose : int, default=0
         1 shows progress bars: one over the steps of the fit, and those of the densities, whose own
         `verbose` is set to 1 where it is 0.

@@ -95,9 +95,8 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         2, rounded up to a power of two. A quarter of them do where one column alone has cells, an
         eighth where values are missing, which are drawn 64 times for each.
     random_state : int, RandomState instance, Generator or None, default=None
-        Source of randomness in `fit`: of places within cells, and, unless it is None, of each
-        ``random_state`` within `density`, as in the ensembles of scikit-learn. With None they stay
-        as they are.
+        Source of randomness in `fit`: of the location of each row within its cell, and of each
+        ``random_state`` within `density` that is None; one that is given stays.
 
     Attributes
     ----------

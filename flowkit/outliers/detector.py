@@ -43,10 +43,10 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
     The density is any estimator with ``score_samples``. By default there are three: kernel
     estimates in a space that a flow bends until rows lie close to each other
-    (``FlowDensity(prior='kernel')``). The first has the bandwidth of highest likelihood. The second
-    has a quarter of it and so follows single rows. The third is trained on rows with much noise, so
-    that its flow hardly bends. The three disagree most where rows are strange, and the likelihood
-    of clean rows does not tell which of them finds strange rows best.
+    (``FlowDensity(prior='kernel')``). The first is trained for the highest likelihood. The second
+    has a quarter of the bandwidth and so follows single rows. The third is trained on rows with
+    much noise, so that its flow hardly bends. There are three because the likelihood of clean rows
+    does not tell how well a density finds strange ones.
 
     Parameters
     ----------
@@ -75,11 +75,12 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         Share of the rows that ``calibrate=True`` holds out.
     random_state : int, RandomState instance, Generator or None, default=None
         Source of all randomness of `fit`. Each ``random_state`` within `density` that is None is
-        filled from it; one that is given stays. Where a density is fitted several times, the later
-        fits get seeds drawn from the one given, or filled.
+        filled from it, unless it is None as well; one that is given stays. Where a density is
+        fitted several times, the first fit has the seed that was given, and the others get seeds
+        drawn from that.
     verbose : int, default=0
-        1 shows progress bars: one over the steps of the fit, and those of the densities, whose own
-        `verbose` is set to 1 where it is 0.
+        1 shows progress bars: one over the steps of the fit, and those of the densities whose own
+        `verbose` is 0, which is set to this number.
 
     Attributes
     ----------
@@ -105,14 +106,13 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
     For tables with text or categories use `TableDensity` as density.
 
-    With ``statistic='log_density'`` or 'typicality', rows may have missing values where the density
-    takes them. Such a row is scored by its known columns. A density of fewer columns has other
-    units, so that its logarithm cannot be compared with that of a complete row. Therefore the same
-    columns are taken out of 256 complete training rows (of draws from the density where few rows
-    are complete), and the row gets the log density of the complete rows that are as strange. Where
-    this leaves a choice, the least strange counts: a row of which nothing is known gets the median.
-    Each pattern of missing columns costs as much as scoring these 256 rows; `fit` prepares up to
-    100 patterns of the training rows.
+    Rows may have missing values where both the density and the statistic take them. Such a row is
+    scored by its known columns. A density of fewer columns has other units, so that its logarithm
+    cannot be compared with that of a complete row. Therefore the same columns are taken out of 256
+    complete training rows (of draws from the density where few rows are complete), and the row gets
+    the log density of the complete rows that are as strange. Where this leaves a choice, the least
+    strange counts: a row of which nothing is known gets the median. Each pattern of missing columns
+    costs as much as scoring these 256 rows; `fit` prepares up to 100 patterns of the training rows.
 
     A `Pipeline` that ends in a detector has `predict` but not `explain` or `p_values`. Put the
     steps inside instead: ``DensityOutlierDetector(make_pipeline(scaler, density))``.

@@ -96,7 +96,8 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         eighth where values are missing, which are drawn 64 times for each.
     random_state : int, RandomState instance, Generator or None, default=None
         Source of randomness in `fit`: of the location of each row within its cell, and of each
-        ``random_state`` within `density` that is None; one that is given stays.
+        ``random_state`` within `density` that is None, unless this is None as well. One that is
+        given stays.
 
     Attributes
     ----------

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ..nested._any_density import can_be_drawn_from, draw_from
+from ..nested import can_be_drawn_from, draw_from
 from ._axes import require_axes
 from ._table_rows import TableRows
 

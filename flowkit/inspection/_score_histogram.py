@@ -303,22 +303,8 @@ def _is_anomalous(y):
 def _label(estimator):
     if not is_outlier_detector(estimator):
         return "log density (nats)"
-    statistic = getattr(estimator, "statistic", None)
-    if statistic is None:
-        return "score"
-    if _has_several_densities(estimator):
-        return f"log share of rows as strange (nats{_by(statistic)})"
-    return "log density (nats)" if statistic == "log_density" else f"score (nats{_by(statistic)})"
-
-
-def _has_several_densities(detector):
-    if isinstance(detector.density, list | tuple):
-        return len(detector.density) > 1
-    return detector.density is None and len(detector.densities_) > detector.n_estimators
-
-
-def _by(statistic):
-    return "" if statistic == "log_density" else f", by {statistic}"
+    told = getattr(estimator, "_score_label", None)
+    return "score" if told is None else told()
 
 
 def _check_range(bins, low):

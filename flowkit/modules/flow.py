@@ -37,6 +37,9 @@ class Flow(DensityModule):
     torch.Size([1])
     """
 
+    # `log_prob` is the log density itself.
+    is_exact = True
+
     def __init__(self, bijection: Bijection, prior: Prior):
         super().__init__(bijection.n_features)
         if bijection.n_features != prior.n_features:

@@ -91,6 +91,7 @@ class PolynomialVAE(DensityModule):
     the divergence, the matrix A and all sizes open.
     """
 
+    # `log_prob` is an estimate of the log density.
     is_exact = False
 
     def __init__(

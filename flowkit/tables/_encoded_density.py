@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import qmc
 
-from ..nested._copies import score_inside
+from ..nested import score_inside
 from ._column_codecs import Codec
 from ._scoring_plan import plan, points_along, warn_if_slow
 

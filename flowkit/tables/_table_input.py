@@ -7,7 +7,7 @@ from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ..exceptions import InvalidDataError
-from ..nested._any_density import require_weights
+from ..nested import require_weights
 from ..validation import check_labels, container_of
 
 _MIN_TRAINING_ROWS = 2

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._seeds import check_random_state
 from ..estimators import BaseDensity, FlowDensity
 from ..exceptions import InvalidDataError, InvalidParameterError, OutsideSupportError
-from ..nested._any_density import (
+from ..nested import (
+    Held,
     MeanScoreMixin,
     can_be_drawn_from,
     check_n_samples,
@@ -68,9 +69,8 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         2, rounded up to a power of two. A quarter as many are used where only one column has
         cells, an eighth where values are missing; each then gets 64 draws of the missing values.
     random_state : int, RandomState instance, Generator or None, default=None
-        Source of randomness in `fit`: of locations within cells, and, unless it is None, of each
-        ``random_state`` within `density`, as in the ensembles of scikit-learn. None leaves those
-        as they are.
+        Source of randomness in `fit`: of locations within cells, and of each ``random_state``
+        within `density` that is None, unless this is None as well. One that is given stays.
 
     Attributes
     ----------
@@ -443,6 +443,13 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             left = spreads_ties and codec.has_even_ties and not np.isnan(x).any()
             encoded[:, j] = codec.points(x, None if left else u)[0][:, 0]
         return encoded
+
+    # ------------------------------------------------------------------ scikit-learn
+
+    def _held(self):
+        inner = getattr(self, "density_", self.density)
+        # A row is many points of the density within: all that lie in its cells.
+        return None if inner is None else Held(inner, transformers=None, log_density="other")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -24,14 +24,15 @@ from ..exceptions import (
     LostMassWarning,
     OutsideSupportError,
 )
-from ..nested._any_density import (
+from ..nested import (
+    Held,
     MeanScoreMixin,
     can_be_drawn_from,
     check_n_samples,
     draw_from,
     require_weights,
+    score_inside,
 )
-from ..nested._copies import score_inside
 from ..validation import (
     SuggestingEstimator,
     check_labels,
@@ -289,6 +290,11 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         if not allow_nan:
             refuse_non_finite(rows, labels_of(self))
         return container_of(X).like(rows)
+
+    def _held(self):
+        transformer = getattr(self, "transformer_", self.transformer)
+        density = getattr(self, "density_", self.density)
+        return Held(density, (transformer,), log_density="with_jacobian")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

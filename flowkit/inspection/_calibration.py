@@ -44,6 +44,8 @@ class CalibrationDisplay(Display):
     ----------
     ax_ : matplotlib Axes
         Axes with the curve.
+    axes_ : ndarray of matplotlib Axes of shape (1,)
+        The same axes.
     figure_ : matplotlib Figure
         Figure of these axes.
     curve_ : matplotlib `Line2D`

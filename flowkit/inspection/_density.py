@@ -48,6 +48,8 @@ class DensityDisplay(Display):
     ----------
     ax_ : matplotlib Axes
         Axes with the density.
+    axes_ : ndarray of matplotlib Axes of shape (1,)
+        The same axes.
     figure_ : matplotlib Figure
         Figure of these axes.
     surface_ : matplotlib `QuadContourSet` or `QuadMesh`, or None

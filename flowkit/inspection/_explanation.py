@@ -27,7 +27,6 @@ from ._style import (
 _METHODS = ("auto", "bars", "heatmap")
 # Most rows that have bars of their own unless these are asked for.
 _MAX_BAR_ROWS = 4
-_PARTS = {"features": "x", "levels": "level ", "tree": "node ", "topics": "topic "}
 # Inches: width of bars in a new figure and least one elsewhere, height of a bar, room around bars.
 _BAR_WIDTH, _LEAST_BAR_WIDTH, _BAR_HEIGHT = 2.6, 1.2, 0.23
 _ABOVE, _BELOW = 0.3, 0.45
@@ -70,6 +69,8 @@ class ExplanationDisplay(Display):
 
     Attributes
     ----------
+    ax_ : matplotlib Axes or None
+        Axes with the heat map or the images; None for bars.
     axes_ : ndarray of matplotlib Axes
         One for each row with bars, otherwise one for all.
     figure_ : matplotlib Figure
@@ -340,7 +341,7 @@ def _names(inside, X, effects, by):
     if names is None and hasattr(detector, "get_part_names"):
         names = detector.get_part_names(by)
     if names is None:
-        names = getattr(effects, "columns", [f"{_PARTS[by]}{j}" for j in range(effects.shape[1])])
+        names = getattr(effects, "columns", [f"part {j}" for j in range(effects.shape[1])])
     return [str(name) for name in names]
 
 

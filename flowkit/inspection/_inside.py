@@ -33,9 +33,9 @@ class Inside(NamedTuple):
         for holder in self.holders:
             if hasattr(holder, "kinds_"):
                 raise InvalidParameterError(
-                    f"{type(holder).__name__} encodes its columns and averages over cells of them, "
-                    f"so that no single row of the {type(self.estimator).__name__} inside stands "
-                    f"for a row of X. Give this display the attribute 'density_' and encoded rows."
+                    f"{type(holder).__name__} encodes its columns and averages over cells of them: "
+                    "no single row of the density within stands for a row of X. Give its attribute "
+                    "'density_', and encoded rows."
                 )
             X = as_innermost_sees(holder, X)
         return X

@@ -53,8 +53,10 @@ class LatentPyramidDisplay(Display):
     ----------
     surprise_ : ndarray of shape (n_rows, n_levels)
         Nats that the reference has more than the row, by level.
+    ax_ : None
+        There is not one for all.
     axes_ : ndarray of matplotlib Axes
-        One per row.
+        One for each row.
     figure_ : matplotlib Figure
         Figure of these axes.
     pictures_ : list of matplotlib `AxesImage` or `Line2D`

@@ -50,8 +50,10 @@ class ReceptiveFieldDisplay(Display):
         Number of rows and columns in which each field is not zero.
     half_ : ndarray of int of shape (n_shown,)
         Smallest number of pixels that hold half of the sum of each field.
+    ax_ : None
+        There is not one for all.
     axes_ : ndarray of matplotlib Axes
-        One per field.
+        One for each field.
     figure_ : matplotlib Figure
         Figure of these axes.
     images_ : list of matplotlib `AxesImage`, or None

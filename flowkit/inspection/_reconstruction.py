@@ -37,6 +37,8 @@ class ReconstructionDisplay(PictureGridDisplay):
     ----------
     ax_ : matplotlib Axes
         Axes with the grid.
+    axes_ : ndarray of matplotlib Axes of shape (1,)
+        The same axes.
     figure_ : matplotlib Figure
         Figure of these axes.
     pictures_ : ndarray of matplotlib `AxesImage` or `Line2D` of shape (degree + 1, n_samples)

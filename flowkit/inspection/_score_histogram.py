@@ -53,6 +53,8 @@ class ScoreHistogramDisplay(Display):
     ----------
     ax_ : matplotlib Axes
         Axes with the histogram.
+    axes_ : ndarray of matplotlib Axes of shape (1,)
+        The same axes.
     figure_ : matplotlib Figure
         Figure of these axes.
     edges_ : ndarray of shape (bins + 1,)

@@ -47,8 +47,10 @@ class TopicDisplay(Display):
 
     Attributes
     ----------
+    ax_ : None
+        There is not one for all.
     axes_ : ndarray of matplotlib Axes
-        One per topic shown.
+        One for each topic shown.
     figure_ : matplotlib Figure
         Figure of these axes.
     shown_ : list of int

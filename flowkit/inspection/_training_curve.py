@@ -31,6 +31,8 @@ class TrainingCurveDisplay(Display):
     ----------
     ax_ : matplotlib Axes
         Axes with the curves.
+    axes_ : ndarray of matplotlib Axes of shape (1,)
+        The same axes.
     figure_ : matplotlib Figure
         Figure of these axes.
     lines_ : dict of matplotlib `Line2D`

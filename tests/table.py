@@ -377,6 +377,23 @@ TRANSFORMERS = {
 }
 
 
+# Of each Display: an estimator that it draws, and what `from_estimator` takes beside it, of 80 rows
+# of 4 columns that the estimator is fitted to.
+DISPLAYS = {
+    "CalibrationDisplay": (lambda: DETECTORS["mixture"](calibrate=True), lambda X: {"X": X}),
+    "DensityDisplay": (FLOWS["default"], lambda X: {"X": X, "grid_resolution": 5}),
+    "ExplanationDisplay": (DETECTORS["mixture"], lambda X: {"X": X[:2]}),
+    "LatentPyramidDisplay": (FLOWS["rg"], lambda X: {"X": X, "max_rows": 2}),
+    "LogDetTreeDisplay": (FLOWS["fractal"], lambda X: {"X": X[:5], "reference": X}),
+    "ReceptiveFieldDisplay": (FLOWS["rg"], lambda X: {"n_samples": 2}),
+    "ReconstructionDisplay": (ESTIMATORS["phvae"], lambda X: {"X": X[:3]}),
+    "ScoreHistogramDisplay": (DETECTORS["mixture"], lambda X: {"X": X}),
+    "StyleMixDisplay": (FLOWS["rg"], lambda X: {"content": X[:2], "style": X[2:4], "level": 1}),
+    "TopicDisplay": (FLOWS["fractal"], lambda X: {"X": X}),
+    "TrainingCurveDisplay": (FLOWS["default"], lambda X: {}),
+}
+
+
 def perturbed(module: nn.Module, scale: float = 0.3, seed: int = 0) -> nn.Module:
     """The module in float64, its parameters moved away from the start."""
     generator = torch.Generator().manual_seed(seed)

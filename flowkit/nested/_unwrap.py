@@ -83,11 +83,10 @@ class Unwrapped:
             If there are no such rows.
         """
         if self.transformers is None:
-            name = type(self.estimator).__name__
             raise InvalidParameterError(
-                f"no single row of the {name} inside stands for a row of X, as what is around it "
-                "encodes columns and averages over cells. Give the attribute 'density_' of the "
-                "TableDensity, and encoded rows."
+                "a wrapper such as TableDensity encodes columns and averages over cells of them: "
+                f"no single row of the {type(self.estimator).__name__} inside stands for a row of "
+                "X. Give its attribute 'density_', and encoded rows."
             )
         for transformer in self.transformers:
             X = transformer.transform(X)

@@ -268,6 +268,9 @@ _SMALL = {
     "random_state": 0,
 }
 
+# Where the transforms are the case, the mixture is of a given size: only "default" searches for it.
+_TWO = {**_SMALL, "n_components": 2}
+
 _SMALL_FRACTAL = {"n_topics": 3, "n_blocks": 2, "hidden_units": 16, "max_epochs": 4}
 
 
@@ -302,20 +305,22 @@ _OTHER_VAE = {
 # Exact densities, whose latent is the row itself in other coordinates.
 FLOWS = {
     "default": lambda **kw: FlowDensity(**{**_SMALL, **kw}),
-    "affine_coupling": lambda **kw: FlowDensity("affine_coupling", **{**_SMALL, **kw}),
-    "spline_autoregressive": lambda **kw: FlowDensity("spline_autoregressive", **{**_SMALL, **kw}),
-    "affine_autoregressive": lambda **kw: FlowDensity("affine_autoregressive", **{**_SMALL, **kw}),
+    "affine_coupling": lambda **kw: FlowDensity("affine_coupling", **{**_TWO, **kw}),
+    "spline_autoregressive": lambda **kw: FlowDensity("spline_autoregressive", **{**_TWO, **kw}),
+    "affine_autoregressive": lambda **kw: FlowDensity("affine_autoregressive", **{**_TWO, **kw}),
     "normal_prior": lambda **kw: FlowDensity(prior="normal", **{**_SMALL, **kw}),
     "laplace_prior": lambda **kw: FlowDensity(prior="laplace", **{**_SMALL, **kw}),
     "student_t_prior": lambda **kw: FlowDensity(prior="student_t", **{**_SMALL, **kw}),
     "kernel": lambda **kw: FlowDensity(prior="kernel", noise=0.1, **{**_SMALL, **kw}),
     "fractal": _fractal(),
     "fractal_groups_kmeans": _fractal(n_word_groups=1, lda_backend=None, n_levels=1),
-    "fractal_autoregressive_kan": _fractal(fractal="autoregressive", conditioner="kan"),
+    "fractal_autoregressive_kan": _fractal(
+        fractal="autoregressive", conditioner="kan", n_blocks=1, lda_backend=None
+    ),
     "fractal_mixture_affine": _fractal(prior="gaussian_mixture", coupling="affine", tied=True),
     "rg": lambda **kw: RGFlowDensity(**{**_SMALL_RG, **kw}),
     "rg_spline_topic": lambda **kw: RGFlowDensity(**{**_SMALL_RG, **_OTHER_RG, **kw}),
-    "float64": lambda **kw: FlowDensity(dtype="float64", **{**_SMALL, **kw}),
+    "float64": lambda **kw: FlowDensity(dtype="float64", **{**_TWO, **kw}),
 }
 
 ESTIMATORS = {

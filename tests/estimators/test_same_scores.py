@@ -19,8 +19,7 @@ from .examples import SMALL, every_density, every_wrapper
 
 
 @every_density
-def test_a_row_scores_the_same_alone_in_any_batch_and_in_any_order(build, X):
-    density = build().fit(X)
+def test_a_row_scores_the_same_alone_in_any_batch_and_in_any_order(density, X):
     together = density.score_samples(X)
     alone = np.concatenate([density.score_samples(X[i : i + 1]) for i in range(60)])
     np.testing.assert_allclose(alone, together[:60], rtol=1e-10, atol=1e-10)
@@ -35,8 +34,7 @@ def test_a_row_scores_the_same_alone_in_any_batch_and_in_any_order(build, X):
 
 
 @every_density
-def test_scores_survive_pickle_joblib_and_copy_bit_for_bit(build, X, tmp_path):
-    density = build().fit(X)
+def test_scores_survive_pickle_joblib_and_copy_bit_for_bit(density, X, tmp_path):
     expected = density.score_samples(X)
     joblib.dump(density, tmp_path / "density.joblib")
     for other in (
@@ -78,8 +76,8 @@ def test_scores_are_bit_identical_in_eight_threads_at_once(fitted, X):
             np.testing.assert_array_equal(scores, expected)
 
 
-def test_fits_with_one_seed_are_bit_identical_also_in_threads(X):
-    expected = FlowDensity(**SMALL).fit(X).score_samples(X)
+def test_fits_with_one_seed_are_bit_identical_also_in_threads(fitted, X):
+    expected = fitted.score_samples(X)
     np.testing.assert_array_equal(FlowDensity(**SMALL).fit(X).score_samples(X), expected)
     with ThreadPoolExecutor(4) as pool:
         fits = [pool.submit(FlowDensity(**SMALL).fit, X) for _ in range(4)]

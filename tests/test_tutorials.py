@@ -49,7 +49,8 @@ def scales_of_an_image(names):
 
 
 def polynomial_hierarchical_vae(names):
-    assert [round(auroc, 1) for auroc in names["by_score"].values()][:2] == [1.0, 0.9]
+    assert min(names["by_score"]["noisy"], names["by_error"]["noisy"]) > 0.95
+    assert names["by_score"]["two halves"] > 0.8
     assert names["by_error"]["two halves"] < names["by_score"]["two halves"]
     assert names["by_error"]["faded"] < 0.5 < names["by_score"]["faded"]
     assert names["rebuilt"] == sorted(names["rebuilt"], reverse=True)

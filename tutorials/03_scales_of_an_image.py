@@ -194,16 +194,18 @@ show(
 #
 # Faces
 # -----
-# Photographs of 38 people under many lights, 32 by 32 pixels, if the environment variable
-# ``FLOWKIT_DATA`` names a folder that has them. As they are of dtype uint8, their grey levels go
-# through a logit first. Eight epochs make a rough density, but show what its levels hold.
+# Photographs of 38 people under many lights, if the environment variable ``FLOWKIT_DATA`` names a
+# folder that has them. Four pixels become one here, which leaves 16 by 16. As they are of dtype
+# uint8, their grey levels go through a logit first. Eight epochs make a rough density, but show
+# what its levels hold.
 
 path = Path(os.environ.get("FLOWKIT_DATA", "")) / "yaleb_32x32.npz"
 if has_faces := path.is_file():
     faces = np.random.RandomState(0).permutation(np.load(path)["images"])
-    seen, unseen = faces[:2000], faces[2000:]
+    faces = faces.reshape(-1, 16, 2, 16, 2).mean((2, 4)).round().astype(np.uint8)
+    seen, unseen = faces[:1500], faces[1500:]
     face_density = RGFlowDensity(
-        image_shape=(32, 32), hidden_units=32, max_epochs=8, random_state=0
+        image_shape=(16, 16), hidden_units=32, max_epochs=8, random_state=0
     )
     face_density.fit(seen)
     print(f"{face_density.bits_per_dim(unseen[:100]):.2f} bits per pixel")
@@ -211,7 +213,7 @@ if has_faces := path.is_file():
     ReceptiveFieldDisplay.from_estimator(face_density, n_samples=8)
 
 # %%
-# There are four levels now, and fields grow from level to level. Next, a surprising face, one in
+# There are three levels now, and fields grow from level to level. Next, a surprising face, one in
 # the middle, and one that is likelier than most because it is nearly black: dark images have few
 # grey levels to choose from.
 
@@ -222,11 +224,11 @@ if has_faces:
     )
 
 # %%
-# Mixed at the coarsest level, a face has 16 of its 1,024 latents from the left and all others from
+# Mixed at the coarsest level, a face has 16 of its 256 latents from the left and all others from
 # above. Dark blotches and seams show how rough the density is.
 
 if has_faces:
-    StyleMixDisplay.from_estimator(face_density, unseen[:5], unseen[6:12], level=3)
+    StyleMixDisplay.from_estimator(face_density, unseen[:5], unseen[6:12], level=2)
 
 # %%
 # What do these 16 decide? Two things are measured on mixes of other faces: brightness, the mean of
@@ -235,7 +237,7 @@ if has_faces:
 
 
 def edges(rows):
-    return np.diff(np.reshape(rows, (-1, 32, 32)).astype(float)).reshape(len(rows), -1)
+    return np.diff(np.reshape(rows, (-1, 16, 16)).astype(float)).reshape(len(rows), -1)
 
 
 def mean_correlation(a, b):
@@ -244,7 +246,7 @@ def mean_correlation(a, b):
 
 if has_faces:
     coarse, fine = unseen[:200], unseen[200:400]
-    mixed = face_density.mix_styles(coarse, fine, level=3)
+    mixed = face_density.mix_styles(coarse, fine, level=2)
     brightness, alike = {}, {}
     for name, part in (("coarse", coarse), ("fine", fine)):
         brightness[name] = np.corrcoef(mixed.mean(1), part.mean((1, 2)))[0, 1]
@@ -259,10 +261,10 @@ if has_faces:
 
 if has_faces:
     walks = [
-        face_density.walk(unseen[1:2], 3, latent, steps=steps)[:, 0] for latent in (1, 2, 3, 11)
+        face_density.walk(unseen[1:2], 2, latent, steps=steps)[:, 0] for latent in (1, 2, 3, 11)
     ]
     show(
-        np.reshape(walks, (4, 9, 32, 32)),
+        np.reshape(walks, (4, 9, 16, 16)),
         "four of the coarsest latents, each from below to above",
         255,
     )

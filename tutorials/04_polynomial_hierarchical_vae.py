@@ -81,9 +81,9 @@ for name, anomalies in spoilt.items():
     )
 
 # %%
-# Noise is seen by both. That halves do not belong together the score sees better: each half is easy
-# to reconstruct. Faded digits have less to reconstruct, so that their error is mostly *lower* than
-# usual, far below chance; the score finds them, though not reliably.
+# Noise is seen by both. The score sees better that halves do not belong together, as each half is
+# easy to reconstruct. Faded digits have less to reconstruct, so their error is mostly *lower* than
+# usual, far below chance; the score is hardly better than chance.
 #
 # Reconstruct, order by order
 # ---------------------------
@@ -168,7 +168,7 @@ for i, codes in enumerate(latents, start=1):
 # ------
 # The flow of the prior makes samples that vary in brightness as digits do. Many can be named, some
 # are between digits: the three nearest training digits of a sample agree less than those of a real
-# one.
+# one. Samples of images are experimental today.
 
 drawn = density.sample(500, random_state=0)
 show(drawn[:20].reshape(2, 10, 64), "samples", ["", ""])
@@ -203,7 +203,7 @@ for name, model in peers.items():
     print(f"{name}: {results[name]:.1f} nats, bound {bound:.1f}, mean squared error {error:.1f}")
 
 # %%
-# What makes the difference is the flow of the prior: five nats. The orders themselves gain nothing
+# What makes the difference is the flow of the prior: four nats. The orders themselves gain nothing
 # in numbers: one order with as many latent columns has the same log density, and reconstructs a
 # little better; and without flows, a plain autoencoder of 8 columns is a better density, though it
 # reconstructs far worse. The posterior flow takes time and brings next to nothing. Orders are there

@@ -118,7 +118,7 @@ labels = np.repeat([0, 1], [len(normal), len(anomalous)])
 print(f"AUROC: {roc_auc_score(labels, -np.concatenate([normal, anomalous])):.3f}")
 
 # %%
-# Most malignant tumours lie far below the threshold, some so far that the plot gathers them in its
+# Most malignant tumours lie far below the threshold, many so far that the plot gathers them in its
 # first bin.
 
 low = threshold - 2 * (normal.max() - threshold)

@@ -62,8 +62,8 @@ print(f"largest difference: {np.abs(difference).max():.0e} nats")
 # %%
 # A share by itself says little, as some pixels vary more than others. The display compares it with
 # the mean over other rows, here the training rows: red is less likely than usual, and the numbers
-# are nats. Below are the two least likely held-out digits, and one in the middle. In the first
-# hardly more than the fine level is unusual, at the right edge; in the second both levels are.
+# are nats. Below are the two least likely held-out digits, and one in the middle. In the first two
+# most of the surprise is at the fine level, towards the right edge.
 
 order = np.argsort(density.score_samples(X_test))
 LatentPyramidDisplay.from_estimator(
@@ -91,7 +91,8 @@ print(f"the very pixel: {np.mean((found == [i[changed], j[changed]]).all(0)):.0%
 # ---------------------
 # The receptive field of a latent is what moves with it. The lattice bounds it, but 8 by 8 pixels
 # are within the bounds of both levels; how it spreads within them is learned. The ring is where the
-# latent sits, and titles count the pixels that hold half of the field: more on the coarse level.
+# latent sits, and titles count the pixels that hold half of the field. On so small an image, after
+# so few epochs, that is the pixel itself; on larger images, fields grow from level to level.
 
 ReceptiveFieldDisplay.from_estimator(density)
 

@@ -165,7 +165,7 @@ for distance in (1, 2, 4):
     first = np.mean(np.asarray(detector.explain(moved)).argmax(1) == columns)
     flagged = np.mean(detector.predict(moved) == -1)
     print(
-        f"{distance} standard deviations: {flagged:.0%} flagged, "
+        f"moved by {distance} standard deviations: {flagged:.0%} flagged, "
         f"the column that moved comes first in {first:.0%}"
     )
 

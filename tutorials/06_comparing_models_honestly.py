@@ -145,7 +145,7 @@ for name, values in log_densities.items():
 iris = load_iris(as_frame=True).data
 iris_train, iris_test = train_test_split(iris, random_state=0)
 for name, model in {
-    "flow": FlowDensity(max_epochs=10, random_state=0),
+    "flow": FlowDensity(max_epochs=20, random_state=0),
     "mixture after a scaler": TransformedDensity(
         StandardScaler(), GaussianMixture(3, random_state=0)
     ),

@@ -276,6 +276,14 @@ DETECTORS = {
 }
 
 
+# Statistics of detectors, with densities that have all that these can use.
+STATISTICS = {
+    "log_density": FLOWS["default"],
+    "typicality": FLOWS["default"],
+    "levels": FLOWS["rg"],
+    "dose": FLOWS["rg"],
+}
+
 # Transformers that are no densities; of ufuncs, whose names are the same in every process.
 TRANSFORMERS = {
     "function": lambda: DifferentiableFunctionTransformer(np.sinh, np.arcsinh, np.cosh),

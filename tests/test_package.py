@@ -1,4 +1,4 @@
-"""The package as a whole: what importing costs, which floor imports which, what is documented."""
+"""The package as a whole: its rooms and their files, what importing costs, what is documented."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from flowkit import (
 )
 
 ROOT = Path(flowkit.__file__).parent
+TESTS = Path(__file__).parent
+MAX_LINES = 500
 
 # A room may import from those above it in this table, where they are named, and from itself.
 BASICS = {"exceptions", "_seeds", "_optional", "_image_shape"}
@@ -44,7 +46,8 @@ FLOORS = {
     "nested": BASICS | {"validation"},
 }
 FLOORS["estimators"] = {*BASICS, *FLOORS}
-for room in ("transforms", "tables", "outliers"):
+FLOORS["outliers"] = BASICS | {"validation", "columns", "nested", "estimators"}
+for room in ("transforms", "tables"):
     FLOORS[room] = BASICS | {
         "bijections",
         "modules",
@@ -74,13 +77,56 @@ def imports_of(path):
 
 @pytest.mark.parametrize("floor", FLOORS)
 def test_dependencies_point_downward(floor):
-    for path in (ROOT / floor).glob("*.py"):
+    for path in (ROOT / floor).rglob("*.py"):
         own, others = imports_of(path)
         assert own <= FLOORS[floor], path
         if floor in TORCH_ONLY:
             assert not others & {"sklearn", "skorch", "scipy"}, path
         if floor != "training":
             assert "skorch" not in others, path
+
+
+def rooms_of(folder):
+    return {path.parent.name for path in folder.glob("*/__init__.py")}
+
+
+def test_every_room_stands_on_a_floor_and_has_its_tests():
+    assert rooms_of(ROOT) == set(FLOORS)
+    assert rooms_of(TESTS) == {path.parent.name for path in TESTS.glob("*/*.py")} == set(FLOORS)
+    assert all(list((TESTS / room).glob("test_*.py")) for room in FLOORS)
+
+
+def long_files(folder):
+    """Files of more lines than a reader takes in, with their text."""
+    texts = {path.relative_to(folder): path.read_text() for path in folder.rglob("*.py")}
+    return {path: text for path, text in texts.items() if len(text.splitlines()) > MAX_LINES}
+
+
+def test_no_test_file_is_long():
+    assert not long_files(TESTS), [str(path) for path in long_files(TESTS)]
+
+
+def documentation(source):
+    """Number of lines of docstrings and comments."""
+    lines = {i for i, line in enumerate(source.splitlines(), 1) if line.lstrip().startswith("#")}
+    for node in ast.walk(ast.parse(source)):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if documented and ast.get_docstring(node):
+            lines.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return len(lines)
+
+
+def test_documentation_is_docstrings_and_comments():
+    assert documentation('"""One\nand two."""\nx = """no"""\n\n# three\ny = 1  # no\n') == 3
+
+
+def test_long_modules_are_mostly_documentation():
+    mostly_code = [
+        str(path)
+        for path, text in long_files(ROOT).items()
+        if documentation(text) < len(text.splitlines()) / 2
+    ]
+    assert not mostly_code, mostly_code
 
 
 def test_importing_is_cheap_in_dependencies():

@@ -2,71 +2,49 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import warnings
-from numbers import Integral, Real
+from dataclasses import replace
 
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .._seeds import check_random_state
-from ..columns._gaps import lengthen, log_lengths, shorten
-from ..columns._moments import (
-    column_noise,
-    constant_columns,
-    location_and_scale,
-    refuse_non_finite,
-    refuse_outside_support,
-    scale_with_noise,
-    warn_constant,
-    without_far_values,
-)
-from ..columns._ties import own_noise, warn_heavy
-from ..exceptions import (
-    ChangedParameterError,
-    DeviceUnavailableError,
-    InterruptedFitWarning,
-    InvalidDataError,
-    InvalidParameterError,
-    NoHoldOutWarning,
-    NotConvergedWarning,
-    UncopyableCallbackError,
-)
-from ..nested._any_density import MeanScoreMixin, check_n_samples
-from ..nets import set_generator
-from ..training import (
-    Noise,
-    Rows,
-    TrainingOptions,
-    TrainingRecord,
-    has_parameters,
-    make_stream,
-    path_of,
-    train,
-    train_chunk,
-)
-from ..training._reservoir import EMPTY, n_held_out, poured
+from ..columns import Columns, GreyLevels, StandardisedColumns
+from ..exceptions import ChangedParameterError, InvalidDataError, InvalidParameterError
+from ..missing import N_DRAWS, Completion, refuse_empty, refuse_images
+from ..modules import Evaluator
+from ..nested import MeanScoreMixin, check_n_samples
+from ..starts import Start
+from ..training import TrainingRecord, has_parameters
+from ..training._reservoir import n_held_out, poured
 from ..training._streams import Streams
-from ..validation._labels import check_labels, labels_of
-from ..validation._parameters import SuggestingEstimator
-from ..validation._real_rows import refuse_unreal
+from ..validation import (
+    SuggestingEstimator,
+    check_image_size,
+    check_labels,
+    holds_grey_levels,
+    image_rows,
+    labels_of,
+    refuse_non_finite,
+    refuse_unreal,
+)
+from ._device import problem_with, resolve_device
+from ._hold_out import MIN_TRAINING_ROWS, split, split_chunk
+from ._parameters import SHARED_CONSTRAINTS
+from ._rounds import completed_fit
+from ._training import (
+    DTYPES,
+    Stream,
+    Trainer,
+    copied_callbacks,
+    normal_noise,
+    warn_of_interruption,
+    warn_of_late_gains,
+)
 
-# Rows that go through the module at once: few enough for the cache, many enough for the calls.
-_MAX_CHUNK = 4096
-_MIN_CHUNK = 64
-_CHUNK_VALUES = 2**18
 _MAX_DROPOUT = 0.3
-_MIN_HOLDOUT_ROWS = 3
-_MIN_TRAINING_ROWS = 10
-# Nats for each column that the last part of training may gain without a warning, by what counts
-# and by what one row held out may err.
-_MIN_LATE_GAIN, _ROW_ERROR = 0.02, 0.2
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class BaseDensity(
@@ -74,38 +52,30 @@ class BaseDensity(
 ):
     """Base class of densities that are trained by gradient descent.
 
-    Subclasses implement ``_configure(X, Z, weight, rng)``, which settles, from rows as they are
-    and standardised, all that the shape of the module depends on as a dict of plain values, and
-    what it starts from;
-    ``_build(config, generator)``, which makes an untrained module of the former; and
-    ``_start(module, start)``, which puts the latter into it.
+    `fit` validates rows, learns their columns, initialises a module, and trains it. Subclasses
+    implement two of these hooks, and override the others where they differ:
+
+    - ``_initialize(X, Z, sample_weight, random_state)``: what the module is built from, as plain
+      values, and what it starts from;
+    - ``_build_module(config, generator)``: an untrained module of the former;
+    - ``_make_columns(X, sample_weight, grey)``: location, scale and noise of the columns;
+    - ``_batch_size(n)``: rows in a batch;
+    - ``_finalize(X, sample_weight, training, start, random_state)``: what is told of the rows once
+      the module is trained.
     """
 
-    # Those that later calls of a continued training cannot change.
+    # Parameters that later calls of a continued training cannot change.
     _shaping_parameters: tuple[str, ...] = ("standardize", "dtype", "device")
 
-    _parameter_constraints: dict = {
-        "standardize": ["boolean"],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "max_time": [Interval(Real, 0, None, closed="neither"), None],
-        "partial_fit_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "noise": [StrOptions({"scott"}), Interval(Real, 0, None, closed="left"), None],
-        "dequantize": [StrOptions({"auto"}), None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state", np.random.Generator],
-        "device": [str, torch.device],
-        "dtype": [StrOptions(set(_DTYPES))],
-        "compile": ["boolean"],
-        "callbacks": [list, tuple, None],
-        "verbose": ["verbose"],
-    }
+    # Values of the parameters that some estimators do not have.
+    standardize = True
+    image_shape: tuple[int, ...] | None = None
+    missing: str | None = None
+    kl_warmup = 0.0
+    # Whether messages about values are left to a table around this density, which encoded them.
+    _column_warnings = True
+
+    _parameter_constraints: dict = SHARED_CONSTRAINTS
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
@@ -145,36 +115,39 @@ class BaseDensity(
             If Ctrl-C ended training after its first step; the best weights so far are kept.
         """
         with self._unchanged_on_failure():
-            self._copied_callbacks()
-            X, weight = self._validate_training(X, sample_weight, reset=not self._continues())
+            copied_callbacks(self.callbacks)
+            begins = not (self.warm_start and hasattr(self, "module_"))
+            grey = self._holds_grey_levels(X)
+            X, weight = self._validate_training(X, sample_weight, begins)
             streams = Streams(self.random_state)
-            training, holdout = self._split(len(X), streams)
-            if self._continues():
-                self._refuse_other_shape()
-            else:
-                self._begin(X, weight, training, streams)
-            self.__dict__.pop("_trainer", None)
-            self.__dict__.pop("_stream", None)
-            record = self._train(X, weight, training, holdout, streams)
-            self._warn_of_interruption(record)
-            if holdout is not None:
-                self._warn_of_late_gains(record, len(holdout))
+            training, hold_out = split(
+                len(X), self.early_stopping, self.validation_fraction, streams.start
+            )
+            start = self._begin(X, weight, grey, training, streams, begins)
+            self._stream = Stream()
+            record = self._train(X, weight, training, hold_out, streams, begins)
+            self._finish(X, weight, training, start, streams)
+            warn_of_interruption(record, self.n_iter_, self.best_epoch_)
+            if hold_out is not None:
+                warn_of_late_gains(record, self, len(hold_out))
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Go on training with a chunk of rows, `partial_fit_epochs` times over it.
+        """Go on training with a chunk of rows, in `partial_fit_epochs` passes over it.
 
-        The first call settles place and scale of the columns and the start of the density; later
+        The first call learns location and scale of the columns and initialises the density; later
         calls keep them. The learning rate rises over the first hundred steps and then stays.
 
-        With `early_stopping`, a share `validation_fraction` of the rows, one at a time where
-        chunks are that small, is held out of training. Up to 1000 of them stay as judges, half of
-        them from the last chunk if that has as many, the others from earlier ones, the older the
-        fewer. Of the weights before, the weights after, and an average over the last steps, those
-        are kept that give the judges the highest density. So a chunk of the same source leaves the
-        density no worse, and a source that changes is followed. `history_` gets an entry for each
-        pass: what the judges give to the weights that are kept, and the rate that was set.
+        With `early_stopping`, a share `validation_fraction` of the rows is held out of training;
+        of small chunks, one row every few chunks. Up to 1000 rows stay in the hold-out: half of
+        them from the last chunk, if it brings as many, the others from earlier chunks, the older
+        the fewer. After each pass, three sets of weights compete on the hold-out: those kept
+        before, those after the pass, and an average over the last steps. The set with the highest
+        mean log density is kept. So a chunk of the same source leaves the density no worse, and a
+        source that changes is followed. `history_` gets an entry for each pass: the mean log
+        density of the hold-out under the weights that are kept, and the learning rate that was
+        set.
 
         Parameters
         ----------
@@ -210,20 +183,24 @@ class BaseDensity(
             If Ctrl-C ended training after its first step; the best weights so far are kept.
         """
         with self._unchanged_on_failure() as before:
-            self._copied_callbacks()
-            first = not hasattr(self, "module_")
-            X, weight = self._validate_training(X, sample_weight, reset=first)
-            streams = Streams(self.random_state, n_calls=getattr(self, "n_iter_", 0))
-            training, judges = self._split_chunk(len(X), first, streams)
-            if first:
-                self._begin(X, weight, training, streams)
-            else:
-                self._refuse_other_shape()
-            # Not given back, as an epoch that fails leaves half a step in it.
-            before.pop("_trainer", None)
-            trainer = self.__dict__.pop("_trainer", None)
-            record = self._train_chunk(X, weight, training, judges, streams, trainer)
-            self._warn_of_interruption(record)
+            copied_callbacks(self.callbacks)
+            begins = not hasattr(self, "module_")
+            grey = self._holds_grey_levels(X)
+            X, weight = self._validate_training(X, sample_weight, begins)
+            streams = Streams(self.random_state, n_calls=0 if begins else self.n_iter_)
+            stream = Stream() if begins else self._stream
+            n_wanted = 0
+            if self.early_stopping:
+                n_wanted = n_held_out(len(X), stream.n_seen, self.validation_fraction)
+            n_needed = MIN_TRAINING_ROWS if begins else self.module_.n_rows_needed
+            training, hold_out = split_chunk(len(X), n_wanted, n_needed, streams.start)
+            start = self._begin(X, weight, grey, training, streams, begins)
+            if not begins:
+                # Without its net, as an epoch that fails leaves half a step in that.
+                before["_stream"] = replace(stream, net=None)
+            X, record = self._train_chunk(X, weight, training, hold_out, stream, streams)
+            self._finish(X, weight, training, start, streams, max_steps=1)
+            warn_of_interruption(record, self.n_iter_, self.best_epoch_)
         return self
 
     def score_samples(self, X):
@@ -244,19 +221,11 @@ class BaseDensity(
         return self._log_density(self._validate_scored(X))
 
     def _log_density(self, X, without=None):
-        Z = self._standardise(X)
-        return self._in_units(self._log_prob(Z, without), Z)
-
-    def _in_units(self, log_density, Z):
-        # Rows so far away that their squares overflow have no density left, which is not a NaN.
-        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
-        return log_density - self._log_volumes(Z).sum(-1)
-
-    def _log_prob(self, Z, without=None):
-        """Log density of standardised rows, each without one more kernel where it is given."""
-        if without is None:
-            return self._map_rows(self.module_.log_prob, Z)
-        return self._map_rows(self.module_.log_prob_without, Z, without)
+        """Log density of valid rows in units of X, each without one more kernel where given."""
+        if self._completion is None or not np.isnan(X).any():
+            Z = self._columns.standardise(X)
+            return self._columns.in_units(self._evaluator.log_prob(Z, without), Z)
+        return self._completion.marginal(X, N_DRAWS, self._evaluator, without)[0]
 
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the density.
@@ -279,21 +248,14 @@ class BaseDensity(
             If `n_samples` is less than one.
         """
         check_is_fitted(self)
-        return self._sample(n_samples, random_state, self.module_.prior.sample)
+        return self._sample(n_samples, random_state)
 
-    def _sample(self, n_samples, random_state, draw):
-        """Rows of the latents that ``draw(n, generator)`` gives."""
-        return self._to_domain(self._decode(self._draw(n_samples, random_state, draw)))
-
-    def _to_domain(self, X):
-        """Rows of the kind that was fitted, where the density is that of a continuous stand-in."""
-        return X
-
-    def _draw(self, n_samples, random_state, draw):
-        """What ``draw(n, generator)`` gives."""
+    def _sample(self, n_samples, random_state, draw=None):
+        """Rows of the latents that ``draw(n, generator)`` gives, by default those of the prior."""
         n_samples = check_n_samples(n_samples)
-        with torch.inference_mode():
-            return draw(n_samples, self._generator(random_state)).cpu().numpy()
+        return self._columns.to_domain(
+            self._decode(self._evaluator.draw(n_samples, random_state, draw))
+        )
 
     def transform(self, X):
         """Latent of each row: what the prior describes.
@@ -310,7 +272,7 @@ class BaseDensity(
         """
         check_is_fitted(self)
         X = self._validate_scored(X)
-        return self._latents(X).astype(X.dtype, copy=False)
+        return self._encode(X).astype(X.dtype, copy=False)
 
     def inverse_transform(self, X):
         """Rows of each latent.
@@ -335,16 +297,118 @@ class BaseDensity(
             )
         return self._decode(Z.astype(np.float64)).astype(Z.dtype, copy=False)
 
-    # ------------------------------------------------------------------ training
+    # ------------------------------------------------------------------ hooks
 
-    def _accepts_missing(self, training: bool) -> bool:
-        """Whether rows may hold NaN, in training or later."""
-        return False
+    def _initialize(self, X, Z, sample_weight, random_state) -> tuple[dict, Start]:
+        """What the module is built from, and what it starts from.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features)
+            Training rows, completed.
+        Z : ndarray of shape (n, n_features)
+            The same standardised, with their uniform noise.
+        sample_weight : ndarray of shape (n,) or None
+            Their weights.
+        random_state : RandomState
+            Source of randomness.
+
+        Returns
+        -------
+        config : dict
+            Plain values that `_build_module` takes.
+        start : Start
+            What the module starts from.
+        """
+        raise NotImplementedError
+
+    def _build_module(self, config: dict, generator: torch.Generator) -> torch.nn.Module:
+        """An untrained module.
+
+        Parameters
+        ----------
+        config : dict
+            From `_initialize`, or from a pickle.
+        generator : torch.Generator
+            Source of the weights.
+
+        Returns
+        -------
+        DensityModule
+            The module.
+        """
+        raise NotImplementedError
+
+    def _make_columns(self, X, sample_weight, grey: bool) -> Columns:
+        """Location, scale, noise and domain of the columns of training rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features)
+            Rows; values may be missing.
+        sample_weight : ndarray of shape (n,) or None
+            Their weights.
+        grey : bool
+            Whether they are images of 8 bits.
+
+        Returns
+        -------
+        Columns
+            The columns.
+        """
+        if grey:
+            return GreyLevels.of(X.shape[1], self.dequantize)
+        return StandardisedColumns.of(
+            X,
+            sample_weight,
+            labels_of(self),
+            dequantize=self.dequantize,
+            standardize=self.standardize,
+            warns_of_heavy_values=self.image_shape is None and self._column_warnings,
+        )
+
+    def _batch_size(self, n: int) -> int:
+        """Rows in a batch of n training rows."""
+        if self.batch_size == "auto":
+            return int(np.clip(n // 32, 64, 1024))
+        return self.batch_size
+
+    def _finalize(self, X, sample_weight, training, start, random_state) -> None:
+        """What is told of the training rows once the module is trained; by default nothing.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features)
+            Rows; values may be missing.
+        sample_weight : ndarray of shape (n,) or None
+            Their weights.
+        training : ndarray of int
+            Those that were trained on.
+        start : Start or None
+            What the module started from, None where training went on.
+        random_state : RandomState
+            Source of randomness.
+        """
+
+    # ------------------------------------------------------------------ validation
 
     def _validate_scored(self, X):
-        return self._validate_rows(X, reset=False, incomplete=self._accepts_missing(False))
+        # What was fitted counts, whatever the parameter has become since.
+        return self._validate_rows(X, reset=False, incomplete=self._marginalizes)
+
+    @property
+    def _marginalizes(self) -> bool:
+        """Whether scores integrate over missing values."""
+        return self._shaped_by.get("missing") is not None
 
     def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None, incomplete=False):
+        """Rows as an array of real numbers, finite but where they may be missing."""
+        is_sparse = hasattr(X, "toarray")
+        if is_sparse and self.__sklearn_tags__().input_tags.sparse:
+            X, is_sparse = X.toarray(), False
+        takes_images = "image_shape" in self._parameter_constraints and not is_sparse
+        if takes_images:
+            X = image_rows(X, self.image_shape)
         refuse_unreal(X, self)
         X = validate_data(
             self,
@@ -358,31 +422,41 @@ class BaseDensity(
         )
         # scikit-learn's own check does not say where.
         checked = np.where(np.isnan(X), 0, X) if incomplete else X
-        refuse_non_finite(checked, self._names(), missing)
+        refuse_non_finite(checked, labels_of(self), missing)
+        if takes_images and self.image_shape is not None:
+            check_image_size(X.shape[1], self.image_shape)
         return X
 
-    def _validate_training(self, X, sample_weight, reset):
-        # Columns have no scale in one row; later chunks bring theirs along.
-        n_needed = 2 if reset else 1
-        incomplete = self._accepts_missing(True)
-        X = self._validate_rows(X, reset, ensure_min_samples=n_needed, incomplete=incomplete)
-        X = X.astype(np.float64)
-        if sample_weight is None:
-            return X, None
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        kept = weight > 0
-        if kept.sum() < n_needed:
-            raise InvalidDataError(
-                f"sample_weight leaves {kept.sum()} row(s): all other weights are zero. Give at "
-                f"least {n_needed} a positive weight."
-            )
-        return X[kept], weight[kept]
+    def _holds_grey_levels(self, X) -> bool:
+        return self.image_shape is not None and holds_grey_levels(X)
 
-    def _continues(self) -> bool:
-        return self.warm_start and hasattr(self, "module_")
+    def _validate_training(self, X, sample_weight, begins):
+        """Training rows of positive weight, and their weights."""
+        # Columns have no scale in one row; later chunks bring theirs along.
+        n_needed = 2 if begins else 1
+        incomplete = self.missing is not None
+        if incomplete:
+            refuse_images(self, "missing='marginalize' is")
+        X = self._validate_rows(X, begins, ensure_min_samples=n_needed, incomplete=incomplete)
+        X, weight = X.astype(np.float64), None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            kept = weight > 0
+            if kept.sum() < n_needed:
+                raise InvalidDataError(
+                    f"sample_weight leaves {kept.sum()} row(s): all other weights are zero. Give "
+                    f"at least {n_needed} a positive weight."
+                )
+            X, weight = X[kept], weight[kept]
+        if not incomplete:
+            return X, weight
+        kept = refuse_empty(X, labels_of(self), n_needed, begins)
+        return X[kept], None if weight is None else weight[kept]
 
     def _refuse_other_shape(self):
-        """What shapes the module cannot change while its training goes on."""
+        """Refuse changes of what shapes the module while its training goes on."""
         for name, value in self._shaped_by.items():
             now = getattr(self, name)
             arrays = isinstance(now, np.ndarray) or isinstance(value, np.ndarray)
@@ -394,191 +468,83 @@ class BaseDensity(
                     "warm_start=False."
                 )
 
-    def _names(self):
-        return labels_of(self)
+    # ------------------------------------------------------------------ training
 
-    def _begin(self, X, weight, training, streams):
-        """Settle columns and module, everything that comes before the first step.
+    def _begin(self, X, weight, grey, training, streams, begins) -> Start | None:
+        """Everything that comes before the first step: columns, and the initialised module.
 
         The module starts from the training rows alone: a start that had seen the hold-out would
         win every comparison on it.
         """
-        device = self._resolve_device()
-        self._settle_columns(X, weight)
-        self._device = str(device)
-        self._dtype = self.dtype
+        if not begins:
+            self._refuse_other_shape()
+            self._columns.validate(X, labels_of(self), self.noise)
+            return None
+        device = resolve_device(self.device)
+        self._columns = self._make_columns(X, weight, grey)
+        self._columns.validate(X, labels_of(self), self.noise)
+        self._device, self._dtype = str(device), self.dtype
         self._shaped_by = {name: getattr(self, name) for name in self._shaping_parameters}
-        Z = self._noisy(self._standardise(X[training]), streams.start)
-        seen = None if weight is None else weight[training]
-        X, Z = self._complete_start(X[training], Z, seen, streams.start)
-        self._config, start = self._configure(X, Z, seen, streams.start)
-        module = self._build(self._config, streams.weights)
-        self._start(module, start)
+        rng, X = streams.start, X[training]
+        Z = self._columns.spread_ties(self._columns.standardise(X), rng)
+        weight = None if weight is None else weight[training]
+        self._completion = None
+        if self.image_shape is None and "missing" in self._parameter_constraints:
+            self._completion = Completion.of(X, self._columns)
+        if self.missing is not None:
+            Z = Z + normal_noise(self.noise, len(Z), Z.shape[1]) * rng.normal(size=Z.shape)
+            self._completion = self._completion.fitted(Z, weight, rng)
+            X, Z = self._completion.complete(X, Z, rng)
+        self._config, start = self._initialize(X, Z, weight, rng)
+        module = self._build_module(self._config, streams.weights)
+        start.initialise(module)
         self.module_ = module.to(device=device, dtype=torch.float64).eval()
         self.n_iter_ = 0
+        return start
 
-    def _settle_columns(self, X, weight):
-        """Place, scale and width of the noise of every column."""
-        constant = constant_columns(X)
-        warn_constant(constant, self._names())
-        widths, heavy, gaps = column_noise(X, constant, self.dequantize)
-        if getattr(self, "image_shape", None) is None and not hasattr(self, "_told_labels"):
-            warn_heavy(heavy, len(X), self._names())
-        self._gaps = gaps if self.standardize else []
-        described = without_far_values(shorten(X, self._gaps), X, heavy)
-        location, scale = location_and_scale(described, weight, self._names())
-        if self.standardize:
-            scale = scale_with_noise(scale, widths)
+    def _train(self, X, weight, training, hold_out, streams, begins):
+        trainer, Z = Trainer(self, streams), self._columns.standardise(X)
+        checks = self._may_exclude_rows or (self._columns.bounded and not begins)
+        if np.isnan(X).any():
+            self.module_, record = completed_fit(
+                trainer, self.module_, self._completion, X, Z, weight, training, hold_out, checks
+            )
         else:
-            location, scale = np.zeros_like(location), np.ones_like(scale)
-        self.location_, self.scale_, self.dequantization_ = location, scale, widths
-        self.heavy_values_ = own_noise(heavy) if self.dequantize else []
-
-    def _complete_start(self, X, Z, weight, rng):
-        """Rows as they are and standardised without holes, from which the module starts."""
-        return X, Z
-
-    def _noisy(self, Z, rng):
-        """Z with the ties of its columns spread out."""
-        widths = self.dequantization_ / self.scale_
-        heavy = self._standardised_heavy_values()
-        if heavy:
-            widths = np.tile(widths, (len(Z), 1))
-            for j, value, width in heavy:
-                widths[Z[:, j] == value, j] = width
-        return Z + widths * rng.uniform(-0.5, 0.5, Z.shape) if widths.any() else Z
-
-    def _standardised_heavy_values(self):
-        """Column, value and width of the noise of each value with noise of its own."""
-        if not self.heavy_values_:
-            return []
-        columns, values, widths = map(list, zip(*self.heavy_values_, strict=True))
-        rows = np.full((len(columns), self.n_features_in_), np.nan)
-        rows[np.arange(len(columns)), columns] = values
-        # Through the very operations that rows go through, so that equal values stay equal.
-        Z = self._standardise(rows)
-        return [
-            (j, Z[i, j], width / self.scale_[j])
-            for i, (j, width) in enumerate(zip(columns, widths, strict=True))
-        ]
-
-    def _configure(self, X, Z, weight, rng):
-        raise NotImplementedError
-
-    def _build(self, config: dict, generator) -> torch.nn.Module:
-        raise NotImplementedError
-
-    def _start(self, module, start) -> None:
-        raise NotImplementedError
-
-    def _train(self, X, weight, training, holdout, streams):
-        Z = self._standardise(X)
-        rows = self._rows(Z[training], weight, training)
-        held = None
-        if holdout is not None:
-            # Uniform noise once: unspread ties would reward spikes on them.
-            held = self._rows(self._noisy(Z[holdout], streams.start), weight, holdout)
-        if self._may_lie_outside():
-            self._refuse_outside(Z)
-        time_left = streams.time_left(self.max_time)
-        options = self._options(
-            len(training), self.max_epochs, holdout is not None, max_time=time_left
-        )
-        return self._remember(self._run(rows, held, options, streams))
-
-    def _run(self, rows, held, options, streams):
-        """Train the module, and tell how it went."""
-        module, generator = self._training_module(streams)
-        record = train(module, rows, held, options, generator)
-        self._adopt(module)
-        return record
-
-    def _remember(self, record):
+            if checks:
+                trainer.refuse_outside_support(self.module_, Z)
+            self.module_, record = trainer.fit(self.module_, Z, weight, training, hold_out)
         self.history_ = self._in_units_of_x(record.history)
-        self.n_iter_ = record.n_epochs
-        self.best_epoch_ = record.best_epoch
+        self.n_iter_, self.best_epoch_ = record.n_epochs, record.best_epoch
         return record
 
-    def _warn_of_interruption(self, record):
-        if record.ended_by == "interrupt":
-            warnings.warn(
-                f"training was interrupted in epoch {self.n_iter_}; the best weights so far, of "
-                f"epoch {self.best_epoch_}, are kept. A callback that means to end training "
-                "raises flowkit.StopTraining, without this warning.",
-                InterruptedFitWarning,
-                stacklevel=4,
-            )
+    @property
+    def _may_exclude_rows(self) -> bool:
+        """Whether the map may have a domain that training rows have to be checked against."""
+        return bool(self._config.get("given"))
 
-    def _warn_of_late_gains(self, record, n_holdout):
-        if record.ended_by == "max_time" and not record.best_epoch:
-            warnings.warn(
-                f"max_time={self.max_time!r} ran out in epoch {record.n_epochs}, before training "
-                "came above the start of the density, which is kept: raise max_time for a better "
-                "fit. What the start takes counts.",
-                NotConvergedWarning,
-                stacklevel=4,
-            )
-        gain, n_epochs = record.late_gain()
-        allowed = _MIN_LATE_GAIN + _ROW_ERROR / math.sqrt(n_holdout)
-        if gain > allowed * self.n_features_in_:
-            warnings.warn(
-                f"the mean log density of the hold-out still gained {gain:.2g} nats in the last "
-                f"{n_epochs} epochs: raise {record.ended_by} (now "
-                f"{getattr(self, record.ended_by)!r}) for a better fit.",
-                NotConvergedWarning,
-                stacklevel=4,
-            )
-
-    def _may_lie_outside(self) -> bool:
-        """Whether the map may have a domain, which all training rows are then checked against."""
-        return True
-
-    def _refuse_outside(self, Z):
-        refuse_outside_support(self._map_rows(self.module_.log_prob, Z))
-
-    def _train_chunk(self, X, weight, training, judges, streams, net):
-        Z = self._standardise(X)
-        self._refuse_outside(Z)
+    def _train_chunk(self, X, weight, training, hold_out, stream, streams):
+        """Train on a chunk; its rows without holes, and what happened."""
+        X = self._filled(X, streams.start)
+        trainer, Z = Trainer(self, streams), self._columns.standardise(X)
+        if self.module_.is_exact:
+            trainer.refuse_outside_support(self.module_, Z)
         if not has_parameters(self.module_):
             raise InvalidParameterError(
                 "the flow has no parameters, so partial_fit has nothing to train: use fit."
             )
-        stream = getattr(self, "_stream", EMPTY)
-        held = self._noisy(Z[judges], streams.start)
-        held_weight = np.ones(len(held)) if weight is None else weight[judges]
+        held = self._columns.spread_ties(Z[hold_out], streams.start)
+        held_weight = np.ones(len(held)) if weight is None else weight[hold_out]
         stream = poured(stream, len(X), held, held_weight, streams.start)
         if len(training):
-            stream, record = self._train_on(Z[training], weight, training, stream, streams, net)
+            self.module_, stream, record = trainer.fit_chunk(
+                self.module_, stream, Z, weight, training
+            )
         else:
-            # The only row of the chunk became a judge.
+            # The only row of the chunk was held out.
             record = TrainingRecord({"epoch": np.zeros(1, dtype=int)}, 1)
         self._stream = stream
-        return self._remember_chunk(record)
-
-    def _train_on(self, Z, weight, training, stream, streams, net):
-        """Train on part of a chunk, judged by what was held out of the stream."""
-        # A step back would leave part of the chunk untrained, so the first one is an error.
-        options = self._options(
-            len(Z),
-            self.partial_fit_epochs,
-            False,
-            schedule=False,
-            max_setbacks=0,
-            max_time=streams.time_left(self.max_time),
-        )
-        if net is None:
-            module, generator = self._training_module(streams)
-            net = make_stream(module, stream["path"], options, generator)
-        else:
-            generator = self._training_generator(net.module_, streams)
-        judges = None
-        if self.early_stopping and len(stream["rows"]) >= _MIN_HOLDOUT_ROWS:
-            judges = self._rows(stream["rows"], stream["weight"], slice(None))
-        rows = self._rows(Z, weight, training)
-        module, record = train_chunk(net, rows, judges, options, generator)
-        self._adopt(module)
-        self._trainer = net
-        return {**stream, "path": path_of(net)}, record
+        self._remember_chunk(record)
+        return X, record
 
     def _remember_chunk(self, record):
         old = getattr(self, "history_", {})
@@ -593,205 +559,112 @@ class BaseDensity(
             self.best_epoch_ = self.n_iter_ + record.best_epoch
         self.best_epoch_ = getattr(self, "best_epoch_", 0)
         self.n_iter_ += record.n_epochs
-        return record
 
     def _in_units_of_x(self, history):
         shift = np.log(self.scale_).sum()
         return {k: v - shift if k.endswith("log_density") else v for k, v in history.items()}
 
-    def _training_module(self, streams):
-        module = copy.deepcopy(self.module_).to(dtype=_DTYPES[self._dtype]).train()
-        return module, self._training_generator(module, streams)
+    def _finish(self, X, weight, training, start, streams, **options):
+        """What follows from the trained module: proposals for missing values, and descriptions."""
+        if self.missing is not None:
+            self._completion = self._completion.adapted(self._evaluator, streams.start, **options)
+        elif self._completion is not None:
+            self._completion = self._completion.without_mixture()
+        if len(training):
+            self._finalize(X, weight, training, start, streams.start)
 
-    def _training_generator(self, module, streams):
-        device = self._torch_device()
-        set_generator(module, streams.torch(streams.dropout, device))
-        return streams.torch(streams.batches, device)
-
-    def _adopt(self, module):
-        set_generator(module, None)
-        self.module_ = module.to(dtype=torch.float64).eval()
-
-    def _split(self, n, streams):
-        """Indices of training rows and of the hold-out, or None for the latter."""
-        order = streams.start.permutation(n)
-        n_holdout = math.ceil(self.validation_fraction * n)
-        if not self.early_stopping:
-            return order, None
-        if n_holdout < _MIN_HOLDOUT_ROWS or n - n_holdout < _MIN_TRAINING_ROWS:
-            warnings.warn(
-                f"{n} rows are too few for a hold-out of validation_fraction="
-                f"{self.validation_fraction}: early stopping is off. Give at least "
-                f"{_MIN_HOLDOUT_ROWS} rows to the hold-out and {_MIN_TRAINING_ROWS} to training, "
-                "or set early_stopping=False.",
-                NoHoldOutWarning,
-                stacklevel=4,
-            )
-            return order, None
-        return order[n_holdout:], order[:n_holdout]
-
-    def _split_chunk(self, n, first, streams):
-        """Indices of rows of a chunk to train on, and of those to judge by."""
-        order = streams.start.permutation(n)
-        n_judges = 0
-        if self.early_stopping:
-            n_seen = getattr(self, "_stream", EMPTY)["n_seen"]
-            n_judges = n_held_out(n, n_seen, self.validation_fraction)
-        n_needed = _MIN_TRAINING_ROWS if first else self._n_rows_needed()
-        n_judges = max(0, min(n_judges, n - n_needed))
-        return order[n_judges:], order[:n_judges]
-
-    def _n_rows_needed(self) -> int:
-        """Rows without which a chunk cannot be trained on, 0 where it may be left out."""
-        return 0
-
-    def _rows(self, Z, weight, index):
-        device, dtype = self._torch_device(), _DTYPES[self._dtype]
-        if weight is not None:
-            weight = weight[index] / weight[index].mean()
-            weight = torch.as_tensor(weight, dtype=dtype, device=device)
-        return Rows(torch.as_tensor(Z, dtype=dtype, device=device), weight)
-
-    def _options(self, n, max_epochs, has_holdout, **changes):
-        noise = self._noise_deviation(n)
-        widths = self.dequantization_ / self.scale_
-        device, dtype = self._torch_device(), _DTYPES[self._dtype]
-        heavy = [
-            (j, *torch.tensor([value, width], dtype=dtype, device=device))
-            for j, value, width in self._standardised_heavy_values()
-        ]
-        uniform = None
-        if widths.any() or heavy:
-            uniform = torch.as_tensor(widths, dtype=dtype, device=device)
-        return TrainingOptions(
-            max_epochs=max_epochs,
-            batch_size=self._batch_size(n),
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            patience=self.n_iter_no_change if has_holdout else None,
-            tol=self.tol,
-            noise=Noise(noise, uniform, heavy),
-            callbacks=self._copied_callbacks(),
-            verbose=int(self.verbose),
-            **changes,
-        )
-
-    def __sklearn_clone__(self):
-        try:
-            return super().__sklearn_clone__()
-        except Exception:
-            # Copies for a clone are those for a fit.
-            self._copied_callbacks()
-            raise
-
-    def _copied_callbacks(self):
-        copies = []
-        for callback in self.callbacks or []:
-            try:
-                copies.append(copy.deepcopy(callback))
-            except Exception as error:
-                raise UncopyableCallbackError(
-                    f"callbacks holds {callback!r}, which cannot be copied ({error}); each fit "
-                    "trains with copies of its own. Make what cannot be copied, such as locks, "
-                    "files and connections, in its method initialize or on_train_begin, or give "
-                    "it a method __deepcopy__."
-                ) from error
-        return copies
-
-    def _noise_deviation(self, n) -> float:
-        if self.noise == "scott":
-            return n ** (-1 / (self.n_features_in_ + 4))
-        return float(self.noise or 0.0)
+    def _filled(self, X, rng):
+        """Rows with one draw of what is missing."""
+        if not np.isnan(X).any():
+            return X
+        return self._completion.fill(X, 1, rng, self._evaluator)[0]
 
     def _dropout_share(self, n) -> float:
         """Share of hidden units to drop, of estimators that have a `dropout` parameter."""
         return min(_MAX_DROPOUT, 10 / math.sqrt(n)) if self.dropout == "auto" else self.dropout
 
-    def _batch_size(self, n) -> int:
-        if self.batch_size == "auto":
-            return int(np.clip(n // 32, 64, 1024))
-        return self.batch_size
+    # ------------------------------------------------------------------ rows and latents
 
-    def _resolve_device(self) -> torch.device:
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if problem := _problem_with(self.device):
-            raise DeviceUnavailableError(
-                f"device={str(self.device)!r} cannot be used on this machine ({problem}). Use "
-                "device='auto' or device='cpu'."
-            )
-        return torch.device(self.device)
-
-    def _torch_device(self) -> torch.device:
-        return torch.device(self._device)
-
-    # ------------------------------------------------------------------ scoring
-
-    def _standardise(self, X):
-        with np.errstate(over="ignore"):
-            return (shorten(X.astype(np.float64), self._gaps) - self.location_) / self.scale_
-
-    def _unstandardise(self, Z):
-        return lengthen(Z * self.scale_ + self.location_, self._gaps)
-
-    def _log_volumes(self, Z):
-        """Log of the length in X of a unit of each standardised column, of all rows or of each."""
-        log_scale = np.log(self.scale_)
-        if not self._gaps:
-            return log_scale
-        return log_scale + log_lengths(Z * self.scale_ + self.location_, self._gaps)
-
-    def _map_rows(self, function, Z, *others):
-        """Apply a function of the module to rows and what belongs to them, chunk by chunk."""
-        device = self._torch_device()
-        size = int(np.clip(_CHUNK_VALUES // Z.shape[1], _MIN_CHUNK, _MAX_CHUNK))
-        with torch.inference_mode():
-            chunks = [
-                function(*(torch.from_numpy(a[i : i + size]).to(device) for a in (Z, *others)))
-                .cpu()
-                .numpy()
-                for i in range(0, len(Z), size)
-            ]
-        return np.concatenate(chunks)
-
-    def _gradient_norm(self, X):
-        """Length of the gradient of the log density by standardised columns."""
-
-        def norms(z):
-            # Scoring runs without gradients, which are wanted here.
-            with torch.inference_mode(False), torch.enable_grad():
-                z = z.clone().requires_grad_()
-                (gradient,) = torch.autograd.grad(self.module_.log_prob(z).sum(), z)
-            return gradient.norm(dim=1)
-
-        return self._map_rows(norms, self._standardise(self._validate_rows(X, reset=False)))
-
-    def _generator(self, random_state):
-        """Source of randomness of a method, on the device of the module."""
-        generator = torch.Generator(self._torch_device())
-        return generator.manual_seed(int(check_random_state(random_state).randint(2**31 - 1)))
+    @property
+    def _evaluator(self) -> Evaluator:
+        """The module, applied to standardised rows."""
+        return Evaluator(self.module_, torch.device(self._device))
 
     def _encode(self, X):
-        """Latents of rows, float64."""
-        check_is_fitted(self)
-        return self._latents(self._validate_rows(X, reset=False))
+        """Latents of valid rows, float64; NaN for incomplete ones."""
+        return self._evaluator.encode(self._columns.standardise(X))
 
-    def _latents(self, X):
-        """Latents of valid rows, float64."""
-        return self._map_rows(self.module_.encode, self._standardise(X))
+    def _expected(self, function, X):
+        """A function of the module of valid rows; of incomplete ones, its mean given the rest."""
+        Z = self._columns.standardise(X)
+        if self._completion is None:
+            return self._evaluator.map(function, Z)
+        return self._completion.expected(function, Z, self._evaluator)
+
+    def _decode(self, latent):
+        """Rows of latents, float64 and continuous."""
+        return self._columns.unstandardise(self._evaluator.decode(latent))
+
+    def _encode_rows(self, X):
+        """Latents of rows as users give them, float64."""
+        check_is_fitted(self)
+        return self._encode(self._validate_rows(X, reset=False))
 
     def _encode_pairs(self, X, other):
         """Latents of rows that come in pairs."""
-        first, second = self._encode(X), self._encode(other)
+        first, second = self._encode_rows(X), self._encode_rows(other)
         if len(first) != len(second):
             raise InvalidDataError(
                 f"rows come in pairs, got {len(first)} and {len(second)} of them."
             )
         return first, second
 
-    def _decode(self, Z):
-        """Rows of latents, float64."""
-        return self._unstandardise(self._map_rows(self.module_.decode, Z))
+    def _gradient_norm(self, X):
+        """Length of the gradient of the log density by standardised columns, shape (n,)."""
+        X = self._validate_rows(X, reset=False)
+        return self._evaluator.gradient_norm(self._columns.standardise(X))
+
+    def _score_copies(self, copies, rows, n_draws=None):
+        """Log density of changed copies of rows, without the kernels on the rows themselves."""
+        copies, rows = self._validate_scored(copies), self._validate_scored(rows)
+        without = self._own_kernels(rows)
+        if without is not None:
+            without = np.repeat(without, len(copies) // len(rows))
+        if n_draws is None or not np.isnan(copies).any():
+            return self._log_density(copies, without)
+        return self._completion.marginal(copies, n_draws, self._evaluator, without)[0]
+
+    def _own_kernels(self, X):
+        """The kernel on each of some valid rows, -1 for none; None where there are no kernels."""
+        if not self.module_.has_kernels:
+            return None
+        own, known = np.full(len(X), -1), ~np.isnan(X).any(1)
+        if known.any():
+            Z = self._columns.standardise(X[known])
+            own[known] = self._evaluator.map(self.module_.own_kernel, Z)
+        return own
+
+    # ------------------------------------------------------------------ fitted columns
+
+    @property
+    def location_(self):
+        """What columns are centred by, shape (n_features,)."""
+        return self._columns.location
+
+    @property
+    def scale_(self):
+        """What columns are divided by, shape (n_features,)."""
+        return self._columns.scale
+
+    @property
+    def dequantization_(self):
+        """Width of the uniform noise of each column in training, in units of X."""
+        return self._columns.dequantization
+
+    @property
+    def heavy_values_(self):
+        """Column, value and width of the noise of values with noise of their own."""
+        return self._columns.heavy_values
 
     # ------------------------------------------------------------------ scikit-learn
 
@@ -799,18 +672,28 @@ class BaseDensity(
     def _n_features_out(self):
         return self.n_features_in_
 
+    def __sklearn_clone__(self):
+        try:
+            return super().__sklearn_clone__()
+        except Exception:
+            # Copies for a clone are those for a fit.
+            copied_callbacks(self.callbacks)
+            raise
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = self.missing is not None
         return tags
 
     def __getstate__(self):
         state = dict(super().__getstate__())
-        state.pop("_trainer", None)
+        if "_stream" in state:
+            state["_stream"] = replace(state["_stream"], net=None)
         module = state.pop("module_", None)
         if module is not None:
             # Training saw weights of this dtype, so nothing is lost by storing them in it.
-            dtype = _DTYPES[self._dtype]
+            dtype = DTYPES[self._dtype]
             state["_weights"] = {
                 k: (v.to(dtype) if v.is_floating_point() else v).detach().cpu().numpy()
                 for k, v in module.state_dict().items()
@@ -822,22 +705,9 @@ class BaseDensity(
         weights = state.pop("_weights", None)
         super().__setstate__(state)
         if weights is not None:
-            self._device = "cpu" if _problem_with(self._device) else self._device
-            module = self._build(self._config, torch.Generator())
-            module = module.to(device=self._torch_device(), dtype=torch.float64)
+            self._device = "cpu" if problem_with(self._device) else self._device
+            module = self._build_module(self._config, torch.Generator())
+            module = module.to(device=torch.device(self._device), dtype=torch.float64)
             # Copies, as weights may lie in memory that must not be written to.
             module.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
             self.module_ = module.eval()
-            # Older ones know none.
-            for name in ("heavy_values_", "_gaps"):
-                self.__dict__.setdefault(name, [])
-
-
-def _problem_with(device: str | torch.device) -> str:
-    """Why a device cannot be used, empty if it can."""
-    try:
-        # Scores are float64, which some devices lack; others hold no values at all.
-        torch.zeros(1, dtype=torch.float64, device=device).cpu()
-    except (RuntimeError, AssertionError, TypeError) as error:
-        return str(error).splitlines()[0]
-    return ""

@@ -19,14 +19,21 @@ from ..bijections import (
     SplineAutoregressive,
     SplineCoupling,
 )
-from ..columns._moments import refuse_outside_support
+from ..columns import refuse_outside_support
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ..missing._incomplete_rows import IncompleteRows
+from ..missing import IncompleteRows
 from ..modules import Flow, KernelFlow
 from ..priors import GaussianMixture, Kernel, Laplace, Normal, Prior, StudentT
-from ..starts._margins import margin_steps
-from ..starts._mixture_start import Start, choose_start, draw_rows, mixture_start
+from ..starts import (
+    FlowStart,
+    KernelStart,
+    choose_start,
+    draw_rows,
+    margin_steps,
+    mixture_start,
+)
 from ._base import BaseDensity
+from ._parameters import documented
 
 _STEPS = {
     "spline_coupling": SplineCoupling,
@@ -57,6 +64,7 @@ _MAX_CENTRES = 5_000
 _MIN_KERNEL_BATCH = 3
 
 
+@documented
 class FlowDensity(IncompleteRows, BaseDensity):
     """Density estimation with a normalizing flow: an invertible map onto a simple prior.
 
@@ -81,13 +89,6 @@ class FlowDensity(IncompleteRows, BaseDensity):
         Width of the hidden layers of each step's network.
     n_hidden_layers : int, default=2
         Number of hidden layers.
-    n_bins : int, default=8
-        Number of bins of spline steps.
-    tail_bound : float, default=4.0
-        Half-width, in standard deviations, of the interval that spline steps bend.
-    dropout : float or 'auto', default='auto'
-        Share of hidden units dropped in training; 'auto' is ``10 / sqrt(n)`` for n training rows,
-        at most 0.3.
     prior : {'normal', 'laplace', 'student_t', 'gaussian_mixture', 'kernel'} or Prior, \
             default='gaussian_mixture'
         Density of the latent. A Prior given is copied; a GaussianMixture that has not been
@@ -106,81 +107,14 @@ class FlowDensity(IncompleteRows, BaseDensity):
         Whether columns are centred and scaled to unit deviation before the flow, with the
         Jacobian counted. False hands X to given bijections as it is, for those with a domain of
         their own such as `Logit`.
-    max_epochs : int, default=100
-        Largest number of passes over the training rows.
-    max_time : float or None, default=None
-        Seconds that `fit`, or `partial_fit` of a chunk, may take. What comes before training is not
-        cut short, and one step is made in any case; the learning rate falls in the time left. What
-        is cut short by time is not repeatable.
-    partial_fit_epochs : int, default=1
-        Number of passes over each chunk of `partial_fit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, with
         ``prior='kernel'`` one in 8, between 128 and 512.
-    learning_rate : float, default=1e-3
-        Largest learning rate of AdamW; it rises over the first 5 % of the steps and falls along a
-        cosine to zero.
-    weight_decay : float, default=1e-4
-        Weight decay of AdamW.
-    early_stopping : bool, default=True
-        Whether to hold rows out, stop when their density stops rising and keep the best weights.
-    validation_fraction : float, default=0.1
-        Share of the rows held out, drawn at random.
-    n_iter_no_change : int, default=20
-        Number of epochs without a gain after which training stops. Where it falls below its start
-        at first, gains count from there.
-    tol : float, default=1e-4
-        Gain of the mean hold-out log density, in nats, that counts.
-    noise : 'scott', float or None, default=None
-        Deviation, in standard deviations of the columns, of normal noise added to the training
-        rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``.
-    dequantize : 'auto' or None, default='auto'
-        'auto' adds, in training only, uniform noise: of their spacing to columns whose repeated
-        values form a lattice, such as counts, roundings, or zeros and ones; see `dequantization_`.
-        A value that many rows share in a column without a lattice, such as a code for missing or
-        a pile of zeros, gets narrower noise of its own, with a warning; see `heavy_values_`.
-    missing : 'marginalize' or None, default=None
-        What becomes of NaN: None refuses it, but in `score_marginal` and `impute`, which take it in
-        any case. With 'marginalize', `score_samples` scores what is known of a row, with the rest
-        integrated out, and `fit` completes rows by draws, from a Gaussian mixture fitted to what is
-        known and, where early stopping leaves epochs, then from the density itself. That a value is
-        missing must not depend on the value itself.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit, keeping place and scale.
-    random_state : int, RandomState instance, Generator or None, default=None
-        Source of all randomness of `fit`. Global generators are never seeded.
-    device : str or torch.device, default='auto'
-        Where to train and score; 'auto' is CUDA where there is one, else the CPU.
-    dtype : {'float32', 'float64'}, default='float32'
-        Precision of training. Scores are computed in float64.
-    compile : bool, default=False
-        Whether spline kernels run through ``torch.compile``; pays for itself in long fits.
-    callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
-    verbose : int, default=0
-        1 shows a progress bar.
 
     Attributes
     ----------
     module_ : flowkit.modules.Flow
         The fitted flow on standardised rows, float64.
-    location_, scale_ : ndarray of shape (n_features,)
-        What columns are centred and divided by.
-    dequantization_ : ndarray of shape (n_features,)
-        Width, in units of X, of the uniform noise of each column in training; 0 for none.
-    heavy_values_ : list of tuple (column, value, width)
-        Values that get noise of their own in training, and the width of that, in units of X.
-    history_ : dict of ndarray of shape (n_iter_ + 1,)
-        ``epoch``, ``train_log_density`` and ``valid_log_density`` (mean nats, units of X),
-        ``learning_rate``, ``seconds``. Entry 0 is the start, before the first epoch.
-    n_iter_ : int
-        Number of epochs run.
-    best_epoch_ : int
-        Epoch whose weights were kept, 0 for the start.
-    n_features_in_ : int
-        Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X has names.
 
     See Also
     --------
@@ -297,77 +231,68 @@ class FlowDensity(IncompleteRows, BaseDensity):
         self.callbacks = callbacks
         self.verbose = verbose
 
-    def _configure(self, X, Z, weight, rng):
+    def _initialize(self, X, Z, sample_weight, random_state):
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = Z.shape[1]
         config["dropout"] = self._dropout_share(len(Z))
-        n_components, covariance = self.n_components, None
-        config["centres"] = None
-        if isinstance(self.transforms, str) and not self.standardize:
+        config["given"] = not isinstance(self.transforms, str)
+        if not config["given"] and not self.standardize:
             raise InvalidParameterError(
                 f"standardize=False needs transforms that know the units of X, got "
                 f"{self.transforms!r}, which expects columns of unit scale. Give bijections, "
                 "or set standardize=True."
             )
+        start = self._choose_start(config, X, Z, sample_weight, random_state)
+        config |= {"covariance": None, "centres": None, "n_components": None, **start.config}
+        if config["given"]:
+            _refuse_missed_latents(self._build_module(config, torch.Generator()), start)
+        return config, start
+
+    def _choose_start(self, config, X, Z, weight, rng):
         if self.prior == "kernel":
             # As they are, so that a row that is scored later is known for a centre.
-            rows = self._standardise(X)
+            rows = self._columns.standardise(X)
             kernels = rows, np.ones(len(X)) if weight is None else weight
             if len(X) > _MAX_CENTRES:
                 chosen, counts = np.unique(
                     draw_rows(len(X), weight, rng, _MAX_CENTRES), return_counts=True
                 )
                 kernels = rows[chosen], counts.astype(np.float64)
-            start = Start(kernels=kernels)
-            config |= {"margins": (), "linear_bound": start.linear_bound}
-            config |= {"covariance": None, "centres": len(kernels[0])}
-            return config, start
+            return FlowStart(prior=KernelStart(*kernels))
         if isinstance(self.prior, Kernel):
             raise InvalidParameterError(
                 "prior is a Kernel, which has no rows to put kernels on: give prior='kernel'."
             )
+        n_components, covariance, least = self.n_components, None, 0.0
         with_mixture = self.prior == "gaussian_mixture"
         if isinstance(self.prior, GaussianMixture) and not self.prior.started:
-            with_mixture = True
+            with_mixture, least = True, self.prior.min_deviation
             n_components, covariance = self.prior.n_components, self.prior.covariance
-        if isinstance(self.transforms, str):
-            start = choose_start(Z, weight, with_mixture, n_components, covariance, rng)
-        elif with_mixture:
-            bijection = _given_bijection(config).double().eval()
-            with torch.no_grad():
-                latent, log_det = bijection(torch.from_numpy(Z))
-            refuse_outside_support(log_det.numpy())
-            least = self.prior.min_deviation if isinstance(self.prior, GaussianMixture) else 0.0
-            start = mixture_start(latent.numpy(), weight, n_components, covariance, rng, least)
-        else:
-            start = Start()
-        config["margins"] = start.margins.form
-        config["linear_bound"] = start.linear_bound
-        config["covariance"], config["min_deviation"] = start.covariance, start.min_deviation
-        config["n_components"] = len(start.mixture[0]) if start.mixture else None
-        return config, start
+        if not config["given"]:
+            return choose_start(Z, weight, with_mixture, n_components, covariance, rng)
+        if not with_mixture:
+            return FlowStart()
+        bijection = _given_bijection(config).double().eval()
+        with torch.no_grad():
+            latent, log_det = bijection(torch.from_numpy(Z))
+        refuse_outside_support(log_det.numpy())
+        return mixture_start(latent.numpy(), weight, n_components, covariance, rng, least)
 
-    def _own_kernels(self, X):
-        if not self._config.get("centres"):
-            return None
-        own, whole = np.full(len(X), -1), ~np.isnan(X).any(1)
-        if whole.any():
-            own[whole] = self._map_rows(self.module_.own_kernel, self._standardise(X[whole]))
-        return own
-
-    def _may_lie_outside(self):
-        return not isinstance(self.transforms, str)
-
-    def _n_rows_needed(self):
-        # Rows are judged by each other.
-        return 2 if self.prior == "kernel" else super()._n_rows_needed()
+    def _validate_training(self, X, sample_weight, begins):
+        X, weight = super()._validate_training(X, sample_weight, begins)
+        if self.prior == "kernel" and np.isnan(X).any():
+            raise InvalidDataError(
+                "prior='kernel' puts kernels on training rows, which must be complete, but X holds "
+                "NaN: use another prior, or train on complete rows; rows to be scored may have NaN."
+            )
+        return X, weight
 
     def _batch_size(self, n):
         if self.prior != "kernel":
             return super()._batch_size(n)
         if n < 2:
             raise InvalidDataError(
-                "prior='kernel' judges the rows of a batch by each other, so that training needs "
+                "prior='kernel' scores the rows of a batch by each other, so that training needs "
                 "at least two rows, got 1. Join it with another chunk."
             )
         if self.batch_size == "auto":
@@ -376,29 +301,13 @@ class FlowDensity(IncompleteRows, BaseDensity):
         if self.batch_size < _MIN_KERNEL_BATCH:
             raise InvalidParameterError(
                 f"batch_size must be at least {_MIN_KERNEL_BATCH} with prior='kernel', which "
-                f"judges the rows of a batch by each other, got {self.batch_size}."
+                f"scores the rows of a batch by each other, got {self.batch_size}."
             )
         return self.batch_size
 
-    def _build(self, config, generator):
-        flow = KernelFlow if config.get("centres") else Flow
+    def _build_module(self, config, generator):
+        flow = KernelFlow if config["centres"] else Flow
         return flow(_build_bijection(config, generator), _build_prior(config))
-
-    def _start(self, module, start):
-        start.margins.start(module.bijection.bijections)
-        if start.linear is not None:
-            module.bijection.bijections[-1].start(*_tensors(start.linear))
-        if start.mixture is not None:
-            module.prior.start(*_tensors(start.mixture))
-        if start.kernels is not None:
-            module.start(*_tensors(start.kernels))
-        if not isinstance(self.transforms, str):
-            _refuse_missed_latents(module.eval())
-
-
-def _tensors(arrays):
-    # Factors of narrow covariances need the digits; parameters take those that they hold.
-    return [torch.from_numpy(array) for array in arrays]
 
 
 def _build_bijection(config, generator):
@@ -450,9 +359,11 @@ def _given_bijection(config):
     return copy.deepcopy(Compose(steps))
 
 
-def _refuse_missed_latents(module):
+def _refuse_missed_latents(module, start):
     """Refuse a map that does not reach all that the prior gives: its density would not be one."""
+    start.initialise(module)
     with torch.no_grad():
+        module.eval()
         latent = module.prior.sample(_N_PROBES, torch.Generator().manual_seed(0))
         _, log_det = module.bijection.inverse(latent)
     missed = int((~torch.isfinite(log_det)).sum())

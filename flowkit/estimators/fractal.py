@@ -13,22 +13,26 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijections import (
-    Compose,
-    FractalAutoregressive,
-    FractalCoupling,
-    LULinear,
-)
+from ..bijections import Compose, FractalAutoregressive, FractalCoupling, LULinear
 from ..bijections._log_det_tree import tree_nodes, tree_shares
 from ..bijections._tree import image_levels
+from ..columns import GreyLevels
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ..missing._incomplete_rows import IncompleteRows
+from ..missing import IncompleteRows
 from ..modules import Flow
 from ..priors import Normal, Topic
-from ..starts._margins import margin_steps
-from ..starts._mixture_start import choose_start, draw_rows
-from ..starts._topic_start import as_topics, choose_topic_start, n_nodes, n_start_rows
-from ..starts._word_groups import word_groups
+from ..starts import (
+    as_topics,
+    choose_start,
+    choose_topic_start,
+    draw_rows,
+    grey_levels,
+    margin_steps,
+    n_nodes,
+    n_start_rows,
+    started_grey_levels,
+    word_groups,
+)
 from ..topics import (
     count_documents,
     fit_lda,
@@ -39,8 +43,10 @@ from ..topics import (
     table_documents,
     topic_words,
 )
+from ..validation import labels_of
 from ._base import BaseDensity
-from ._images import ImageRows, grey_levels, started_grey_levels, whole
+from ._images import ImageRows
+from ._parameters import documented
 
 _KINDS = {"coupling": FractalCoupling, "autoregressive": FractalAutoregressive}
 # What the module is built from.
@@ -72,6 +78,7 @@ def _has_topics(estimator) -> bool:
     return getattr(estimator, "_config", {}).get("prior", estimator.prior) != "normal"
 
 
+@documented
 class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     """Density estimation with a recursive flow onto topics: exact, and readable.
 
@@ -114,13 +121,6 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Width of the networks of the root; it halves from level to level, down to 8.
     n_hidden_layers : int, default=2
         Number of hidden layers.
-    n_bins : int, default=8
-        Number of bins of splines.
-    tail_bound : float, default=4.0
-        Half-width, in standard deviations, of the interval that splines bend.
-    dropout : float or 'auto', default='auto'
-        Share of hidden units dropped in training; 'auto' is ``10 / sqrt(n)`` for n training rows,
-        at most 0.3.
     prior : {'topic', 'gaussian_mixture', 'normal'}, default='topic'
         Density of the latent. 'gaussian_mixture' has `n_topics` components of whole rows (fewer
         where there are fewer distinct rows), 'normal' no topics; `n_word_groups` and
@@ -137,59 +137,18 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         X then may be of shape ``(n, *image_shape)`` too. Images of dtype uint8 get uniform noise
         of width one in training and a logit of their grey levels squeezed into [0.05, 0.95]; those
         of other dtypes are columns of numbers like all others.
-    max_epochs : int, default=100
-        Largest number of passes over the training rows.
-    max_time : float or None, default=None
-        Seconds that `fit`, or `partial_fit` of a chunk, may take. What comes before training is not
-        cut short, and one step is made in any case; the learning rate falls in the time left. What
-        is cut short by time is not repeatable.
-    partial_fit_epochs : int, default=1
-        Number of passes over each chunk of `partial_fit`.
-    batch_size : int or 'auto', default='auto'
-        Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024.
-    learning_rate : float, default=1e-3
-        Largest learning rate of AdamW; it rises over the first 5 % of the steps and falls along a
-        cosine to zero.
-    weight_decay : float, default=1e-4
-        Weight decay of AdamW.
-    early_stopping : bool, default=True
-        Whether to hold rows out, stop when their density stops rising and keep the best weights.
-    validation_fraction : float, default=0.1
-        Share of the rows held out, drawn at random.
-    n_iter_no_change : int, default=20
-        Number of epochs without a gain after which training stops. Where it falls below its start
-        at first, gains count from there.
-    tol : float, default=1e-4
-        Gain of the mean hold-out log density, in nats, that counts.
     noise : 'scott', float or None, default=None
         Deviation, in standard deviations of the columns, of normal noise added to the training
         rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``. None alone for uint8 images.
-    dequantize : 'auto' or None, default='auto'
-        'auto' adds, in training only, uniform noise: of their spacing to columns whose repeated
-        values form a lattice, such as counts, roundings, or zeros and ones; see `dequantization_`.
-        A value that many rows share in a column without a lattice, such as a code for missing or
-        a pile of zeros, gets narrower noise of its own, with a warning; see `heavy_values_`.
     missing : 'marginalize' or None, default=None
         What becomes of NaN: None refuses it, but in `score_marginal` and `impute`, which take it in
         any case. With 'marginalize', `score_samples` scores what is known of a row, with the rest
         integrated out, and `fit` completes rows by draws, from a Gaussian mixture fitted to what is
         known and, where early stopping leaves epochs, then from the density itself. That a value is
         missing must not depend on the value itself. Not for images.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit, keeping place and scale.
-    random_state : int, RandomState instance, Generator or None, default=None
-        Source of all randomness of `fit`. Global generators are never seeded.
-    device : str or torch.device, default='auto'
-        Where to train and score; 'auto' is CUDA where there is one, else the CPU.
-    dtype : {'float32', 'float64'}, default='float32'
-        Precision of training. Scores are computed in float64.
     compile : bool, default=False
         Whether spline kernels run through ``torch.compile``. The maps of a tree have many shapes,
         of which torch compiles eight at most; it runs the others as they are and says so.
-    callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
-    verbose : int, default=0
-        1 shows a progress bar.
 
     Attributes
     ----------
@@ -204,23 +163,6 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Columns of each word group.
     module_ : flowkit.modules.Flow
         The fitted flow on standardised rows, float64.
-    location_, scale_ : ndarray of shape (n_features,)
-        What columns are centred and divided by.
-    dequantization_ : ndarray of shape (n_features,)
-        Width, in units of X, of the uniform noise of each column in training; 0 for none.
-    heavy_values_ : list of tuple (column, value, width)
-        Values that get noise of their own in training, and the width of that, in units of X.
-    history_ : dict of ndarray of shape (n_iter_ + 1,)
-        ``epoch``, ``train_log_density`` and ``valid_log_density`` (mean nats, units of X),
-        ``learning_rate``, ``seconds``. Entry 0 is the start, before the first epoch.
-    n_iter_ : int
-        Number of epochs run.
-    best_epoch_ : int
-        Epoch whose weights were kept, 0 for the start.
-    n_features_in_ : int
-        Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X has names.
 
     See Also
     --------
@@ -249,10 +191,6 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     >>> sorted(density.topics_[0])
     ['alpha', 'weight', 'words']
     """
-
-    # The tree and its splines need columns of unit scale.
-    standardize = True
-    _counts = False
 
     _parameter_constraints: dict = {
         **{k: v for k, v in BaseDensity._parameter_constraints.items() if k != "standardize"},
@@ -450,7 +388,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             return super().sample(n_samples, random_state)
 
         def draw(n, generator):
-            proportions = torch.from_numpy(self._check_topics(topics, n)).to(self._torch_device())
+            proportions = torch.from_numpy(self._check_topics(topics, n))
+            proportions = proportions.to(generator.device)
             return self.module_.prior.sample_given(proportions, generator)
 
         return self._sample(n_samples, random_state, draw)
@@ -475,12 +414,12 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             Changed rows, float64; counts and grey levels as in `sample`.
         """
         pair = self._encode_pairs(X, donors)
-        first, second = (torch.from_numpy(Z).to(self._torch_device()) for Z in pair)
+        first, second = (torch.from_numpy(Z).to(self._evaluator.device) for Z in pair)
         prior = self.module_.prior
         with torch.inference_mode():
             own, other = (prior.responsibilities(z).argmax(2) for z in (first, second))
             moved = prior.move(first, own, other)
-        return self._to_domain(self._decode(moved.cpu().numpy()))
+        return self._columns.to_domain(self._decode(moved.cpu().numpy()))
 
     def interpolate(self, X, other, n_steps=5):
         """Rows on the straight line between pairs of rows in the latent.
@@ -508,7 +447,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             raise InvalidDataError(f"n_steps must be an int of at least 2, got {n_steps!r}.")
         first, second = self._encode_pairs(X, other)
         rows = [self._decode((1 - t) * first + t * second) for t in np.linspace(0, 1, n_steps)]
-        return self._to_domain(np.stack(rows))
+        return self._columns.to_domain(np.stack(rows))
 
     def log_det_tree(self, X):
         """Where in the tree the volume of each row changes.
@@ -530,12 +469,12 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             that started as that column.
         """
         check_is_fitted(self)
-        Z = self._standardise(self._validate_rows(X, reset=False))
+        Z = self._columns.standardise(self._validate_rows(X, reset=False))
         bijection = self.module_.bijection
         nodes = tree_nodes(bijection)
-        shares = self._map_rows(lambda z: tree_shares(bijection, z, nodes), Z)
-        shares[:, -self.n_features_in_ :] -= self._log_volumes(Z)
-        names = self._names()
+        shares = self._evaluator.map(lambda z: tree_shares(bijection, z, nodes), Z)
+        shares[:, -self.n_features_in_ :] -= self._columns.log_volumes(Z)
+        names = labels_of(self)
         return Bunch(
             shares=shares,
             levels=np.array([node.level for node in nodes]),
@@ -554,19 +493,10 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
 
     # ------------------------------------------------------------------ rows
 
-    def _validate_rows(self, X, reset, **options):
-        if hasattr(X, "toarray") and self.documents == "counts":
-            X = X.toarray()
-        return super()._validate_rows(X, reset, **options)
-
-    def _settle_columns(self, X, weight):
-        super()._settle_columns(X, weight)
+    def _make_columns(self, X, sample_weight, grey):
+        columns = super()._make_columns(X, sample_weight, grey)
         # Without topics nobody has checked that they are counts.
-        whole_rows = (np.rint(X) == X) & (X >= 0)
-        self._counts = self.documents == "counts" and bool(whole_rows.all())
-
-    def _to_domain(self, X):
-        return whole(X, 0, np.inf) if self._counts else super()._to_domain(X)
+        return columns.as_counts(X) if self.documents == "counts" and not grey else columns
 
     # ------------------------------------------------------------------ topics
 
@@ -613,9 +543,9 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
                     "documents='counts' needs rows whose counts are all known: set missing=None, "
                     "or documents='bins'."
                 )
-            return count_documents(X, self._names())
+            return count_documents(X, labels_of(self))
         if kind == "bins":
-            return table_documents(X, self._names())
+            return table_documents(X, labels_of(self))
         if self.image_shape is None:
             raise InvalidParameterError("documents='patches' needs image_shape, got None.")
         # Half of the edge: smaller patches say less about what an image shows.
@@ -625,33 +555,21 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
 
     # ------------------------------------------------------------------ training
 
-    def _train(self, X, weight, training, holdout, streams):
-        record = super()._train(X, weight, training, holdout, streams)
-        self._describe_rows(self._filled(X, streams.start), weight, training, streams)
-        return record
-
-    def _train_chunk(self, X, weight, training, judges, streams, net):
-        X = self._filled(X, streams.start)
-        record = super()._train_chunk(X, weight, training, judges, streams, net)
-        if len(training):
-            self._describe_rows(X, weight, training, streams)
-        return record
-
-    def _describe_rows(self, X, weight, training, streams):
+    def _finalize(self, X, sample_weight, training, start, random_state):
         """Fill `topics_` from the rows trained on."""
-        documents = self.__dict__.pop("_documents", None)
+        X = self._filled(X, random_state)
         if self.prior == "normal":
             for name in ("topics_", "word_groups_", "_topic_words"):
                 self.__dict__.pop(name, None)
             return
+        documents = None if start is None else start.documents
         if documents is None:
-            documents = self._documents_of(X[training], streams.start)
+            documents = self._documents_of(X[training], random_state)
         rows = training[:_MAX_DESCRIBED_ROWS]
         prior = self.module_.prior
-        latent = self._map_rows(self.module_.encode, self._standardise(X[rows]))
-        shares = self._map_rows(prior.responsibilities, latent)
-        if weight is not None:
-            shares = shares * weight[rows, None, None]
+        shares = self._evaluator.map(prior.responsibilities, self._encode(X[rows]))
+        if sample_weight is not None:
+            shares = shares * sample_weight[rows, None, None]
         topic_share = shares.sum((0, 1)) / shares.sum()
         beta = topic_words(
             shares, documents.take(slice(len(rows))), list(map(np.array, prior.groups))
@@ -666,11 +584,11 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         ]
         self.topics_ = self.describe_topics()
 
-    def _configure(self, X, Z, weight, rng):
+    def _initialize(self, X, Z, sample_weight, random_state):
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = d = Z.shape[1]
         groupings = self._check_shape(d)
-        config["grey"] = self._grey
+        config["grey"] = isinstance(self._columns, GreyLevels)
         config["dropout"] = self._dropout_share(len(Z))
         if self.conditioner == "auto":
             images = self.image_shape is not None and self.fractal == "coupling"
@@ -678,20 +596,15 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         if self.tied == "auto":
             config["tied"] = config["conditioner"] == "conv"
         pixels = None
-        if self._grey:
+        if config["grey"]:
             pixels, Z = started_grey_levels(Z)
-        start = self._choose_start(X, Z, weight, groupings, rng)
-        config["groups"], config["covariance"] = start.groups, start.covariance
-        config["n_topics"] = start.n_topics
-        config["min_deviation"] = start.min_deviation
-        config["margins"] = start.start.margins.form
-        config["linear"] = start.start.linear is not None or self.image_shape is None
-        config["linear_bound"] = start.start.linear_bound
-        return config, (pixels, start)
+        start = self._choose_start(X, Z, sample_weight, groupings, random_state)
+        config |= {"groups": None, "covariance": None, "n_topics": None, **start.config}
+        config["linear"] = start.linear is not None or self.image_shape is None
+        return config, replace(start, pixels=pixels)
 
     def _check_shape(self, d):
         """Refuse what no module can be built from before anything costly; word groups to try."""
-        self._refuse_noise()
         if self.conditioner == "conv" and (
             self.image_shape is None or self.fractal == "autoregressive"
         ):
@@ -708,10 +621,10 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             mixed = self.prior == "gaussian_mixture"
             bends = self.image_shape is None
             return as_topics(choose_start(Z, weight, mixed, self.n_topics, None, rng, bends))
-        self._documents = self._documents_of(X, rng)
+        found_in = self._documents_of(X, rng)
         limit = n_start_rows(Z.shape[1], self.n_topics, len(groupings[-1]))
         drawn = draw_rows(len(Z), weight, rng, limit)
-        Z, documents = Z[drawn], self._documents.take(drawn)
+        Z, documents = Z[drawn], found_in.take(drawn)
         if self.lda_backend is None:
             alpha, proportions = kmeans_topics(Z, self.n_topics, rng)
 
@@ -729,9 +642,10 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         # Groups that a user counted are groups of columns, which a linear map would mix.
         keep_columns = self.n_word_groups is not None
         bends = self.image_shape is None
-        return choose_topic_start(Z, drawn, guess, alpha, groupings, rng, keep_columns, bends)
+        start = choose_topic_start(Z, drawn, guess, alpha, groupings, rng, keep_columns, bends)
+        return replace(start, documents=found_in)
 
-    def _build(self, config, generator):
+    def _build_module(self, config, generator):
         d = config["n_features"]
         options = {
             name: config[name]
@@ -758,18 +672,6 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             steps.append(fractal(d, reverse=bool(i % 2), generator=generator, **options))
         steps += [LULinear(d, config["linear_bound"])] if config["linear"] else []
         return Flow(Compose(steps), _build_prior(config))
-
-    def _start(self, module, start):
-        pixels, start = start
-        steps = list(module.bijection.bijections)
-        if pixels is not None:
-            steps.pop(0).load_state_dict(pixels.state_dict())
-        start.start.margins.start(steps)
-        if start.start.linear is not None:
-            steps[-1].start(*map(torch.from_numpy, start.start.linear))
-        if start.state:
-            state = {name: torch.from_numpy(value) for name, value in start.state.items()}
-            module.prior.load_state_dict(state)
 
 
 def _build_prior(config):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,9 +21,8 @@ from ..bijections import (
     SplineCoupling,
     Sylvester,
 )
-from ..columns._moments import column_noise, name_columns
-from ..columns._ties import own_noise
-from ..exceptions import InvalidDataError, InvalidParameterError
+from ..columns import UnitRange, WholeNumbers
+from ..exceptions import InvalidParameterError
 from ..modules import (
     BernoulliLikelihood,
     DiscretizedLogisticLikelihood,
@@ -33,11 +30,13 @@ from ..modules import (
     PolynomialVAE,
 )
 from ..modules.vae import START_SIGNAL
+from ..nested import check_n_samples
 from ..nets import ConvDecoder, ConvEncoder, GroupedMLP, Polynomials, ResidualMLP
 from ..priors import HierarchicalNormal, Normal, StudentT
-from ..starts._factor_start import MAX_ROWS, factor_scores, factor_start, order_starts
+from ..starts import FactorStart
 from ._base import BaseDensity
-from ._images import ImageRows, whole
+from ._images import ImageRows
+from ._parameters import documented
 
 # Largest whole number of the likelihoods that are for whole numbers.
 _VALUES = {"bernoulli": 1, "discretized_logistic": 255}
@@ -70,6 +69,7 @@ _POSTERIOR_FLOWS = ("planar", "sylvester", "iaf", "coupling")
 _PRIOR_FLOWS = ("coupling", "autoregressive", "fractal")
 
 
+@documented
 class PHVAE(ImageRows, BaseDensity):
     """Density estimation and reconstruction with a polynomial hierarchical autoencoder.
 
@@ -133,39 +133,16 @@ class PHVAE(ImageRows, BaseDensity):
         coarsest resolution.
     n_hidden_layers : int, default=2
         Number of hidden layers; with `image_shape`, how often the resolution is halved.
-    dropout : float or 'auto', default='auto'
-        Share of hidden units dropped in training; 'auto' is ``10 / sqrt(n)`` for n training rows,
-        at most 0.3.
     image_shape : tuple of int or None, default=None
         Height, width and, if any, number of channels of rows that are images, which may also be
         given as arrays of that shape: encoders and decoder are then convolutional.
     n_importance_samples : int, default=64
         Draws of the latent by which a row is scored; may be set after `fit`. Time grows with it:
         take fewer to score many images, more to compare models by less than half a nat.
-    max_epochs : int, default=200
-        Largest number of passes over the training rows.
-    max_time : float or None, default=None
-        Seconds that `fit`, or `partial_fit` of a chunk, may take. What comes before training is not
-        cut short, and one step is made in any case; the learning rate falls in the time left. What
-        is cut short by time is not repeatable.
-    partial_fit_epochs : int, default=1
-        Number of passes over each chunk of `partial_fit`.
-    batch_size : int or 'auto', default='auto'
-        Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024.
-    learning_rate : float, default=3e-3
-        Largest learning rate of AdamW; it rises over the first 5 % of the steps and falls along a
-        cosine to zero.
-    weight_decay : float, default=1e-4
-        Weight decay of AdamW.
     early_stopping : bool, default=True
         Whether to hold rows out, stop when the importance-weighted bound of eight draws on them
         stops rising and keep the best weights. Where divergences are weighted, and for
         'log_ratio', what is trained judges.
-    validation_fraction : float, default=0.1
-        Share of the rows held out, drawn at random.
-    n_iter_no_change : int, default=20
-        Number of epochs without a gain after which training stops. Where it falls below its start
-        at first, gains count from there.
     tol : float, default=1e-4
         Gain of the mean hold-out bound, in nats, that counts.
     noise : 'scott', float or None, default=None
@@ -177,21 +154,9 @@ class PHVAE(ImageRows, BaseDensity):
         A value that many rows share in a column without a lattice, such as a code for missing or
         a pile of zeros, gets narrower noise of its own, with a warning; see `heavy_values_`.
         Discrete likelihoods need none.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit, keeping place and scale.
     random_state : int, RandomState instance, Generator or None, default=None
         Source of all randomness of `fit`, and of the draws by which rows are scored. Global
         generators are never seeded.
-    device : str or torch.device, default='auto'
-        Where to train and score; 'auto' is CUDA where there is one, else the CPU.
-    dtype : {'float32', 'float64'}, default='float32'
-        Precision of training. Scores are computed in float64.
-    compile : bool, default=False
-        Whether spline kernels of flows run through ``torch.compile``.
-    callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
-    verbose : int, default=0
-        1 shows a progress bar.
 
     Attributes
     ----------
@@ -199,12 +164,6 @@ class PHVAE(ImageRows, BaseDensity):
         The fitted model of standardised rows, float64.
     degree_, n_components_ : int
         Number of orders, and of latent columns of each.
-    location_, scale_ : ndarray of shape (n_features,)
-        What columns are centred and divided by.
-    dequantization_ : ndarray of shape (n_features,)
-        Width, in units of X, of the uniform noise of each column in training; 0 for none.
-    heavy_values_ : list of tuple (column, value, width)
-        Values that get noise of their own in training, and the width of that, in units of X.
     history_ : dict of ndarray of shape (n_iter_ + 1,)
         ``epoch``, ``train_log_density`` (minus the loss), ``valid_log_density`` (bound of eight
         draws, or minus the loss where divergences are weighted), ``reconstruction_log_density``
@@ -212,14 +171,6 @@ class PHVAE(ImageRows, BaseDensity):
         order, or moments of 'log_ratio'; without sample weights), ``divergence_flow`` (with flows,
         which make only the sum of all these a divergence), ``learning_rate``, ``seconds``. Entry
         0 is the start.
-    n_iter_ : int
-        Number of epochs run.
-    best_epoch_ : int
-        Epoch whose weights were kept, 0 for the start.
-    n_features_in_ : int
-        Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X has names.
 
     See Also
     --------
@@ -263,9 +214,6 @@ class PHVAE(ImageRows, BaseDensity):
     >>> density.get_feature_names_out()
     array(['phvae_order1_0', 'phvae_order2_0', 'phvae_order3_0'], dtype=object)
     """
-
-    # Encoders and decoder expect columns of unit scale.
-    standardize = True
 
     _parameter_constraints: dict = {
         **{k: v for k, v in BaseDensity._parameter_constraints.items() if k != "standardize"},
@@ -401,8 +349,12 @@ class PHVAE(ImageRows, BaseDensity):
             draw rules, and the estimate is a lower bound whose distance is unknown.
         """
         check_is_fitted(self)
-        log_density, error = self._estimate(self._validate_rows(X, reset=False))
-        return (log_density, error) if return_std else log_density
+        X = self._validate_rows(X, reset=False)
+        if not return_std:
+            return self._log_density(X)
+        Z = self._columns.standardise(X)
+        estimate = self._evaluator.map(self.module_.estimate, Z)
+        return self._columns.in_units(estimate[:, 0], Z), estimate[:, 1]
 
     def elbo(self, X):
         """Evidence lower bound of each row, in nats and in the units of X.
@@ -419,32 +371,19 @@ class PHVAE(ImageRows, BaseDensity):
             average over draws below the log density that `score_samples` estimates.
         """
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        Z = self._standardise(X)
-        return self._in_units(self._map_noisily(self.module_.elbo, Z), Z)
+        Z = self._columns.standardise(self._validate_rows(X, reset=False))
+        return self._columns.in_units(self._evaluator.map(self.module_.elbo, Z), Z)
 
-    def _log_density(self, X):
-        return self._estimate(X)[0]
-
-    def _estimate(self, X):
-        """Log density of rows, and its error."""
-        Z = self._standardise(X)
-        estimate = self._map_noisily(self.module_.estimate, Z)
-        return self._in_units(estimate[:, 0], Z), estimate[:, 1]
-
-    def _map_noisily(self, function, Z):
-        """Apply a function of rows and draws to rows."""
-        noise = self.module_.fixed_noise(self._n_draws(), self._config["seed"])
-        return self._map_rows(functools.partial(function, noise=noise), Z)
-
-    def _n_draws(self):
-        # May have been set after the fit, which checked it then.
+    @property
+    def _evaluator(self):
+        # May have been set after the fit, which validated it then.
         n = self.n_importance_samples
         if not isinstance(n, Integral) or n < 1:
             raise InvalidParameterError(
                 f"n_importance_samples must be an int of at least 1, got {n!r}."
             )
-        return n
+        self.module_.n_importance_samples = n
+        return super()._evaluator
 
     # ------------------------------------------------------------------ latents
 
@@ -491,7 +430,7 @@ class PHVAE(ImageRows, BaseDensity):
         latents : ndarray of shape (degree_, n_samples, n_components_)
             One table an order, the first order first.
         """
-        Z = self._encode(X)
+        Z = self._encode_rows(X)
         return Z.reshape(len(Z), self.degree_, self.n_components_).swapaxes(0, 1)
 
     def reconstruct(self, X, orders=None):
@@ -515,7 +454,7 @@ class PHVAE(ImageRows, BaseDensity):
         InvalidParameterError
             If there is no such order.
         """
-        Z = self._encode(X)
+        Z = self._encode_rows(X)
         if orders is not None:
             kept = np.unique(orders)
             known = np.arange(1, self.degree_ + 1)
@@ -526,8 +465,7 @@ class PHVAE(ImageRows, BaseDensity):
             columns = np.repeat(np.isin(known, kept), self.n_components_)
             mean = 0.0
             if self.module_.prior_flow is not None:
-                seed, draw = self._config["seed"], self.module_.prior.sample
-                mean = self._draw(_N_PRIOR_DRAWS, seed, draw).mean(0)
+                mean = self._evaluator.draw(_N_PRIOR_DRAWS, self._config["seed"]).mean(0)
             Z = np.where(columns, Z, mean)
         return self._decode(Z)
 
@@ -548,9 +486,9 @@ class PHVAE(ImageRows, BaseDensity):
             Mean over the columns, each divided by its `scale_` first, so that all count alike.
         """
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        decoded = self._map_rows(self.module_.decode, self._latents(X))
-        return ((self._standardise(X) - decoded) ** 2).mean(1)
+        Z = self._columns.standardise(self._validate_rows(X, reset=False))
+        evaluator = self._evaluator
+        return ((Z - evaluator.decode(evaluator.encode(Z))) ** 2).mean(1)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw rows: a latent from the prior, order by order, then a row given it.
@@ -574,8 +512,9 @@ class PHVAE(ImageRows, BaseDensity):
             If `n_samples` is less than one.
         """
         check_is_fitted(self)
-        X = self._unstandardise(self._draw(n_samples, random_state, self.module_.sample))
-        return self._to_domain(X)
+        n_samples = check_n_samples(n_samples)
+        Z = self._evaluator.draw(n_samples, random_state, self.module_.sample)
+        return self._columns.to_domain(self._columns.unstandardise(Z))
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` gives.
@@ -595,87 +534,48 @@ class PHVAE(ImageRows, BaseDensity):
         names = [f"phvae_order{order}_{number}" for order in orders for number in numbers]
         return np.array(names, dtype=object)
 
-    def _latents(self, X):
-        if self.module_.posterior_flow is None:
-            return super()._latents(X)
-        return self._map_noisily(self.module_.encode, self._standardise(X))
-
     @property
     def _n_features_out(self):
         return self.degree_ * self.n_components_
 
     # ------------------------------------------------------------------ building
 
-    def _kind(self):
+    def _make_columns(self, X, sample_weight, grey):
+        kind = self._likelihood(grey)
+        if kind in _VALUES:
+            return WholeNumbers.of(X.shape[1], _VALUES[kind], kind)
+        if self.image_shape is not None:
+            return UnitRange.of(X, self.dequantize, grey)
+        return super()._make_columns(X, sample_weight, grey)
+
+    def _likelihood(self, grey):
         if self.likelihood == "auto":
-            return "discretized_logistic" if self._grey else "normal"
+            return "discretized_logistic" if grey else "normal"
         return self.likelihood
 
-    def _validate_training(self, X, sample_weight, reset):
-        X, weight = super()._validate_training(X, sample_weight, reset)
-        kind = self._kind()
-        if kind in _VALUES:
-            highest = _VALUES[kind]
-            wrong = np.flatnonzero(((np.round(X) != X) | (X < 0) | (highest < X)).any(0))
-            if wrong.size:
-                raise InvalidDataError(
-                    f"likelihood={kind!r} is for whole numbers from 0 to {highest}, but column(s) "
-                    f"{name_columns(wrong, self._names())} hold others. Give such values, or set "
-                    "likelihood='normal'."
-                )
-            if self.noise:
-                raise InvalidParameterError(
-                    f"noise={self.noise!r} would leave values that likelihood={kind!r} does not "
-                    "have: set noise=None, or likelihood='normal'."
-                )
-        return X, weight
-
-    def _settle_columns(self, X, weight):
-        d, kind = X.shape[1], self._kind()
-        if kind in _VALUES:
-            self.location_, self.scale_ = np.zeros(d), np.full(d, float(_VALUES[kind]))
-            self.dequantization_, self.heavy_values_ = np.zeros(d), []
-            self._gaps = []
-        elif self.image_shape is not None:
-            low, width = X.min(), X.max() / 2 - X.min() / 2
-            if not np.isfinite(2 * width):
-                raise InvalidDataError(
-                    "the values of X are too far apart: their range overflows float64. Rescale "
-                    "the images."
-                )
-            width = 2 * width or 1.0
-            self.location_, self.scale_ = np.full(d, low), np.full(d, width)
-            self._gaps = []
-            self.dequantization_, heavy, _ = column_noise(
-                X, np.zeros(d, dtype=bool), self.dequantize
-            )
-            # Pixels that never change have the spacing of the others.
-            spread = self.dequantization_ > 0
-            if spread.any():
-                self.dequantization_[~spread] = np.median(self.dequantization_[spread])
-                heavy = []
-            self.heavy_values_ = own_noise(heavy) if self.dequantize else []
-        else:
-            BaseDensity._settle_columns(self, X, weight)
-
-    def _configure(self, X, Z, weight, rng):
+    def _initialize(self, X, Z, sample_weight, random_state):
         config = {name: getattr(self, name) for name in _SHAPE}
-        n, d = Z.shape
-        images, kind = self.image_shape is not None, self._kind()
+        d, images = Z.shape[1], self.image_shape is not None
         if images:
             config["image_shape"] = check_image_shape(self.image_shape)
         if self.n_components is None:
             config["n_components"] = 16 if images else int(np.clip(d // 3, 2, 8))
+        whole = not self._columns.continuous
+        kind = self._columns.likelihood if whole else self._likelihood(grey=False)
         config["n_features"], config["likelihood"] = d, kind
-        config["interval"] = (0.0, 1.0) if images or kind in _VALUES else (-_BOUND, _BOUND)
-        config["dropout"] = self._dropout_share(n)
+        config["interval"] = (0.0, 1.0) if images or whole else (-_BOUND, _BOUND)
+        config["dropout"] = self._dropout_share(len(Z))
         config["divergence_weights"] = self._weights()
-        config["seed"] = int(rng.randint(2**31 - 1))
+        config["seed"] = int(random_state.randint(2**31 - 1))
         self.degree_, self.n_components_ = self.degree, config["n_components"]
-        if n > MAX_ROWS:
-            rows = rng.permutation(n)[:MAX_ROWS]
-            Z, weight = Z[rows], None if weight is None else weight[rows]
-        return config, (Z, weight, rng)
+        k, n_latent = self.n_components_, self._n_features_out
+        # More factors than a third of the columns leave the columns nothing of their own.
+        n_factors = min(n_latent, max(k, d // 3)) if self.linear_path == "all" else k
+        polynomials = Polynomials(self.degree, self.basis, *config["interval"])
+        start = FactorStart.of(
+            Z, sample_weight, n_factors, polynomials, k, START_SIGNAL, random_state
+        )
+        return config, start
 
     def _weights(self):
         """Weights of orders or moments as plain numbers."""
@@ -692,7 +592,7 @@ class PHVAE(ImageRows, BaseDensity):
             )
         return given.tolist()
 
-    def _build(self, config, generator):
+    def _build_module(self, config, generator):
         k, degree, d = config["n_components"], config["degree"], config["n_features"]
         n_latent = k * degree
         likelihood = _likelihood(config)
@@ -718,38 +618,8 @@ class PHVAE(ImageRows, BaseDensity):
             linear_path=config["linear_path"],
             posterior_flow=_posterior_flow(config, n_context * degree, generator),
             prior_flow=_prior_flow(config, generator),
+            seed=config["seed"],
         )
-
-    def _start(self, module, start):
-        Z, weight, rng = start
-        k, n_latent = self.n_components_, self._n_features_out
-        # More factors than a third of the columns leave the columns nothing of their own.
-        n_factors = min(n_latent, max(k, Z.shape[1] // 3)) if self.linear_path == "all" else k
-        factors = factor_start(Z, weight, n_factors, rng)
-        module.start(*(torch.from_numpy(array).to(module.mixing) for array in factors))
-        orders = module.features(torch.from_numpy(Z)).numpy().swapaxes(1, 2)
-        scores = factor_scores(Z, *factors)
-        for first, *arrays in order_starts(orders, scores, k, START_SIGNAL, rng):
-            module.start_order(first, *(torch.from_numpy(a).to(module.mixing) for a in arrays))
-
-    def _options(self, n, max_epochs, has_holdout, **changes):
-        # What has been trained before is warm.
-        if changes.get("schedule", True) and not self.n_iter_:
-            changes["divergence_warmup"] = self.kl_warmup
-        return super()._options(n, max_epochs, has_holdout, **changes)
-
-    def _to_domain(self, X):
-        highest = _VALUES.get(self._config["likelihood"])
-        return super()._to_domain(X) if highest is None else whole(X, 0, highest)
-
-    def _continuous(self):
-        return self._config["likelihood"] not in _VALUES
-
-    def _may_lie_outside(self):
-        return False
-
-    def _refuse_outside(self, Z):
-        """Training rows have been checked as numbers already."""
 
 
 def _likelihood(config):

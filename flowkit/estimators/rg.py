@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from scipy.stats import laplace, norm
 from scipy.stats import t as student_t
-from sklearn.utils import Bunch, check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
@@ -19,17 +18,27 @@ from .._image_shape import check_image_shape
 from ..bijections import Compose, Lattice
 from ..bijections._lattice_layout import latent_levels, n_levels_of
 from ..bijections.lattice import layers_by_level
+from ..columns import GreyLevels
 from ..exceptions import InvalidDataError
-from ..missing._incomplete_rows import IncompleteRows
+from ..missing import IncompleteRows
 from ..modules import Flow
 from ..modules.inpainting import fill
 from ..nets.swish import without_weight_norm
 from ..priors import Laplace, Normal, Product, StudentT, Topic
-from ..starts._margins import choose_margins, margin_steps
-from ..starts._mixture_start import draw_rows
+from ..starts import (
+    FlowStart,
+    LastPriorStart,
+    choose_margins,
+    draw_rows,
+    grey_levels,
+    margin_steps,
+    started_grey_levels,
+)
 from ..topics import kmeans_topics
 from ._base import BaseDensity
-from ._images import ImageRows, grey_levels, started_grey_levels
+from ._images import ImageRows
+from ._parameters import documented
+from ._scales import ScaleAnalysis
 
 # What the lattice is built from, and the module.
 _LATTICE = (
@@ -59,8 +68,6 @@ _TARGETS = {"laplace": laplace(scale=math.sqrt(0.5)), "normal": norm, "student_t
 _FIRST_LAYERS, _LAYERS = 2, 4
 # Training keeps some kilobytes for each value of a batch.
 _BATCH_VALUES, _MIN_BATCH = 2**19, 64
-# Values of latents that derivatives are taken of at once.
-_MAX_FIELD_VALUES = 2**18
 
 
 def _has_topics(estimator) -> bool:
@@ -74,7 +81,8 @@ def _needs_topics(estimator) -> bool:
     raise AttributeError("there are no topics to predict: set top_prior='topic' before fit.")
 
 
-class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
+@documented
+class RGFlowDensity(ScaleAnalysis, ImageRows, IncompleteRows, BaseDensity):
     """Density estimation by renormalization: every latent has a scale and a place.
 
     Level by level, local bijections separate what varies between neighbours, which stays behind
@@ -111,10 +119,6 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         What one half of a block does to each value of the other; 'affine' is as published.
     share_levels : bool, default=False
         Whether all levels have the same bijectors, as at a scale-invariant point.
-    n_bins : int, default=8
-        Number of bins of splines.
-    tail_bound : float, default=4.0
-        Half-width, in standard deviations, of the interval that splines bend.
     prior : {'laplace', 'normal', 'student_t'}, default='laplace'
         Density of the latents: Laplace and normal of unit variance, or Student's t with learned
         degrees of freedom.
@@ -126,59 +130,18 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     gradient_checkpointing : bool, default=False
         Whether training computes hidden layers a second time instead of storing them, which takes
         less memory and more time.
-    max_epochs : int, default=100
-        Largest number of passes over the training rows.
-    max_time : float or None, default=None
-        Seconds that `fit`, or `partial_fit` of a chunk, may take. What comes before training is not
-        cut short, and one step is made in any case; the learning rate falls in the time left. What
-        is cut short by time is not repeatable.
-    partial_fit_epochs : int, default=1
-        Number of passes over each chunk of `partial_fit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, and
         where images are large as many as hold 2 ** 19 values, at least 64.
-    learning_rate : float, default=3e-3
-        Largest learning rate of AdamW; it rises over the first 5 % of the steps and falls along a
-        cosine to zero.
-    weight_decay : float, default=1e-4
-        Weight decay of AdamW.
-    early_stopping : bool, default=True
-        Whether to hold rows out, stop when their density stops rising and keep the best weights.
-    validation_fraction : float, default=0.1
-        Share of the rows held out, drawn at random.
-    n_iter_no_change : int, default=20
-        Number of epochs without a gain after which training stops. Where it falls below its start
-        at first, gains count from there.
-    tol : float, default=1e-4
-        Gain of the mean hold-out log density, in nats, that counts.
     noise : 'scott', float or None, default=None
         Deviation, in standard deviations of the columns, of normal noise added to the training
         rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``. None alone for uint8 images.
-    dequantize : 'auto' or None, default='auto'
-        'auto' adds, in training only, uniform noise: of their spacing to columns whose repeated
-        values form a lattice, such as counts, roundings, or zeros and ones; see `dequantization_`.
-        A value that many rows share in a column without a lattice, such as a code for missing or
-        a pile of zeros, gets narrower noise of its own, with a warning; see `heavy_values_`.
     missing : 'marginalize' or None, default=None
         What becomes of NaN: None refuses it, but in `score_marginal` and `impute`, which take it in
         any case. With 'marginalize', `score_samples` scores what is known of a row, with the rest
         integrated out, and `fit` completes rows by draws, from a Gaussian mixture fitted to what is
         known and, where early stopping leaves epochs, then from the density itself. That a value is
         missing must not depend on the value itself. Not for images.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit, keeping place and scale.
-    random_state : int, RandomState instance, Generator or None, default=None
-        Source of all randomness of `fit`. Global generators are never seeded.
-    device : str or torch.device, default='auto'
-        Where to train and score; 'auto' is CUDA where there is one, else the CPU.
-    dtype : {'float32', 'float64'}, default='float32'
-        Precision of training. Scores are computed in float64.
-    compile : bool, default=False
-        Whether spline kernels run through ``torch.compile``.
-    callbacks : list of skorch.callbacks.Callback or None, default=None
-        Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
-    verbose : int, default=0
-        1 shows a progress bar.
 
     Attributes
     ----------
@@ -190,23 +153,6 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Number of levels.
     module_ : flowkit.modules.Flow
         The fitted flow on standardised rows, float64.
-    location_, scale_ : ndarray of shape (n_features,)
-        What columns are centred and divided by.
-    dequantization_ : ndarray of shape (n_features,)
-        Width, in units of X, of the uniform noise of each column in training; 0 for none.
-    heavy_values_ : list of tuple (column, value, width)
-        Values that get noise of their own in training, and the width of that, in units of X.
-    history_ : dict of ndarray of shape (n_iter_ + 1,)
-        ``epoch``, ``train_log_density`` and ``valid_log_density`` (mean nats, units of X),
-        ``learning_rate``, ``seconds``. Entry 0 is the start, before the first epoch.
-    n_iter_ : int
-        Number of epochs run.
-    best_epoch_ : int
-        Epoch whose weights were kept, 0 for the start.
-    n_features_in_ : int
-        Number of columns of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where X has names.
 
     See Also
     --------
@@ -236,9 +182,6 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     >>> bool((filled == X[:3])[:, ~hole.ravel()].all())
     True
     """
-
-    # Couplings expect columns of unit scale.
-    standardize = True
 
     _parameter_constraints: dict = {
         **{k: v for k, v in BaseDensity._parameter_constraints.items() if k != "standardize"},
@@ -346,141 +289,6 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         self.callbacks = callbacks
         self.verbose = verbose
 
-    # ------------------------------------------------------------------ scales
-
-    def latent_pyramid(self, X):
-        """Latents of each row, level by level.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        pyramid : list of ndarray of shape (n_samples, n_latents_of_the_level)
-            The columns of `transform`, finest level first. `latent_levels_` tells where they sit:
-            those of level h are at ``np.flatnonzero(latent_levels_ == h)``.
-        """
-        Z = self._encode(X)
-        return [Z[:, self.latent_levels_ == level] for level in range(self.n_levels_)]
-
-    def inverse_latent_pyramid(self, pyramid):
-        """Rows of a pyramid of latents.
-
-        Parameters
-        ----------
-        pyramid : list of array-like of shape (n_samples, n_latents_of_the_level)
-            As `latent_pyramid` returns it.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features)
-            Rows, float64; continuous ones, so that the way back is exact.
-
-        Raises
-        ------
-        ValueError
-            If levels are missing, of another size, or not finite.
-        """
-        check_is_fitted(self)
-        wanted = np.bincount(self.latent_levels_).tolist()
-        levels = [check_array(level, dtype=np.float64) for level in pyramid]
-        shapes = [level.shape for level in levels]
-        n = len(levels[0]) if levels else 0
-        if shapes != [(n, size) for size in wanted]:
-            raise InvalidDataError(
-                f"expected {self.n_levels_} levels of shapes "
-                f"{', '.join(f'(n, {size})' for size in wanted)}, got {shapes}."
-            )
-        Z = np.empty((n, self.n_features_in_))
-        for level, values in enumerate(levels):
-            Z[:, self.latent_levels_ == level] = values
-        return self._decode(Z)
-
-    def score_levels(self, X):
-        """Which scale and which place make a row likely or surprising.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        shares : Bunch
-            In nats: ``scores`` (n_samples, n_levels), which sum to `score_samples`; ``prior`` and
-            ``log_det`` of the same shape, which sum to ``scores``: what the latents of a level
-            have in the prior, and what its bijections have in the log-determinant, the scale of
-            the columns counting as the finest level; and ``maps``
-            (n_samples, n_levels, height, width), or (n_samples, n_levels, n_features) for chains:
-            ``scores`` by place. Latents with a topic prior share its density evenly.
-        """
-        check_is_fitted(self)
-        Z = self._standardise(self._validate_rows(X, reset=False))
-        n_levels = self.n_levels_
-        shares = self._map_rows(self._shares, Z).reshape(len(Z), n_levels, -1)
-        # As in score_samples: rows so far away that squares overflow have no density left.
-        shares[np.isnan(shares)] = -np.inf
-        prior, log_det, maps = shares[..., 0], shares[..., 1], shares[..., 2:]
-        return Bunch(
-            scores=prior + log_det,
-            prior=prior,
-            log_det=log_det,
-            maps=maps.reshape(len(Z), n_levels, *self._grid()),
-        )
-
-    def receptive_fields(self, level, latents=None, *, n_samples=32, random_state=0):
-        """How strongly latents move each pixel, on average over draws from the density.
-
-        Parameters
-        ----------
-        level : int
-            Level of the latents, 0 for the finest.
-        latents : array-like of int or None, default=None
-            Which latents of the level, numbered as in `latent_pyramid`; None takes all, of which
-            fine levels have many.
-        n_samples : int, default=32
-            Number of draws.
-        random_state : int, RandomState instance, Generator or None, default=0
-            Source of the draws.
-
-        Returns
-        -------
-        fields : ndarray of shape (n_latents, height, width) or (n_latents, n_features)
-            Mean absolute derivative of each pixel by each latent, in units of X, summed over
-            channels; for chains, of each column. Exactly zero where the lattice has no path.
-
-        Raises
-        ------
-        ValueError
-            If there is no such level or latent.
-
-        References
-        ----------
-        Hu et al., arXiv 2010.00029, section on receptive fields.
-        """
-        check_is_fitted(self)
-        columns = self._columns_of(level, latents)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise InvalidDataError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
-        d, device = self.n_features_in_, self._torch_device()
-        with torch.no_grad():
-            draws = self.module_.prior.sample(int(n_samples), self._generator(random_state))
-            log_volumes = self._log_volumes(self.module_.decode(draws).cpu().numpy())
-            lengths = torch.from_numpy(np.exp(log_volumes)).to(draws)
-
-            def strength(column):
-                direction = torch.zeros(d, dtype=draws.dtype, device=device)
-                direction = direction.scatter(0, column, 1.0).expand_as(draws)
-                slope = _derivative(self.module_.decode, draws, direction)
-                return (lengths * slope).abs().mean(0)
-
-            at_once = max(1, _MAX_FIELD_VALUES // draws.numel())
-            columns = torch.from_numpy(columns).to(device)
-            fields = torch.func.vmap(strength, chunk_size=at_once)(columns[:, None])
-        return fields.cpu().numpy().reshape(len(columns), *self._grid(), -1).sum(-1)
-
     # ------------------------------------------------------------------ generation
 
     def sample(self, n_samples=1, random_state=None, *, temperature=1.0):
@@ -508,7 +316,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         """
         check_is_fitted(self)
         factor = self._check_temperature(temperature)[self.latent_levels_]
-        factor = torch.from_numpy(factor).to(self._torch_device())
+        factor = torch.from_numpy(factor).to(self._evaluator.device)
 
         def draw_latents(n, generator):
             z = self.module_.prior.sample(n, generator)
@@ -524,75 +332,6 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             return centre + factor * (z - centre)
 
         return self._sample(n_samples, random_state, draw_latents)
-
-    def mix_styles(self, content, style, level):
-        """Rows with the coarse latents of some rows and the fine ones of others.
-
-        Parameters
-        ----------
-        content : array-like of shape (n_samples, n_features)
-            Rows that give the latents of `level` and of those above.
-        style : array-like of shape (n_samples, n_features)
-            Rows that give the latents of the finer levels.
-        level : int
-            Where to cut: 0 gives `content` back, `n_levels_` gives `style`.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features)
-            Mixed rows, float64; of uint8 images, grey levels as in `sample`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such level, or the rows are not pairs.
-        """
-        check_is_fitted(self)
-        cut = self._check_level(level, self.n_levels_)
-        first, second = self._encode_pairs(content, style)
-        return self._to_domain(self._decode(np.where(self.latent_levels_ >= cut, first, second)))
-
-    def walk(self, X, level, latent=0, *, steps=(-3, -2, -1, 0, 1, 2, 3)):
-        """Rows moved along a latent of one level, all other latents as they are.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Where to start.
-        level : int
-            Level of the latent.
-        latent : int or array-like of shape (n_latents_of_the_level,), default=0
-            Which latent of the level, numbered as in `latent_pyramid`, or a direction.
-        steps : float or array-like of shape (n_steps,), default=(-3, -2, -1, 0, 1, 2, 3)
-            What is added to the latent; a step of 0 gives the rows themselves.
-
-        Returns
-        -------
-        rows : ndarray of shape (n_steps, n_samples, n_features)
-            Float64; of uint8 images, grey levels as in `sample`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such level, latent or direction.
-        """
-        check_is_fitted(self)
-        move = np.zeros(self.n_features_in_)
-        if isinstance(latent, Integral):
-            move[self._columns_of(level, [latent])] = 1.0
-        else:
-            own, direction = self._columns_of(level), np.asarray(latent, dtype=np.float64)
-            if direction.shape != own.shape:
-                raise InvalidDataError(
-                    f"latent must be an int or a direction of shape {own.shape} on level {level}, "
-                    f"got an array of shape {direction.shape}."
-                )
-            move[own] = direction
-        steps = np.atleast_1d(steps)
-        if not steps.size:
-            raise InvalidDataError("steps must hold at least one number, got none.")
-        Z = self._encode(X)
-        return self._to_domain(np.stack([self._decode(Z + float(step) * move) for step in steps]))
 
     def inpaint(
         self,
@@ -654,10 +393,11 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             raise InvalidDataError(f"learning_rate must be positive, got {learning_rate!r}.")
         mask = self._check_mask(mask, _num_samples(X))
         X = self._validate_rows(X, reset=False, missing=mask).astype(np.float64)
-        generator = self._generator(random_state)
-        centred = self._standardise(np.where(mask, self.location_, X))
+        evaluator = self._evaluator
+        generator = evaluator.generator(random_state)
+        centred = self._columns.standardise(np.where(mask, self.location_, X))
         # The middle of each column, whatever the middle of the grey levels is.
-        start = np.where(mask, 0.0, self._map_rows(self._enter, centred))
+        start = np.where(mask, 0.0, evaluator.map(self._enter, centred))
         filled = fill(
             without_weight_norm(self._lattice()),
             self.module_.prior,
@@ -669,8 +409,9 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             n_langevin_steps=int(n_langevin_steps),
             generator=generator,
         )
-        out = np.stack([self._unstandardise(self._map_rows(self._leave, rows)) for rows in filled])
-        out = np.where(mask, self._to_domain(out), X)
+        left = [evaluator.map(self._leave, rows) for rows in filled]
+        out = self._columns.to_domain(self._columns.unstandardise(np.stack(left)))
+        out = np.where(mask, out, X)
         return out[0] if n_samples is None else out
 
     # ------------------------------------------------------------------ topics
@@ -739,46 +480,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         entrance = self._entrance()
         return y if entrance is None else entrance.inverse(y)[0]
 
-    def _shares(self, x):
-        """By level: the prior, the log-determinant, and their sum at each site, flattened."""
-        lattice = self._lattice()
-        z, log_det = lattice.log_det_map(self._enter(x))
-        # Each column depends on itself alone, so one direction gives all the slopes.
-        slope = _derivative(self._enter, x, torch.ones_like(x)).abs()
-        log_volumes = self._log_volumes(x.cpu().numpy())
-        log_det[:, 0] += slope.log() - torch.from_numpy(log_volumes).to(x)
-        own = np.arange(lattice.n_levels)[:, None] == lattice.levels
-        by_column = self.module_.prior.log_prob_by_column(z)
-        prior = by_column[:, None] * torch.from_numpy(own).to(x)
-        maps = (prior + log_det).view(*prior.shape[:2], -1, lattice.n_channels).sum(-1)
-        sums = torch.stack((prior.sum(2), log_det.sum(2)), 2)
-        return torch.cat((sums, maps), 2).flatten(1)
-
-    def _grid(self):
-        # What was fitted counts, whatever the parameter has become since.
-        return self._lattice().layout.shape
-
     # ------------------------------------------------------------------ checks
-
-    def _check_level(self, level, highest):
-        if not isinstance(level, Integral) or not 0 <= level <= highest:
-            raise InvalidDataError(f"level must be an int from 0 to {highest}, got {level!r}.")
-        return int(level)
-
-    def _columns_of(self, level, latents=None):
-        """Columns of latents of a level, of all by default."""
-        level = self._check_level(level, self.n_levels_ - 1)
-        own = np.flatnonzero(self.latent_levels_ == level)
-        if latents is None:
-            return own
-        latents = np.atleast_1d(latents)
-        whole = latents.ndim == 1 and np.issubdtype(latents.dtype, np.integer)
-        if not whole or not np.isin(latents, range(len(own))).all():
-            raise InvalidDataError(
-                f"latents of level {level} are ints from 0 to {len(own) - 1}, got "
-                f"{latents.tolist()}."
-            )
-        return own[latents]
 
     def _check_temperature(self, temperature):
         try:
@@ -820,12 +522,11 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             return size
         return min(size, max(_MIN_BATCH, _BATCH_VALUES // self.n_features_in_))
 
-    def _configure(self, X, Z, weight, rng):
-        self._refuse_noise()
+    def _initialize(self, X, Z, sample_weight, random_state):
         d = Z.shape[1]
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = d
-        config["grey"] = self._grey
+        config["grey"] = isinstance(self._columns, GreyLevels)
         shape = (d,) if self.image_shape is None else check_image_shape(self.image_shape)[:2]
         n_levels = n_levels_of(shape, self.kernel_size)
         if self.n_layers == "auto":
@@ -833,21 +534,20 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             config["n_layers"] = [first, *[_LAYERS] * (n_levels - 1)]
         layers_by_level(config["n_layers"], n_levels, self.share_levels)
         pixels = topics = None
-        if self._grey:
+        if config["grey"]:
             pixels, Z = started_grey_levels(Z)
-        drawn = Z[draw_rows(len(Z), weight, rng)]
+        drawn = Z[draw_rows(len(Z), sample_weight, random_state)]
         margins = choose_margins(drawn, _TARGETS[self.prior], self.image_shape is None)
-        Z, _ = margins.apply(Z)
-        config["margins"] = margins.form
         if self.top_prior is not None:
+            Z, _ = margins.apply(Z)
             coarsest = latent_levels(shape, n_levels) == n_levels - 1
-            top = Z[draw_rows(len(Z), weight, rng)][:, coarsest.repeat(d // coarsest.size)]
-            alpha, proportions = kmeans_topics(top, self.n_topics, rng)
-            config["n_topics"] = len(alpha)
-            topics = top, alpha, proportions
-        return config, (pixels, margins, topics)
+            rows = Z[draw_rows(len(Z), sample_weight, random_state)]
+            top = rows[:, coarsest.repeat(d // coarsest.size)]
+            topics = LastPriorStart(top, *kmeans_topics(top, self.n_topics, random_state))
+        start = FlowStart(margins, prior=topics, pixels=pixels)
+        return config | start.config, start
 
-    def _build(self, config, generator):
+    def _build_module(self, config, generator):
         d = config["n_features"]
         steps = [grey_levels(d)] if config["grey"] else []
         steps += margin_steps(config["margins"], d)
@@ -863,23 +563,3 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             below = [(factorised(len(fine)), fine)] if len(fine) else []
             prior = Product(*zip(*below, (topic, coarse), strict=True))
         return Flow(Compose([*steps, lattice]), prior)
-
-    def _start(self, module, start):
-        pixels, margins, topics = start
-        steps = list(module.bijection.bijections)
-        if pixels is not None:
-            steps.pop(0).load_state_dict(pixels.state_dict())
-        margins.start(steps)
-        if topics is not None:
-            top, alpha, proportions = topics
-            module.prior.priors[-1].start_from(
-                torch.from_numpy(top).float(),
-                torch.from_numpy(proportions[:, None]).float(),
-                torch.from_numpy(alpha),
-            )
-
-
-def _derivative(function, x, direction):
-    """Derivative of a function of rows along one direction for each row."""
-    with torch.no_grad():
-        return torch.func.jvp(function, (x,), (direction,))[1]

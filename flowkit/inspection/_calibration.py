@@ -130,13 +130,13 @@ class CalibrationDisplay(Display):
         InvalidParameterError
             If the detector has no p-values, or a parameter is out of its range.
         """
-        inside = cls._within(estimator)
-        detector = inside.estimator
+        within = cls._within(estimator)
+        detector = within.estimator
         calibration = detector.calibration_scores_
         # The largest p-value of a row below the threshold.
         rank = 1 + np.searchsorted(calibration, detector.offset_, side="left")
         return cls(
-            p_values=detector.p_values(inside.see(X)),
+            p_values=detector.p_values(within.transform(X)),
             n_calibration=len(calibration),
             rate=float(rank / (1 + len(calibration))),
         ).plot(ax, confidence=confidence, scale=scale, **kwargs)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ..nested._any_density import can_be_drawn_from, draw_from
+from ..nested import can_be_drawn_from, draw_from
 from ._checks import check_choice, check_count
 from ._display import Display
 from ._slices import rows_for
@@ -174,7 +174,7 @@ class DensityDisplay(Display):
         InvalidDataError
             If `X` has another number of features than the estimator was fitted on.
         """
-        cls._within(estimator)
+        cls._require(estimator)
         _check_grid(grid_resolution, margin)
         rows = rows_for(estimator, X)
         columns = _columns(features, rows, X)

@@ -10,8 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._optional import require
 from ..exceptions import InvalidParameterError
+from ..nested import Unwrapped, find
 from ._axes import panels
-from ._inside import Inside, find
+
+
+def names_within(within: Unwrapped, X) -> list | None:
+    """Names of the columns that an estimator within others sees, None where X has no names."""
+    columns = getattr(X, "columns", None)
+    return None if columns is None else within.get_feature_names(list(columns))
 
 
 class Display:
@@ -19,9 +25,10 @@ class Display:
 
     Subclasses implement three methods. The constructor stores the arrays to draw, all of them
     keyword-only. ``from_estimator(estimator, ..., *, ax=None, **kwargs)`` is a class method: it
-    finds the estimator by `_within`, computes the arrays and returns ``cls(...).plot(ax, ...)``.
-    ``plot(ax=None, *, ...)`` draws into the axes that `_use_axes` or `_use_panels` give, keeps
-    what it draws in attributes that end in an underscore, and returns ``self``.
+    finds the estimator by `_within`, or by `_require` where wrappers have what is drawn
+    themselves, computes the arrays and returns ``cls(...).plot(ax, ...)``. ``plot(ax=None, *, ...,
+    **kwargs)`` draws into the axes that `_use_axes` or `_use_panels` give, keeps what it draws in
+    attributes that end in an underscore, and returns ``self``.
 
     Attributes
     ----------
@@ -38,7 +45,21 @@ class Display:
     _owners: ClassVar[str]
 
     @classmethod
-    def _within(cls, estimator) -> Inside:
+    def _require(cls, estimator) -> None:
+        """Refuse what is not fitted, or lacks itself what the display needs.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        InvalidParameterError
+            If it lacks the method or attribute.
+        """
+        check_is_fitted(estimator)
+        cls._require_member(estimator, cls._needs, cls._owners)
+
+    @classmethod
+    def _within(cls, estimator) -> Unwrapped:
         """What has what the display needs: a fitted estimator, or the one that it holds.
 
         Raises
@@ -49,9 +70,9 @@ class Display:
             If neither has it.
         """
         check_is_fitted(estimator)
-        inside = find(estimator, cls._needs)
-        cls._require_member(inside.estimator, cls._needs, cls._owners)
-        return inside
+        within = find(estimator, cls._needs)
+        cls._require_member(within.estimator, cls._needs, cls._owners)
+        return within
 
     @classmethod
     def _require_member(cls, estimator, member: str, owners: str) -> None:

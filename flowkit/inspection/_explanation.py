@@ -10,7 +10,7 @@ import numpy as np
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ._axes import colorbar_beside, extent, given_panels
 from ._checks import check_choice
-from ._display import Display
+from ._display import Display, names_within
 from ._pictures import as_pictures, draw_picture, require_pixels, size_of
 from ._style import (
     DIVERGING,
@@ -168,19 +168,19 @@ class ExplanationDisplay(Display):
             If the estimator explains nothing, or not in these parts, or a parameter is out of its
             range.
         """
-        inside = cls._within(estimator)
-        detector = inside.estimator
+        within = cls._within(estimator)
+        detector = within.estimator
         if image_shape is not None and by != "features":
             raise InvalidParameterError(
                 f"image_shape draws effects of pixels: it needs by='features', got {by!r}."
             )
-        seen = inside.see(X)
+        seen = within.transform(X)
         effects = detector.explain(seen, by=by)
         scores = detector.score_samples(seen)
         index = X.index if hasattr(X, "iloc") else range(len(scores))
         return cls(
             effects=np.asarray(effects, dtype=np.float64),
-            names=_names(inside, X, effects, by),
+            names=_names(within, X, effects, by),
             values=np.asarray(seen, dtype=object) if by == "features" else None,
             row_names=[str(name) for name in index],
             scores=np.asarray(scores),
@@ -334,10 +334,10 @@ class ExplanationDisplay(Display):
         self._add_colorbar(self.maps_[0])
 
 
-def _names(inside, X, effects, by):
+def _names(within, X, effects, by):
     """Names of the parts; of columns those that they have in X, where these are known."""
-    detector = inside.estimator
-    names = inside.names_of(X) if by == "features" else None
+    detector = within.estimator
+    names = names_within(within, X) if by == "features" else None
     if names is None and hasattr(detector, "get_part_names"):
         names = detector.get_part_names(by)
     if names is None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..exceptions import InvalidDataError
 from ._axes import colorbar_beside, colorbar_of_panel, extent, figure_with_margins
-from ._display import Display
+from ._display import Display, names_within
 from ._style import DIVERGING, LABEL_SIZE, POINTS_PER_INCH, TITLE_SIZE, number, text_width
 
 # From top to bottom, and the names of their rows.
@@ -134,15 +134,15 @@ class LogDetTreeDisplay(Display):
         InvalidDataError
             If rows have another number of features than the estimator was fitted on.
         """
-        inside = cls._within(estimator)
-        fitted = inside.estimator
-        tree = {**fitted.log_det_tree(inside.see(X))}
-        if (names := inside.names_of(X)) is not None:
+        within = cls._within(estimator)
+        fitted = within.estimator
+        tree = {**fitted.log_det_tree(within.transform(X))}
+        if (names := names_within(within, X)) is not None:
             # The first node covers all columns, in order.
             name_of = dict(zip(tree["features"][0], names, strict=True))
             tree["features"] = [tuple(name_of[j] for j in node) for node in tree["features"]]
         if reference is not None:
-            reference = fitted.log_det_tree(inside.see(reference)).shares.mean(0)
+            reference = fitted.log_det_tree(within.transform(reference)).shares.mean(0)
         return cls(**tree, reference=reference, image_shape=fitted.image_shape).plot(
             ax, colorbar=colorbar, **kwargs
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._inside import Inside
+from ..nested import Unwrapped
 from ._pictures import PictureGridDisplay, as_pictures, require_pixels, rows_seen
 from ._style import POINTS_PER_INCH, TITLE_SIZE, text_width
 
@@ -101,14 +101,14 @@ class ReconstructionDisplay(PictureGridDisplay):
             If rows have another number of features than the estimator was fitted on, or there is
             none.
         """
-        inside = cls._within(estimator)
-        fitted = inside.estimator
+        within = cls._within(estimator)
+        fitted = within.estimator
         if image_shape is None:
             image_shape = fitted.image_shape
         else:
             require_pixels(image_shape, fitted.n_features_in_)
-        seen = inside.see(X)
-        originals = rows_seen(Inside(fitted), seen)
+        seen = within.transform(X)
+        originals = rows_seen(Unwrapped(fitted), seen)
         orders = range(1, fitted.degree_ + 1)
         # Not of the originals, which have lost the names of their columns.
         reconstructions = [fitted.reconstruct(seen, orders[:last]) for last in orders]

@@ -11,9 +11,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import column_or_1d
 
 from ..exceptions import InvalidDataError, InvalidParameterError
+from ..nested import find
 from ._checks import check_count
 from ._display import Display
-from ._inside import find
 from ._style import counted, number, percent
 
 _NORMAL, _ANOMALOUS = "normal", "anomalous"
@@ -138,11 +138,8 @@ class ScoreHistogramDisplay(Display):
         InvalidDataError
             If `y` does not tell which rows are anomalous, or scores cannot be drawn.
         """
-        inside = cls._within(estimator)
-        scores = {
-            name: inside.estimator.score_samples(inside.see(rows))
-            for name, rows in _samples(X, y).items()
-        }
+        cls._require(estimator)
+        scores = {name: estimator.score_samples(rows) for name, rows in _samples(X, y).items()}
         detector = find(estimator, "offset_").estimator
         # An array of one value in some detectors.
         offset = getattr(detector, "offset_", None)
@@ -308,22 +305,8 @@ def _is_anomalous(y):
 def _label(estimator):
     if not is_outlier_detector(estimator):
         return "log density (nats)"
-    statistic = getattr(estimator, "statistic", None)
-    if statistic is None:
-        return "score"
-    if _has_several_densities(estimator):
-        return f"log share of rows as strange (nats{_by(statistic)})"
-    return "log density (nats)" if statistic == "log_density" else f"score (nats{_by(statistic)})"
-
-
-def _has_several_densities(detector):
-    if isinstance(detector.density, list | tuple):
-        return len(detector.density) > 1
-    return detector.density is None and len(detector.densities_) > detector.n_estimators
-
-
-def _by(statistic):
-    return "" if statistic == "log_density" else f", by {statistic}"
+    told = getattr(estimator, "_score_label", None)
+    return "score" if told is None else told()
 
 
 def _check_range(bins, low):

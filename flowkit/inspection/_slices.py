@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ._inside import find
+from ..nested import find
 
 
 def rows_for(estimator, X) -> Rows:
@@ -19,10 +19,10 @@ def rows_for(estimator, X) -> Rows:
     InvalidDataError
         If the estimator was fitted on another number of features.
     """
-    inside = find(estimator, "kinds_")
-    kinds = getattr(inside.estimator, "kinds_", ())
-    # What changes rows on the way to a table has columns of its own.
-    if {"categorical", "integer"} & set(kinds) and inside.see(X) is X:
+    within = find(estimator, "kinds_")
+    kinds = getattr(within.estimator, "kinds_", ())
+    # Behind transformers, a table has other columns.
+    if {"categorical", "integer"} & set(kinds) and within.transformers == ():
         n_features, expected = X.shape[1] if hasattr(X, "shape") else len(X[0]), len(kinds)
         rows = TableRows(X, kinds) if n_features == expected else None
     else:

@@ -107,10 +107,10 @@ class StyleMixDisplay(PictureGridDisplay):
         InvalidDataError
             If rows have another number of features than the estimator was fitted on.
         """
-        inside = cls._within(estimator)
-        fitted = inside.estimator
+        within = cls._within(estimator)
+        fitted = within.estimator
         check_count("level", level, 0, fitted.n_levels_)
-        content, style = (rows_seen(inside, X) for X in (content, style))
+        content, style = (rows_seen(within, X) for X in (content, style))
         pairs = np.repeat(content, len(style), axis=0), np.tile(style, (len(content), 1))
         mixes = fitted.mix_styles(*pairs, level).reshape(len(content), *style.shape)
         return cls(

@@ -10,7 +10,7 @@ from ._checks import check_count
 from ._display import Display
 from ._style import LABEL_SIZE, POINTS_PER_INCH, TITLE_SIZE, number, shortened, text_width
 
-# Free points beside a label inside its panel.
+# Free points beside a label within its panel.
 _PADDING = 6
 _MAX_WIDTH = 9.5
 # Inches: least and largest width of a panel of words, height of a word, edge of an image.
@@ -134,13 +134,13 @@ class TopicDisplay(Display):
         InvalidParameterError
             If the estimator has no topics, or a parameter is out of its range.
         """
-        inside = cls._within(estimator)
-        fitted = inside.estimator
+        within = cls._within(estimator)
+        fitted = within.estimator
         check_count("n_words", n_words, 1)
         check_count("n_samples", n_samples, 1)
         topics = fitted.describe_topics(n_words)
         if X is not None:
-            weights = fitted.predict_proba(inside.see(X)).mean(0)
+            weights = fitted.predict_proba(within.transform(X)).mean(0)
             topics = [
                 {**topic, "weight": float(weight)}
                 for topic, weight in zip(topics, weights, strict=True)

@@ -1,1 +1,14 @@
 """Incomplete rows: completed in training, integrated out in scores, imputed."""
+
+from ._completion import N_DRAWS, Completion
+from ._completion_noise import CompletionNoise
+from ._incomplete_rows import IncompleteRows, refuse_empty, refuse_images
+
+__all__ = [
+    "N_DRAWS",
+    "Completion",
+    "CompletionNoise",
+    "IncompleteRows",
+    "refuse_empty",
+    "refuse_images",
+]

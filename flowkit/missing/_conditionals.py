@@ -13,10 +13,10 @@ from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics import pairwise_distances_argmin
 from torch.quasirandom import SobolEngine
 
-from ..columns._moments import constant_columns
+from ..columns import constant_columns
 from ..modules import Flow
 from ..priors import GaussianMixture, LocationScale, Topic
-from ..starts._mixture_start import draw_rows
+from ..starts import draw_rows
 
 # Rows that the search for a mixture looks at; more change it little and cost much.
 _MAX_ROWS = 2_000

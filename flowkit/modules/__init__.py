@@ -1,5 +1,6 @@
 """Torch modules that own a whole density."""
 
+from .evaluator import Evaluator
 from .flow import Flow, KernelFlow
 from .likelihoods import (
     BernoulliLikelihood,
@@ -12,6 +13,7 @@ from .vae import PolynomialVAE, Posterior
 __all__ = [
     "BernoulliLikelihood",
     "DiscretizedLogisticLikelihood",
+    "Evaluator",
     "Flow",
     "KernelFlow",
     "Likelihood",

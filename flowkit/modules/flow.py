@@ -31,6 +31,9 @@ class Flow(nn.Module):
     torch.Size([1])
     """
 
+    # `log_prob` is the log density itself.
+    is_exact = True
+
     def __init__(self, bijection: Bijection, prior: Prior):
         super().__init__()
         if bijection.n_features != prior.n_features:

@@ -80,6 +80,9 @@ class PolynomialVAE(nn.Module):
     the divergence, the matrix A and all sizes open.
     """
 
+    # `log_prob` is an estimate of the log density.
+    is_exact = False
+
     def __init__(
         self,
         features: Polynomials,

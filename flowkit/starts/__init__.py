@@ -1,1 +1,41 @@
 """The classical models that densities are initialised from."""
+
+from ._factor_start import FactorStart
+from ._flow_start import FlowStart, KernelStart, MixtureStart
+from ._grey_levels import grey_levels, started_grey_levels
+from ._margins import Margins, choose_margins, margin_steps
+from ._mixture_start import choose_start, mixture_start
+from ._rows import draw_rows
+from ._start import Start
+from ._topic_start import (
+    LastPriorStart,
+    TopicStart,
+    as_topics,
+    choose_topic_start,
+    n_nodes,
+    n_start_rows,
+)
+from ._word_groups import word_groups
+
+__all__ = [
+    "FactorStart",
+    "FlowStart",
+    "KernelStart",
+    "LastPriorStart",
+    "Margins",
+    "MixtureStart",
+    "Start",
+    "TopicStart",
+    "as_topics",
+    "choose_margins",
+    "choose_start",
+    "choose_topic_start",
+    "draw_rows",
+    "grey_levels",
+    "margin_steps",
+    "mixture_start",
+    "n_nodes",
+    "n_start_rows",
+    "started_grey_levels",
+    "word_groups",
+]

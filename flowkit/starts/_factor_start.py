@@ -1,21 +1,101 @@
-"""What a variational autoencoder starts from: factor analysis, and axes of polynomials."""
+"""Variational autoencoders initialised as a factor analysis, higher orders by their polynomials."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from sklearn.utils.extmath import randomized_svd
+from torch import nn
 
 _N_STEPS = 30
 # So many rows are enough to see the factors by.
-MAX_ROWS = 5000
+_MAX_ROWS = 5000
 # Share of the variance of a column that is left to it alone, at least.
 _LEAST_OWN_SHARE = 1e-3
 # Least variance of a column, of the largest one.
 _LEAST_VARIANCE = 1e-3
-# Least deviation along an axis of the polynomials beyond the order below, of their size.
+# Least standard deviation along an axis of the polynomials beyond the order below, relative to
+# their root mean square.
 _LEAST_NEWS = 1e-3
+
+
+@dataclass(frozen=True)
+class FactorStart:
+    """A factor analysis, and linear maps of the polynomials of higher orders.
+
+    Parameters
+    ----------
+    loadings : ndarray of shape (d, k)
+        Factor loadings.
+    mean, deviation : ndarray of shape (d,)
+        Mean of each column, and the standard deviation that the factors leave unexplained.
+    orders : list of tuple (first, weight, bias, below)
+        As `order_starts` returns them.
+    """
+
+    loadings: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+    orders: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]
+
+    # The factors settle nothing about the shape of the module.
+    config = {}
+
+    @classmethod
+    def of(
+        cls,
+        Z: np.ndarray,
+        weight: np.ndarray | None,
+        n_factors: int,
+        features: Callable[[torch.Tensor], torch.Tensor],
+        k: int,
+        signal: float,
+        rng: np.random.RandomState,
+    ) -> FactorStart:
+        """Fit the start to standardised rows, or to a sample of many.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n, d)
+            Rows.
+        weight : ndarray of shape (n,) or None
+            Their weights.
+        n_factors : int
+            Largest number of factors.
+        features : callable
+            Polynomials of rows, (n, d) -> (degree, d, n).
+        k : int
+            Latent columns of an order.
+        signal : float
+            Variance that the maps of higher orders give their columns.
+        rng : RandomState
+            Source of randomness.
+
+        Returns
+        -------
+        FactorStart
+            The start.
+        """
+        if len(Z) > _MAX_ROWS:
+            rows = rng.permutation(len(Z))[:_MAX_ROWS]
+            Z, weight = Z[rows], None if weight is None else weight[rows]
+        factors = factor_start(Z, weight, n_factors, rng)
+        orders = features(torch.from_numpy(Z)).numpy().swapaxes(1, 2)
+        return cls(*factors, order_starts(orders, factor_scores(Z, *factors), k, signal, rng))
+
+    def initialise(self, module: nn.Module) -> None:
+        """Put the factors, then the maps of higher orders, into an autoencoder."""
+
+        def tensors(arrays):
+            return (torch.from_numpy(array).to(module.mixing) for array in arrays)
+
+        module.start(*tensors((self.loadings, self.mean, self.deviation)))
+        for first, *arrays in self.orders:
+            module.start_order(first, *tensors(arrays))
 
 
 def factor_start(

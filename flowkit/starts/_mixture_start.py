@@ -1,9 +1,9 @@
-"""Classical models that a prior starts from."""
+"""Flows initialised as Gaussian mixtures behind maps of single columns and a whitening matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from sklearn.cluster import kmeans_plusplus
@@ -11,10 +11,10 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.mixture import GaussianMixture
 
-from ._margins import Margins, fit_margins, margin_forms
+from ._flow_start import FlowStart, MixtureStart, narrowest_variance
+from ._margins import fit_margins, margin_forms
+from ._rows import draw_rows
 
-# Rows that the search for a start looks at; more change the start little and cost much.
-_MAX_ROWS = 5_000
 _COMPONENTS = (1, 2, 3, 5, 8, 12, 18)
 # Full covariance matrices have d^2 / 2 numbers a component.
 _MAX_FULL_FEATURES = 64
@@ -33,51 +33,8 @@ _FINEST_VARIANCE = 1e-13
 # so many of its standard errors.
 _NOTABLE_GAIN, _SURE = 0.02, 2.0
 _N_FOLDS = 5
-# Deviations of priors stay above this share of the narrowest that they start with.
-_NARROWEST_SHARE, _MIN_DEVIATION = 0.5, 1e-3
-# Bound of the log-scales of linear maps, which training may reach.
-_LINEAR_BOUND = 8.0
 # With fewer rows than this for each column, the sample covariance is too good to be true.
 _ROWS_A_FEATURE = 5
-
-
-@dataclass(frozen=True)
-class Start:
-    """The classical model that a flow begins as: margins, then a linear map, then a prior.
-
-    Parameters
-    ----------
-    margins : Margins
-        Maps of single columns.
-    linear : tuple of ndarray or None
-        Matrix and bias that whiten the columns, None for the identity.
-    mixture : tuple of ndarray or None
-        Weights, means and covariances of what comes out, None for another prior.
-    covariance : str or None
-        Form of the covariances, 'full' or 'diag'.
-    kernels : tuple of ndarray or None
-        Rows on whose latents kernels are put, and weights of these; None for another prior.
-    """
-
-    margins: Margins = field(default_factory=Margins)
-    linear: tuple[np.ndarray, np.ndarray] | None = None
-    mixture: tuple[np.ndarray, ...] | None = None
-    covariance: str | None = None
-    kernels: tuple[np.ndarray, np.ndarray] | None = None
-
-    @property
-    def min_deviation(self) -> float:
-        """Below it no deviation of the prior may fall in training."""
-        if self.mixture is None:
-            return _MIN_DEVIATION
-        narrowest = _narrowest_variance(self.mixture[2], self.covariance) ** 0.5
-        return min(_MIN_DEVIATION, _NARROWEST_SHARE * narrowest)
-
-    @property
-    def linear_bound(self) -> float:
-        """Bound of the log-scales of the linear map, which it must be able to take."""
-        largest = 0.0 if self.linear is None else np.log(np.linalg.eigvalsh(self.linear[0])[-1])
-        return _LINEAR_BOUND if largest < _LINEAR_BOUND - 1 else float(largest) + 2
 
 
 def choose_start(
@@ -88,7 +45,7 @@ def choose_start(
     covariance: str | None,
     rng: np.random.RandomState,
     bends: bool = True,
-) -> Start:
+) -> FlowStart:
     """The start of least BIC, with margins as they are, bent, or made normal first.
 
     Parameters
@@ -110,7 +67,7 @@ def choose_start(
 
     Returns
     -------
-    Start
+    FlowStart
         The start.
     """
     Z = Z[draw_rows(len(Z), weight, rng)]
@@ -118,13 +75,13 @@ def choose_start(
     for form in margin_forms(Z, bends):
         margins = fit_margins(form, Z)
         rows, log_det = margins.apply(Z)
-        start = Start(margins, whitening(rows) if with_mixture else best_whitening(rows))
+        start = FlowStart(margins, whitening(rows) if with_mixture else best_whitening(rows))
         white = _apply_linear(start.linear, rows)
         bic = _normal_bic(white)
         if with_mixture:
             # A mixture of full covariances has no use for the linear map, so it is not counted.
             mixture = _fit_mixture(white, n_components, covariance, rng, matrix=start.linear[0])
-            start = replace(start, mixture=_parts(mixture), covariance=mixture.covariance_type)
+            start = replace(start, prior=_as_start(mixture))
             bic = mixture.bic(white)
         bic += np.log(len(Z)) * margins.n_parameters - 2 * log_det.sum()
         bic -= 2 * len(Z) * np.linalg.slogdet(start.linear[0])[1]
@@ -151,48 +108,17 @@ def mixture_start(
     covariance: str | None,
     rng: np.random.RandomState,
     min_deviation: float = 0.0,
-) -> Start:
+) -> FlowStart:
     """The start of a flow whose map is given: a mixture of its latents; parameters as above."""
     rows = latent[draw_rows(len(latent), weight, rng)]
     finest = max(_FINEST_VARIANCE, min_deviation**2)
     mixture = _fit_mixture(rows, n_components, covariance, rng, finest)
-    return Start(mixture=_parts(mixture), covariance=mixture.covariance_type)
+    return FlowStart(prior=_as_start(mixture))
 
 
-def draw_rows(
-    n: int, weight: np.ndarray | None, rng: np.random.RandomState, max_rows: int = _MAX_ROWS
-) -> np.ndarray:
-    """Indices of rows for a search, each as often as its weight says.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    weight : ndarray of shape (n,) or None
-        Weights of the rows.
-    rng : RandomState
-        Source of randomness.
-    max_rows : int, default=5000
-        Most rows drawn.
-
-    Returns
-    -------
-    ndarray of int
-        All rows in order where there are few and of one weight.
-    """
-    n_drawn = min(n, max_rows)
-    if weight is None or np.ptp(weight) == 0:
-        return np.arange(n) if n <= max_rows else rng.choice(n, size=n_drawn, replace=False)
-    # Even steps through the cumulative weights repeat no row that weighs no more than others.
-    steps = (np.arange(n_drawn) + rng.uniform()) / n_drawn
-    order = rng.permutation(n)
-    cumulative = np.cumsum(weight[order])
-    chosen = order[np.searchsorted(cumulative, steps * cumulative[-1])]
-    return np.sort(chosen)
-
-
-def _parts(mixture: GaussianMixture) -> tuple[np.ndarray, ...]:
-    return mixture.weights_, mixture.means_, mixture.covariances_
+def _as_start(mixture: GaussianMixture) -> MixtureStart:
+    parts = mixture.weights_, mixture.means_, mixture.covariances_
+    return MixtureStart(*parts, mixture.covariance_type)
 
 
 def whitening(Z: np.ndarray, floor: float = _WHITENING_FLOORS[0]) -> tuple[np.ndarray, np.ndarray]:
@@ -266,7 +192,7 @@ def _fit_mixture(
     Variances are at least `finest` before the linear map `matrix` behind which the rows lie.
     """
     mixture = _least_bic(Z, n_components, covariance, rng, _VARIANCE_FLOORS[0])
-    narrowest = _narrowest_variance(mixture.covariances_, mixture.covariance_type)
+    narrowest = narrowest_variance(mixture.covariances_, mixture.covariance_type)
     if narrowest >= _FELT * mixture.reg_covar:
         return mixture
     size, form = mixture.n_components, mixture.covariance_type
@@ -276,18 +202,13 @@ def _fit_mixture(
         fitted = _likeliest(training, size, form, rng, floor)
         full = fitted.covariances_
         full = full if form == "full" else full[:, None] * np.eye(full.shape[1])
-        too_fine = _narrowest_variance(back @ full @ back.T, "full") < finest
+        too_fine = narrowest_variance(back @ full @ back.T, "full") < finest
         return np.full(len(test), -np.inf) if too_fine else fitted.score_samples(test)
 
     floor = _choose_floor(Z, _VARIANCE_FLOORS, log_density)
     if floor == _VARIANCE_FLOORS[0]:
         return mixture
     return _least_bic(Z, n_components, covariance, rng, floor)
-
-
-def _narrowest_variance(covariances, form) -> float:
-    """Least variance of any component along any direction."""
-    return float((covariances if form == "diag" else np.linalg.eigvalsh(covariances)).min())
 
 
 def _least_bic(

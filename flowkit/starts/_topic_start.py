@@ -1,16 +1,18 @@
-"""Where a flow with a topic prior starts: margins, linear map, word groups, topics."""
+"""Flows initialised with topics, chosen by held-out likelihood."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..priors import Topic
+from ._flow_start import FlowStart
 from ._margins import fit_margins, margin_forms
-from ._mixture_start import Start, whitening
+from ._mixture_start import whitening
 
 # Rows that the start is fitted to, fewer where its tables would hold too many values.
 _MAX_ROWS = 5_000
@@ -18,7 +20,7 @@ _MAX_VALUES = 3e7
 # Share and number of these that the search looks at.
 _SEARCH_SHARE = 0.4
 _MIN_ROWS = 500
-# With fewer rows there is nothing left to judge by.
+# With fewer rows there is nothing left to choose by.
 _MIN_SEARCH_ROWS = 40
 _TEST_SHARE = 0.25
 _SEARCH_ITERATIONS = 10
@@ -42,51 +44,91 @@ Guess = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class TopicStart:
-    """What a flow with a topic prior begins as.
+    """Topics as the prior of a flow.
 
     Parameters
     ----------
-    start : Start
-        Margins and linear map.
-    groups : list of list of int or None
-        Columns of each word group, None for another prior.
-    covariance : {'diag', 'full'} or None
+    groups : list of list of int
+        Columns of each word group.
+    covariance : {'diag', 'full'}
         Form of the covariances within groups.
-    state : dict of ndarray or None
-        Parameters of the prior.
-    min_deviation : float, default=1e-3
-        Below it no deviation of the prior may fall in training.
+    state : dict of ndarray
+        Parameters and buffers of the prior.
+    min_deviation : float
+        Standard deviation below which none of the prior may fall in training.
     """
 
-    start: Start
-    groups: list[list[int]] | None = None
-    covariance: str | None = None
-    state: dict[str, np.ndarray] | None = None
-    min_deviation: float = _MIN_DEVIATION
+    groups: list[list[int]]
+    covariance: str
+    state: dict[str, np.ndarray]
+    min_deviation: float
 
     @property
-    def n_topics(self) -> int | None:
-        """Number of topics, None for a prior without."""
-        return len(self.state["log_alpha"]) if self.state else None
+    def config(self) -> dict:
+        """Number of topics, word groups, and the form of their covariances."""
+        return {
+            "groups": self.groups,
+            "covariance": self.covariance,
+            "n_topics": len(self.state["log_alpha"]),
+            "min_deviation": self.min_deviation,
+        }
+
+    def initialise(self, module: nn.Module) -> None:
+        """Initialise the prior of a flow."""
+        state = {name: torch.from_numpy(value) for name, value in self.state.items()}
+        module.prior.load_state_dict(state)
 
 
-def as_topics(start: Start) -> TopicStart:
-    """A mixture as topics that whole rows follow."""
-    if start.mixture is None:
-        return TopicStart(start)
-    weights, means, covariances = map(torch.from_numpy, start.mixture)
-    k, d = means.shape
+@dataclass(frozen=True)
+class LastPriorStart:
+    """Topics of whole rows as the last part of a product of priors.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        What that part describes, of training rows.
+    alpha : ndarray of shape (K,)
+        Concentration of the topics.
+    proportions : ndarray of shape (n, K)
+        Topics of the rows, to begin with.
+    """
+
+    rows: np.ndarray
+    alpha: np.ndarray
+    proportions: np.ndarray
+
+    @property
+    def config(self) -> dict:
+        """Number of topics."""
+        return {"n_topics": len(self.alpha)}
+
+    def initialise(self, module: nn.Module) -> None:
+        """Initialise the last prior of the product."""
+        module.prior.priors[-1].start_from(
+            torch.from_numpy(self.rows).float(),
+            torch.from_numpy(self.proportions[:, None]).float(),
+            torch.from_numpy(self.alpha),
+        )
+
+
+def as_topics(start: FlowStart) -> FlowStart:
+    """The same start, with the components of its mixture as topics that whole rows follow."""
+    mixture = start.prior
+    if mixture is None:
+        return start
+    k, d = mixture.means.shape
     groups = [list(range(d))]
     prior = Topic(
         d,
         k,
         groups,
         nodes="one_hot",
-        covariance=start.covariance,
-        min_deviation=start.min_deviation,
+        covariance=mixture.covariance,
+        min_deviation=mixture.min_deviation,
     ).double()
-    prior.start(weights, means, covariances)
-    return TopicStart(start, groups, start.covariance, _state(prior), start.min_deviation)
+    prior.start(*mixture.tensors())
+    topics = TopicStart(groups, mixture.covariance, _state(prior), mixture.min_deviation)
+    return replace(start, prior=topics)
 
 
 def n_start_rows(d: int, n_topics: int, n_groups: int) -> int:
@@ -104,7 +146,7 @@ def choose_topic_start(
     rng: np.random.RandomState,
     keep_columns: bool,
     bends: bool = True,
-) -> TopicStart:
+) -> FlowStart:
     """The start of largest held-out likelihood.
 
     Parameters
@@ -128,7 +170,7 @@ def choose_topic_start(
 
     Returns
     -------
-    TopicStart
+    FlowStart
         The start, fitted to all rows.
     """
     distinct = rng.permutation(np.unique(row_of))
@@ -171,10 +213,10 @@ class _Rows:
     def __init__(self, Z, index, form, linear):
         self.index = index
         self.start = _transform(Z[index], form, linear)
-        self.latent = _apply(self.start, Z[index])[0]
+        self.latent = self.start.apply(Z[index])[0]
 
     def fit(self, groups, guess, alpha, n_iterations, regularisation=1.0):
-        """A `TopicStart`, and the mean log density that it gives to other rows."""
+        """A start, and the mean log density that it gives to other rows."""
         width = max(map(len, groups))
         full = 1 < width <= _MAX_FULL_FEATURES and len(self.index) >= _ROWS_A_FEATURE * width
         covariance = "full" if full else "diag"
@@ -200,11 +242,11 @@ class _Rows:
 
         @torch.no_grad()
         def score(Z):
-            latent, log_det = _apply(self.start, Z)
+            latent, log_det = self.start.apply(Z)
             return (prior.log_prob(latent) + log_det).mean().item()
 
-        topics = TopicStart(self.start, columns, covariance, _state(prior), prior.min_deviation)
-        return topics, score
+        topics = TopicStart(columns, covariance, _state(prior), prior.min_deviation)
+        return replace(self.start, prior=topics), score
 
 
 def n_nodes(groups: list) -> int | str:
@@ -216,17 +258,6 @@ def _state(prior: Topic) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in prior.state_dict().items()}
 
 
-def _transform(Z, form, linear) -> Start:
+def _transform(Z, form, linear) -> FlowStart:
     margins = fit_margins(form, Z)
-    return Start(margins, whitening(margins.apply(Z)[0]) if linear else None)
-
-
-@torch.no_grad()
-def _apply(start: Start, Z: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows behind the margins and the linear map of a start, and their log-determinants."""
-    latent, log_det = map(torch.from_numpy, start.margins.apply(Z))
-    if start.linear is not None:
-        matrix, bias = map(torch.from_numpy, start.linear)
-        latent = latent @ matrix.t() + bias
-        log_det = log_det + torch.linalg.slogdet(matrix)[1]
-    return latent, log_det
+    return FlowStart(margins, whitening(margins.apply(Z)[0]) if linear else None)

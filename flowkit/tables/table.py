@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 
 from .._optional import require
 from .._seeds import check_random_state
-from ..columns._moments import constant_columns, refuse_non_finite
+from ..columns import constant_columns
 from ..estimators._base import BaseDensity
 from ..estimators.flow import FlowDensity
 from ..exceptions import (
@@ -28,15 +28,17 @@ from ..exceptions import (
     InvalidParameterError,
     OutsideSupportError,
 )
-from ..nested._any_density import (
+from ..nested import (
+    Held,
     MeanScoreMixin,
     can_be_drawn_from,
     check_n_samples,
     draw_from,
     require_weights,
+    score_inside,
     seeded_copies,
 )
-from ..nested._copies import score_inside
+from ..validation import refuse_non_finite
 from ..validation._labels import check_labels, labels_of, tell_labels
 from ..validation._parameters import SuggestingEstimator
 from ._column_codecs import AngleCodec, LevelCodec, NumberCodec, order_by_association
@@ -93,9 +95,9 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         2, rounded up to a power of two. A quarter of them do where one column alone has cells, an
         eighth where values are missing, which are drawn 64 times for each.
     random_state : int, RandomState instance, Generator or None, default=None
-        Source of randomness in `fit`: of places within cells, and, unless it is None, of each
-        ``random_state`` within `density`, as in the ensembles of scikit-learn. With None they stay
-        as they are.
+        Source of randomness in `fit`: of the location of each row within its cell, and of each
+        ``random_state`` within `density` that is None, unless this is None as well. One that is
+        given stays.
 
     Attributes
     ----------
@@ -611,6 +613,11 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         return total
 
     # ------------------------------------------------------------------ scikit-learn
+
+    def _held(self):
+        inner = getattr(self, "density_", self.density)
+        # A row is many points of the density within: all that lie in its cells.
+        return None if inner is None else Held(inner, transformers=None, log_density="other")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

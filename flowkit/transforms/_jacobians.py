@@ -24,8 +24,8 @@ from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
-from ..columns._moments import name_columns
 from ..exceptions import FlowkitWarning, InvalidDataError, InvalidParameterError
+from ..validation import name_columns
 from ..validation._parameters import SuggestingEstimator
 
 _SUPPORTED = (

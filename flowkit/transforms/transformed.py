@@ -19,21 +19,22 @@ from sklearn.utils.validation import (
 )
 
 from .._seeds import check_random_state
-from ..columns._moments import refuse_non_finite
 from ..exceptions import (
     InvalidDataError,
     InvalidParameterError,
     LostMassWarning,
     OutsideSupportError,
 )
-from ..nested._any_density import (
+from ..nested import (
+    Held,
     MeanScoreMixin,
     can_be_drawn_from,
     check_n_samples,
     draw_from,
     require_weights,
+    score_inside,
 )
-from ..nested._copies import score_inside
+from ..validation import refuse_non_finite
 from ..validation._labels import check_labels, labels_of
 from ..validation._parameters import SuggestingEstimator
 from ..validation._real_rows import refuse_unreal
@@ -288,6 +289,11 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         if not allow_nan:
             refuse_non_finite(rows, labels_of(self))
         return _in_container_of(X, rows)
+
+    def _held(self):
+        transformer = getattr(self, "transformer_", self.transformer)
+        density = getattr(self, "density_", self.density)
+        return Held(density, (transformer,), log_density="with_jacobian")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

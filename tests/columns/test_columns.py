@@ -54,9 +54,6 @@ def coded(n=300, n_coded=9):
     return X
 
 
-# ---------------------------------------------------------------- lattices and heavy values
-
-
 LATTICES = {
     "whole": (1, lambda r: r.integers(0, 10, N)),
     "rare counts": (1, lambda r: r.poisson(0.005, N)),
@@ -143,9 +140,6 @@ def test_a_warning_names_column_value_and_share(x, far):
     assert f"column income holds {value:g} in {share} of the rows" in message
     assert reason in message
     assert "plain" not in message
-
-
-# ---------------------------------------------------------------- gaps
 
 
 GAPS = find_ties(with_code(with_code(np.random.default_rng(0).normal(50, 5, N), -9999, 40), 9999))[
@@ -292,9 +286,6 @@ def test_tables_spread_only_lattices():
     np.testing.assert_array_equal(table.density_.dequantization_, [0, 1])
     report = table.report()
     assert report.count("repeat") == report.count("repeat 1 apart") == 1
-
-
-# ---------------------------------------------------------------- constants
 
 
 CONSTANTS = (0.5, 0.01, 0.3, 1 / 3, 1e9, 1e-300, -1e20)

@@ -45,9 +45,6 @@ def grey():
     return (load_digits().images[:300] * 255 / 16).astype(np.uint8)
 
 
-# ---------------------------------------------------------------- the density
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -143,9 +140,6 @@ def test_a_nearly_constant_column_does_not_rule_the_latent():
     density = small(n_components=3, likelihood="discretized_logistic").fit(X)
     strange = np.hstack([X[:3, :-1], [[1], [50], [221]]])
     assert np.abs(density.transform(strange)).max() < 50
-
-
-# ---------------------------------------------------------------- latents
 
 
 def test_latents_by_order_are_the_columns_of_transform(fitted, X):
@@ -253,9 +247,6 @@ def test_every_flow_trains_scores_samples_and_pickles(posterior_flow, prior_flow
     assert np.isfinite(density.sample(5, random_state=0)).all()
 
 
-# ---------------------------------------------------------------- kinds of data
-
-
 def test_images_of_eight_bits(grey):
     density = small(image_shape=(8, 8), hidden_units=8, max_epochs=3).fit(grey)
     rows = grey.reshape(300, -1)
@@ -320,9 +311,6 @@ def test_values_that_a_likelihood_does_not_have_are_named(likelihood, bad, metho
     # Grey levels stand for cells of width one.
     inside = likelihood == "discretized_logistic" and bad == 0.5
     assert np.isfinite(density.score_samples(wrong)[4]) == inside
-
-
-# ---------------------------------------------------------------- parameters
 
 
 @pytest.mark.parametrize(

@@ -7,21 +7,18 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy import integrate, stats
+from scipy import stats
 
 from flowkit import bijections as b
 from flowkit import modules as m
 from flowkit import priors as p
 from flowkit.exceptions import InvalidParameterError
-from flowkit.nets import ConvDecoder, ConvEncoder, GroupedMLP, Polynomials, ResidualMLP
+from flowkit.nets import GroupedMLP, Polynomials, ResidualMLP
 
+from ..nets.examples import seeded
 from ..table import perturbed
 
 NET = {"hidden_units": 12, "n_hidden_layers": 2}
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def vae(d=4, k=2, degree=3, likelihood=None, n_context=0, learnable=True, scale=0.3, **options):
@@ -40,36 +37,6 @@ def vae(d=4, k=2, degree=3, likelihood=None, n_context=0, learnable=True, scale=
 
 def rows(n=6, d=4, seed=3):
     return 1.5 * torch.randn(n, d, dtype=torch.float64, generator=seeded(seed))
-
-
-# ---------------------------------------------------------------- polynomials
-
-
-def test_legendre_polynomials_are_orthonormal_over_the_interval():
-    x = torch.linspace(-2, 5, 200_001, dtype=torch.float64)
-    features = Polynomials(5, low=-2.0, high=5.0)(x[:, None])[:, 0]
-    products = torch.trapezoid(features[:, None] * features, x, dim=2) / 7
-    torch.testing.assert_close(products, torch.eye(5, dtype=torch.float64), atol=1e-4, rtol=0)
-
-
-@pytest.mark.parametrize("basis", ["legendre", "power"])
-def test_polynomials_match_numpy_and_are_flat_outside_the_interval(basis):
-    x = torch.linspace(-1, 1, 11, dtype=torch.float64)[:, None]
-    features = Polynomials(4, basis, low=-1.0, high=1.0)
-    for order, got in enumerate(features(x)[:, 0], start=1):
-        coefficients = np.eye(5)[order]
-        if basis == "legendre":
-            expected = math.sqrt(2 * order + 1) * np.polynomial.legendre.legval(
-                x[:, 0], coefficients
-            )
-        else:
-            expected = np.polynomial.polynomial.polyval(x[:, 0], coefficients)
-        np.testing.assert_allclose(got, expected, atol=1e-12)
-    far = torch.tensor([[1.0], [1e300], [math.inf]], dtype=torch.float64)
-    assert (features(far) == features(far[:1])).all()
-
-
-# ---------------------------------------------------------------- divergences
 
 
 def monte_carlo(module, x, n=200_000):
@@ -225,9 +192,6 @@ def test_gradients_reach_every_parameter():
         assert parameter.grad.any(), name
 
 
-# ---------------------------------------------------------------- the estimate of the density
-
-
 def factor_model(d=5, k=3):
     """Factor analysis: loadings whose posterior is diagonal, means and deviations."""
     rng = np.random.default_rng(0)
@@ -330,102 +294,6 @@ def test_posterior_mean_of_a_flow_is_the_mean_of_its_draws():
     torch.testing.assert_close(module.encode(x, noise), draws.mean(1))
 
 
-# ---------------------------------------------------------------- likelihoods
-
-
-LIKELIHOODS = {
-    "normal": lambda d: m.LocationScaleLikelihood(p.Normal(d)),
-    "normal_predicted": lambda d: m.LocationScaleLikelihood(p.Normal(d), "predicted"),
-    "normal_fixed": lambda d: m.LocationScaleLikelihood(p.Normal(d), 0.4),
-    "student_t": lambda d: m.LocationScaleLikelihood(p.StudentT(d)),
-    "discretized_logistic": m.DiscretizedLogisticLikelihood,
-    "discretized_logistic_predicted": lambda d: m.DiscretizedLogisticLikelihood(d, "predicted"),
-    "bernoulli": m.BernoulliLikelihood,
-}
-every_likelihood = pytest.mark.parametrize("name", LIKELIHOODS)
-
-
-def likelihood_and_outputs(name, d=1, n=1, seed=0):
-    likelihood = perturbed(LIKELIHOODS[name](d))
-    outputs = torch.randn(n, likelihood.n_outputs * d, generator=seeded(seed), dtype=torch.float64)
-    return likelihood, outputs
-
-
-@torch.no_grad()
-@every_likelihood
-@pytest.mark.parametrize("seed", range(3))
-def test_likelihood_sums_to_one_and_has_the_mean_that_it_says(name, seed):
-    likelihood, outputs = likelihood_and_outputs(name, seed=seed)
-    if name == "bernoulli":
-        x, cell = torch.tensor([0.0, 1.0]), 1.0
-    elif name.startswith("discretized"):
-        x, cell = torch.arange(256.0) / 255, 1 / 255
-    else:
-        x, cell = torch.sinh(torch.linspace(-12, 12, 200_001, dtype=torch.float64)), None
-    density = likelihood.log_prob(x.double()[:, None], outputs.expand(len(x), -1)).exp()
-
-    def total(values):
-        return torch.trapezoid(values, x) if cell is None else (values * cell).sum()
-
-    assert total(density).item() == pytest.approx(1.0, abs=1e-6)
-    if name != "student_t":
-        mean = likelihood.mean(outputs).item()
-        assert total(density * x).item() == pytest.approx(mean, abs=1e-4)
-
-
-@torch.no_grad()
-@every_likelihood
-def test_draws_follow_the_likelihood(name):
-    likelihood, outputs = likelihood_and_outputs(name)
-    draws = likelihood.sample(outputs.expand(20_000, -1), seeded())[:, 0]
-    if name == "bernoulli" or name.startswith("discretized"):
-        values, counts = draws.unique(return_counts=True)
-        cell = 1.0 if name == "bernoulli" else 1 / 255
-        density = likelihood.log_prob(values[:, None], outputs.expand(len(values), -1))
-        mass = density.exp() * cell
-        error = (mass * (1 - mass) / 20_000).sqrt()
-        assert ((counts / 20_000 - mass).abs() < 5 * error + 1e-9).all()
-        return
-
-    def density(x):
-        return likelihood.log_prob(torch.tensor([[x]], dtype=torch.float64), outputs).exp().item()
-
-    for quantile in (0.1, 0.5, 0.9):
-        x = draws.quantile(quantile).item()
-        below = integrate.quad(density, -200, x, points=[x - 1], limit=500)[0]
-        assert below == pytest.approx(quantile, abs=0.015)
-
-
-@torch.no_grad()
-def test_discretized_logistic_is_zero_off_its_cells_and_flat_on_them():
-    likelihood, outputs = likelihood_and_outputs("discretized_logistic")
-    x = torch.tensor([-0.6, -0.4, 0.0, 0.4, 100.3, 99.8, 255.4, 255.6]).double()[:, None] / 255
-    density = likelihood.log_prob(x, outputs.expand(8, -1))
-    assert density[0] == density[7] == -math.inf
-    assert density[1] == density[2] == density[3]
-    assert density[4] == density[5]
-    assert torch.isfinite(density[1:7]).all()
-    # Far from the grey levels, log densities stay finite.
-    far = likelihood.log_prob(x[1:7], torch.full((6, 1), 50.0, dtype=torch.float64))
-    assert torch.isfinite(far).all()
-
-
-@torch.no_grad()
-def test_bernoulli_is_that_of_scipy_and_zero_off_zero_and_one():
-    likelihood = m.BernoulliLikelihood(1)
-    outputs = torch.tensor([[0.7], [0.7], [0.7]])
-    got = likelihood.log_prob(torch.tensor([[0.0], [1.0], [0.5]]), outputs)
-    expected = stats.bernoulli(1 / (1 + math.exp(-0.7))).logpmf([0, 1])
-    np.testing.assert_allclose(got[:2], expected, rtol=1e-5)
-    assert got[2] == -math.inf
-
-
-@pytest.mark.parametrize("scale", ["learnt", 0.0, 1e9])
-def test_impossible_scales_are_refused(scale):
-    with pytest.raises(InvalidParameterError, match="scale must"):
-        m.LocationScaleLikelihood(p.Normal(2), scale)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -496,42 +364,3 @@ def test_state_holds_each_tensor_once():
     module = vae(**flows())
     state = module.state_dict()
     assert len({value.data_ptr() for value in state.values()}) == len(state)
-
-
-# ---------------------------------------------------------------- images
-
-
-@pytest.mark.parametrize("shape", [(8, 8, 1), (7, 5, 3), (3, 2, 1), (28, 28, 1)])
-def test_convolutional_networks_keep_groups_and_rows_apart(shape):
-    d = math.prod(shape)
-    encoder = perturbed(ConvEncoder(shape, 4, 3, hidden_units=8, generator=seeded()), 0.1)
-    x = torch.randn(3, d, 5, dtype=torch.float64, generator=seeded(1))
-    out = encoder(x)
-    assert out.shape == (3, 4, 5)
-    changed = x.clone()
-    changed[1, :, 2] += 1
-    moved = (encoder(changed) != out).any(1)
-    assert moved.nonzero().tolist() == [[1, 2]]
-    decoder = perturbed(ConvDecoder(6, shape, 2, hidden_units=8, generator=seeded()), 0.1)
-    z = torch.randn(5, 6, dtype=torch.float64, generator=seeded(2))
-    assert decoder(z).shape == (5, 2 * d)
-    torch.testing.assert_close(decoder(z[:2]), decoder(z)[:2])
-
-
-def test_convolutional_decoder_places_pixels_where_they_belong():
-    """A bias of one pixel changes that value of the row, channels last."""
-    shape = (4, 6, 3)
-    decoder = ConvDecoder(2, shape, hidden_units=4)
-    image = torch.arange(72.0)
-    with torch.no_grad():
-        decoder.bias.copy_(image)
-    torch.testing.assert_close(decoder(torch.zeros(1, 2))[0], image)
-    encoder = ConvEncoder(shape, 1, hidden_units=4, n_hidden_layers=1)
-    with torch.no_grad():
-        encoder.last.weight.fill_(1.0)
-        encoder.convolutions[0].weight.zero_()
-        # The second channel alone, at the centre of the kernel.
-        encoder.convolutions[0].weight[:, 1, 1, 1] = 1.0
-    x = torch.rand(72, generator=seeded())
-    expected = 4 * x.view(shape)[::2, ::2, 1].sum()
-    torch.testing.assert_close(encoder(x[None, :, None])[0, 0, 0], expected)

@@ -16,7 +16,7 @@ from sklearn.preprocessing import PowerTransformer, RobustScaler, StandardScaler
 
 from flowkit import DensityOutlierDetector, FlowDensity, TableDensity, TransformedDensity
 from flowkit.estimators import flow as flow_module
-from flowkit.nested._copies import score_copies
+from flowkit.nested import score_copies
 
 SMALL = {"n_transforms": 2, "hidden_units": 16, "dequantize": None}
 # A rate this small leaves the flow at the identity, so that kernels are all that was learned.
@@ -44,12 +44,12 @@ def copies_of(X, k=7, seed=1):
 def without(density, X, i):
     """The same kernels on all other rows, in the space of all: a fit to others moves the scale."""
     module = density.module_
-    Z = density._standardise(X)
+    Z = density._columns.standardise(X)
     centres = np.delete(Z, i, axis=0)
     bandwidth = module.prior._scored_log_bandwidth().exp().item()
     kernels = KernelDensity(bandwidth=bandwidth, leaf_size=len(X)).fit(centres)
     return lambda new: (
-        kernels.score_samples(density._standardise(new)) - np.log(density.scale_).sum()
+        kernels.score_samples(density._columns.standardise(new)) - np.log(density.scale_).sum()
     )
 
 
@@ -103,7 +103,7 @@ def test_rows_that_no_kernel_was_drawn_for_are_as_new(monkeypatch):
     X = rows(200)
     density = still().fit(X)
     kernels = density.module_.rows.float().numpy()
-    Z = density._standardise(X).astype(np.float32)
+    Z = density._columns.standardise(X).astype(np.float32)
     own = (Z[:, None] == kernels).all(2).any(1)
     assert 10 < own.sum() <= 30
     copies = copies_of(X)

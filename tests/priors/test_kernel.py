@@ -15,6 +15,7 @@ from sklearn.neighbors import KernelDensity
 from flowkit import FlowDensity
 from flowkit import bijections as b
 from flowkit.estimators import flow as flow_module
+from flowkit.estimators._hold_out import split
 from flowkit.exceptions import (
     ChangedParameterError,
     FlowkitError,
@@ -72,12 +73,9 @@ def bent(moons):
 
 def holdout_of(density, X):
     """Rows that no kernel stands on."""
-    Z = density._standardise(X).astype(np.float32)
+    Z = density._columns.standardise(X).astype(np.float32)
     rows = density.module_.rows.float().numpy()
     return ~(Z[:, None] == rows).all(2).any(1)
-
-
-# ---------------------------------------------------------------- the prior
 
 
 @pytest.mark.parametrize("factor", [0.25, 1.0, 3.0])
@@ -172,9 +170,6 @@ def test_impossible_kernels_are_refused():
         Kernel(2, 5).leave_one_out(torch.zeros(1, 2))
 
 
-# ---------------------------------------------------------------- the flow
-
-
 class Steep(b.Bijection):
     """Drives rows near one apart."""
 
@@ -240,9 +235,6 @@ def test_rows_are_known_for_centres_however_steep_the_map():
 def test_rows_of_another_shape_are_refused():
     with pytest.raises(ShapeError, match=r"\(40, 2\), got \(40, 1\)"):
         kernel_flow(b.AffineCoupling(2), centres(40)).start(torch.zeros(40, 1))
-
-
-# ---------------------------------------------------------------- the density
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.25])
@@ -329,7 +321,7 @@ def test_redundant_columns_do_not_hide_the_rows_of_training():
         **{**SMALL, "max_epochs": 60, "learning_rate": 2e-2, "early_stopping": False}
     ).fit(X)
     module, prior = density.module_, density.module_.prior
-    Z = torch.from_numpy(density._standardise(X))
+    Z = torch.from_numpy(density._columns.standardise(X))
     own = (Z.float()[:, None] == module.rows.float()).all(2)
     assert own.sum() == 150
     with torch.no_grad():
@@ -452,7 +444,7 @@ def test_warm_start_goes_on_from_the_same_kernels(moons):
     # Another split holds out rows that kernels stand on: these must not judge themselves.
     density.set_params(random_state=1, learning_rate=1e-12, max_epochs=1).fit(moons)
     assert torch.equal(density.module_.rows, rows)
-    _, held = density._split(len(moons), Streams(1))
+    _, held = split(len(moons), True, density.validation_fraction, Streams(1).start)
     start = density.history_["valid_log_density"][0]
     assert start == pytest.approx(before[held].mean(), abs=1e-3)
     with pytest.raises(ChangedParameterError, match="bandwidth_factor"):

@@ -133,7 +133,7 @@ def test_directions_without_any_spread_are_left_with_some():
     Z = np.column_stack([a, a.sum(1)])
     start = choose_start(Z, None, True, None, None, np.random.RandomState(0))
     matrix = start.linear[0]
-    covariances = start.mixture[2]
+    covariances = start.prior.covariances
     back = np.linalg.inv(matrix)
     assert np.linalg.eigvalsh(back @ covariances @ back.T).min() > 0.9e-13
     density = FlowDensity(max_epochs=2, random_state=0).fit(Z)

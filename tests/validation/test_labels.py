@@ -156,8 +156,6 @@ def test_labels_are_shown(labels):
     assert display.ax_.get_xlabel() == str(labels[1])
 
 
-# ---- what is no number ----
-
 _DAYS = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(60), unit="D")
 NO_NUMBERS = {
     "text": (["S", "L"] * 30, "'S', a str.*TableDensity"),
@@ -260,9 +258,6 @@ def test_numbers_that_are_objects_or_text_still_pass():
 def test_a_table_says_what_to_do_with_what_it_does_not_take(values, words):
     with pytest.raises(UnsupportedValueError, match=f"column {words}"):
         clone(ESTIMATORS["table"]).fit(frame(["a", "b", "c"]).assign(day=values))
-
-
-# ---- parameters of nothing ----
 
 
 @pytest.mark.parametrize(

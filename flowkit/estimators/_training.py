@@ -1,0 +1,261 @@
+"""Training of an estimator's module on standardised rows, as its parameters say."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..columns import refuse_outside_support
+from ..exceptions import (
+    InterruptedFitWarning,
+    NotConvergedWarning,
+    UncopyableCallbackError,
+)
+from ..modules import Evaluator
+from ..nets import set_generator
+from ..training import (
+    Rows,
+    TrainingOptions,
+    TrainingRecord,
+    make_stream,
+    path_of,
+    train,
+    train_chunk,
+)
+from ..training._streams import Streams
+from ._hold_out import MIN_HOLD_OUT_ROWS
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# Nats for each column that the last part of training may gain without a warning, by what counts
+# and by what one row held out may err.
+_MIN_LATE_GAIN, _ROW_ERROR = 0.02, 0.2
+
+
+class Trainer:
+    """Trains copies of the module of an estimator; the estimator stays as it is.
+
+    Parameters
+    ----------
+    density : BaseDensity
+        Gives the parameters of training, its columns, and where its module lives.
+    streams : Streams
+        Seeds and clock of this fit.
+    """
+
+    def __init__(self, density, streams: Streams):
+        self.density, self.streams = density, streams
+        self.columns = density._columns
+        self.device, self.dtype = torch.device(density._device), DTYPES[density._dtype]
+
+    def fit(self, module, Z, weight, training, hold_out):
+        """Train on rows, with the best weights chosen on others.
+
+        Parameters
+        ----------
+        module : DensityModule
+            Where training begins.
+        Z : ndarray of shape (n, n_features)
+            Standardised rows.
+        weight : ndarray of shape (n,) or None
+            Their weights.
+        training, hold_out : ndarray of int
+            Indices of either; None for no hold-out.
+
+        Returns
+        -------
+        module : DensityModule
+            With the best weights, in double precision.
+        record : TrainingRecord
+            What happened.
+        """
+        held = None
+        if hold_out is not None:
+            # Uniform noise once: unspread ties would reward spikes on them.
+            held = self.columns.spread_ties(Z[hold_out], self.streams.start)
+            held = self.rows(held, weight, hold_out)
+        options = self.options(len(training), self.density.max_epochs, held is not None)
+        return self.run(module, self.rows(Z[training], weight, training), held, options)
+
+    def run(self, module, rows: Rows, held: Rows | None, options: TrainingOptions):
+        """Train a copy of a module, and tell how it went; returns as `fit`."""
+        module, generator = self._prepared(module)
+        record = train(module, rows, held, options, generator)
+        return _finished(module), record
+
+    def fit_chunk(self, module, stream: Stream, Z, weight, training):
+        """Go on with the training of a stream, on part of a chunk.
+
+        Parameters
+        ----------
+        module : DensityModule
+            With the weights that are kept so far.
+        stream : Stream
+            The stream, with the rows held out of it.
+        Z : ndarray of shape (n, n_features)
+            Standardised rows of the chunk.
+        weight : ndarray of shape (n,) or None
+            Their weights.
+        training : ndarray of int
+            Which of them to train on.
+
+        Returns
+        -------
+        module : DensityModule
+            With the best weights, in double precision.
+        stream : Stream
+            With the path of training so far.
+        record : TrainingRecord
+            What happened.
+        """
+        # A step back would leave part of the chunk untrained, so the first one is an error.
+        options = replace(
+            self.options(len(training), self.density.partial_fit_epochs, False),
+            schedule=False,
+            max_setbacks=0,
+            divergence_warmup=0.0,
+        )
+        net = stream.net
+        if net is None:
+            copied, generator = self._prepared(module)
+            net = make_stream(copied, stream.path, options, generator)
+        else:
+            generator = self._generator_for(net.module_)
+        held = None
+        if self.density.early_stopping and len(stream.rows) >= MIN_HOLD_OUT_ROWS:
+            held = self.rows(stream.rows, stream.weight, slice(None))
+        rows = self.rows(Z[training], weight, training)
+        module, record = train_chunk(net, rows, held, options, generator)
+        return _finished(module), replace(stream, path=path_of(net), net=net), record
+
+    def rows(self, Z, weight, index) -> Rows:
+        """Rows and the weights of their indices as tensors; weights have a mean of one."""
+        if weight is not None:
+            weight = weight[index] / weight[index].mean()
+            weight = torch.as_tensor(weight, dtype=self.dtype, device=self.device)
+        return Rows(torch.as_tensor(Z, dtype=self.dtype, device=self.device), weight)
+
+    def options(self, n: int, max_epochs: int, has_hold_out: bool) -> TrainingOptions:
+        """How to train on n rows, in the time that is left."""
+        density = self.density
+        normal = normal_noise(density.noise, n, len(self.columns.scale))
+        return TrainingOptions(
+            max_epochs=max_epochs,
+            batch_size=density._batch_size(n),
+            learning_rate=density.learning_rate,
+            weight_decay=density.weight_decay,
+            patience=density.n_iter_no_change if has_hold_out else None,
+            tol=density.tol,
+            noise=self.columns.training_noise(normal, self.dtype, self.device),
+            callbacks=copied_callbacks(density.callbacks),
+            verbose=int(density.verbose),
+            max_time=self.streams.time_left(density.max_time),
+            # What has been trained before is warm.
+            divergence_warmup=0.0 if density.n_iter_ else density.kl_warmup,
+        )
+
+    def refuse_outside_support(self, module, Z) -> None:
+        """Refuse standardised training rows that have no density before training."""
+        refuse_outside_support(Evaluator(module, self.device).log_prob(Z))
+
+    def _prepared(self, module):
+        """A copy to train, with its dropout seeded, and the source of its batches."""
+        module = copy.deepcopy(module).to(dtype=self.dtype).train()
+        return module, self._generator_for(module)
+
+    def _generator_for(self, module):
+        set_generator(module, self.streams.torch(self.streams.dropout, self.device))
+        return self.streams.torch(self.streams.batches, self.device)
+
+
+def _finished(module):
+    set_generator(module, None)
+    return module.to(dtype=torch.float64).eval()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What `partial_fit` keeps between chunks.
+
+    Parameters
+    ----------
+    n_seen : int, default=0
+        Rows seen so far.
+    rows, weight : ndarray or None, default=None
+        Standardised rows held out of the chunks, and their weights.
+    path : dict of ndarray or None, default=None
+        Weights from which training goes on.
+    net : DensityNet or None, default=None
+        The net that trains, with the state of its optimizer; not kept in pickles.
+    """
+
+    n_seen: int = 0
+    rows: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    path: dict[str, np.ndarray] | None = None
+    net: object = None
+
+
+def copied_callbacks(callbacks) -> list:
+    """Copies of skorch callbacks, as each fit trains with its own.
+
+    Raises
+    ------
+    UncopyableCallbackError
+        If one cannot be copied.
+    """
+    copies = []
+    for callback in callbacks or []:
+        try:
+            copies.append(copy.deepcopy(callback))
+        except Exception as error:
+            raise UncopyableCallbackError(
+                f"callbacks holds {callback!r}, which cannot be copied ({error}); each fit "
+                "trains with copies of its own. Make what cannot be copied, such as locks, "
+                "files and connections, in its method initialize or on_train_begin, or give "
+                "it a method __deepcopy__."
+            ) from error
+    return copies
+
+
+def normal_noise(noise, n: int, n_features: int) -> float:
+    """Standard deviation of the normal noise that parameter `noise` stands for, for n rows."""
+    return n ** (-1 / (n_features + 4)) if noise == "scott" else float(noise or 0.0)
+
+
+def warn_of_interruption(record: TrainingRecord, epoch: int, best_epoch: int) -> None:
+    """Say that Ctrl-C ended training, if it did."""
+    if record.ended_by == "interrupt":
+        warnings.warn(
+            f"training was interrupted in epoch {epoch}; the best weights so far, of epoch "
+            f"{best_epoch}, are kept. A callback that means to end training raises "
+            "flowkit.StopTraining, without this warning.",
+            InterruptedFitWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_late_gains(record: TrainingRecord, density, n_hold_out: int) -> None:
+    """Say that training ended too early, if the density of the hold-out was still rising."""
+    if record.ended_by == "max_time" and not record.best_epoch:
+        warnings.warn(
+            f"max_time={density.max_time!r} ran out in epoch {record.n_epochs}, before training "
+            "came above the start of the density, which is kept: raise max_time for a better "
+            "fit. What the start takes counts.",
+            NotConvergedWarning,
+            stacklevel=4,
+        )
+    gain, n_epochs = record.late_gain()
+    allowed = _MIN_LATE_GAIN + _ROW_ERROR / math.sqrt(n_hold_out)
+    if gain > allowed * density.n_features_in_:
+        warnings.warn(
+            f"the mean log density of the hold-out still gained {gain:.2g} nats in the last "
+            f"{n_epochs} epochs: raise {record.ended_by} (now "
+            f"{getattr(density, record.ended_by)!r}) for a better fit.",
+            NotConvergedWarning,
+            stacklevel=4,
+        )

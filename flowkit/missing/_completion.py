@@ -1,0 +1,351 @@
+"""What completes incomplete rows of one density, and integrates over what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..columns import Columns
+from ..modules import Evaluator
+from ._conditionals import Mixture, closed_form, fit_incomplete, maximise, proposals, variances
+from ._importance import log_mean, resample, shares
+
+# Draws of what is missing that a row is scored by, and that it is filled from.
+N_DRAWS = 256
+# Draws from which training takes its completions.
+_N_CANDIDATES = 32
+# Draws of the density to which the mixture that proposes completions is fitted again.
+_N_ADAPTATION_DRAWS = 5_000
+# Columns of more different values are filled with any number.
+_MAX_LEVELS = 4_096
+_SEED = 0
+
+
+@dataclass
+class Completion:
+    """Completes rows of one density, with draws from a Gaussian mixture given what is known.
+
+    What learns returns another completion. Only the mixture that stands in where none was fitted is
+    kept in place: it depends on the density alone.
+
+    Parameters
+    ----------
+    columns : Columns
+        Columns of the density.
+    lowest, highest : ndarray of shape (n_features,)
+        Smallest and largest standardised value of each column in training.
+    levels : list of ndarray
+        Values that each column had in training; empty for columns whose values hardly repeat.
+    variance : ndarray of shape (n_features,) or None, default=None
+        Variances of the standardised columns, towards which covariances are regularised.
+    mixture : Mixture or None, default=None
+        Where proposals come from; None until it is needed.
+    """
+
+    columns: Columns
+    lowest: np.ndarray
+    highest: np.ndarray
+    levels: list[np.ndarray]
+    variance: np.ndarray | None = None
+    mixture: Mixture | None = None
+
+    @classmethod
+    def of(cls, X: np.ndarray, columns: Columns) -> Completion:
+        """What training rows tell of their columns.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features)
+            Rows, NaN where values are missing.
+        columns : Columns
+            Their columns.
+
+        Returns
+        -------
+        Completion
+            Without a mixture.
+        """
+        widths = columns.dequantization
+        return cls(
+            columns,
+            columns.standardise(np.fmin.reduce(X) - widths / 2),
+            columns.standardise(np.fmax.reduce(X) + widths / 2),
+            [
+                _levels(column) if width else np.empty(0)
+                for column, width in zip(X.T, widths, strict=True)
+            ],
+        )
+
+    # ------------------------------------------------------------------ the mixture
+
+    def fitted(
+        self, Z: np.ndarray, weight: np.ndarray | None, rng: np.random.RandomState
+    ) -> Completion:
+        """With a mixture fitted to incomplete standardised rows."""
+        mixture = fit_incomplete(Z, weight, rng)
+        return replace(self, variance=variances(Z), mixture=mixture)
+
+    def adapted(self, evaluator: Evaluator, rng: np.random.RandomState, **options) -> Completion:
+        """With its mixture fitted again, to draws of the density that it proposes for."""
+        Z = self._typical_draws(evaluator, rng)
+        if not len(Z):
+            return self
+        mixture = maximise(self.mixture_for(evaluator), Z, self.variance, **options)
+        return replace(self, mixture=mixture)
+
+    def mixture_for(self, evaluator: Evaluator) -> Mixture:
+        """The mixture; where none was fitted, one of the density alone, the same at each call."""
+        if self.mixture is None:
+            rng = np.random.RandomState(_SEED)
+            Z = self._typical_draws(evaluator, rng)
+            if len(Z) < 2:
+                # None lie near the training rows: the corners of these say where else to look.
+                Z = np.stack(self._range())
+            self.mixture = maximise(fit_incomplete(Z, None, rng), Z, variances(Z))
+        return self.mixture
+
+    def without_mixture(self) -> Completion:
+        """With the mixture forgotten, which is made again when it is needed."""
+        return replace(self, mixture=None)
+
+    def _typical_draws(self, evaluator, rng):
+        """Standardised draws of the density without its tails, which would widen a mixture."""
+        drawn = evaluator.decode(evaluator.draw(_N_ADAPTATION_DRAWS, rng))
+        X = self.columns.to_domain(self.columns.unstandardise(drawn))
+        Z = self.columns.standardise(X)
+        low, high = self._range()
+        middle, reach = (low + high) / 2, 1.5 * (high - low)
+        return Z[(np.abs(Z - middle) <= reach).all(1)]
+
+    def _range(self):
+        """Smallest and largest standardised value of each column in training."""
+        # A column whose few values were all held out has none.
+        return [np.nan_to_num(bound) for bound in (self.lowest, self.highest)]
+
+    # ------------------------------------------------------------------ completing rows
+
+    def complete(
+        self, X: np.ndarray, Z: np.ndarray, rng: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and standardised rows, completed by one draw from the mixture.
+
+        Parameters
+        ----------
+        X, Z : ndarray of shape (n, n_features)
+            Rows as they are, and standardised with their noise.
+        rng : RandomState
+            Source of randomness.
+
+        Returns
+        -------
+        X, Z : ndarray of shape (n, n_features)
+            Completed rows.
+        """
+        Z = self.draws(Z, 1, rng)[0]
+        return np.where(np.isnan(X), self._to_levels(self.columns.unstandardise(Z)), X), Z
+
+    def fill(
+        self, X: np.ndarray, n_draws: int, rng: np.random.RandomState, evaluator: Evaluator
+    ) -> np.ndarray:
+        """Copies of rows in units of X, with draws from the density of what is missing.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features)
+            Rows, NaN where values are missing.
+        n_draws : int
+            Number of copies.
+        rng : RandomState
+            Source of randomness.
+        evaluator : Evaluator
+            The density.
+
+        Returns
+        -------
+        ndarray of shape (n_draws, n, n_features)
+            The copies.
+        """
+        Z, missing = self.columns.standardise(X), np.isnan(X)
+        filled = np.repeat(X[None], n_draws, 0)
+        part = missing.any(1) & ~missing.all(1)
+        if part.any():
+            n_candidates = max(N_DRAWS, 8 * n_draws)
+            Z = self.draws(Z[part], n_draws, rng, evaluator, n_candidates)
+            filled[:, part] = self.columns.unstandardise(Z)
+        if empty := missing.all(1).sum():
+            drawn = evaluator.decode(evaluator.draw(n_draws * empty, rng))
+            drawn = self.columns.to_domain(self.columns.unstandardise(drawn))
+            filled[:, missing.all(1)] = drawn.reshape(n_draws, empty, -1)
+        return np.where(missing, self._to_levels(filled), X)
+
+    def draws(
+        self,
+        Z: np.ndarray,
+        n_draws: int,
+        rng: np.random.RandomState,
+        evaluator: Evaluator | None = None,
+        n_candidates: int = _N_CANDIDATES,
+    ) -> np.ndarray:
+        """Copies of standardised rows with draws of what is missing.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n, n_features)
+            Rows, NaN where values are missing.
+        n_draws : int
+            Number of copies.
+        rng : RandomState
+            Source of randomness.
+        evaluator : Evaluator or None, default=None
+            The density that draws come from. None takes them from the mixture, within the range
+            of what is known, so that they stay in the domain of the map.
+        n_candidates : int, default=32
+            Proposals of the mixture from which each row's draws are taken, by their weights.
+
+        Returns
+        -------
+        ndarray of shape (n_draws, n, n_features)
+            The copies.
+        """
+        copies = np.repeat(Z[None], n_draws, 0)
+        seed, shift = rng.randint(2**31 - 1), rng.uniform(size=(len(Z), Z.shape[1] + 2))
+        low, high = self._range()
+        mixture = self.mixture if evaluator is None else self.mixture_for(evaluator)
+        for rows, columns, values, own, drawn in proposals(mixture, Z, n_candidates, seed, shift):
+            if not columns.shape[1]:
+                continue
+            if evaluator is not None:
+                target = _log_prob_of(evaluator, Z[rows], columns, values)
+            else:
+                low_here, high_here = low[columns][:, None], high[columns][:, None]
+                inside = ((values >= low_here) & (values <= high_here)).all(2)
+                target = np.where(inside, own, -np.inf)
+                values = values.clip(low_here, high_here)
+            chosen = resample(target - drawn, n_draws, rng)
+            picked = np.take_along_axis(values, chosen[..., None], 1)
+            copies[:, rows[:, None], columns] = picked.swapaxes(0, 1)
+        return copies
+
+    def _to_levels(self, X):
+        """The nearest level of each value, where a column has any, and heavy values as they are."""
+        X = X.copy()
+        for j, value, width in self.columns.heavy_values:
+            X[..., j][np.abs(X[..., j] - value) <= width / 2] = value
+        for j, levels in enumerate(self.levels):
+            if levels.size:
+                middles = (levels[1:] + levels[:-1]) / 2
+                X[..., j] = levels[np.searchsorted(middles, X[..., j])]
+        return X
+
+    # ------------------------------------------------------------------ integrating over values
+
+    def marginal(
+        self,
+        X: np.ndarray,
+        n_draws: int,
+        evaluator: Evaluator,
+        without: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Log density of what is known of rows, in units of X, and its standard error.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features)
+            Rows, NaN where values are missing.
+        n_draws : int
+            Draws for each incomplete row.
+        evaluator : Evaluator
+            The density.
+        without : ndarray of int of shape (n,), default=None
+            A kernel that each row is scored without.
+
+        Returns
+        -------
+        log_density, error : ndarray of shape (n,)
+            Nats; both 0 where nothing is known.
+        """
+        log_density, error = np.zeros(len(X)), np.zeros(len(X))
+        missing = np.isnan(X)
+        known = ~missing.any(1)
+        if known.any():
+            Z = self.columns.standardise(X[known])
+            log_prob = evaluator.log_prob(Z, _of(without, known))
+            log_density[known] = self.columns.in_units(log_prob, Z)
+        part = ~known & ~missing.all(1)
+        if part.any():
+            Z = self.columns.standardise(X[part])
+            integral = self._integrate(Z, n_draws, evaluator, _of(without, part))
+            log_density[part], error[part] = integral
+            volumes = self.columns.log_volumes(Z)
+            log_density[part] -= np.where(missing[part], 0.0, volumes).sum(1)
+        return log_density, error
+
+    def _integrate(self, Z, n_draws, evaluator, without):
+        """Log density of what is known of standardised rows, and its error."""
+        exact = closed_form(evaluator.module, Z, evaluator.device)
+        if exact is not None:
+            return np.where(np.isnan(exact), -np.inf, exact), np.zeros(len(Z))
+        log_density, error = np.empty(len(Z)), np.empty(len(Z))
+        mixture = self.mixture_for(evaluator)
+        for rows, columns, values, own, drawn in proposals(mixture, Z, n_draws, _SEED):
+            target = _log_prob_of(evaluator, Z[rows], columns, values, _of(without, rows))
+            log_density[rows], error[rows] = log_mean(target - drawn, own - drawn)
+        return log_density, error
+
+    def expected(self, function, Z: np.ndarray, evaluator: Evaluator) -> np.ndarray:
+        """A function of rows; of incomplete ones, its mean given what is known.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a tensor of rows and returns one of as many.
+        Z : ndarray of shape (n, n_features)
+            Standardised rows, NaN where values are missing.
+        evaluator : Evaluator
+            The density.
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+            Means.
+        """
+        known = ~np.isnan(Z).any(1)
+        if known.all():
+            return evaluator.map(function, Z)
+        rows_in, means = [np.flatnonzero(known)], []
+        if known.any():
+            means.append(evaluator.map(function, Z[known]))
+        index = np.flatnonzero(~known)
+        mixture = self.mixture_for(evaluator)
+        for rows, columns, values, _, drawn in proposals(mixture, Z[index], N_DRAWS, _SEED):
+            part = Z[index[rows]]
+            weight = shares(_log_prob_of(evaluator, part, columns, values) - drawn)
+            mapped = evaluator.map(function, _with_draws(part, columns, values))
+            mapped = mapped.reshape(*values.shape[:2], *mapped.shape[1:])
+            means.append((weight[:, None] @ mapped)[:, 0])
+            rows_in.append(index[rows])
+        return np.concatenate(means)[np.argsort(np.concatenate(rows_in))]
+
+
+def _log_prob_of(evaluator, Z, columns, values, without=None):
+    """Log density of rows with values of their missing columns, (n, n_draws)."""
+    each = None if without is None else np.repeat(without, values.shape[1])
+    return evaluator.log_prob(_with_draws(Z, columns, values), each).reshape(values.shape[:2])
+
+
+def _with_draws(Z, columns, values):
+    """Rows with each draw of what is missing, (n * n_draws, d)."""
+    full = np.repeat(Z[:, None], values.shape[1], 1)
+    np.put_along_axis(full, np.broadcast_to(columns[:, None], values.shape), values, 2)
+    return full.reshape(-1, Z.shape[1])
+
+
+def _of(without, rows):
+    return None if without is None else without[rows]
+
+
+def _levels(column):
+    """Known values of a column, none where there are too many."""
+    levels = np.unique(column[~np.isnan(column)])
+    return levels if len(levels) <= _MAX_LEVELS else np.empty(0)

@@ -1,0 +1,22 @@
+"""Estimators and rows that several of these tests share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ..table import ESTIMATORS
+
+every_estimator = pytest.mark.parametrize("build", ESTIMATORS.values(), ids=ESTIMATORS)
+CLASSES = ("default", "kernel", "fractal", "rg", "phvae")
+every_class = pytest.mark.parametrize("build", [ESTIMATORS[name] for name in CLASSES], ids=CLASSES)
+SMALL = {"n_transforms": 2, "hidden_units": 16, "max_epochs": 4, "random_state": 0}
+
+
+def correlated(n=300, d=3, seed=0):
+    rng = np.random.default_rng(seed)
+    mixing = np.triu(np.ones((d, d)))
+    return rng.normal(size=(n, d)) @ mixing * 10.0 ** np.arange(d) + 5.0
+
+
+TINY = {"n_blocks": 1, "hidden_units": 8, "max_epochs": 2, "random_state": 0}

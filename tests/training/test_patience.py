@@ -1,0 +1,73 @@
+"""Patience of early stopping, and gains that come late."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from flowkit.training import TrainingRecord, train
+
+from .examples import generator, options, rows
+
+
+class Scripted(torch.nn.Module):
+    """Gives log densities of a list, one an evaluation, the first for the start."""
+
+    def __init__(self, log_densities):
+        super().__init__()
+        self.level = torch.nn.Parameter(torch.zeros(()))
+        self.log_densities = list(log_densities)
+
+    def forward(self, x):
+        value = 0.0 if self.training else self.log_densities.pop(0)
+        return (value + 0 * self.level).expand(len(x))
+
+
+FALL = [24.7, 21.8, 16.1, 11.2]
+
+
+@pytest.mark.parametrize(
+    ("log_densities", "n_epochs", "best_epoch"),
+    [
+        # Back above the start long after patience would have run out, and better than it.
+        ([*FALL, *np.arange(12, 28)], 19, 19),
+        # Where the first epoch was a gain by chance.
+        ([24.7, 24.8, 16.1, 11.2, *np.arange(12, 28)], 19, 19),
+        # It rises for a while, but not above the start.
+        ([*FALL, 12.0, 13.0, 13.0, 13.0, 12.0, 13.0, 12.0], 9, 0),
+        # It keeps falling, with ups that are none.
+        ([5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0], 4, 0),
+        # Above the start patience is what it was.
+        ([1.0, 2.0, 3.0, 2.5, 2.9, 2.0, 2.9], 6, 2),
+        # A late fall is no new start.
+        ([1.0, 2.0, 3.0, 2.5, 2.9, 0.0, 0.1, 0.2], 6, 2),
+    ],
+)
+def test_patience_waits_for_what_is_coming_back_from_a_fall(log_densities, n_epochs, best_epoch):
+    # The list is longer than training should be.
+    module = Scripted([*log_densities, *[-99.0] * 20])
+    settings = options(max_epochs=len(log_densities) - 1, patience=4)
+    record = train(module, rows(), rows(30), settings, generator())
+    assert (record.n_epochs, record.best_epoch) == (n_epochs, best_epoch)
+
+
+def record_of(valid, **changes):
+    return TrainingRecord(
+        {"valid_log_density": np.asarray(valid, dtype=float)}, len(valid) - 1, **changes
+    )
+
+
+def test_late_gains_are_those_of_a_training_that_its_length_ended():
+    rising = np.linspace(0.0, 10.0, 41)
+    gain, n_epochs = record_of(rising).late_gain()
+    assert n_epochs == 20
+    assert gain == pytest.approx(5.0)
+    assert record_of(rising, ended_by="max_time").late_gain()[0] == gain
+    for reason in ("patience", "callback", "interrupt"):
+        assert record_of(rising, ended_by=reason).late_gain()[0] == 0
+    # Few epochs, no hold-out, a fit that has converged, one lucky epoch.
+    lucky = np.zeros(41)
+    lucky[-1] = 1.0
+    for quiet in (rising[:15], np.full(41, np.nan), np.minimum(rising, 5.0), rising[::-1], lucky):
+        assert record_of(quiet).late_gain()[0] <= 0.1

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from flowkit import (
@@ -18,9 +19,13 @@ from flowkit import (
     FlowDensity,
     FractalFlowDensity,
     RGFlowDensity,
+    TableDensity,
+    TransformedDensity,
 )
 from flowkit import bijections as b
+from flowkit import modules as m
 from flowkit import priors as p
+from flowkit.nets import GroupedMLP, Polynomials, ResidualMLP
 
 NET = {"hidden_units": 16, "n_hidden_layers": 2}
 _LATTICE = {"hidden_units": 8, "n_layers": 1, "kernel_size": 2}
@@ -199,12 +204,72 @@ PRIORS = {
     "hierarchical_normal": lambda d: p.HierarchicalNormal(1, d),
 }
 
+
+@dataclass(frozen=True)
+class ModuleCase:
+    """How to build a density module, without dropout."""
+
+    name: str
+    build: Callable[[int], m.DensityModule]
+    n_context: int = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _flow(d):
+    return m.Flow(b.Compose([b.LULinear(d), b.SplineCoupling(d, **NET)]), p.Normal(d))
+
+
+def _conditional_flow(d):
+    return m.Flow(b.AffineCoupling(d, 2, **NET), p.Laplace(d))
+
+
+def _kernel_flow(d):
+    module = m.KernelFlow(b.AffineCoupling(d, **NET), p.Kernel(d, 30))
+    rng = np.random.default_rng(0)
+    rows, weights = rng.normal(size=(30, d)), rng.uniform(0.5, 2, 30)
+    module.start(torch.from_numpy(rows), torch.from_numpy(weights))
+    return module
+
+
+def _vae(flows=False, **options):
+    def build(d):
+        degree, k, n_context = 2, 1, int(flows)
+        if flows:
+            options["posterior_flow"] = b.AffineCoupling(k * degree, degree, **NET)
+            options["prior_flow"] = b.SplineCoupling(k * degree, **NET)
+        likelihood = m.LocationScaleLikelihood(p.Normal(d))
+        return m.PolynomialVAE(
+            Polynomials(degree),
+            GroupedMLP(d, 2 * k + n_context, degree, **NET),
+            ResidualMLP(k * degree, d, **NET),
+            likelihood,
+            p.HierarchicalNormal(k, degree),
+            **options,
+        )
+
+    return build
+
+
+MODULES = [
+    ModuleCase("flow", _flow),
+    ModuleCase("conditional_flow", _conditional_flow, n_context=2),
+    ModuleCase("kernel_flow", _kernel_flow),
+    ModuleCase("vae", _vae()),
+    ModuleCase("vae_log_ratio", _vae(divergence="log_ratio", free_bits=0.1)),
+    ModuleCase("vae_flows", _vae(flows=True, seed=3, n_importance_samples=20)),
+]
+
 _SMALL = {
     "n_transforms": 2,
     "hidden_units": 16,
     "max_epochs": 4,
     "random_state": 0,
 }
+
+# Where the transforms are the case, the mixture is of a given size: only "default" searches for it.
+_TWO = {**_SMALL, "n_components": 2}
 
 _SMALL_FRACTAL = {"n_topics": 3, "n_blocks": 2, "hidden_units": 16, "max_epochs": 4}
 
@@ -240,26 +305,52 @@ _OTHER_VAE = {
 # Exact densities, whose latent is the row itself in other coordinates.
 FLOWS = {
     "default": lambda **kw: FlowDensity(**{**_SMALL, **kw}),
-    "affine_coupling": lambda **kw: FlowDensity("affine_coupling", **{**_SMALL, **kw}),
-    "spline_autoregressive": lambda **kw: FlowDensity("spline_autoregressive", **{**_SMALL, **kw}),
-    "affine_autoregressive": lambda **kw: FlowDensity("affine_autoregressive", **{**_SMALL, **kw}),
+    "affine_coupling": lambda **kw: FlowDensity("affine_coupling", **{**_TWO, **kw}),
+    "spline_autoregressive": lambda **kw: FlowDensity("spline_autoregressive", **{**_TWO, **kw}),
+    "affine_autoregressive": lambda **kw: FlowDensity("affine_autoregressive", **{**_TWO, **kw}),
     "normal_prior": lambda **kw: FlowDensity(prior="normal", **{**_SMALL, **kw}),
     "laplace_prior": lambda **kw: FlowDensity(prior="laplace", **{**_SMALL, **kw}),
     "student_t_prior": lambda **kw: FlowDensity(prior="student_t", **{**_SMALL, **kw}),
     "kernel": lambda **kw: FlowDensity(prior="kernel", noise=0.1, **{**_SMALL, **kw}),
     "fractal": _fractal(),
     "fractal_groups_kmeans": _fractal(n_word_groups=1, lda_backend=None, n_levels=1),
-    "fractal_autoregressive_kan": _fractal(fractal="autoregressive", conditioner="kan"),
+    "fractal_autoregressive_kan": _fractal(
+        fractal="autoregressive", conditioner="kan", n_blocks=1, lda_backend=None
+    ),
     "fractal_mixture_affine": _fractal(prior="gaussian_mixture", coupling="affine", tied=True),
     "rg": lambda **kw: RGFlowDensity(**{**_SMALL_RG, **kw}),
     "rg_spline_topic": lambda **kw: RGFlowDensity(**{**_SMALL_RG, **_OTHER_RG, **kw}),
-    "float64": lambda **kw: FlowDensity(dtype="float64", **{**_SMALL, **kw}),
+    "float64": lambda **kw: FlowDensity(dtype="float64", **{**_TWO, **kw}),
 }
 
 ESTIMATORS = {
     **FLOWS,
     "phvae": lambda **kw: PHVAE(**{**_SMALL_VAE, **kw}),
     "phvae_other": lambda **kw: PHVAE(**{**_SMALL_VAE, **_OTHER_VAE, **kw}),
+}
+
+
+def _table(density, **parameters):
+    return lambda **kw: TableDensity(density(), **{"random_state": 0, **parameters, **kw})
+
+
+def _transformed(density):
+    return lambda **kw: TransformedDensity(StandardScaler(), density(), **kw)
+
+
+# Densities around others of several makes.
+WRAPPERS = {
+    "table": _table(KernelDensity),
+    "table_cells": _table(KernelDensity, cells="probability", n_draws=4),
+    "table_flow": _table(lambda: FLOWS["default"](max_epochs=2)),
+    "transformed": _transformed(KernelDensity),
+    # Mixtures refuse other starts in scikit-learn's checks of other arrays than numpy's.
+    "transformed_mixture": _transformed(
+        lambda: GaussianMixture(init_params="random_from_data", random_state=0)
+    ),
+    "transformed_flow": _transformed(
+        lambda: FLOWS["affine_coupling"](prior="normal", n_transforms=1, max_epochs=2)
+    ),
 }
 
 # Detectors over densities of several makes.

@@ -17,9 +17,7 @@ from ..missing import N_DRAWS, Completion, refuse_empty, refuse_images
 from ..modules import Evaluator
 from ..nested import MeanScoreMixin, check_n_samples
 from ..starts import Start
-from ..training import TrainingRecord, has_parameters
-from ..training._reservoir import n_held_out, poured
-from ..training._streams import Streams
+from ..training import FitRun, Stream, TrainingRecord, after_chunk, has_parameters, n_held_out
 from ..validation import (
     SuggestingEstimator,
     check_image_size,
@@ -36,7 +34,6 @@ from ._parameters import SHARED_CONSTRAINTS
 from ._rounds import completed_fit
 from ._training import (
     DTYPES,
-    Stream,
     Trainer,
     copied_callbacks,
     normal_noise,
@@ -56,12 +53,12 @@ class BaseDensity(
     implement two of these hooks, and override the others where they differ:
 
     - ``_initialize(X, Z, sample_weight, random_state)``: what the module is built from, as plain
-      values, and what it starts from;
+      values, and what it is initialised from;
     - ``_build_module(config, generator)``: an untrained module of the former;
     - ``_make_columns(X, sample_weight, grey)``: location, scale and noise of the columns;
     - ``_batch_size(n)``: rows in a batch;
-    - ``_finalize(X, sample_weight, training, start, random_state)``: what is told of the rows once
-      the module is trained.
+    - ``_finalize(X, sample_weight, training, start, random_state)``: descriptions of the training
+      rows by the trained module.
     """
 
     # Parameters that later calls of a continued training cannot change.
@@ -119,14 +116,14 @@ class BaseDensity(
             begins = not (self.warm_start and hasattr(self, "module_"))
             grey = self._holds_grey_levels(X)
             X, weight = self._validate_training(X, sample_weight, begins)
-            streams = Streams(self.random_state)
+            run = FitRun(self.random_state)
             training, hold_out = split(
-                len(X), self.early_stopping, self.validation_fraction, streams.start
+                len(X), self.early_stopping, self.validation_fraction, run.start
             )
-            start = self._begin(X, weight, grey, training, streams, begins)
+            start = self._begin(X, weight, grey, training, run, begins)
             self._stream = Stream()
-            record = self._train(X, weight, training, hold_out, streams, begins)
-            self._finish(X, weight, training, start, streams)
+            record = self._train(X, weight, training, hold_out, run, begins)
+            self._finish(X, weight, training, start, run)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
             if hold_out is not None:
                 warn_of_late_gains(record, self, len(hold_out))
@@ -187,19 +184,19 @@ class BaseDensity(
             begins = not hasattr(self, "module_")
             grey = self._holds_grey_levels(X)
             X, weight = self._validate_training(X, sample_weight, begins)
-            streams = Streams(self.random_state, n_calls=0 if begins else self.n_iter_)
+            run = FitRun(self.random_state, n_calls=0 if begins else self.n_iter_)
             stream = Stream() if begins else self._stream
             n_wanted = 0
             if self.early_stopping:
                 n_wanted = n_held_out(len(X), stream.n_seen, self.validation_fraction)
-            n_needed = MIN_TRAINING_ROWS if begins else self.module_.n_rows_needed
-            training, hold_out = split_chunk(len(X), n_wanted, n_needed, streams.start)
-            start = self._begin(X, weight, grey, training, streams, begins)
+            n_needed = MIN_TRAINING_ROWS if begins else self.module_.min_rows
+            training, hold_out = split_chunk(len(X), n_wanted, n_needed, run.start)
+            start = self._begin(X, weight, grey, training, run, begins)
             if not begins:
                 # Without its net, as an epoch that fails leaves half a step in that.
                 before["_stream"] = replace(stream, net=None)
-            X, record = self._train_chunk(X, weight, training, hold_out, stream, streams)
-            self._finish(X, weight, training, start, streams, max_steps=1)
+            X, record = self._train_chunk(X, weight, training, hold_out, stream, run)
+            self._finish(X, weight, training, start, run, max_steps=1)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
         return self
 
@@ -300,7 +297,7 @@ class BaseDensity(
     # ------------------------------------------------------------------ hooks
 
     def _initialize(self, X, Z, sample_weight, random_state) -> tuple[dict, Start]:
-        """What the module is built from, and what it starts from.
+        """What the module is built from, and what it is initialised from.
 
         Parameters
         ----------
@@ -318,7 +315,7 @@ class BaseDensity(
         config : dict
             Plain values that `_build_module` takes.
         start : Start
-            What the module starts from.
+            What the module is initialised from.
         """
         raise NotImplementedError
 
@@ -374,7 +371,7 @@ class BaseDensity(
         return self.batch_size
 
     def _finalize(self, X, sample_weight, training, start, random_state) -> None:
-        """What is told of the training rows once the module is trained; by default nothing.
+        """Describe the training rows by the trained module, as fitted attributes; none by default.
 
         Parameters
         ----------
@@ -385,7 +382,7 @@ class BaseDensity(
         training : ndarray of int
             Those that were trained on.
         start : Start or None
-            What the module started from, None where training went on.
+            What the module was initialised from, None where training went on.
         random_state : RandomState
             Source of randomness.
         """
@@ -470,11 +467,11 @@ class BaseDensity(
 
     # ------------------------------------------------------------------ training
 
-    def _begin(self, X, weight, grey, training, streams, begins) -> Start | None:
+    def _begin(self, X, weight, grey, training, run, begins) -> Start | None:
         """Everything that comes before the first step: columns, and the initialised module.
 
-        The module starts from the training rows alone: a start that had seen the hold-out would
-        win every comparison on it.
+        Only the training rows initialise the module: with the hold-out among them, the initial
+        weights would win every comparison on it.
         """
         if not begins:
             self._refuse_other_shape()
@@ -485,7 +482,7 @@ class BaseDensity(
         self._columns.validate(X, labels_of(self), self.noise)
         self._device, self._dtype = str(device), self.dtype
         self._shaped_by = {name: getattr(self, name) for name in self._shaping_parameters}
-        rng, X = streams.start, X[training]
+        rng, X = run.start, X[training]
         Z = self._columns.spread_ties(self._columns.standardise(X), rng)
         weight = None if weight is None else weight[training]
         self._completion = None
@@ -496,14 +493,14 @@ class BaseDensity(
             self._completion = self._completion.fitted(Z, weight, rng)
             X, Z = self._completion.complete(X, Z, rng)
         self._config, start = self._initialize(X, Z, weight, rng)
-        module = self._build_module(self._config, streams.weights)
+        module = self._build_module(self._config, run.weights)
         start.initialise(module)
         self.module_ = module.to(device=device, dtype=torch.float64).eval()
         self.n_iter_ = 0
         return start
 
-    def _train(self, X, weight, training, hold_out, streams, begins):
-        trainer, Z = Trainer(self, streams), self._columns.standardise(X)
+    def _train(self, X, weight, training, hold_out, run, begins):
+        trainer, Z = Trainer(self, run), self._columns.standardise(X)
         checks = self._may_exclude_rows or (self._columns.bounded and not begins)
         if np.isnan(X).any():
             self.module_, record = completed_fit(
@@ -522,19 +519,19 @@ class BaseDensity(
         """Whether the map may have a domain that training rows have to be checked against."""
         return bool(self._config.get("given"))
 
-    def _train_chunk(self, X, weight, training, hold_out, stream, streams):
+    def _train_chunk(self, X, weight, training, hold_out, stream, run):
         """Train on a chunk; its rows without holes, and what happened."""
-        X = self._filled(X, streams.start)
-        trainer, Z = Trainer(self, streams), self._columns.standardise(X)
+        X = self._filled(X, run.start)
+        trainer, Z = Trainer(self, run), self._columns.standardise(X)
         if self.module_.is_exact:
             trainer.refuse_outside_support(self.module_, Z)
         if not has_parameters(self.module_):
             raise InvalidParameterError(
                 "the flow has no parameters, so partial_fit has nothing to train: use fit."
             )
-        held = self._columns.spread_ties(Z[hold_out], streams.start)
+        held = self._columns.spread_ties(Z[hold_out], run.start)
         held_weight = np.ones(len(held)) if weight is None else weight[hold_out]
-        stream = poured(stream, len(X), held, held_weight, streams.start)
+        stream = after_chunk(stream, len(X), held, held_weight, run.start)
         if len(training):
             self.module_, stream, record = trainer.fit_chunk(
                 self.module_, stream, Z, weight, training
@@ -564,14 +561,14 @@ class BaseDensity(
         shift = np.log(self.scale_).sum()
         return {k: v - shift if k.endswith("log_density") else v for k, v in history.items()}
 
-    def _finish(self, X, weight, training, start, streams, **options):
+    def _finish(self, X, weight, training, start, run, **options):
         """What follows from the trained module: proposals for missing values, and descriptions."""
         if self.missing is not None:
-            self._completion = self._completion.adapted(self._evaluator, streams.start, **options)
+            self._completion = self._completion.adapted(self._evaluator, run.start, **options)
         elif self._completion is not None:
             self._completion = self._completion.without_mixture()
         if len(training):
-            self._finalize(X, weight, training, start, streams.start)
+            self._finalize(X, weight, training, start, run.start)
 
     def _filled(self, X, rng):
         """Rows with one draw of what is missing."""

@@ -9,7 +9,6 @@ import numpy as np
 from ..missing import N_DRAWS, Completion, CompletionNoise
 from ..modules import Evaluator
 from ..training import TrainingRecord
-from ..training._streams import NO_TIME
 
 # Completions of a row that training chooses from, as far as memory goes, and of one held out.
 _N_COMPLETIONS, _N_HELD_COMPLETIONS = 8, 4
@@ -51,11 +50,11 @@ def completed_fit(
     record : TrainingRecord
         One record of all rounds.
     """
-    density, streams = trainer.density, trainer.streams
+    density, run = trainer.density, trainer.fit_run
     records, n_left, highest = [], density.max_epochs, -np.inf
     while n_left >= _MIN_ROUND_EPOCHS or not records:
         before, again = module, bool(records)
-        if again and streams.time_left(density.max_time) == NO_TIME:
+        if again and run.is_over(density.max_time):
             break
         try:
             draws_from = Evaluator(module, trainer.device)
@@ -91,7 +90,7 @@ def completed_fit(
             break
         highest, n_left = reached, n_left - record.n_epochs
         # Other batches and masks in the next round.
-        streams.batches, streams.dropout = streams.batches + 1, streams.dropout + 1
+        run.batches, run.dropout = run.batches + 1, run.dropout + 1
     return module, _joined(records)
 
 
@@ -99,7 +98,7 @@ def _completed_rows(
     trainer, completion, evaluator, by_density, Z, weight, training, hold_out, max_epochs, checks
 ):
     """Rows with several completions each, of which every epoch draws one; the hold-out; options."""
-    rng = trainer.streams.start
+    rng = trainer.fit_run.start
     n = int(np.clip(_MAX_POOL_VALUES // Z.size, 1, _N_COMPLETIONS))
 
     def completed(rows, n_draws):
@@ -126,7 +125,7 @@ def _joined(records):
     first, *others = records
     history, n_epochs, best = dict(first.history), first.n_epochs, first.best_epoch
     for record in others:
-        # The start of a round is the end of the last one.
+        # The first entry of a round repeats the last one of the round before.
         new = {name: values[1:] for name, values in record.history.items()}
         new["epoch"] = new["epoch"] + n_epochs
         history = {name: np.append(values, new[name]) for name, values in history.items()}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 import torch
 
 from ..columns import refuse_outside_support
@@ -19,7 +18,9 @@ from ..exceptions import (
 from ..modules import Evaluator
 from ..nets import set_generator
 from ..training import (
+    FitRun,
     Rows,
+    Stream,
     TrainingOptions,
     TrainingRecord,
     make_stream,
@@ -27,7 +28,6 @@ from ..training import (
     train,
     train_chunk,
 )
-from ..training._streams import Streams
 from ._hold_out import MIN_HOLD_OUT_ROWS
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -43,12 +43,12 @@ class Trainer:
     ----------
     density : BaseDensity
         Gives the parameters of training, its columns, and where its module lives.
-    streams : Streams
+    run : FitRun
         Seeds and clock of this fit.
     """
 
-    def __init__(self, density, streams: Streams):
-        self.density, self.streams = density, streams
+    def __init__(self, density, run: FitRun):
+        self.density, self.fit_run = density, run
         self.columns = density._columns
         self.device, self.dtype = torch.device(density._device), DTYPES[density._dtype]
 
@@ -76,7 +76,7 @@ class Trainer:
         held = None
         if hold_out is not None:
             # Uniform noise once: unspread ties would reward spikes on them.
-            held = self.columns.spread_ties(Z[hold_out], self.streams.start)
+            held = self.columns.spread_ties(Z[hold_out], self.fit_run.start)
             held = self.rows(held, weight, hold_out)
         options = self.options(len(training), self.density.max_epochs, held is not None)
         return self.run(module, self.rows(Z[training], weight, training), held, options)
@@ -153,7 +153,7 @@ class Trainer:
             noise=self.columns.training_noise(normal, self.dtype, self.device),
             callbacks=copied_callbacks(density.callbacks),
             verbose=int(density.verbose),
-            max_time=self.streams.time_left(density.max_time),
+            max_time=self.fit_run.time_left(density.max_time),
             # What has been trained before is warm.
             divergence_warmup=0.0 if density.n_iter_ else density.kl_warmup,
         )
@@ -168,36 +168,15 @@ class Trainer:
         return module, self._generator_for(module)
 
     def _generator_for(self, module):
-        set_generator(module, self.streams.torch(self.streams.dropout, self.device))
-        return self.streams.torch(self.streams.batches, self.device)
+        set_generator(module, self.fit_run.torch(self.fit_run.dropout, self.device))
+        return self.fit_run.torch(self.fit_run.batches, self.device)
 
 
 def _finished(module):
     set_generator(module, None)
-    return module.to(dtype=torch.float64).eval()
-
-
-@dataclass(frozen=True)
-class Stream:
-    """What `partial_fit` keeps between chunks.
-
-    Parameters
-    ----------
-    n_seen : int, default=0
-        Rows seen so far.
-    rows, weight : ndarray or None, default=None
-        Standardised rows held out of the chunks, and their weights.
-    path : dict of ndarray or None, default=None
-        Weights from which training goes on.
-    net : DensityNet or None, default=None
-        The net that trains, with the state of its optimizer; not kept in pickles.
-    """
-
-    n_seen: int = 0
-    rows: np.ndarray | None = None
-    weight: np.ndarray | None = None
-    path: dict[str, np.ndarray] | None = None
-    net: object = None
+    module = module.to(dtype=torch.float64).eval()
+    module.refresh()
+    return module
 
 
 def copied_callbacks(callbacks) -> list:
@@ -244,8 +223,8 @@ def warn_of_late_gains(record: TrainingRecord, density, n_hold_out: int) -> None
     if record.ended_by == "max_time" and not record.best_epoch:
         warnings.warn(
             f"max_time={density.max_time!r} ran out in epoch {record.n_epochs}, before training "
-            "came above the start of the density, which is kept: raise max_time for a better "
-            "fit. What the start takes counts.",
+            "came above the initial density, which is kept: raise max_time for a better fit. "
+            "Initialisation counts.",
             NotConvergedWarning,
             stacklevel=4,
         )

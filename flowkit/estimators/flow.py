@@ -69,11 +69,11 @@ class FlowDensity(IncompleteRows, BaseDensity):
     """Density estimation with a normalizing flow: an invertible map onto a simple prior.
 
     The log density of a row is that of its latent under the prior plus the log-determinant of the
-    map: exact, in nats, in the units of X. Where `transforms` is a name, the flow begins as a
-    classical model: marginals as they are, with heavy tails bent, or made normal, whichever has
-    the lowest BIC, a whitening matrix, then the prior, by default a Gaussian mixture of least BIC.
-    The weights before the first epoch take part in early stopping: on the hold-out, training can
-    only gain.
+    map: exact, in nats, in the units of X. Where `transforms` is a name, the flow is initialised as
+    a classical model: first maps of single columns (none, a bend of heavy tails, or a spline onto
+    a normal distribution, whichever has the lowest BIC), then a whitening matrix, then the prior,
+    by default the Gaussian mixture of lowest BIC. The initial weights take part in early stopping,
+    so that training can only gain on the hold-out.
 
     Parameters
     ----------
@@ -92,11 +92,11 @@ class FlowDensity(IncompleteRows, BaseDensity):
     prior : {'normal', 'laplace', 'student_t', 'gaussian_mixture', 'kernel'} or Prior, \
             default='gaussian_mixture'
         Density of the latent. A Prior given is copied; a GaussianMixture that has not been
-        started is started from data. 'kernel' puts a Gaussian of one trained bandwidth on the
-        latent of each training row (of 5,000 drawn at random, if there are more): the flow begins
-        as a kernel estimate and bends its space. The score of a row leaves a kernel on that very
-        row out, so that scores of training rows compare with those of new ones. `partial_fit`
-        keeps the kernels of its first chunk, ``warm_start`` those of the first fit.
+        initialised is initialised from data. 'kernel' puts a Gaussian of one trained bandwidth on
+        the latent of each training row (of 5,000 drawn at random, if there are more): a kernel
+        density estimate in a space that the flow bends. The score of a training row leaves its own
+        kernel out, so that it can be compared with the scores of new rows. `partial_fit` keeps the
+        kernels of its first chunk, ``warm_start`` those of the first fit.
     n_components : int or None, default=None
         Number of components of ``prior='gaussian_mixture'``; None chooses it by BIC.
     bandwidth_factor : float, default=1.0
@@ -104,9 +104,9 @@ class FlowDensity(IncompleteRows, BaseDensity):
         density follows single rows more closely than the likeliest does, which finds anomalies
         better.
     standardize : bool, default=True
-        Whether columns are centred and scaled to unit deviation before the flow, with the
-        Jacobian counted. False hands X to given bijections as it is, for those with a domain of
-        their own such as `Logit`.
+        Whether columns are centred and scaled to unit standard deviation before the flow, with
+        the Jacobian counted. False hands X to given bijections as it is, for those with a domain
+        of their own such as `Logit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, with
         ``prior='kernel'`` one in 8, between 128 and 512.
@@ -118,7 +118,7 @@ class FlowDensity(IncompleteRows, BaseDensity):
 
     See Also
     --------
-    sklearn.mixture.GaussianMixture : The classical model that the flow starts from.
+    sklearn.mixture.GaussianMixture : The classical model that the flow is initialised as.
     sklearn.neighbors.KernelDensity : Density without depth.
 
     Notes

@@ -85,10 +85,10 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     The map splits the columns in two, couples the halves, and does the same within each half; its
     log-determinant is a sum over the nodes of that tree. The latent is cut into word groups, and a
     row is a document: topic proportions of its own, drawn from a Dirichlet distribution, say which
-    topic each of its groups follows. Everything starts from data: rows become documents of words
-    (quantile bins, image patches or counts), latent Dirichlet allocation finds topics among them,
-    and annealed expectation maximisation fits the prior from there. The flow starts at the
-    identity, so the first epoch begins at the density of that classical model.
+    topic each of its groups follows. The prior is initialised from data: rows become documents of
+    words (quantile bins, image patches or counts), latent Dirichlet allocation finds topics among
+    them, and annealed expectation maximisation fits the prior from there. The flow is initialised
+    as the identity, so training begins at the density of that classical model.
 
     A reconstruction of Fractal Flow from its published description; no code was released.
 
@@ -98,9 +98,10 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Number of topics.
     n_word_groups : int or None, default=None
         Number of groups of neighbouring columns, or of patches of images, that the latent is cut
-        into. None chooses by held-out likelihood of the start, with or without a whitening matrix
-        before it; a number keeps the latent to the columns at the start, so that topics can be
-        read: take ``n_word_groups=n_features`` for a topic of each column, 1 for one of each row.
+        into. None chooses it by the held-out likelihood of the initial prior, with or without a
+        whitening matrix before it. With a number, the initial latent is the columns themselves, so
+        that topics can be read: take ``n_word_groups=n_features`` for a topic of each column, 1 for
+        one of each row.
     n_levels : int, default=2
         How often the halves of the columns are split again; 0 is a plain coupling before
         element-wise splines.
@@ -126,8 +127,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         where there are fewer distinct rows), 'normal' no topics; `n_word_groups` and
         `lda_backend` mean nothing to these two.
     lda_backend : {'sklearn', 'gensim'} or None, default='sklearn'
-        What finds the topics that the prior starts from; gensim learns an uneven alpha too and is
-        an extra, None starts from k-means.
+        What finds the topics that initialise the prior. gensim learns an uneven alpha too, and is
+        an optional dependency; None takes k-means.
     documents : {'auto', 'bins', 'patches', 'counts'}, default='auto'
         Words of a row: the quantile bin of each column; the nearest of a codebook for each patch
         of an image; or the columns themselves, each as often as its count says, for non-negative
@@ -398,8 +399,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     def swap_topics(self, X, donors):
         """Rows that follow the topics of other rows and stay as they are within their topics.
 
-        In the latent, each word group of a row keeps its place within its heaviest topic, in
-        units of that topic's covariance, and is moved to the topic that the donor has there.
+        In the latent, each word group of a row keeps its location relative to its heaviest topic,
+        in units of that topic's covariance, and is moved to the topic that the donor has there.
 
         Parameters
         ----------
@@ -466,7 +467,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             node, 'leaf' for one column's splines and scale, or 'block'; and ``features``, for each
             node the names, or else numbers, of the columns that it covers. Shares of nodes of the
             same columns are summed over blocks. After the first block a column stands for a mix
-            that started as that column.
+            that was that column initially.
         """
         check_is_fitted(self)
         Z = self._columns.standardise(self._validate_rows(X, reset=False))

@@ -75,8 +75,8 @@ class PHVAE(ImageRows, BaseDensity):
 
     A variational autoencoder with one encoder for each order of the polynomials of a row, and one
     decoder of them all. Each order of the latent has a prior that depends on the order below. The
-    model starts as a factor analysis, which training can only improve on the hold-out. By default
-    a flow bends the prior of the latent.
+    model is initialised as a factor analysis, which training can only improve on the hold-out. By
+    default a flow bends the prior of the latent.
 
     Log densities are importance-weighted estimates: with the same draws for every row, hence
     repeatable, on average too low, by less the more draws, and with an error that `score_samples`
@@ -94,24 +94,24 @@ class PHVAE(ImageRows, BaseDensity):
         Polynomials that the encoders see, of columns clipped to three standard deviations, or of
         images scaled to [0, 1].
     linear_path : {'all', 'first'}, default='all'
-        Orders that also see a linear map of the row itself. 'all' deals the factors of the start
-        to the orders, the strongest to the first; with 'first', higher orders see nothing but
+        Orders that also see a linear map of the row itself. 'all' deals the factors of the factor
+        analysis to the orders, the strongest to the first; with 'first', higher orders see only
         their polynomials.
     divergence : {'hierarchical', 'log_ratio', 'kl'}, default='hierarchical'
-        What training holds against the posterior. 'hierarchical' is the sum over orders of the
-        Kullback-Leibler divergences from ``N(B_i z_(i-1), s_i^2 I)``; 'log_ratio' a polynomial of
-        degree `degree` of the moments of ``log q(z|x) - log p(z)``; 'kl' the divergence from a
-        standard normal prior, which the prior flow may bend.
+        Penalty on the posterior in training. 'hierarchical' is the sum over orders of the
+        Kullback-Leibler divergences from ``N(B_i z_(i-1), s_i^2 I)``. 'log_ratio' is a polynomial
+        of degree `degree` in the moments of ``log q(z|x) - log p(z)``. 'kl' is the divergence from
+        a standard normal prior, which the prior flow may bend.
     divergence_weights : float, array-like of shape (degree,) or None, default=None
-        Weights of the orders, or of the moments of 'log_ratio'; one number stands for all, and is
-        all there may be for orders where there is a flow. None
-        is 1 for orders, the evidence lower bound, and ``n_latent ** (1 - i) / i`` for moment i.
+        Weights of the divergences of the orders, or of the moments of 'log_ratio'. One number is
+        the weight of all. With a flow, orders cannot have different weights. None is 1 for orders,
+        which gives the evidence lower bound, and ``n_latent ** (1 - i) / i`` for moment i.
     kl_warmup : float, default=0.1
-        Share of `max_epochs` over which the weight of the divergence rises from zero; patience
-        begins when it is there.
+        Share of `max_epochs` over which the weight of the divergence rises from zero to one.
+        `n_iter_no_change` counts from there.
     free_bits : float, default=0.0
-        Nats of divergence of each order, with flows of all orders together, that training does not
-        hold against the posterior. 'log_ratio' has none.
+        Nats of divergence that training does not penalise: of each order, or, with flows, of all
+        orders together. 'log_ratio' has none.
     likelihood : {'auto', 'normal', 'student_t', 'discretized_logistic', 'bernoulli'}, \
             default='auto'
         Density of a row given its latent. 'discretized_logistic' is for the grey levels 0 to 255,
@@ -142,7 +142,7 @@ class PHVAE(ImageRows, BaseDensity):
     early_stopping : bool, default=True
         Whether to hold rows out, stop when the importance-weighted bound of eight draws on them
         stops rising and keep the best weights. Where divergences are weighted, and for
-        'log_ratio', what is trained judges.
+        'log_ratio', the objective of training is used instead of the bound.
     tol : float, default=1e-4
         Gain of the mean hold-out bound, in nats, that counts.
     noise : 'scott', float or None, default=None
@@ -175,7 +175,7 @@ class PHVAE(ImageRows, BaseDensity):
     See Also
     --------
     FlowDensity : Exact log densities, without a latent of fewer columns.
-    sklearn.decomposition.FactorAnalysis : The classical model that training starts from.
+    sklearn.decomposition.FactorAnalysis : The classical model that it is initialised as.
     flowkit.inspection.ReconstructionDisplay : What each order adds to a reconstruction.
 
     Notes

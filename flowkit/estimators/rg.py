@@ -62,7 +62,7 @@ _FACTORISED = {
     "normal": Normal,
     "student_t": StudentT,
 }
-# What marginals start as: the same densities.
+# The same densities, of whose quantiles marginals are made at first.
 _TARGETS = {"laplace": laplace(scale=math.sqrt(0.5)), "normal": norm, "student_t": student_t(5)}
 # Pairs of couplings of each level with n_layers='auto': above the finest level they cost little.
 _FIRST_LAYERS, _LAYERS = 2, 4
@@ -83,13 +83,13 @@ def _needs_topics(estimator) -> bool:
 
 @documented
 class RGFlowDensity(ScaleAnalysis, ImageRows, IncompleteRows, BaseDensity):
-    """Density estimation by renormalization: every latent has a scale and a place.
+    """Density estimation by renormalization: every latent has a scale and a location.
 
     Level by level, local bijections separate what varies between neighbours, which stays behind
     as latents, from what goes on to the next, coarser level. The log density is a sum over levels
-    and places, and a change in the data reaches few latents, which is what `inpaint` makes use
-    of. The prior is sparse, so that each latent may stand for a factor of its own. Images are
-    what it is made for; rows without `image_shape` are chains of columns, neighbours first.
+    and locations, and a change in the data reaches few latents, which `inpaint` uses. The prior is
+    sparse, so that each latent may stand for a factor of its own. Images are what it is made for;
+    rows without `image_shape` are chains of columns, neighbours first.
 
     Images need no scaler. Methods take them as rows or as arrays of shape ``(n, *image_shape)`` and
     give rows back, for ``rows.reshape(-1, *image_shape)``.

@@ -28,7 +28,7 @@ class CalibrationDisplay(Display):
     belong the observed rate should follow the diagonal, or stay below it. The band holds the
     observed rate of that many rows with a chance of `confidence` at each stated rate alone, if they
     are exchangeable with the rows that calibrated the detector; it allows for the few rows of both.
-    A curve above the band says that rows have changed since calibration, or were never alike.
+    A curve above the band means that rows have changed since calibration, or were never alike.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class CalibrationDisplay(Display):
             Fitted, with `p_values`: a DensityOutlierDetector with ``calibrate=True``, or what holds
             one, such as a `Pipeline`. The rate of its threshold is marked.
         X : {array-like, dataframe} of shape (n_rows, n_features)
-            Rows that belong and that `fit` has not seen: a model flatters those that it has.
+            Rows that belong and that `fit` has not seen: those that it has seen score too high.
         confidence : float, default=0.95
             See `plot`.
         scale : {'linear', 'log'}, default='linear'
@@ -130,13 +130,13 @@ class CalibrationDisplay(Display):
         InvalidParameterError
             If the detector has no p-values, or a parameter is out of its range.
         """
-        within = cls._within(estimator)
-        detector = within.estimator
+        inside = cls._within(estimator)
+        detector = inside.estimator
         calibration = detector.calibration_scores_
         # The largest p-value of a row below the threshold.
         rank = 1 + np.searchsorted(calibration, detector.offset_, side="left")
         return cls(
-            p_values=detector.p_values(within.transform(X)),
+            p_values=detector.p_values(inside.transform(X)),
             n_calibration=len(calibration),
             rate=float(rank / (1 + len(calibration))),
         ).plot(ax, confidence=confidence, scale=scale, **kwargs)

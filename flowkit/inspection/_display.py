@@ -1,4 +1,4 @@
-"""What all Displays share: their axes, and the way to what they need of an estimator."""
+"""What all Displays share: axes, and the search for what they need of an estimator."""
 
 from __future__ import annotations
 
@@ -14,21 +14,15 @@ from ..nested import Unwrapped, find
 from ._axes import panels
 
 
-def names_within(within: Unwrapped, X) -> list | None:
-    """Names of the columns that an estimator within others sees, None where X has no names."""
-    columns = getattr(X, "columns", None)
-    return None if columns is None else within.get_feature_names(list(columns))
-
-
 class Display:
     """A plot of something fitted, in scikit-learn's Display convention.
 
     Subclasses implement three methods. The constructor stores the arrays to draw, all of them
     keyword-only. ``from_estimator(estimator, ..., *, ax=None, **kwargs)`` is a class method: it
-    finds the estimator by `_within`, or by `_require` where wrappers have what is drawn
-    themselves, computes the arrays and returns ``cls(...).plot(ax, ...)``. ``plot(ax=None, *, ...,
-    **kwargs)`` draws into the axes that `_use_axes` or `_use_panels` give, keeps what it draws in
-    attributes that end in an underscore, and returns ``self``.
+    finds by `_within` what has the arrays, maybe inside a wrapper, and returns ``cls(...).plot(ax,
+    ...)``. Scores are those of the wrapper itself, for which there is `_require`. ``plot(ax=None,
+    *, ..., **kwargs)`` draws into the axes that `_use_axes` or `_use_panels` give, keeps what it
+    draws in attributes that end in an underscore, and returns ``self``.
 
     Attributes
     ----------
@@ -70,9 +64,9 @@ class Display:
             If neither has it.
         """
         check_is_fitted(estimator)
-        within = find(estimator, cls._needs)
-        cls._require_member(within.estimator, cls._needs, cls._owners)
-        return within
+        inside = find(estimator, cls._needs)
+        cls._require_member(inside.estimator, cls._needs, cls._owners)
+        return inside
 
     @classmethod
     def _require_member(cls, estimator, member: str, owners: str) -> None:
@@ -137,3 +131,14 @@ class Display:
     def _set_panels(self, axes: np.ndarray) -> np.ndarray:
         self.ax_, self.axes_, self.figure_ = None, axes, axes[0].figure
         return axes
+
+
+def names_within(inside: Unwrapped, X) -> list[str] | None:
+    """Names of the columns of X as an estimator behind transformers sees them.
+
+    None where X has no names, no transformer is on the way, or one tells none.
+    """
+    names = getattr(X, "columns", None)
+    if names is None or not inside.transformers:
+        return None
+    return inside.get_feature_names(list(names))

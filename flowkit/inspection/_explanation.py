@@ -45,11 +45,12 @@ class ExplanationDisplay(Display):
     It is recommended to use `ExplanationDisplay.from_estimator` to create a display. All
     parameters are stored as attributes.
 
-    A few rows have bars, the most surprising part on top, with the value of the row beside the
-    name of the column. More rows have a heat map, a column of it for each, whose parts are in the
-    order of their mean effect; its colours are linear up to one nat and logarithmic beyond. Rows
-    that are images stand above maps of their pixels in these colours. Red is surprising, blue more
-    likely than usual. Effects of infinity are drawn like the largest finite one.
+    A few rows are drawn as bars, the most surprising part on top, with the value of the row beside
+    the name of the column. More rows are drawn as a heat map with one column for each row and the
+    parts in the order of their mean effect; its colours are linear up to one nat and logarithmic
+    beyond. Rows that are images are drawn above maps of their pixels in these colours. Red is
+    surprising, blue more likely than usual. Effects of infinity are drawn like the largest finite
+    one.
 
     Parameters
     ----------
@@ -168,19 +169,19 @@ class ExplanationDisplay(Display):
             If the estimator explains nothing, or not in these parts, or a parameter is out of its
             range.
         """
-        within = cls._within(estimator)
-        detector = within.estimator
+        inside = cls._within(estimator)
+        detector = inside.estimator
         if image_shape is not None and by != "features":
             raise InvalidParameterError(
                 f"image_shape draws effects of pixels: it needs by='features', got {by!r}."
             )
-        seen = within.transform(X)
+        seen = inside.transform(X)
         effects = detector.explain(seen, by=by)
         scores = detector.score_samples(seen)
         index = X.index if hasattr(X, "iloc") else range(len(scores))
         return cls(
             effects=np.asarray(effects, dtype=np.float64),
-            names=_names(within, X, effects, by),
+            names=_names(inside, X, effects, by),
             values=np.asarray(seen, dtype=object) if by == "features" else None,
             row_names=[str(name) for name in index],
             scores=np.asarray(scores),
@@ -334,10 +335,10 @@ class ExplanationDisplay(Display):
         self._add_colorbar(self.maps_[0])
 
 
-def _names(within, X, effects, by):
+def _names(inside, X, effects, by):
     """Names of the parts; of columns those that they have in X, where these are known."""
-    detector = within.estimator
-    names = names_within(within, X) if by == "features" else None
+    detector = inside.estimator
+    names = names_within(inside, X) if by == "features" else None
     if names is None and hasattr(detector, "get_part_names"):
         names = detector.get_part_names(by)
     if names is None:

@@ -130,11 +130,11 @@ class LatentPyramidDisplay(Display):
         InvalidDataError
             If rows have another number of features than the estimator was fitted on.
         """
-        within = cls._within(estimator)
-        fitted = within.estimator
+        inside = cls._within(estimator)
+        fitted = inside.estimator
         check_count("max_rows", max_rows, 1)
-        X = rows_seen(within, X)
-        others = X if reference is None else rows_seen(within, reference)
+        X = rows_seen(inside, X)
+        others = X if reference is None else rows_seen(inside, reference)
         if len(others) < 2:
             raise InvalidParameterError(
                 "rows are compared with at least two others, got "

@@ -134,15 +134,15 @@ class LogDetTreeDisplay(Display):
         InvalidDataError
             If rows have another number of features than the estimator was fitted on.
         """
-        within = cls._within(estimator)
-        fitted = within.estimator
-        tree = {**fitted.log_det_tree(within.transform(X))}
-        if (names := names_within(within, X)) is not None:
+        inside = cls._within(estimator)
+        fitted = inside.estimator
+        tree = {**fitted.log_det_tree(inside.transform(X))}
+        if (names := names_within(inside, X)) is not None:
             # The first node covers all columns, in order.
             name_of = dict(zip(tree["features"][0], names, strict=True))
             tree["features"] = [tuple(name_of[j] for j in node) for node in tree["features"]]
         if reference is not None:
-            reference = fitted.log_det_tree(within.transform(reference)).shares.mean(0)
+            reference = fitted.log_det_tree(inside.transform(reference)).shares.mean(0)
         return cls(**tree, reference=reference, image_shape=fitted.image_shape).plot(
             ax, colorbar=colorbar, **kwargs
         )

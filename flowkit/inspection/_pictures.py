@@ -21,19 +21,19 @@ _SPACE, _WIDE_SPACE = 0.06, 0.25
 _IMAGE_WIDTH, _CHAIN_WIDTH, _MAX_WIDTH = 0.85, 1.3, 9.5
 
 
-def rows_seen(within: Unwrapped, X) -> np.ndarray:
-    """Rows as the estimator within sees them, float64 of shape (n_rows, n_features).
+def rows_seen(inside: Unwrapped, X) -> np.ndarray:
+    """Rows as the estimator inside sees them, float64 of shape (n_rows, n_features).
 
     Raises
     ------
     InvalidDataError
         If they do not fit the estimator.
     """
-    X = np.asarray(within.transform(X), dtype=np.float64)
-    n_features = within.estimator.n_features_in_
+    X = np.asarray(inside.transform(X), dtype=np.float64)
+    n_features = inside.estimator.n_features_in_
     if X.ndim < 2 or math.prod(X.shape[1:]) != n_features:
         raise InvalidDataError(
-            f"expected rows of {n_features} features, as {type(within.estimator).__name__} was "
+            f"expected rows of {n_features} features, as {type(inside.estimator).__name__} was "
             f"fitted on, got an array of shape {X.shape}."
         )
     return X.reshape(len(X), n_features)

@@ -18,7 +18,7 @@ class ReconstructionDisplay(PictureGridDisplay):
     It is recommended to use `ReconstructionDisplay.from_estimator` to create a display. All
     parameters are stored as attributes.
 
-    The rows themselves stand along the top. Below each of them are its reconstructions from the
+    The rows themselves are along the top. Below each of them are its reconstructions from the
     orders that the label at the left names; all higher orders are at the mean of the prior. Grey
     levels, or the colours of three channels, run over the range of the rows; what reconstructions
     have beyond it is clipped. Other numbers of channels are averaged. Chains are drawn as lines
@@ -101,13 +101,13 @@ class ReconstructionDisplay(PictureGridDisplay):
             If rows have another number of features than the estimator was fitted on, or there is
             none.
         """
-        within = cls._within(estimator)
-        fitted = within.estimator
+        inside = cls._within(estimator)
+        fitted = inside.estimator
         if image_shape is None:
             image_shape = fitted.image_shape
         else:
             require_pixels(image_shape, fitted.n_features_in_)
-        seen = within.transform(X)
+        seen = inside.transform(X)
         originals = rows_seen(Unwrapped(fitted), seen)
         orders = range(1, fitted.degree_ + 1)
         # Not of the originals, which have lost the names of their columns.

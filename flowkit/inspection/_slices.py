@@ -19,10 +19,10 @@ def rows_for(estimator, X) -> Rows:
     InvalidDataError
         If the estimator was fitted on another number of features.
     """
-    within = find(estimator, "kinds_")
-    kinds = getattr(within.estimator, "kinds_", ())
-    # Behind transformers, a table has other columns.
-    if {"categorical", "integer"} & set(kinds) and within.transformers == ():
+    inside = find(estimator, "kinds_")
+    kinds = getattr(inside.estimator, "kinds_", ())
+    # What changes rows on the way to a table has columns of its own.
+    if {"categorical", "integer"} & set(kinds) and inside.transform(X) is X:
         n_features, expected = X.shape[1] if hasattr(X, "shape") else len(X[0]), len(kinds)
         rows = TableRows(X, kinds) if n_features == expected else None
     else:
@@ -80,7 +80,7 @@ class Rows:
         return values
 
     def cut(self, grid: list[np.ndarray], columns: list[int]):
-        """Rows whose columns run over a grid, all others being held at their median.
+        """Rows whose columns run over a grid, all others being fixed at their median.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class TableRows(Rows):
             ]
             raise InvalidParameterError(
                 f"column {wrong[0]} is a category, which is no axis of a plot: choose two features "
-                f"that are numbers, of which X has {numeric[:20]}; others are held at a typical "
+                f"that are numbers, of which X has {numeric[:20]}; others are fixed at a typical "
                 "value."
             )
 

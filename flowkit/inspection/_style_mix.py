@@ -18,10 +18,9 @@ class StyleMixDisplay(PictureGridDisplay):
     It is recommended to use `StyleMixDisplay.from_estimator` to create a display. All parameters
     are stored as attributes.
 
-    Rows that give the latents of the level and of coarser ones stand on the left, rows that give
-    the finer latents along the top, and where they meet is the mix of both. Grey levels, or the
-    colours of three channels, run over the range of the rows given; what mixes have beyond it is
-    clipped. Other numbers of channels are averaged. Chains are drawn as lines over that range.
+    Rows that give the latents of the level and of coarser ones are on the left, rows that give the
+    finer latents along the top, and the mix of two is where they meet. Grey levels, or the colours
+    of three channels, run over the range of the rows given; what mixes have beyond it is clipped. Other numbers of channels are averaged. Chains are drawn as lines over that range.
 
     Parameters
     ----------
@@ -107,10 +106,10 @@ class StyleMixDisplay(PictureGridDisplay):
         InvalidDataError
             If rows have another number of features than the estimator was fitted on.
         """
-        within = cls._within(estimator)
-        fitted = within.estimator
+        inside = cls._within(estimator)
+        fitted = inside.estimator
         check_count("level", level, 0, fitted.n_levels_)
-        content, style = (rows_seen(within, X) for X in (content, style))
+        content, style = (rows_seen(inside, X) for X in (content, style))
         pairs = np.repeat(content, len(style), axis=0), np.tile(style, (len(content), 1))
         mixes = fitted.mix_styles(*pairs, level).reshape(len(content), *style.shape)
         return cls(

@@ -1,4 +1,4 @@
-"""Gaussian mixtures of rows with holes: fitted to them, given what is known, and drawn from."""
+"""Gaussian mixtures of incomplete rows: fitted, conditioned on known values, and drawn from."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TOLERANCE = 1e-3
 _PRIOR_SHARE = 0.1
 # How much wider than the conditional defensive draws are, and how heavy their tails.
 _WIDTH, _FREEDOM = 1.5, 4
-# Clusters that a mixture starts from have at least this share of the columns' variances.
+# Clusters that a mixture is initialised from have at least this share of the columns' variances.
 _NARROWEST_CLUSTER = 0.1
 # Uniform numbers keep this distance from 0 and 1.
 _EDGE = 1e-12
@@ -44,10 +44,11 @@ _MAX_VALUES = 2**21
 
 @dataclass(frozen=True)
 class Mixture:
-    """Gaussian mixture in terms of its precision matrices.
+    """Gaussian mixture, stored as precision matrices.
 
-    What is missing from a row has the precision of its block of the whole matrix, so that only
-    matrices as large as the hole are inverted.
+    Given the known values of a row, the missing ones are Gaussian in each component, and their
+    precision matrix is a block of the component's. So only matrices of the size of the missing
+    part are inverted.
 
     Parameters
     ----------
@@ -162,7 +163,7 @@ class Conditional:
 
     @property
     def _cautious_shares(self):
-        """Shares that trust what is known half."""
+        """Mean of the probabilities given what is known, and of the weights before."""
         return 0.5 * self.shares + 0.5 * self.weights[:, None] / self.weights.sum()
 
     def draw(self, points: np.ndarray, wide: bool) -> np.ndarray:

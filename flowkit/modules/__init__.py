@@ -1,5 +1,6 @@
 """Torch modules that own a whole density."""
 
+from ._base import DensityModule
 from .evaluator import Evaluator
 from .flow import Flow, KernelFlow
 from .likelihoods import (
@@ -8,10 +9,12 @@ from .likelihoods import (
     Likelihood,
     LocationScaleLikelihood,
 )
-from .vae import PolynomialVAE, Posterior
+from .posterior import Posterior
+from .vae import PolynomialVAE
 
 __all__ = [
     "BernoulliLikelihood",
+    "DensityModule",
     "DiscretizedLogisticLikelihood",
     "Evaluator",
     "Flow",

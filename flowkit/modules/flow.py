@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..bijections import Bijection
 from ..exceptions import ShapeError
 from ..priors import Kernel, Prior
+from ._base import Batch, DensityModule, weighted_mean
 
 
-class Flow(nn.Module):
+class Flow(DensityModule):
     """Density of ``x`` whose latent ``z = bijection(x)`` follows `prior`.
 
     Parameters
@@ -19,6 +20,11 @@ class Flow(nn.Module):
         Map from data to latent.
     prior : Prior
         Density of the latent, of as many features.
+
+    Raises
+    ------
+    ShapeError
+        If bijection and prior differ in their numbers of features.
 
     Examples
     --------
@@ -35,7 +41,7 @@ class Flow(nn.Module):
     is_exact = True
 
     def __init__(self, bijection: Bijection, prior: Prior):
-        super().__init__()
+        super().__init__(bijection.n_features)
         if bijection.n_features != prior.n_features:
             raise ShapeError(
                 f"bijection has {bijection.n_features} features, prior {prior.n_features}; "
@@ -44,36 +50,30 @@ class Flow(nn.Module):
         self.bijection = bijection
         self.prior = prior
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """Same as `log_prob`."""
-        return self.log_prob(x, context)
-
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """Log density of each row of ``x`` (n, n_features) in nats, shape (n,)."""
         z, log_det = self.bijection(x, context)
         return self.prior.log_prob(z) + log_det
 
     def sample(
         self, n: int, generator: torch.Generator | None = None, context: Tensor | None = None
     ) -> Tensor:
-        """Draw ``n`` rows, one for each row of ``context`` where that is given."""
         with torch.no_grad():
             return self.decode(self.prior.sample(n, generator), context)
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """Latent of each row."""
         return self.bijection(x, context)[0]
 
     def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """Data of each latent row."""
         return self.bijection.inverse(z, context)[0]
 
 
 class KernelFlow(Flow):
     """A flow onto kernels on the latents of some rows, which move as the bijection is trained.
 
-    In training a row is judged by the other rows of its batch, since kernels on rows themselves
-    would reward spikes; in evaluation by kernels on all `rows`.
+    `log_prob` of a row is that under the kernels on all `rows` but itself; `refresh` moves the
+    kernels to where the bijection maps the rows. `loss` has no need of them: it scores each row of
+    a batch by kernels on the other rows of the batch, since kernels on the rows themselves would
+    reward spikes.
 
     Parameters
     ----------
@@ -81,14 +81,21 @@ class KernelFlow(Flow):
         Map from data to latent.
     prior : Kernel
         Density of the latent.
+
+    Attributes
+    ----------
+    rows : Tensor of shape (n_centres, n_features)
+        Rows whose latents are the centres of the kernels.
     """
 
     prior: Kernel
+    has_kernels = True
+    # Rows of a batch are scored by each other.
+    min_rows = 2
 
     def __init__(self, bijection: Bijection, prior: Kernel):
         super().__init__(bijection, prior)
         self.register_buffer("rows", torch.zeros_like(prior.centres))
-        self.register_load_state_dict_post_hook(_move_kernels)
 
     def start(self, rows: Tensor, weights: Tensor | None = None) -> None:
         """Put the kernels on the latents of rows.
@@ -98,7 +105,7 @@ class KernelFlow(Flow):
         rows : Tensor of shape (n_centres, n_features)
             The rows.
         weights : Tensor of shape (n_centres,), default=None
-            Positive weights of the kernels; None weighs them alike.
+            Positive weights of the kernels; None weights them equally.
 
         Raises
         ------
@@ -112,31 +119,67 @@ class KernelFlow(Flow):
         self.rows.copy_(rows)
         if weights is not None:
             self.prior.weights.copy_(weights)
-        self.train(self.training)
+        self.refresh()
 
-    def train(self, mode: bool = True) -> KernelFlow:
-        """Set the mode; evaluation puts the kernels where the rows have moved to."""
-        super().train(mode)
-        if not mode:
-            with torch.no_grad():
-                self.prior.start(self.encode(self.rows), rows=self.rows)
-        return self
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Move the kernels to the latents of `rows`."""
+        training = self.training
+        # The latents that scoring sees are those without dropout.
+        self.eval()
+        self.prior.start(self.encode(self.rows), rows=self.rows)
+        self.train(training)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         z, log_det = self.bijection(x, context)
-        if self.training:
-            return self.prior.leave_one_out(z) + log_det
         return self.prior.leave_own_out(z, x, self.rows) + log_det
 
+    def loss(self, batch: Batch) -> Tensor:
+        """Minus the mean log density of each row given kernels on the others, in nats.
+
+        Parameters
+        ----------
+        batch : tuple of (Tensor of shape (n, n_features), Tensor of shape (n,) or None)
+            At least two rows, and their weights, which have mean one over all training rows.
+
+        Returns
+        -------
+        Tensor of shape ()
+            The loss.
+        """
+        x, weight = batch
+        z, log_det = self.bijection(x)
+        return -weighted_mean(self.prior.leave_one_out(z) + log_det, weight)
+
     def own_kernel(self, x: Tensor) -> Tensor:
-        """The kernel on each row itself, -1 where it has none, shape (n,)."""
+        """The kernel on each row itself.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows.
+
+        Returns
+        -------
+        Tensor of int of shape (n,)
+            Index among `rows`, -1 for a row without a kernel.
+        """
         return self.prior.own(self.encode(x), x, self.rows)
 
     def log_prob_without(self, x: Tensor, kernel: Tensor) -> Tensor:
-        """Log density of each row without one more kernel, as `own_kernel` gives it, shape (n,)."""
+        """Log density of each row without one more kernel than its own.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows.
+        kernel : Tensor of int of shape (n,)
+            The kernels to leave out, as `own_kernel` returns them.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Nats.
+        """
         z, log_det = self.bijection(x)
         return self.prior.leave_own_out(z, x, self.rows, kernel) + log_det
-
-
-def _move_kernels(module, _):
-    module.train(module.training)

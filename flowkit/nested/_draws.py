@@ -12,7 +12,7 @@ from ..exceptions import InvalidDataError
 from ._unwrap import stood_for
 
 
-def draw_from(density, n: int, rng: np.random.RandomState, dtype=np.float64) -> np.ndarray:
+def draw_from(density, n: int, rng: int | np.random.RandomState, dtype=np.float64) -> np.ndarray:
     """Draw rows from any density.
 
     Parameters
@@ -21,8 +21,8 @@ def draw_from(density, n: int, rng: np.random.RandomState, dtype=np.float64) -> 
         Fitted; `can_be_drawn_from` is true of it. It is left as it is.
     n : int
         Number of draws.
-    rng : RandomState
-        Source of randomness.
+    rng : int or RandomState
+        Source of randomness; the density gets it as it is.
     dtype : type or None, default=np.float64
         Type of the draws; ``object`` where some values are not numbers. None leaves the draws as
         the density gives them, which may be a DataFrame.

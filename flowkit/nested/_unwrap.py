@@ -56,13 +56,16 @@ class Unwrapped:
     ----------
     estimator : estimator
         The one within.
-    transformers : tuple of transformers or None
-        From the outside in. None where a wrapper on the way has no row of the estimator within for
-        each of its own, as `TableDensity`, which averages over cells.
+    transformers : tuple of transformers, default=()
+        From the outside in.
+    barrier : estimator, default=None
+        The outermost wrapper for whose rows no single row of the estimator within stands, such as a
+        `TableDensity`, which averages over cells; None if there is none.
     """
 
     estimator: Any
-    transformers: tuple | None = ()
+    transformers: tuple = ()
+    barrier: Any = None
 
     def transform(self, X):
         """Rows as the estimator within sees them.
@@ -82,12 +85,12 @@ class Unwrapped:
         InvalidParameterError
             If there are no such rows.
         """
-        if self.transformers is None:
-            name = type(self.estimator).__name__
+        if self.barrier is not None:
+            wrapper, inside = type(self.barrier).__name__, type(self.estimator).__name__
             raise InvalidParameterError(
-                f"no single row of the {name} inside stands for a row of X, as what is around it "
-                "encodes columns and averages over cells. Give the attribute 'density_' of the "
-                "TableDensity, and encoded rows."
+                f"{wrapper} encodes its columns and averages over cells of them: no single row of "
+                f"the {inside} inside stands for a row of X. Give its attribute 'density_' in its "
+                "place, and encoded rows."
             )
         for transformer in self.transformers:
             X = transformer.transform(X)
@@ -106,7 +109,7 @@ class Unwrapped:
         list of str or None
             None if a transformer has no names of its output, or there are no such rows.
         """
-        if self.transformers is None:
+        if self.barrier is not None:
             return None
         for transformer in self.transformers:
             # A transformer that was fitted with names refuses others.
@@ -194,9 +197,9 @@ def find(estimator, name: str) -> Unwrapped:
         return Unwrapped(estimator)
     found = [find(one, name) for one in (held.estimator, *held.others)]
     best = next((one for one in found if hasattr(one.estimator, name)), found[0])
-    if held.transformers is None or best.transformers is None:
-        return Unwrapped(best.estimator, None)
-    return Unwrapped(best.estimator, held.transformers + best.transformers)
+    if held.transformers is None:
+        return Unwrapped(best.estimator, barrier=estimator)
+    return Unwrapped(best.estimator, held.transformers + best.transformers, best.barrier)
 
 
 def unwrap(density) -> Unwrapped:

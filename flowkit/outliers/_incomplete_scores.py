@@ -123,7 +123,7 @@ def _drawn(density):
     """Draws of a density, the same each time; None if it cannot be drawn from."""
     if not can_be_drawn_from(density):
         return None
-    return draw_from(density, _N_REFERENCES, np.random.RandomState(0), dtype=None)
+    return draw_from(density, _N_REFERENCES, 0, dtype=None)
 
 
 def _blanked(X, pattern):

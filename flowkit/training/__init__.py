@@ -1,27 +1,27 @@
 """Training with skorch: the only part of flowkit that knows it."""
 
-from ._train import (
-    TrainingOptions,
-    TrainingRecord,
-    has_parameters,
-    make_net,
-    make_stream,
-    path_of,
-    train,
-    train_chunk,
-)
 from .data import Noise, Rows
+from .fit import has_parameters, make_net, train
+from .fit_run import FitRun
 from .net import DensityNet
+from .options import TrainingOptions
+from .record import TrainingRecord
+from .reservoir import Stream, after_chunk, n_held_out
+from .stream import make_stream, path_of, train_chunk
 
 __all__ = [
     "DensityNet",
+    "FitRun",
     "Noise",
     "Rows",
+    "Stream",
     "TrainingOptions",
     "TrainingRecord",
+    "after_chunk",
     "has_parameters",
     "make_net",
     "make_stream",
+    "n_held_out",
     "path_of",
     "train",
     "train_chunk",

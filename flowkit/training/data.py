@@ -17,7 +17,7 @@ class Rows:
     ----------
     x : Tensor of shape (n, d)
         Rows.
-    weight : Tensor of shape (n,) or None
+    weight : Tensor of shape (n,) or None, default=None
         Weights with mean one.
     """
 
@@ -35,11 +35,12 @@ class Noise:
     Parameters
     ----------
     normal : float, default=0.0
-        Deviation of normal noise on every column.
-    uniform : Tensor of shape (d,) or None
+        Standard deviation of normal noise on every column.
+    uniform : Tensor of shape (d,) or None, default=None
         Width of centred uniform noise on each column.
     heavy : sequence of (int, Tensor, Tensor), default=()
-        Column, value, and width of the uniform noise on that value instead; with `uniform` only.
+        Column, value, and the width of the uniform noise that rows with this value get instead;
+        needs `uniform`.
     """
 
     normal: float = 0.0
@@ -47,7 +48,20 @@ class Noise:
     heavy: Sequence[tuple[int, Tensor, Tensor]] = ()
 
     def add(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Return ``x`` with noise drawn from `generator`."""
+        """Add noise to rows.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, d)
+            Rows.
+        generator : torch.Generator
+            Source of the noise, on the device of the rows.
+
+        Returns
+        -------
+        Tensor of shape (n, d)
+            The rows with noise.
+        """
         if self.uniform is not None:
             x = x + self._widths(x) * (torch.rand(x.shape, **_like(x), generator=generator) - 0.5)
         if self.normal:

@@ -1,7 +1,8 @@
-"""The skorch net that maximises a mean log density."""
+"""The skorch net that minimises the loss of a density module."""
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 
 import torch
@@ -9,7 +10,8 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 
 from ..exceptions import FitDivergedError, StopTraining
-from .callbacks import BestWeights, Course, StreamWeights, finite
+from .best_weights import BestWeights, StreamWeights
+from .callbacks import Course
 from .data import OrderedBatches, ShuffledBatches
 
 # Enough rows that the cost of a call does not show, few enough to stay in cache.
@@ -20,23 +22,20 @@ class _NonFiniteLossError(ArithmeticError):
     """Loss or gradient of one batch is not finite."""
 
 
-def negative_log_density(log_prob: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    """Weighted mean of the negated log densities; weights have mean one over all rows."""
-    return -(log_prob if weight is None else log_prob * weight).mean()
-
-
 class DensityNet(NeuralNet):
-    """A `skorch.NeuralNet` whose module returns log densities and whose loss is their negation.
+    """A `skorch.NeuralNet` whose module says itself what a batch loses.
+
+    ``predict`` gives log densities, for which skorch calls the module as a function.
 
     Parameters
     ----------
-    module : torch.nn.Module
-        Maps rows to log densities.
-    holdout : Rows or None
+    module : DensityModule
+        What to train.
+    holdout : Rows or None, default=None
         Rows that training does not see.
-    clip : float
+    clip : float, default=5.0
         Largest norm of the gradient.
-    max_setbacks : int
+    max_setbacks : int, default=2
         How often a non-finite loss may send training back to the best weights, each time at half
         the learning rate, before it is given up.
     **kwargs
@@ -54,11 +53,13 @@ class DensityNet(NeuralNet):
         self.max_setbacks = max_setbacks
         super().__init__(
             module,
-            criterion=negative_log_density,
+            criterion=None,
             train_split=None if holdout is None else self._split,
             iterator_train=ShuffledBatches,
             iterator_valid=OrderedBatches,
             iterator_valid__batch_size=_HOLDOUT_BATCH,
+            # Steps make no predictions that callbacks could score.
+            use_caching=False,
             **kwargs,
         )
 
@@ -69,16 +70,17 @@ class DensityNet(NeuralNet):
         return X
 
     def initialize_criterion(self):
-        self.criterion_ = self.criterion
+        # The loss is a method of the module.
         return self
-
-    def get_loss(self, y_pred, y_true, X=None, training=False):
-        return self.criterion_(y_pred, y_true)
 
     def _set_training(self, training=True):
         # Switching walks over all sub-modules, which costs as much as a small batch.
-        if self.module_.training != training:
-            self.module_.train(training)
+        if self.module_.training == training:
+            return
+        self.module_.train(training)
+        if not training:
+            # Steps have changed the weights since rows were scored last.
+            self.module_.refresh()
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the rate of the next steps; setbacks so far halve it."""
@@ -93,6 +95,17 @@ class DensityNet(NeuralNet):
             count += len(batch[0])
         return total / count
 
+    def train_step_single(self, batch, **fit_params):
+        self._set_training(True)
+        loss = self.module_.loss(batch)
+        loss.backward()
+        return {"loss": loss, "y_pred": None}
+
+    def validation_step(self, batch, **fit_params):
+        self._set_training(False)
+        with torch.no_grad():
+            return {"loss": self.module_.validation_loss(batch), "y_pred": None}
+
     def train_step(self, batch, **fit_params):
         self.optimizer_.zero_grad(set_to_none=True)
         step = self.train_step_single(batch, **fit_params)
@@ -103,7 +116,7 @@ class DensityNet(NeuralNet):
             training=True,
         )
         norm = torch.nn.utils.clip_grad_norm_([p for _, p in self.parameters_], self.clip)
-        if not (finite(step["loss"]) and finite(norm)):
+        if not (math.isfinite(step["loss"].item()) and math.isfinite(norm.item())):
             raise _NonFiniteLossError
         self.optimizer_.step()
         self.n_steps_ += 1
@@ -186,7 +199,7 @@ class DensityNet(NeuralNet):
         return self
 
     def _break_off(self, stop: KeyboardInterrupt, rows) -> None:
-        """End training early; an epoch that has begun is judged and recorded as it is."""
+        """End training early; an epoch that has begun is validated and recorded as it is."""
         if isinstance(stop, StopTraining):
             ended_by = self.ended_by_ or "callback"
         elif self.n_steps_:

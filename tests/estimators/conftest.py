@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
-from flowkit import FlowDensity
-
-from .examples import SMALL, correlated
+from ..table import ESTIMATORS
+from .examples import correlated
 
 
 @pytest.fixture(scope="session")
@@ -15,5 +16,16 @@ def X():
 
 
 @pytest.fixture(scope="session")
-def fitted(X):
-    return FlowDensity(**SMALL).fit(X)
+def fits(X):
+    """An estimator of the table on these rows, fitted once for all tests that only read it."""
+    return cache(lambda build: build().fit(X))
+
+
+@pytest.fixture
+def density(build, fits):
+    return fits(build)
+
+
+@pytest.fixture(scope="session")
+def fitted(fits):
+    return fits(ESTIMATORS["default"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
 import numpy as np
@@ -46,11 +47,21 @@ def X():
     return np.random.default_rng(0).normal(size=(100, 3))
 
 
+@pytest.fixture(scope="module")
+def fitted(X):
+    return small().fit(X)
+
+
+@pytest.fixture(scope="module")
+def fitted_to_names(X):
+    return small().fit(pd.DataFrame(X, columns=["age", "height", "weight"]))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "score_samples", "transform"])
-def test_missing_and_infinite_values_name_the_columns(X, bad, method):
+def test_missing_and_infinite_values_name_the_columns(fitted_to_names, X, bad, method):
     frame = pd.DataFrame(X.copy(), columns=["age", "height", "weight"])
-    density = small().fit(frame)
+    density = copy.deepcopy(fitted_to_names)
     frame.loc[3, "height"] = bad
     frame.loc[9, "weight"] = bad
     with pytest.raises(InvalidDataError, match="height, weight") as info:
@@ -269,9 +280,9 @@ def test_values_whose_variance_overflows_name_the_column(X):
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, "three"])
-def test_impossible_sample_sizes(X, n):
+def test_impossible_sample_sizes(fitted, n):
     with pytest.raises(ValueError, match="n_samples must be an int of at least 1"):
-        small().fit(X).sample(n)
+        fitted.sample(n)
 
 
 class Exploding(b.ElementwiseAffine):
@@ -368,16 +379,15 @@ def test_callbacks_of_another_kind_are_named(X):
 
 
 @pytest.mark.parametrize("weight", [-np.ones(100), np.zeros(100), np.ones(3)])
-def test_impossible_weights_of_a_score(X, weight):
+def test_impossible_weights_of_a_score(fitted, X, weight):
     with pytest.raises(ValueError, match="weight"):
-        small().fit(X).score(X, sample_weight=weight)
+        fitted.score(X, sample_weight=weight)
 
 
-def test_bad_latents_are_refused(X):
-    density = small().fit(X)
+def test_bad_latents_are_refused(fitted):
     for bad in (np.full((2, 3), np.nan), np.ones((2, 3)) * 1j, np.ones(3)):
         with pytest.raises(ValueError, match=r"NaN|Complex|2D"):
-            density.inverse_transform(bad)
+            fitted.inverse_transform(bad)
 
 
 def test_bad_data_leaves_the_names_and_widths_of_the_last_fit(X):

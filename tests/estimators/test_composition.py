@@ -79,20 +79,18 @@ def test_set_output_feature_names_and_feature_union(X):
     assert isinstance(out, pl.DataFrame)
 
 
-def test_data_frames_are_checked_by_name(X):
+def test_data_frames_are_checked_by_name(fitted, X):
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
     density = FlowDensity(**SMALL).fit(frame)
     assert list(density.feature_names_in_) == ["a", "b", "c"]
-    np.testing.assert_array_equal(
-        density.score_samples(frame), FlowDensity(**SMALL).fit(X).score_samples(X)
-    )
+    np.testing.assert_array_equal(density.score_samples(frame), fitted.score_samples(X))
     with pytest.raises(ValueError, match="feature names"):
         density.score_samples(frame[["b", "a", "c"]])
     with pytest.raises(ValueError, match="feature names"):
         density.score_samples(frame.rename(columns={"a": "z"}))
 
 
-def test_sample_weight_is_routed_through_a_pipeline(X):
+def test_sample_weight_is_routed_through_a_pipeline(fitted, X):
     weight = np.ones(len(X))
     weight[:150] = 5.0
     direct = FlowDensity(**SMALL).fit(X, sample_weight=weight).score_samples(X)
@@ -103,7 +101,7 @@ def test_sample_weight_is_routed_through_a_pipeline(X):
         np.testing.assert_array_equal(pipeline.score_samples(X), direct)
         scores = cross_val_score(density, X, cv=2, params={"sample_weight": weight})
     assert np.isfinite(scores).all()
-    assert (direct != FlowDensity(**SMALL).fit(X).score_samples(X)).any()
+    assert (direct != fitted.score_samples(X)).any()
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_scikit_learn_checks(estimator, check):
 @pytest.mark.parametrize("check", BY_HAND, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("build", ESTIMATORS.values(), ids=ESTIMATORS)
 def test_checks_that_scikit_learn_calls_only_by_hand(build, check):
-    estimator = build(max_epochs=2)
+    estimator = build(max_epochs=1)
     check(type(estimator).__name__, estimator)
 
 
@@ -90,7 +90,7 @@ def test_no_check_of_a_transformer_is_skipped():
 def test_no_check_is_skipped():
     """The environment must hold what the checks need: pandas, polars, SCIPY_ARRAY_API=1."""
     results = checks.check_estimator(
-        ESTIMATORS["default"](max_epochs=1),
+        ESTIMATORS["normal_prior"](max_epochs=1),
         expected_failed_checks=EXPECTED_FAILURES,
         on_skip=None,
         on_fail=None,

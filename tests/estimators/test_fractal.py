@@ -168,7 +168,9 @@ def test_shares_of_the_estimator_sum_to_the_log_determinant_in_units_of_x(parame
     density = FractalFlowDensity(3, **{**TINY, **parameters}).fit(X)
     tree = density.log_det_tree(X)
     with torch.no_grad():
-        latent = density.module_.encode(torch.from_numpy(density._columns.standardise(X.to_numpy())))
+        latent = density.module_.encode(
+            torch.from_numpy(density._columns.standardise(X.to_numpy()))
+        )
         prior = density.module_.prior.log_prob(latent).numpy()
     np.testing.assert_allclose(tree.shares.sum(1) + prior, density.score_samples(X), atol=1e-8)
     assert tree.shares.shape == (178, len(tree.kinds))

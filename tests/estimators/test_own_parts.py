@@ -70,8 +70,7 @@ def test_own_prior_is_used(X):
     assert np.isfinite(density.score(X))
 
 
-def test_compile_gives_the_same_scores(X, monkeypatch):
-    plain = FlowDensity(**SMALL).fit(X)
+def test_compile_gives_the_same_scores(fitted, X, monkeypatch):
     asked = []
     kernels = _rational_quadratic._kernels
     monkeypatch.setattr(
@@ -79,7 +78,7 @@ def test_compile_gives_the_same_scores(X, monkeypatch):
     )
     fused = FlowDensity(**SMALL, compile=True).fit(X)
     assert asked.count(True) > 10
-    assert fused.score(X) == pytest.approx(plain.score(X), abs=1e-2)
+    assert fused.score(X) == pytest.approx(fitted.score(X), abs=1e-2)
     np.testing.assert_array_equal(
         pickle.loads(pickle.dumps(fused)).score_samples(X), fused.score_samples(X)
     )

@@ -322,7 +322,9 @@ def test_starts_at_independent_columns_of_the_prior(prior):
         ).fit(X)
         assert (model._entrance() is not None) == spline
         Z = model.transform(X)
-        np.testing.assert_allclose(Z, model._evaluator.map(model._enter, model._columns.standardise(X)))
+        np.testing.assert_allclose(
+            Z, model._evaluator.map(model._enter, model._columns.standardise(X))
+        )
         shares = model.score_levels(X)
         np.testing.assert_allclose(shares.prior.sum(1), target.logpdf(Z).sum(1), atol=1e-5)
         assert model.score(X) == pytest.approx(truth.sum(1).mean(), abs=0.25)

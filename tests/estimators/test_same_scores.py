@@ -15,12 +15,11 @@ from sklearn.base import clone
 
 from flowkit import FlowDensity
 
-from .examples import SMALL, every_estimator
+from .examples import SMALL, every_density, every_wrapper
 
 
-@every_estimator
-def test_a_row_scores_the_same_alone_in_any_batch_and_in_any_order(build, X):
-    density = build().fit(X)
+@every_density
+def test_a_row_scores_the_same_alone_in_any_batch_and_in_any_order(density, X):
     together = density.score_samples(X)
     alone = np.concatenate([density.score_samples(X[i : i + 1]) for i in range(60)])
     np.testing.assert_allclose(alone, together[:60], rtol=1e-10, atol=1e-10)
@@ -34,9 +33,8 @@ def test_a_row_scores_the_same_alone_in_any_batch_and_in_any_order(build, X):
     )
 
 
-@every_estimator
-def test_scores_survive_pickle_joblib_and_copy_bit_for_bit(build, X, tmp_path):
-    density = build().fit(X)
+@every_density
+def test_scores_survive_pickle_joblib_and_copy_bit_for_bit(density, X, tmp_path):
     expected = density.score_samples(X)
     joblib.dump(density, tmp_path / "density.joblib")
     for other in (
@@ -48,6 +46,17 @@ def test_scores_survive_pickle_joblib_and_copy_bit_for_bit(build, X, tmp_path):
         np.testing.assert_array_equal(
             other.sample(5, random_state=0), density.sample(5, random_state=0)
         )
+
+
+@every_wrapper
+def test_a_clone_with_the_same_seed_has_the_same_scores(build, X):
+    density = build().fit(X)
+    again = clone(density)
+    assert not [name for name in vars(again) if name.endswith("_")]
+    np.testing.assert_array_equal(again.fit(X).score_samples(X), density.score_samples(X))
+    np.testing.assert_array_equal(
+        again.sample(5, random_state=0), density.sample(5, random_state=0)
+    )
 
 
 def test_pickles_hold_arrays_and_survive_later_changes_of_parameters(X):
@@ -67,8 +76,8 @@ def test_scores_are_bit_identical_in_eight_threads_at_once(fitted, X):
             np.testing.assert_array_equal(scores, expected)
 
 
-def test_fits_with_one_seed_are_bit_identical_also_in_threads(X):
-    expected = FlowDensity(**SMALL).fit(X).score_samples(X)
+def test_fits_with_one_seed_are_bit_identical_also_in_threads(fitted, X):
+    expected = fitted.score_samples(X)
     np.testing.assert_array_equal(FlowDensity(**SMALL).fit(X).score_samples(X), expected)
     with ThreadPoolExecutor(4) as pool:
         fits = [pool.submit(FlowDensity(**SMALL).fit, X) for _ in range(4)]

@@ -24,12 +24,11 @@ def test_weights_pull_the_density_towards_heavy_rows():
     assert trapezoid(values[t < 0], t[t < 0]) == pytest.approx(0.9, abs=0.06)
 
 
-def test_equal_weights_are_no_weights(X):
-    plain = FlowDensity(**SMALL).fit(X)
+def test_equal_weights_are_no_weights(fitted, X):
     for value in (1.0, 7.0):
         weighted = FlowDensity(**SMALL).fit(X, sample_weight=np.full(len(X), value))
         np.testing.assert_allclose(
-            weighted.score_samples(X), plain.score_samples(X), rtol=1e-4, atol=1e-4
+            weighted.score_samples(X), fitted.score_samples(X), rtol=1e-4, atol=1e-4
         )
 
 

@@ -59,7 +59,7 @@ def identity(density):
     for step in with_identity.bijections:
         for parameter in step.parameters():
             parameter.data.zero_()
-    density.module_.eval()
+    density.module_.refresh()
     return density
 
 

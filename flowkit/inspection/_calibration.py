@@ -28,7 +28,7 @@ class CalibrationDisplay(Display):
     belong the observed rate should follow the diagonal, or stay below it. The band holds the
     observed rate of that many rows with a chance of `confidence` at each stated rate alone, if they
     are exchangeable with the rows that calibrated the detector; it allows for the few rows of both.
-    A curve above the band says that rows have changed since calibration, or were never alike.
+    A curve above the band means that rows have changed since calibration, or were never alike.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class CalibrationDisplay(Display):
             Fitted, with `p_values`: a DensityOutlierDetector with ``calibrate=True``, or what holds
             one, such as a `Pipeline`. The rate of its threshold is marked.
         X : {array-like, dataframe} of shape (n_rows, n_features)
-            Rows that belong and that `fit` has not seen: a model flatters those that it has.
+            Rows that belong and that `fit` has not seen: those that it has seen score too high.
         confidence : float, default=0.95
             See `plot`.
         scale : {'linear', 'log'}, default='linear'

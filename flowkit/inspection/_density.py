@@ -118,7 +118,7 @@ class DensityDisplay(Display):
         """Draw the density of a fitted estimator.
 
         With more than two features the surface is a *slice*, not a marginal: two features vary
-        and all others are held at their median in `X`, categories of a `TableDensity` at the most
+        and all others are fixed at their median in `X`, categories of a `TableDensity` at the most
         frequent level. The slice is not normalised, and data and samples, drawn at the values of
         their two features, need not follow it.
 
@@ -128,7 +128,7 @@ class DensityDisplay(Display):
             Fitted; has `score_samples`, as scikit-learn's own density estimators have, and, for
             samples, `sample`.
         X : {array-like, dataframe} of shape (n_rows, n_features)
-            Rows that settle the extent of the plot and the values of features held fixed.
+            Rows that determine the extent of the plot and the values of the fixed features.
         features : tuple of two int or str, default=(0, 1)
             Names of the two features on the axes, or positions where no feature has such a name.
             Ignored where `X` has one feature. Categories are no axes.
@@ -174,7 +174,7 @@ class DensityDisplay(Display):
         InvalidDataError
             If `X` has another number of features than the estimator was fitted on.
         """
-        cls._within(estimator)
+        cls._require(estimator)
         _check_grid(grid_resolution, margin)
         rows = rows_for(estimator, X)
         columns = _columns(features, rows, X)

@@ -1,4 +1,4 @@
-"""What all Displays share: their axes, and the way to what they need of an estimator."""
+"""What all Displays share: axes, and the search for what they need of an estimator."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class Display:
 
     Subclasses implement three methods. The constructor stores the arrays to draw, all of them
     keyword-only. ``from_estimator(estimator, ..., *, ax=None, **kwargs)`` is a class method: it
-    finds the estimator by `_within`, computes the arrays and returns ``cls(...).plot(ax, ...)``.
-    ``plot(ax=None, *, ...)`` draws into the axes that `_use_axes` or `_use_panels` give, keeps
-    what it draws in attributes that end in an underscore, and returns ``self``.
+    finds by `_within` what has the arrays, maybe inside a wrapper, and returns ``cls(...).plot(ax,
+    ...)``. Scores are those of the wrapper itself, for which there is `_require`. ``plot(ax=None,
+    *, ..., **kwargs)`` draws into the axes that `_use_axes` or `_use_panels` give, keeps what it
+    draws in attributes that end in an underscore, and returns ``self``.
 
     Attributes
     ----------
@@ -36,6 +37,20 @@ class Display:
     # Method or attribute that is drawn, and which estimators have it.
     _needs: ClassVar[str]
     _owners: ClassVar[str]
+
+    @classmethod
+    def _require(cls, estimator) -> None:
+        """Refuse what is not fitted, or lacks itself what the display needs.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        InvalidParameterError
+            If it lacks the method or attribute.
+        """
+        check_is_fitted(estimator)
+        cls._require_member(estimator, cls._needs, cls._owners)
 
     @classmethod
     def _within(cls, estimator) -> Unwrapped:

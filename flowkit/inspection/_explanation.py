@@ -45,11 +45,12 @@ class ExplanationDisplay(Display):
     It is recommended to use `ExplanationDisplay.from_estimator` to create a display. All
     parameters are stored as attributes.
 
-    A few rows have bars, the most surprising part on top, with the value of the row beside the
-    name of the column. More rows have a heat map, a column of it for each, whose parts are in the
-    order of their mean effect; its colours are linear up to one nat and logarithmic beyond. Rows
-    that are images stand above maps of their pixels in these colours. Red is surprising, blue more
-    likely than usual. Effects of infinity are drawn like the largest finite one.
+    A few rows are drawn as bars, the most surprising part on top, with the value of the row beside
+    the name of the column. More rows are drawn as a heat map with one column for each row and the
+    parts in the order of their mean effect; its colours are linear up to one nat and logarithmic
+    beyond. Rows that are images are drawn above maps of their pixels in these colours. Red is
+    surprising, blue more likely than usual. Effects of infinity are drawn like the largest finite
+    one.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ _RING_STYLE = {"color": "none", "marker": "o", "markersize": 7, "markeredgecolor
 _IMAGE_SIZE, _CHAIN_SIZE = (1.65, 1.65), (3.6, 1.5)
 _IMAGE_GAP, _CHAIN_GAP = (0.7, 0.55), (0.6, 0.7)
 _MAX_WIDTH = 10.2
-# Share of a field that tells how wide it is.
+# Share of a field by which its width is measured.
 _MOST = 0.5
 
 

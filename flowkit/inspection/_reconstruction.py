@@ -18,7 +18,7 @@ class ReconstructionDisplay(PictureGridDisplay):
     It is recommended to use `ReconstructionDisplay.from_estimator` to create a display. All
     parameters are stored as attributes.
 
-    The rows themselves stand along the top. Below each of them are its reconstructions from the
+    The rows themselves are along the top. Below each of them are its reconstructions from the
     orders that the label at the left names; all higher orders are at the mean of the prior. Grey
     levels, or the colours of three channels, run over the range of the rows; what reconstructions
     have beyond it is clipped. Other numbers of channels are averaged. Chains are drawn as lines

@@ -1,4 +1,4 @@
-"""How scores of rows are spread, and which lie below a threshold."""
+"""The distribution of the scores of rows, and which lie below a threshold."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class ScoreHistogramDisplay(Display):
     parameters are stored as attributes.
 
     Each sample of rows is counted on its own, so that bars of a sample sum to one whatever its
-    size. Scores far below the bulk of the first sample are gathered in a hatched bar at the left,
-    as single rows can lie further down than a linear axis can show.
+    size. Scores far below the bulk of the first sample share a hatched bar at the left, as single
+    rows can be lower than a linear axis shows.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class ScoreHistogramDisplay(Display):
     threshold : float, default=None
         Rows of lower score are outliers; None for no threshold.
     xlabel : str, default=None
-        Label of the x axis; None stands for 'score'.
+        Label of the x axis; None for 'score'.
 
     Attributes
     ----------
@@ -138,11 +138,8 @@ class ScoreHistogramDisplay(Display):
         InvalidDataError
             If `y` does not tell which rows are anomalous, or scores cannot be drawn.
         """
-        inside = cls._within(estimator)
-        scores = {
-            name: inside.estimator.score_samples(inside.transform(rows))
-            for name, rows in _samples(X, y).items()
-        }
+        cls._require(estimator)
+        scores = {name: estimator.score_samples(rows) for name, rows in _samples(X, y).items()}
         detector = find(estimator, "offset_").estimator
         # An array of one value in some detectors.
         offset = getattr(detector, "offset_", None)
@@ -308,8 +305,8 @@ def _is_anomalous(y):
 def _label(estimator):
     if not is_outlier_detector(estimator):
         return "log density (nats)"
-    told = getattr(estimator, "_score_label", None)
-    return "score" if told is None else told()
+    label = getattr(estimator, "_score_label", None)
+    return "score" if label is None else label()
 
 
 def _check_range(bins, low):
@@ -338,6 +335,6 @@ def _fence(scores):
 
 
 def _round_down(low, high):
-    """The start of an axis, as a short number."""
+    """The lower end of an axis, as a short number."""
     step = 10 ** np.floor(np.log10((high - low) / 10)) if high > low else 1.0
     return step * np.floor(low / step)

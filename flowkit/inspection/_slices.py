@@ -80,7 +80,7 @@ class Rows:
         return values
 
     def cut(self, grid: list[np.ndarray], columns: list[int]):
-        """Rows whose columns run over a grid, all others being held at their median.
+        """Rows whose columns run over a grid, all others being fixed at their median.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class TableRows(Rows):
             ]
             raise InvalidParameterError(
                 f"column {wrong[0]} is a category, which is no axis of a plot: choose two features "
-                f"that are numbers, of which X has {numeric[:20]}; others are held at a typical "
+                f"that are numbers, of which X has {numeric[:20]}; others are fixed at a typical "
                 "value."
             )
 

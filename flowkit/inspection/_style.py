@@ -8,7 +8,7 @@ TITLE_SIZE, LABEL_SIZE = 9, 8
 POINTS_PER_INCH = 72
 # How much wider letters get that are fitted to a coarse grid of pixels.
 _HINTING = 1.05
-# Size from which on decimals say nothing.
+# Size from which on decimals are left out.
 _LARGE = 100
 
 
@@ -70,6 +70,6 @@ def shortened(text: str, room: float) -> str:
     while kept > 2 and (width := text_width(shown, LABEL_SIZE)) > room:
         # Nearly there at once, as letters are about equally wide.
         kept = min(kept - 1, int(kept * room / width) + 1)
-        # The end may say what the start does not, as which bin of a column it is.
+        # The end may hold what tells labels apart, as the bin of a column.
         shown = f"{text[: kept // 2]}…{text[-(kept - kept // 2) :]}"
     return shown

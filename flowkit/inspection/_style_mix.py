@@ -18,10 +18,9 @@ class StyleMixDisplay(PictureGridDisplay):
     It is recommended to use `StyleMixDisplay.from_estimator` to create a display. All parameters
     are stored as attributes.
 
-    Rows that give the latents of the level and of coarser ones stand on the left, rows that give
-    the finer latents along the top, and where they meet is the mix of both. Grey levels, or the
-    colours of three channels, run over the range of the rows given; what mixes have beyond it is
-    clipped. Other numbers of channels are averaged. Chains are drawn as lines over that range.
+    Rows that give the latents of the level and of coarser ones are on the left, rows that give the
+    finer latents along the top, and the mix of two is where they meet. Grey levels, or the colours
+    of three channels, run over the range of the rows given; what mixes have beyond it is clipped. Other numbers of channels are averaged. Chains are drawn as lines over that range.
 
     Parameters
     ----------

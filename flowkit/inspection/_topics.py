@@ -32,7 +32,7 @@ class TopicDisplay(Display):
     It is recommended to use `TopicDisplay.from_estimator` to create a display. All parameters
     are stored as attributes.
 
-    Each topic has a panel. For tables it holds the words that tell most about the topic, most
+    Each topic has a panel. For tables it holds the words that are most typical of the topic, most
     probable first, over bars as long as their probability in the topic; the probabilities of all
     words of a topic, shown or not, sum to one. For images it holds the mean of samples of the
     topic and some of these samples.
@@ -43,7 +43,7 @@ class TopicDisplay(Display):
         As the attribute `topics_` of an estimator: per topic its ``weight``, its ``alpha`` and its
         ``words``, pairs of word and probability.
     images : ndarray of shape (n_topics, n_samples, height, width[, n_channels]), default=None
-        Samples of every topic, drawn in place of words.
+        Samples of every topic, drawn instead of words.
 
     Attributes
     ----------
@@ -213,13 +213,13 @@ class TopicDisplay(Display):
         words = [self.topics[k]["words"] for k in self.shown_]
         n_words = max(map(len, words))
         longest = max((p for ws in words for _, p in ws), default=0) or 1
-        for panel, told in zip(self.axes_, words, strict=True):
-            heights = np.arange(len(told))
-            self.bars_.append(panel.barh(heights, [p for _, p in told], **(_BAR_STYLE | bar_kw)))
+        for panel, own in zip(self.axes_, words, strict=True):
+            heights = np.arange(len(own))
+            self.bars_.append(panel.barh(heights, [p for _, p in own], **(_BAR_STYLE | bar_kw)))
             panel.set(xlim=(0, 1.02 * longest), ylim=(n_words - 0.4, -0.6))
             room = extent(panel)[0] - 2 * _PADDING
             # Unwrapped the panel, where no neighbour is.
-            panel.set_yticks(heights, [shortened(word, room) for word, _ in told], ha="left")
+            panel.set_yticks(heights, [shortened(word, room) for word, _ in own], ha="left")
             panel.tick_params("y", length=0, pad=-_PADDING, labelsize=LABEL_SIZE)
             panel.tick_params("x", labelsize=LABEL_SIZE, length=3)
             panel.locator_params(axis="x", nbins=4)

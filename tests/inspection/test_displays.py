@@ -170,9 +170,13 @@ def test_unfitted_estimators_are_refused(name):
 def test_estimators_that_lack_what_is_drawn_are_refused(name):
     other = StandardScaler() if name in OF_SCORES else KernelDensity()
     display = getattr(inspection, name)
-    kind = f"(method|attribute) {display._needs!r}: only {re.escape(display._owners)}"
-    message = f"{type(other).__name__} has no {kind}, and {name} needs it"
     for estimator in (other, make_pipeline(FunctionTransformer(), other)):
+        # Scores are those of the whole, all else that of what is inside.
+        lacking = estimator if name in OF_SCORES else other
+        message = (
+            rf"{type(lacking).__name__} has no (method|attribute) {display._needs!r}: only "
+            f"{re.escape(display._owners)}, and {name} needs it"
+        )
         with pytest.raises(InvalidParameterError, match=message):
             draw(name, estimator.fit(X))
 
@@ -239,7 +243,7 @@ def test_scores_are_those_of_the_whole(holder, ax):
 def test_tables_have_no_rows_for_the_density_within(name, ax):
     table = TableDensity(FrozenEstimator(fitted(name)), random_state=0).fit(X)
     if any(isinstance(value, np.ndarray) for value in DISPLAYS[name][1](X).values()):
-        with pytest.raises(InvalidParameterError, match=r"TableDensity encodes .* no single row"):
+        with pytest.raises(InvalidParameterError, match=r"no single row of the .* inside"):
             draw(name, table, ax=ax)
     else:
         assert_equal(parameters(draw(name, table, ax=ax)), parameters(draw(name, ax=ax)))

@@ -8,8 +8,6 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from scipy.stats import laplace, norm
-from scipy.stats import t as student_t
 from sklearn.utils import Bunch, check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -24,7 +22,9 @@ from ..missing._incomplete_rows import IncompleteRows
 from ..modules import Flow
 from ..modules.inpainting import fill
 from ..nets.swish import without_weight_norm
-from ..priors import Laplace, Normal, Product, StudentT, Topic
+from ..priors import Product, Topic
+from ..priors.registry import FACTORISED
+from ..starts._column_target import ColumnTarget
 from ..starts._margins import choose_margins, margin_steps
 from ..starts._mixture_start import draw_rows
 from ..topics import kmeans_topics
@@ -48,13 +48,6 @@ _LATTICE = (
     "compile",
 )
 _SHAPE = (*_LATTICE, "prior", "top_prior", "n_topics")
-_FACTORISED = {
-    "laplace": lambda d: Laplace(d, scale=math.sqrt(0.5)),
-    "normal": Normal,
-    "student_t": StudentT,
-}
-# What marginals start as: the same densities.
-_TARGETS = {"laplace": laplace(scale=math.sqrt(0.5)), "normal": norm, "student_t": student_t(5)}
 # Pairs of couplings of each level with n_layers='auto': above the finest level they cost little.
 _FIRST_LAYERS, _LAYERS = 2, 4
 # Training keeps some kilobytes for each value of a batch.
@@ -258,7 +251,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         "share_levels": ["boolean"],
         "n_bins": [Interval(Integral, 2, 999, closed="both")],
         "tail_bound": [Interval(Real, 0, None, closed="neither")],
-        "prior": [StrOptions(set(_FACTORISED))],
+        "prior": [StrOptions(set(FACTORISED))],
         "top_prior": [StrOptions({"topic"}), None],
         "n_topics": [Interval(Integral, 1, None, closed="left")],
         "gradient_checkpointing": ["boolean"],
@@ -836,7 +829,8 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         if self._grey:
             pixels, Z = started_grey_levels(Z)
         drawn = Z[draw_rows(len(Z), weight, rng)]
-        margins = choose_margins(drawn, _TARGETS[self.prior], self.image_shape is None)
+        target = ColumnTarget(FACTORISED[self.prior](1, dtype=torch.float64))
+        margins = choose_margins(drawn, target, self.image_shape is None)
         Z, _ = margins.apply(Z)
         config["margins"] = margins.form
         if self.top_prior is not None:
@@ -852,7 +846,7 @@ class RGFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         steps = [grey_levels(d)] if config["grey"] else []
         steps += margin_steps(config["margins"], d)
         lattice = Lattice(d, generator=generator, **{name: config[name] for name in _LATTICE})
-        factorised = _FACTORISED[config["prior"]]
+        factorised = FACTORISED[config["prior"]]
         if config["top_prior"] is None:
             prior = Product([factorised(d)], [range(d)])
         else:

@@ -200,6 +200,20 @@ class Kernel(Prior):
     def _log_prob(self, z):
         return self.leave_own_out(z, z, self.centres)
 
+    def _log_prob_marginal(self, z, known):
+        return torch.cat([self._marginal_of_part(*part) for part in self._parts(z, known)])
+
+    def _marginal_of_part(self, z, known):
+        told = known.to(z)
+        # Where z is unknown it is zero, so that centres count in the known columns alone.
+        distances = (z.square().sum(1)[:, None] + told @ self.centres.square().t()) - (
+            2 * z @ self.centres.t()
+        )
+        log_kernels = _log_kernels(
+            distances.clamp_min(0), self._scored_log_bandwidth(), told.sum(1, keepdim=True)
+        )
+        return (log_kernels + (self.weights / self.weights.sum()).log()).logsumexp(1)
+
     def _scored_log_bandwidth(self) -> Tensor:
         return self.log_bandwidth(len(self.centres)) + math.log(self.bandwidth_factor)
 
@@ -223,7 +237,7 @@ def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
     return (squares - 2 * a @ b.T).clamp_min(0)
 
 
-def _log_kernels(distances: Tensor, log_bandwidth: Tensor, n_features: int) -> Tensor:
+def _log_kernels(distances: Tensor, log_bandwidth: Tensor, n_features: int | Tensor) -> Tensor:
     """Log density at some squared distances from the centre of a kernel."""
     log_norm = n_features * (log_bandwidth + 0.5 * math.log(2 * math.pi))
     return -0.5 * (-2 * log_bandwidth).exp() * distances - log_norm

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
+from ._gaussians import known_diagonal_log_prob, known_log_prob
 from ._topic_start import ALPHA_RANGE, annealed_start
 
 # Exponents that spread the nodes: flat proportions at the low end, nearly one topic at the high.
@@ -273,6 +274,27 @@ class Topic(Prior):
 
     def _log_prob(self, z):
         return self._node_log_prob(self.topic_log_prob(z)).logsumexp(1)
+
+    def _log_prob_marginal(self, z, known):
+        log_diagonal, present = self._bounded_log_diagonal(), self.present > 0
+        if self.covariance == "diag":
+            words, told = z[:, self.index], known[:, self.index] & present
+            log_topic = known_diagonal_log_prob(words, told, self.means, log_diagonal)
+        else:
+            factors = self.off_diagonal.triu(1) + torch.diag_embed(log_diagonal.exp())
+            log_topic = torch.stack(
+                [
+                    known_log_prob(
+                        z[:, group],
+                        known[:, group],
+                        self.means[n, :, : len(group)],
+                        factors[n, :, : len(group), : len(group)],
+                    )
+                    for n, group in enumerate(self.groups)
+                ],
+                1,
+            )
+        return self._node_log_prob(log_topic).logsumexp(1)
 
     def proportions(self, z: Tensor) -> Tensor:
         """Share of the word groups of each row that follow each topic, expected a posteriori.

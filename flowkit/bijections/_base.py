@@ -31,7 +31,7 @@ class Bijection(nn.Module):
     nodes : tuple of Node
         Where the log-determinant arises, in the order of the columns of `log_det_tree`: one node
         for each column where these are mapped one by one, one node for all where they are mixed.
-        Bijections that are trees tell the nodes of their tree.
+        Fractal bijections have the nodes of their tree.
     """
 
     is_elementwise = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# Kinds of the two nodes that maps without a tree of their own tell.
+# Kinds of the nodes of maps that have no tree.
 MIXING, LEAF = "mixing", "leaf"
 
 
@@ -30,7 +30,7 @@ class Node:
 
     @property
     def key(self) -> tuple[str, tuple[int, ...]]:
-        """What tells nodes apart: a leaf is the same one in a map that knows no depth."""
+        """Kind and columns: leaves of a column are one node, whatever depth a map gives them."""
         return self.kind, self.columns
 
 
@@ -60,7 +60,7 @@ def stacked_nodes(n_features: int, nodes: Iterable[Sequence[Node]]) -> tuple[Nod
         First that of all that mixes columns, last one leaf for each column, at the depth of the
         deepest node. Both are there whether or not a map has them, so that callers find them.
     """
-    told = list(dict.fromkeys(node for part in nodes for node in part))
-    level = max(node.level for node in told)
-    inner = [node for node in told if node.kind not in (MIXING, LEAF)]
+    distinct = list(dict.fromkeys(node for part in nodes for node in part))
+    level = max(node.level for node in distinct)
+    inner = [node for node in distinct if node.kind not in (MIXING, LEAF)]
     return (mixing_node(n_features), *inner, *leaf_nodes(n_features, level))

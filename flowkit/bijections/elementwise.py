@@ -16,7 +16,7 @@ from .composition import Inverse
 
 
 class _LearnedElementwise(Elementwise):
-    """A univariate map per column, its parameters free or steered by the context."""
+    """A univariate map per column, its parameters free or conditioned on the context."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class ElementwiseSpline(_LearnedElementwise):
 
     @torch.no_grad()
     def start(self, x: Tensor, z: Tensor) -> None:
-        """Let every spline pass through given knots, the first step towards known marginals.
+        """Let every spline pass through given knots, such as quantiles of data and latent.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class ElementwiseSpline(_LearnedElementwise):
 
 
 class ActNorm(Elementwise):
-    """Scale and shift that start at the inverse deviation and mean of the first training batch.
+    """Scale and shift, initialised by mean and standard deviation of the first training batch.
 
     Parameters
     ----------
@@ -160,15 +160,15 @@ class ActNorm(Elementwise):
 
     @torch.no_grad()
     def start(self, x: Tensor) -> None:
-        """Centre and scale to unit deviation.
+        """Set scale and shift so that given rows have zero mean and unit standard deviation.
 
         Parameters
         ----------
         x : Tensor of shape (n, n_features)
-            Rows that shall come out so.
+            The rows.
         """
         deviation = x.std(0, correction=0)
-        # A column of one value, whose mean may be rounded, gives no scale to start from.
+        # A column of one value, whose mean may be rounded, gives no scale.
         low, high = x.amin(0), x.amax(0)
         rounding = 4 * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
         varying = (high - low > rounding) & (deviation > 0)

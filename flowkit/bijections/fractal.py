@@ -149,7 +149,7 @@ class FractalCoupling(_Fractal):
         the columns. The tree then is a quadtree: a level splits an image into the four images of
         every second row and column, each coupled to its neighbours.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
 
     References
     ----------
@@ -272,7 +272,7 @@ class FractalAutoregressive(_Fractal):
         for depth, level in enumerate(self.levels):
             kept = _Columns(self._halves(level)[0])
             size = kept.width + self.hidden_units + n_context
-            # Only the maps at the blocks need to start at zero.
+            # Only the maps at the blocks need to be initialised at zero.
             net = self._net(depth, size, self.hidden_units, len(level.left), zero=False)
             self.splits.append(nn.ModuleDict({"kept": kept, "net": net}))
             blocks = [half for pair in zip(level.left, level.right, strict=True) for half in pair]

@@ -37,7 +37,7 @@ class _Amortised(Bijection):
 
 
 class Planar(_Amortised):
-    """``z = x + u tanh(w·x + b)``, the identity at the start.
+    """``z = x + u tanh(w·x + b)``, initially the identity.
 
     `u` is kept to ``w·u > -0.99``, and the norms of both vectors below 10, so that the
     determinant stays within [0.01, 101]. The inverse is exact too: it solves one monotone
@@ -111,7 +111,7 @@ class Planar(_Amortised):
 
 
 class Sylvester(_Amortised):
-    """``z = x + Q R1 tanh(R2 Qᵀx + b)``, the identity at the start.
+    """``z = x + Q R1 tanh(R2 Qᵀx + b)``, initially the identity.
 
     Q is orthonormal, of `n_columns` columns, and the same for all contexts. R1 and R2 are upper
     triangular, their entries bounded by hyperbolic tangents: by 1 on the diagonals, so that the

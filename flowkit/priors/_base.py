@@ -84,7 +84,7 @@ class Prior(nn.Module):
         Raises
         ------
         NoMarginalError
-            If the prior has no marginals in closed form, as `has_marginals` tells.
+            If the prior has no marginals in closed form: `has_marginals` is False.
         ShapeError
             If `z` or `known` has another shape.
         """
@@ -116,7 +116,7 @@ class Prior(nn.Module):
         Raises
         ------
         NoMarginalError
-            If the prior has no marginals in closed form, as `has_marginals` tells.
+            If the prior has no marginals in closed form: `has_marginals` is False.
         ShapeError
             If `z` or `known` has another shape.
         """

@@ -18,7 +18,7 @@ _MAX_LOG_SCALE = 7.0
 class HierarchicalNormal(Prior):
     """Orders of a latent: the first is standard normal, each other normal given the one before.
 
-    ``p(z_i | z_(i-1)) = N(B_i z_(i-1), s_i^2 I)``, standard normal at the start.
+    ``p(z_i | z_(i-1)) = N(B_i z_(i-1), s_i^2 I)``, initially standard normal.
 
     Parameters
     ----------

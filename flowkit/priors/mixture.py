@@ -16,7 +16,7 @@ class GaussianMixture(Prior):
     """Mixture of Gaussians whose weights, means and covariances are trained.
 
     Until `start` is called, all components are standard normal and would be trained alike;
-    estimators start them from a mixture fitted to the data.
+    estimators initialise them from a mixture fitted to the data.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class GaussianMixture(Prior):
     covariance : {'full', 'diag'}, default='full'
         Form of the covariance matrices.
     min_deviation : float, default=1e-3
-        Densities stay below those of deviations of this size, whatever training does.
+        Least standard deviation: training makes no component narrower in any direction.
 
     Examples
     --------
@@ -69,7 +69,7 @@ class GaussianMixture(Prior):
 
     @torch.no_grad()
     def start(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
-        """Take the parameters of a fitted mixture.
+        """Set the parameters to those of a fitted mixture.
 
         Parameters
         ----------

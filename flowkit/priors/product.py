@@ -102,7 +102,7 @@ class Product(Prior):
 
     def _log_prob_marginal(self, z, known):
         parts = zip(self.priors, self.parts(z), self.parts(known), strict=True)
-        return sum(prior.log_prob_marginal(part, told) for prior, part, told in parts)
+        return sum(prior.log_prob_marginal(part, observed) for prior, part, observed in parts)
 
     def _sample(self, n, generator):
         return self.join([prior.sample(n, generator) for prior in self.priors])

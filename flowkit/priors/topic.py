@@ -48,7 +48,7 @@ class Topic(Prior):
     covariance : {'diag', 'full'}, default='diag'
         Form of the covariance matrices within a group.
     min_deviation : float, default=1e-3
-        Densities stay below those of deviations of this size, whatever training does.
+        Least standard deviation: training makes no topic narrower in any direction.
 
     References
     ----------
@@ -133,7 +133,7 @@ class Topic(Prior):
 
     @torch.no_grad()
     def start(self, alpha: Tensor, means: Tensor, covariances: Tensor) -> None:
-        """Take the parameters of known topics.
+        """Set the parameters to those of known topics.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class Topic(Prior):
         n_iterations: int = 20,
         regularisation: float = 1.0,
     ) -> None:
-        """Start from rows and a guess of their topics, by annealed expectation maximisation.
+        """Initialise from rows and a guess of their topics, by annealed expectation maximisation.
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class Topic(Prior):
         responsibilities : Tensor of shape (n, n_groups, n_topics)
             Topics of each word group of each row, summing to one.
         alpha : Tensor of shape (n_topics,)
-            Concentration at the start.
+            Initial concentration.
         weight : Tensor of shape (n,), default=None
             Weights of the rows.
         n_iterations : int, default=20
@@ -278,8 +278,8 @@ class Topic(Prior):
     def _log_prob_marginal(self, z, known):
         log_diagonal, present = self._bounded_log_diagonal(), self.present > 0
         if self.covariance == "diag":
-            words, told = z[:, self.index], known[:, self.index] & present
-            log_topic = known_diagonal_log_prob(words, told, self.means, log_diagonal)
+            words, observed = z[:, self.index], known[:, self.index] & present
+            log_topic = known_diagonal_log_prob(words, observed, self.means, log_diagonal)
         else:
             factors = self.off_diagonal.triu(1) + torch.diag_embed(log_diagonal.exp())
             log_topic = torch.stack(
@@ -329,7 +329,7 @@ class Topic(Prior):
         return torch.where(posterior.isnan(), self._log_weights().exp() @ self.theta, posterior)
 
     def move(self, z: Tensor, origin: Tensor, target: Tensor) -> Tensor:
-        """Rows whose word groups change topics and keep their place within the topic.
+        """Rows whose word groups change topics and keep their location relative to the topic.
 
         Parameters
         ----------
@@ -341,7 +341,7 @@ class Topic(Prior):
         Returns
         -------
         Tensor of shape (n, n_features)
-            Rows with the same distance, in deviations, from the mean of the new topic.
+            Rows with the same distance, in standard deviations, from the mean of the new topic.
         """
         group = torch.arange(len(self.groups), device=z.device)
         words = z[:, self.index] - self.means[group, origin]

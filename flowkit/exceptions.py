@@ -37,6 +37,7 @@ __all__ = [
     "MissingDependencyError",
     "MixedColumnsError",
     "NoHoldOutWarning",
+    "NoMarginalError",
     "NotConvergedWarning",
     "OutsideSupportError",
     "RareLevelsWarning",
@@ -107,6 +108,10 @@ class ShapeError(FlowkitError, ValueError):
 
 class MixedColumnsError(FlowkitError, TypeError):
     """A bijection that mixes columns was asked for the slope of each."""
+
+
+class NoMarginalError(FlowkitError, TypeError):
+    """A prior was asked for marginals that it does not know in closed form."""
 
 
 class StopTraining(KeyboardInterrupt):

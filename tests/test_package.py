@@ -30,7 +30,7 @@ TESTS = Path(__file__).parent
 MAX_LINES = 500
 
 # A room may import from those above it in this table, where they are named, and from itself.
-BASICS = {"exceptions", "_seeds", "_optional", "_image_shape"}
+BASICS = {"exceptions", "_seeds", "_optional", "_options", "_image_shape"}
 FLOORS = {
     "nets": BASICS,
     "bijections": BASICS | {"nets"},

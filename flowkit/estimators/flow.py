@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import copy
-import math
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..bijections import (
-    AffineAutoregressive,
-    AffineCoupling,
-    Bijection,
-    Compose,
-    LULinear,
-    SplineAutoregressive,
-    SplineCoupling,
-)
+from ..bijections import Bijection, Compose, LULinear
+from ..bijections.registry import TRANSFORMS, build_steps
 from ..columns import refuse_outside_support
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..missing import IncompleteRows
 from ..modules import Flow, KernelFlow
-from ..priors import GaussianMixture, Kernel, Laplace, Normal, Prior, StudentT
+from ..priors import GaussianMixture, Kernel, Prior
+from ..priors.registry import PRIORS, build_prior
 from ..starts import (
     FlowStart,
     KernelStart,
@@ -35,12 +28,6 @@ from ..starts import (
 from ._base import BaseDensity
 from ._parameters import documented
 
-_STEPS = {
-    "spline_coupling": SplineCoupling,
-    "affine_coupling": AffineCoupling,
-    "spline_autoregressive": SplineAutoregressive,
-    "affine_autoregressive": AffineAutoregressive,
-}
 # What the module is built from.
 _SHAPE = (
     "transforms",
@@ -57,7 +44,6 @@ _SHAPE = (
 )
 # Draws of the prior that a given map must reach.
 _N_PROBES = 1000
-_PRIORS = ("normal", "laplace", "student_t", "gaussian_mixture", "kernel")
 # Rows on whose latents kernels are put; each costs a distance in every score.
 _MAX_CENTRES = 5_000
 # Batches are of nearly equal size: below this, one could be left with a single row.
@@ -149,14 +135,14 @@ class FlowDensity(IncompleteRows, BaseDensity):
 
     _parameter_constraints: dict = {
         **BaseDensity._parameter_constraints,
-        "transforms": [StrOptions(set(_STEPS)), Bijection, list, tuple],
+        "transforms": [StrOptions(set(TRANSFORMS)), Bijection, list, tuple],
         "n_transforms": [Interval(Integral, 0, None, closed="left")],
         "hidden_units": [Interval(Integral, 1, None, closed="left")],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
         "n_bins": [Interval(Integral, 2, 999, closed="both")],
         "tail_bound": [Interval(Real, 0, None, closed="neither")],
         "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
-        "prior": [StrOptions(set(_PRIORS)), Prior],
+        "prior": [StrOptions(set(PRIORS)), Prior],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "bandwidth_factor": [Interval(Real, 0, None, closed="neither")],
         "missing": [StrOptions({"marginalize"}), None],
@@ -314,15 +300,11 @@ def _build_bijection(config, generator):
     transforms, d = config["transforms"], config["n_features"]
     if not isinstance(transforms, str):
         return _given_bijection(config)
-    options = {name: config[name] for name in ("hidden_units", "n_hidden_layers", "dropout")}
-    if transforms.startswith("spline"):
-        options |= {name: config[name] for name in ("n_bins", "tail_bound", "compile")}
-    steps = margin_steps(config["margins"], d)
-    for i in range(config["n_transforms"]):
-        if transforms.endswith("coupling"):
-            options["reverse"] = bool(i % 2)
-        steps += [LULinear(d), _STEPS[transforms](d, generator=generator, **options)]
-    return Compose([*steps, LULinear(d, config["linear_bound"])])
+    names = ("hidden_units", "n_hidden_layers", "dropout", "n_bins", "tail_bound", "compile")
+    options = {name: config[name] for name in names} | {"generator": generator}
+    steps = build_steps(TRANSFORMS[transforms], config["n_transforms"], d, **options)
+    last = LULinear(d, config["linear_bound"])
+    return Compose([*margin_steps(config["margins"], d), *steps, last])
 
 
 def _build_prior(config):
@@ -330,15 +312,9 @@ def _build_prior(config):
     if isinstance(prior, Prior):
         _check_width("prior", prior, d)
         return copy.deepcopy(prior)
-    if prior == "gaussian_mixture":
-        return GaussianMixture(
-            d, config["n_components"], config["covariance"], min_deviation=config["min_deviation"]
-        )
-    if prior == "kernel":
-        return Kernel(d, config["centres"], bandwidth_factor=config["bandwidth_factor"])
-    if prior == "laplace":
-        return Laplace(d, scale=math.sqrt(0.5))
-    return {"normal": Normal, "student_t": StudentT}[prior](d)
+    names = ("n_components", "covariance", "min_deviation", "bandwidth_factor")
+    options = {name: config.get(name) for name in names} | {"n_centres": config["centres"]}
+    return build_prior(prior, d, **options)
 
 
 def _given_bijection(config):

@@ -13,9 +13,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijections import Compose, FractalAutoregressive, FractalCoupling, LULinear
-from ..bijections._log_det_tree import tree_nodes, tree_shares
+from ..bijections import Compose, LULinear
 from ..bijections._tree import image_levels
+from ..bijections.registry import FRACTALS, build_steps
 from ..columns import GreyLevels
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..missing import IncompleteRows
@@ -48,7 +48,6 @@ from ._base import BaseDensity
 from ._images import ImageRows
 from ._parameters import documented
 
-_KINDS = {"coupling": FractalCoupling, "autoregressive": FractalAutoregressive}
 # What the module is built from.
 _SHAPE = (
     "n_topics",
@@ -199,7 +198,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         "n_word_groups": [Interval(Integral, 1, None, closed="left"), None],
         "n_levels": [Interval(Integral, 0, None, closed="left")],
         "n_blocks": [Interval(Integral, 1, None, closed="left")],
-        "fractal": [StrOptions(set(_KINDS))],
+        "fractal": [StrOptions(set(FRACTALS))],
         "coupling": [StrOptions({"spline", "affine"})],
         "conditioner": [StrOptions({"auto", "mlp", "kan", "conv"})],
         "tied": [StrOptions({"auto"}), "boolean"],
@@ -472,8 +471,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         check_is_fitted(self)
         Z = self._columns.standardise(self._validate_rows(X, reset=False))
         bijection = self.module_.bijection
-        nodes = tree_nodes(bijection)
-        shares = self._evaluator.map(lambda z: tree_shares(bijection, z, nodes), Z)
+        nodes = bijection.nodes
+        shares = self._evaluator.map(bijection.log_det_tree, Z)
         shares[:, -self.n_features_in_ :] -= self._columns.log_volumes(Z)
         names = labels_of(self)
         return Bunch(
@@ -666,11 +665,11 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         }
         steps = [grey_levels(d)] if config["grey"] else []
         steps += margin_steps(config["margins"], d)
-        for i in range(config["n_blocks"]):
+        step = FRACTALS[config["fractal"]]
+        if config["image_shape"] is None:
             # A matrix of all pixels would be most of the parameters of a flow of images.
-            steps += [LULinear(d)] if config["image_shape"] is None else []
-            fractal = _KINDS[config["fractal"]]
-            steps.append(fractal(d, reverse=bool(i % 2), generator=generator, **options))
+            step = (LULinear, *step)
+        steps += build_steps(step, config["n_blocks"], d, generator=generator, **options)
         steps += [LULinear(d, config["linear_bound"])] if config["linear"] else []
         return Flow(Compose(steps), _build_prior(config))
 

@@ -9,18 +9,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._image_shape import check_image_shape
-from ..bijections import (
-    AffineAutoregressive,
-    AffineCoupling,
-    Compose,
-    FractalCoupling,
-    LULinear,
-    Permutation,
-    Planar,
-    SplineAutoregressive,
-    SplineCoupling,
-    Sylvester,
-)
+from ..bijections import Compose
+from ..bijections.registry import POSTERIOR_FLOWS, PRIOR_FLOWS, build_steps
 from ..columns import UnitRange, WholeNumbers
 from ..exceptions import InvalidParameterError
 from ..modules import (
@@ -65,8 +55,6 @@ _SHAPE = (
     "image_shape",
     "compile",
 )
-_POSTERIOR_FLOWS = ("planar", "sylvester", "iaf", "coupling")
-_PRIOR_FLOWS = ("coupling", "autoregressive", "fractal")
 
 
 @documented
@@ -232,8 +220,8 @@ class PHVAE(ImageRows, BaseDensity):
             StrOptions({"learned", "predicted"}),
             Interval(Real, 0.01, 100, closed="both"),
         ],
-        "posterior_flow": [StrOptions(set(_POSTERIOR_FLOWS)), None],
-        "prior_flow": [StrOptions(set(_PRIOR_FLOWS)), None],
+        "posterior_flow": [StrOptions(set(POSTERIOR_FLOWS)), None],
+        "prior_flow": [StrOptions(set(PRIOR_FLOWS)), None],
         "n_flow_steps": [Interval(Integral, 1, None, closed="left")],
         "hidden_units": [Interval(Integral, 1, None, closed="left")],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
@@ -616,8 +604,10 @@ class PHVAE(ImageRows, BaseDensity):
             weights=config["divergence_weights"],
             free_bits=config["free_bits"],
             linear_path=config["linear_path"],
-            posterior_flow=_posterior_flow(config, n_context * degree, generator),
-            prior_flow=_prior_flow(config, generator),
+            posterior_flow=_flow(
+                POSTERIOR_FLOWS, "posterior_flow", config, generator, n_context=n_context * degree
+            ),
+            prior_flow=_flow(PRIOR_FLOWS, "prior_flow", config, generator),
             seed=config["seed"],
         )
 
@@ -631,38 +621,11 @@ def _likelihood(config):
     return LocationScaleLikelihood(Normal(d) if kind == "normal" else StudentT(d), scale)
 
 
-def _posterior_flow(config, n_context, generator):
-    kind, d = config["posterior_flow"], config["n_components"] * config["degree"]
+def _flow(kinds, name, config, generator, **options):
+    """Flow of the kind that a parameter names, None for none."""
+    kind, n_latent = config[name], config["n_components"] * config["degree"]
     if kind is None:
         return None
-    options = {"hidden_units": min(config["hidden_units"], _MAX_FLOW_UNITS), "generator": generator}
-    steps = []
-    for i in range(config["n_flow_steps"]):
-        if kind == "coupling":
-            steps.append(AffineCoupling(d, n_context, reverse=bool(i % 2), **options))
-        elif kind == "iaf":
-            # Draws need the fast direction: the masked step runs from noise to latent.
-            steps += [AffineAutoregressive(d, n_context, **options), Permutation(d)]
-        else:
-            steps.append((Planar if kind == "planar" else Sylvester)(d, n_context, **options))
-    return Compose(steps)
-
-
-def _prior_flow(config, generator):
-    kind, d = config["prior_flow"], config["n_components"] * config["degree"]
-    if kind is None:
-        return None
-    options = {
-        "hidden_units": min(config["hidden_units"], _MAX_FLOW_UNITS),
-        "generator": generator,
-        "compile": config["compile"],
-    }
-    steps = []
-    for i in range(config["n_flow_steps"]):
-        if kind == "autoregressive":
-            step = SplineAutoregressive(d, **options)
-        else:
-            family = SplineCoupling if kind == "coupling" else FractalCoupling
-            step = family(d, reverse=bool(i % 2), **options)
-        steps += [step, LULinear(d)]
-    return Compose(steps)
+    options |= {"compile": config["compile"], "generator": generator}
+    options["hidden_units"] = min(config["hidden_units"], _MAX_FLOW_UNITS)
+    return Compose(build_steps(kinds[kind], config["n_flow_steps"], n_latent, **options))

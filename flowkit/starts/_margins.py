@@ -121,7 +121,7 @@ def fit_margins(form: Sequence[str], Z: np.ndarray, target=norm) -> Margins:
         One of `margin_forms`.
     Z : ndarray of shape (n, d)
         Standardised rows, in random order.
-    target : frozen distribution of scipy.stats, default=norm
+    target : ColumnTarget or frozen distribution of scipy.stats, default=norm
         Symmetric density of the latent of each column.
 
     Returns
@@ -142,7 +142,7 @@ def choose_margins(Z: np.ndarray, target, bends: bool = True) -> Margins:
     ----------
     Z : ndarray of shape (n, d)
         Standardised rows.
-    target : frozen distribution of scipy.stats
+    target : ColumnTarget or frozen distribution of scipy.stats
         Symmetric density of the latent of each column.
     bends : bool, default=True
         Whether columns may have heavy tails; pixels of images have none.

@@ -84,11 +84,11 @@ def test_a_round_that_does_not_pay_is_undone(holes, monkeypatch):
     first = in_rounds().fit(holes)
     modules = []
 
-    def falling(self, X, n_draws):
-        modules.append(self.module_)
+    def falling(self, X, n_draws, evaluator):
+        modules.append(evaluator.module)
         return np.full(len(X), -float(len(modules))), np.zeros(len(X))
 
-    monkeypatch.setattr(FlowDensity, "_marginal", falling)
+    monkeypatch.setattr(Completion, "marginal", falling)
     density = in_rounds().fit(holes)
     assert len(modules) == 2
     assert density.module_ is modules[0]

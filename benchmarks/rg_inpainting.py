@@ -223,17 +223,18 @@ def build_cases(edge: int, positions: int, rng: np.random.Generator) -> tuple[di
 
     from flowkit.bijections import Compose, Lattice
     from flowkit.bijections._lattice_layout import n_levels_of
-    from flowkit.estimators.rg import _FACTORISED, _FIRST_LAYERS, _LAYERS
+    from flowkit.estimators.rg import _FIRST_LAYERS, _LAYERS
     from flowkit.modules import Flow
     from flowkit.modules.inpainting import Hole
     from flowkit.nets.swish import without_weight_norm
     from flowkit.priors import Normal, Product
+    from flowkit.priors.registry import FACTORISED
 
     d, generator = edge**2, torch.Generator().manual_seed(edge)
     depths = [_FIRST_LAYERS, *[_LAYERS] * (n_levels_of((edge, edge), KERNEL) - 1)]
     lattice = Lattice(d, image_shape=(edge, edge), n_layers=depths, generator=generator)
     lattice = perturbed(lattice, generator)
-    prior = Product([_FACTORISED["laplace"](d)], [range(d)])
+    prior = Product([FACTORISED["laplace"](d)], [range(d)])
     width = matched_width(size_of(lattice))
     realnvp = perturbed(Flow(Compose(couplings(edge, width)), Normal(d)), generator)
     whole = Flow(without_weight_norm(lattice), prior)

@@ -1,12 +1,29 @@
-"""Every error and warning that flowkit raises on purpose."""
+"""Every error and warning that flowkit raises on purpose.
+
+Each error is also the built-in one that a user of Python expects.
+
+=================================== ===================== =======================================
+Family                              Also                  Raised where
+=================================== ===================== =======================================
+`InvalidParameterError`             `ValueError`          a parameter has an impossible value
+`InvalidDataError`                  `ValueError`          rows cannot be used as they are
+`InvalidFileError`                  `OSError`             a file cannot be read or written
+`MissingDependencyError`            `ImportError`         an optional package is not installed
+`FitDivergedError`                  `ArithmeticError`     training cannot go on
+`ShapeError`, `MixedColumnsError`   `ValueError`,         modules are put together wrongly
+                                    `TypeError`
+=================================== ===================== =======================================
+"""
 
 from __future__ import annotations
 
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import _param_validation
 
 __all__ = [
     "ChangedParameterError",
     "ConstantColumnWarning",
+    "ConstraintError",
     "DeviceUnavailableError",
     "FitDivergedError",
     "FlowkitError",
@@ -14,11 +31,13 @@ __all__ = [
     "HeavyValueWarning",
     "InterruptedFitWarning",
     "InvalidDataError",
+    "InvalidFileError",
     "InvalidParameterError",
     "LostMassWarning",
     "MissingDependencyError",
     "MixedColumnsError",
     "NoHoldOutWarning",
+    "NoMarginalError",
     "NotConvergedWarning",
     "OutsideSupportError",
     "RareLevelsWarning",
@@ -35,24 +54,16 @@ class FlowkitError(Exception):
     """Base class of all errors that flowkit raises on purpose."""
 
 
-class InvalidDataError(FlowkitError, ValueError):
-    """The data cannot be used as they are; the message names the columns or rows."""
-
-
-class OutsideSupportError(InvalidDataError):
-    """Training rows lie where the density is zero whatever its parameters."""
-
-
-class UnsupportedValueError(InvalidDataError, TypeError):
-    """A column holds objects that are neither text nor numbers."""
-
-
 class InvalidParameterError(FlowkitError, ValueError):
     """A parameter has a value that no model can be built from."""
 
 
+class ConstraintError(InvalidParameterError, _param_validation.InvalidParameterError):
+    """A parameter has a type or value that its constraints exclude."""
+
+
 class UnknownNameError(InvalidParameterError):
-    """An estimator has no parameter of this name; the message gives the nearest."""
+    """No parameter, column or kind has this name; the message gives the nearest."""
 
 
 class ChangedParameterError(InvalidParameterError):
@@ -67,8 +78,28 @@ class DeviceUnavailableError(InvalidParameterError):
     """The requested device does not exist on this machine."""
 
 
+class InvalidDataError(FlowkitError, ValueError):
+    """The data cannot be used as they are; the message names the columns or rows."""
+
+
+class OutsideSupportError(InvalidDataError):
+    """Training rows lie where the density is zero whatever its parameters."""
+
+
+class UnsupportedValueError(InvalidDataError, TypeError):
+    """A column holds objects that are neither text nor numbers."""
+
+
+class InvalidFileError(FlowkitError, OSError):
+    """A file cannot be read or written, or does not hold what is expected of it."""
+
+
 class MissingDependencyError(FlowkitError, ImportError):
     """An optional package is not installed; the message holds the command that installs it."""
+
+
+class FitDivergedError(FlowkitError, ArithmeticError):
+    """The loss stayed non-finite after stepping back to the best weights at lower rates."""
 
 
 class ShapeError(FlowkitError, ValueError):
@@ -79,8 +110,8 @@ class MixedColumnsError(FlowkitError, TypeError):
     """A bijection that mixes columns was asked for the slope of each."""
 
 
-class FitDivergedError(FlowkitError, ArithmeticError):
-    """The loss stayed non-finite after stepping back to the best weights at lower rates."""
+class NoMarginalError(FlowkitError, TypeError):
+    """A prior was asked for marginals that it does not know in closed form."""
 
 
 class StopTraining(KeyboardInterrupt):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from flowkit import (
@@ -18,9 +19,13 @@ from flowkit import (
     FlowDensity,
     FractalFlowDensity,
     RGFlowDensity,
+    TableDensity,
+    TransformedDensity,
 )
 from flowkit import bijections as b
+from flowkit import modules as m
 from flowkit import priors as p
+from flowkit.nets import GroupedMLP, Polynomials, ResidualMLP
 
 NET = {"hidden_units": 16, "n_hidden_layers": 2}
 _LATTICE = {"hidden_units": 8, "n_layers": 1, "kernel_size": 2}
@@ -199,6 +204,63 @@ PRIORS = {
     "hierarchical_normal": lambda d: p.HierarchicalNormal(1, d),
 }
 
+
+@dataclass(frozen=True)
+class ModuleCase:
+    """How to build a density module, without dropout."""
+
+    name: str
+    build: Callable[[int], m.DensityModule]
+    n_context: int = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _flow(d):
+    return m.Flow(b.Compose([b.LULinear(d), b.SplineCoupling(d, **NET)]), p.Normal(d))
+
+
+def _conditional_flow(d):
+    return m.Flow(b.AffineCoupling(d, 2, **NET), p.Laplace(d))
+
+
+def _kernel_flow(d):
+    module = m.KernelFlow(b.AffineCoupling(d, **NET), p.Kernel(d, 30))
+    rng = np.random.default_rng(0)
+    rows, weights = rng.normal(size=(30, d)), rng.uniform(0.5, 2, 30)
+    module.start(torch.from_numpy(rows), torch.from_numpy(weights))
+    return module
+
+
+def _vae(flows=False, **options):
+    def build(d):
+        degree, k, n_context = 2, 1, int(flows)
+        if flows:
+            options["posterior_flow"] = b.AffineCoupling(k * degree, degree, **NET)
+            options["prior_flow"] = b.SplineCoupling(k * degree, **NET)
+        likelihood = m.LocationScaleLikelihood(p.Normal(d))
+        return m.PolynomialVAE(
+            Polynomials(degree),
+            GroupedMLP(d, 2 * k + n_context, degree, **NET),
+            ResidualMLP(k * degree, d, **NET),
+            likelihood,
+            p.HierarchicalNormal(k, degree),
+            **options,
+        )
+
+    return build
+
+
+MODULES = [
+    ModuleCase("flow", _flow),
+    ModuleCase("conditional_flow", _conditional_flow, n_context=2),
+    ModuleCase("kernel_flow", _kernel_flow),
+    ModuleCase("vae", _vae()),
+    ModuleCase("vae_log_ratio", _vae(divergence="log_ratio", free_bits=0.1)),
+    ModuleCase("vae_flows", _vae(flows=True, seed=3, n_importance_samples=20)),
+]
+
 _SMALL = {
     "n_transforms": 2,
     "hidden_units": 16,
@@ -267,6 +329,30 @@ ESTIMATORS = {
     "phvae_other": lambda **kw: PHVAE(**{**_SMALL_VAE, **_OTHER_VAE, **kw}),
 }
 
+
+def _table(density, **parameters):
+    return lambda **kw: TableDensity(density(), **{"random_state": 0, **parameters, **kw})
+
+
+def _transformed(density):
+    return lambda **kw: TransformedDensity(StandardScaler(), density(), **kw)
+
+
+# Densities around others of several makes.
+WRAPPERS = {
+    "table": _table(KernelDensity),
+    "table_cells": _table(KernelDensity, cells="probability", n_draws=4),
+    "table_flow": _table(lambda: FLOWS["default"](max_epochs=2)),
+    "transformed": _transformed(KernelDensity),
+    # Mixtures refuse other starts in scikit-learn's checks of other arrays than numpy's.
+    "transformed_mixture": _transformed(
+        lambda: GaussianMixture(init_params="random_from_data", random_state=0)
+    ),
+    "transformed_flow": _transformed(
+        lambda: FLOWS["affine_coupling"](prior="normal", n_transforms=1, max_epochs=2)
+    ),
+}
+
 # Detectors over densities of several makes.
 DETECTORS = {
     "kernels": lambda **kw: DensityOutlierDetector(KernelDensity(), **kw),
@@ -281,10 +367,35 @@ DETECTORS = {
 }
 
 
+# Statistics of detectors, with densities that have all that these can use.
+STATISTICS = {
+    "log_density": FLOWS["default"],
+    "typicality": FLOWS["default"],
+    "levels": FLOWS["rg"],
+    "dose": FLOWS["rg"],
+}
+
 # Transformers that are no densities; of ufuncs, whose names are the same in every process.
 TRANSFORMERS = {
     "function": lambda: DifferentiableFunctionTransformer(np.sinh, np.arcsinh, np.cosh),
     "one_way": lambda: DifferentiableFunctionTransformer(np.exp, None, np.exp),
+}
+
+
+# Of each Display: an estimator that it draws, and what `from_estimator` takes beside it, of 80 rows
+# of 4 columns that the estimator is fitted to.
+DISPLAYS = {
+    "CalibrationDisplay": (lambda: DETECTORS["mixture"](calibrate=True), lambda X: {"X": X}),
+    "DensityDisplay": (FLOWS["default"], lambda X: {"X": X, "grid_resolution": 5}),
+    "ExplanationDisplay": (DETECTORS["mixture"], lambda X: {"X": X[:2]}),
+    "LatentPyramidDisplay": (FLOWS["rg"], lambda X: {"X": X, "max_rows": 2}),
+    "LogDetTreeDisplay": (FLOWS["fractal"], lambda X: {"X": X[:5], "reference": X}),
+    "ReceptiveFieldDisplay": (FLOWS["rg"], lambda X: {"n_samples": 2}),
+    "ReconstructionDisplay": (ESTIMATORS["phvae"], lambda X: {"X": X[:3]}),
+    "ScoreHistogramDisplay": (DETECTORS["mixture"], lambda X: {"X": X}),
+    "StyleMixDisplay": (FLOWS["rg"], lambda X: {"content": X[:2], "style": X[2:4], "level": 1}),
+    "TopicDisplay": (FLOWS["fractal"], lambda X: {"X": X}),
+    "TrainingCurveDisplay": (FLOWS["default"], lambda X: {}),
 }
 
 

@@ -6,6 +6,9 @@ Topics in a table
 *topics*, as in a topic model of texts: a row is a document, the bins that its values fall into are
 its words, and each row mixes the topics in proportions of its own. Here it reads a table of 178
 wines, pressed from three kinds of grapes, thirteen measurements each. It is never told the kinds.
+
+The *latent* of a row is what the flow, an invertible network, maps it to; log densities are in
+*nats*, the unit of natural logarithms.
 """
 
 # %%
@@ -34,8 +37,8 @@ density = FractalFlowDensity(n_topics=3, n_word_groups=X.shape[1], random_state=
 density.fit(X_train)
 
 # %%
-# What does that choice cost? The same flow with the default, on the same held-out wines. These are
-# 45, and another seed alone moves their mean by some tenths of a nat, as will be seen.
+# What does that choice cost? The same flow with the default, on the same 45 held-out wines. Another
+# seed alone moves their mean by some tenths of a nat, as shown below.
 
 chosen = FractalFlowDensity(n_topics=3, random_state=0).fit(X_train)
 for flow in (density, chosen):
@@ -117,9 +120,9 @@ print("mean proportions of a half and half:", density.predict_proba(half).mean(0
 # Swap topics
 # -----------
 # What would this wine be like if it followed another's topics? ``swap_topics`` moves each word
-# group to the topic that the donor has there and keeps its place within the topic: a wine that was
-# high in alcohol for its topic stays high for the new one. It answers for the density, not for
-# nature: nothing here says what would cause what.
+# group to the topic that the donor has there and keeps its location within the topic: a wine that
+# was high in alcohol for its topic stays high for the new one. This is a statement about the
+# density, not about causes.
 
 columns = ["alcohol", "flavanoids", "color_intensity", "hue", "proline"]
 wine, donor = X_test.iloc[[purest[0]]], X_test.iloc[[purest[1]]]
@@ -132,9 +135,9 @@ print(density.predict_proba(table).round(2))
 # %%
 # Interpolate
 # -----------
-# A straight line in the latent bends in the table. It leads from wine to wine past rows that the
-# flow finds likelier than the average of the two, column by column; how much, say the means over
-# all held-out wines, each paired with another.
+# A straight line between two latents is a curve in the table. Its middle should be likelier than
+# the average of the two wines, column by column. The last line tells by how much, as means over all
+# held-out wines, each paired with another.
 
 path = pd.DataFrame(density.interpolate(wine, donor, n_steps=5)[:, 0], columns=X.columns)
 along = pd.DataFrame(density.predict_proba(path), columns=["topic 0", "topic 1", "topic 2"])
@@ -160,8 +163,8 @@ LogDetTreeDisplay.from_estimator(density, X_train)
 
 # %%
 # To see what sets one wine apart, give the training wines as the ``reference``: units and mixing,
-# the same for all rows, drop out. Below are a typical wine of those held out, by its log density,
-# and the oddest one.
+# the same for all rows, drop out. Below are two held-out wines: one of middling log density, and
+# the least likely one.
 
 log_density = density.score_samples(X_test)
 order = np.argsort(log_density)
@@ -178,7 +181,7 @@ for ax, (name, row) in zip(axes, rows.items(), strict=True):
 axes[0].tick_params(labelbottom=False)
 
 # %%
-# The couplings are where wines differ in volume, hardly the leaves. And most of what is odd about
-# the oddest wine is not in the tree: its latent lies where the topics put little.
+# Wines differ in volume at the couplings, hardly at the leaves. And most of what is odd about the
+# oddest wine is not in the tree: its latent lies where the topics have little probability.
 
 plt.show()

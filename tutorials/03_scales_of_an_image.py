@@ -2,11 +2,13 @@
 Scales of an image
 ==================
 
-:class:`flowkit.RGFlowDensity` is a density of images whose latents have a *scale* and a *place*.
-Level by level it separates what sets a pixel apart from its neighbours, which stays behind as the
-latents of that level, from what goes on to a lattice half as fine. So one can ask at which scale,
-and where, an image is surprising, and change it at one scale alone. Here it reads digits of 8 by 8
-pixels and then, where they are at hand, photographs of faces.
+:class:`flowkit.RGFlowDensity` is a density of images whose latents, the numbers
+that the flow maps an image to, have a *scale* and a *location*. Level by level it separates what
+sets a pixel apart from its neighbours, which stays behind as the latents of that level, from what
+goes on to a lattice half as fine. So one can ask at which scale, and where, an image is surprising,
+and change it at one scale alone. Here it reads digits of 8 by 8 pixels and then, where they are at
+hand, photographs of faces. Scores of images are what it is good at; faces, samples and fillings are
+experimental today, and this page measures how far they go.
 """
 
 # %%
@@ -14,8 +16,8 @@ pixels and then, where they are at hand, photographs of faces.
 # ---
 # Rows are flattened images, ``image_shape`` says of which shape. Pixels of these digits are whole
 # numbers from 0 to 16; that they repeat is noticed, and training adds uniform noise of width one.
-# Three pixels at the border are 0 in all training images, of which ``fit`` warns. For the sake of
-# speed there are only fifteen epochs here.
+# Three pixels at the border are 0 in all training images, of which ``fit`` warns. Eight epochs save
+# time here.
 
 import os
 from pathlib import Path
@@ -37,7 +39,7 @@ from flowkit import (
 X, digit = load_digits(return_X_y=True)
 X_train, X_test, digit_train, digit_test = train_test_split(X, digit, random_state=0)
 
-density = RGFlowDensity(image_shape=(8, 8), max_epochs=15, random_state=0)
+density = RGFlowDensity(image_shape=(8, 8), max_epochs=8, random_state=0)
 density.fit(X_train)
 print(f"mean log density of held-out digits: {density.score(X_test):.1f} nats")
 for level, latents in enumerate(density.latent_pyramid(X_test)):
@@ -47,10 +49,11 @@ for level, latents in enumerate(density.latent_pyramid(X_test)):
 # Two levels: 48 latents on the grid of the pixels, and 16 on a grid of 4 by 4. Larger images have
 # more.
 #
-# Which scale, and which place
-# ----------------------------
-# ``score_levels`` cuts the log density of each row into shares of levels and places. Nothing is
-# lost: they sum to ``score_samples``.
+# Which scale, and which location
+# -------------------------------
+# ``score_levels`` cuts the log density of each row into shares of levels and locations. Nothing is
+# lost: they sum to ``score_samples``. The unit of log densities is the *nat*: one nat more is e, or
+# about 2.7, times as likely.
 
 shares = density.score_levels(X_test)
 difference = shares.maps.sum((1, 2, 3)) - density.score_samples(X_test)
@@ -59,8 +62,8 @@ print(f"largest difference: {np.abs(difference).max():.0e} nats")
 # %%
 # A share by itself says little, as some pixels vary more than others. The display compares it with
 # the mean over other rows, here the training rows: red is less likely than usual, and the numbers
-# are nats. Below are the two least likely held-out digits, and one in the middle. In the first
-# hardly more than the fine level is unusual, at the right edge; in the second both levels are.
+# are nats. Below are the two least likely held-out digits, and one in the middle. In the first two
+# most of the surprise is at the fine level, towards the right edge.
 
 order = np.argsort(density.score_samples(X_test))
 LatentPyramidDisplay.from_estimator(
@@ -88,7 +91,8 @@ print(f"the very pixel: {np.mean((found == [i[changed], j[changed]]).all(0)):.0%
 # ---------------------
 # The receptive field of a latent is what moves with it. The lattice bounds it, but 8 by 8 pixels
 # are within the bounds of both levels; how it spreads within them is learned. The ring is where the
-# latent sits, and titles count the pixels that hold half of the field: more on the coarse level.
+# latent sits, and titles count the pixels that hold half of the field. On so small an image, after
+# so few epochs, that is the pixel itself; on larger images, fields grow from level to level.
 
 ReceptiveFieldDisplay.from_estimator(density)
 
@@ -105,10 +109,12 @@ StyleMixDisplay.from_estimator(density, X_test[:4], X_test[4:9], level=1)
 
 classifier = KNeighborsClassifier(3).fit(X_train, digit_train)
 other = rng.permutation(len(X_test))
-mixed = classifier.predict(density.mix_styles(X_test, X_test[other], level=1))
+seen_as = classifier.predict(density.mix_styles(X_test, X_test[other], level=1))
 unlike = digit_test != digit_test[other]
-print(f"taken for the digit of the coarse latents: {np.mean((mixed == digit_test)[unlike]):.0%}")
-print(f"for that of the fine latents: {np.mean((mixed == digit_test[other])[unlike]):.0%}")
+taken_for_coarse = np.mean((seen_as == digit_test)[unlike])
+taken_for_fine = np.mean((seen_as == digit_test[other])[unlike])
+print(f"taken for the digit of the coarse latents: {taken_for_coarse:.0%}")
+print(f"for that of the fine latents: {taken_for_fine:.0%}")
 
 # %%
 # Walk
@@ -137,12 +143,13 @@ show(np.reshape(walks, (4, 9, 8, 8)), "four coarse latents, each from below to a
 # A temperature below one draws latents that vary less, so that samples are tamer, and less diverse.
 # The brightness of an image, the sum of its pixels, tells how diverse: at temperature 1 it should
 # vary as much as that of digits. Here it varies far more, and few samples could be named; lower
-# temperatures make them paler rather than better. This density judges images, it is no painter.
+# temperatures make them paler rather than better. Use this density to score images, not to make
+# them.
 
 temperatures = (1.0, 0.7, 0.4)
 samples = {t: density.sample(200, random_state=0, temperature=t) for t in temperatures}
 for t, drawn in samples.items():
-    print(f"temperature {t}: deviation of the brightness {drawn.sum(1).std():.0f}")
+    print(f"temperature {t}: standard deviation of the brightness {drawn.sum(1).std():.0f}")
 print(f"held-out digits: {X_test.sum(1).std():.0f}")
 show(
     np.stack([drawn[:10] for drawn in samples.values()]).reshape(3, 10, 8, 8),
@@ -159,8 +166,8 @@ hole = np.zeros((8, 8), dtype=bool)
 hole[2:6, 2:6] = True
 missing = hole.ravel()
 rows = X_test[:12]
-filled = density.inpaint(rows, hole, n_steps=50)
-draws = density.inpaint(rows, hole, n_samples=4, n_steps=50, n_langevin_steps=100)
+filled = density.inpaint(rows, hole, n_steps=30)
+draws = density.inpaint(rows, hole, n_samples=4, n_steps=30, n_langevin_steps=50)
 
 linear = LinearRegression().fit(X_train[:, ~missing], X_train[:, missing])
 fillings = {
@@ -170,8 +177,9 @@ fillings = {
     "one draw": draws[0][:, missing],
     "mean of the four draws": draws[..., missing].mean(0),
 }
-for name, values in fillings.items():
-    print(f"{name}: mean squared error {np.mean((values - rows[:, missing]) ** 2):.1f}")
+errors = {name: np.mean((values - rows[:, missing]) ** 2) for name, values in fillings.items()}
+for name, error in errors.items():
+    print(f"{name}: mean squared error {error:.1f}")
 
 holed = np.where(missing, 8, rows)
 show(
@@ -187,16 +195,18 @@ show(
 #
 # Faces
 # -----
-# Photographs of 38 people under many lights, 32 by 32 pixels, if the environment variable
-# ``FLOWKIT_DATA`` names a folder that has them. As they are of dtype uint8, their grey levels go
-# through a logit first. Eight epochs make a rough density, but show what its levels hold.
+# Photographs of 38 people under many lights, if the environment variable ``FLOWKIT_DATA`` names a
+# folder that has them. Four pixels become one here, which leaves 16 by 16. As they are of dtype
+# uint8, their grey levels go through a logit first. Eight epochs make a rough density, but show
+# what its levels hold.
 
 path = Path(os.environ.get("FLOWKIT_DATA", "")) / "yaleb_32x32.npz"
 if has_faces := path.is_file():
     faces = np.random.RandomState(0).permutation(np.load(path)["images"])
-    seen, unseen = faces[:2000], faces[2000:]
+    faces = faces.reshape(-1, 16, 2, 16, 2).mean((2, 4)).round().astype(np.uint8)
+    seen, unseen = faces[:1500], faces[1500:]
     face_density = RGFlowDensity(
-        image_shape=(32, 32), hidden_units=32, max_epochs=8, random_state=0
+        image_shape=(16, 16), hidden_units=32, max_epochs=8, random_state=0
     )
     face_density.fit(seen)
     print(f"{face_density.bits_per_dim(unseen[:100]):.2f} bits per pixel")
@@ -204,7 +214,7 @@ if has_faces := path.is_file():
     ReceptiveFieldDisplay.from_estimator(face_density, n_samples=8)
 
 # %%
-# There are four levels now, and fields grow from level to level. Next, a surprising face, one in
+# There are three levels now, and fields grow from level to level. Next, a surprising face, one in
 # the middle, and one that is likelier than most because it is nearly black: dark images have few
 # grey levels to choose from.
 
@@ -215,11 +225,11 @@ if has_faces:
     )
 
 # %%
-# Mixed at the coarsest level, a face has 16 of its 1,024 latents from the left and all others from
+# Mixed at the coarsest level, a face has 16 of its 256 latents from the left and all others from
 # above. Dark blotches and seams show how rough the density is.
 
 if has_faces:
-    StyleMixDisplay.from_estimator(face_density, unseen[:5], unseen[6:12], level=3)
+    StyleMixDisplay.from_estimator(face_density, unseen[:5], unseen[6:12], level=2)
 
 # %%
 # What do these 16 decide? Two things are measured on mixes of other faces: brightness, the mean of
@@ -228,7 +238,7 @@ if has_faces:
 
 
 def edges(rows):
-    return np.diff(np.reshape(rows, (-1, 32, 32)).astype(float)).reshape(len(rows), -1)
+    return np.diff(np.reshape(rows, (-1, 16, 16)).astype(float)).reshape(len(rows), -1)
 
 
 def mean_correlation(a, b):
@@ -237,21 +247,25 @@ def mean_correlation(a, b):
 
 if has_faces:
     coarse, fine = unseen[:200], unseen[200:400]
-    mixed = face_density.mix_styles(coarse, fine, level=3)
+    mixed = face_density.mix_styles(coarse, fine, level=2)
+    brightness, alike = {}, {}
     for name, part in (("coarse", coarse), ("fine", fine)):
-        brightness = np.corrcoef(mixed.mean(1), part.mean((1, 2)))[0, 1]
-        alike = mean_correlation(edges(mixed), edges(part))
-        print(f"correlation with the {name} face: brightness {brightness:.2f}, edges {alike:.2f}")
+        brightness[name] = np.corrcoef(mixed.mean(1), part.mean((1, 2)))[0, 1]
+        alike[name] = mean_correlation(edges(mixed), edges(part))
+        print(
+            f"correlation with the {name} face: brightness {brightness[name]:.2f}, "
+            f"edges {alike[name]:.2f}"
+        )
 
 # %%
 # And walk along four of these 16, for one face.
 
 if has_faces:
     walks = [
-        face_density.walk(unseen[1:2], 3, latent, steps=steps)[:, 0] for latent in (1, 2, 3, 11)
+        face_density.walk(unseen[1:2], 2, latent, steps=steps)[:, 0] for latent in (1, 2, 3, 11)
     ]
     show(
-        np.reshape(walks, (4, 9, 32, 32)),
+        np.reshape(walks, (4, 9, 16, 16)),
         "four of the coarsest latents, each from below to above",
         255,
     )

@@ -3,9 +3,10 @@ Comparing models honestly
 =========================
 
 Which of two densities is the better one? The one that finds rows likelier that it has not seen. But
-log densities carry units, and whoever compares them across units compares the units. Three ways to
-crown the wrong model, and how :class:`flowkit.TransformedDensity` and a little arithmetic avoid
-them.
+log densities carry units, and whoever compares them across units compares the units. Here are three
+ways to choose the wrong model, and how :class:`flowkit.TransformedDensity` and a little arithmetic
+avoid them. All log densities are in *nats*, the unit of natural logarithms: one nat more makes a
+row e, or about 2.7, times as likely.
 """
 
 # %%
@@ -55,8 +56,8 @@ report(wrong, "scaler")
 # %%
 # It chose the scaler that leaves the least room. A pipeline scores the rows that its last step
 # sees, and ``MinMaxScaler`` squeezes all columns into an interval of length one, where the density
-# is high. A Gaussian is the same model whether columns were divided by their deviation or by their
-# range, so the first two differ in nothing but units.
+# is high. A Gaussian is the same model whether columns were divided by their standard deviation or
+# by their range, so the first two differ in nothing but units.
 #
 # ``TransformedDensity`` adds the logarithm of the scaler's Jacobian, so that all scores are in the
 # units of the table.
@@ -86,7 +87,7 @@ for ax, scaler in zip(axes, scalers, strict=True):
 # all, except for the number that a pipeline reports.
 
 for scaler in scalers[:2]:
-    flow = TransformedDensity(scaler, FlowDensity(max_epochs=20, random_state=0)).fit(X_train)
+    flow = TransformedDensity(scaler, FlowDensity(max_epochs=8, random_state=0)).fit(X_train)
     as_in_a_pipeline = flow.density_.score(flow.transformer_.transform(X_test))
     print(
         f"{type(scaler).__name__}: {flow.score(X_test):.3f} nats in units of the table, "
@@ -116,9 +117,9 @@ candidates = {
     "Gaussian": gaussian,
     "Gaussian after powers": best,
     "kernels after powers": TransformedDensity(PowerTransformer(), KernelDensity(bandwidth=0.5)),
-    "flow": FlowDensity(max_epochs=30, random_state=0),
+    "flow": FlowDensity(max_epochs=15, random_state=0),
     "flow after powers": TransformedDensity(
-        PowerTransformer(), FlowDensity(max_epochs=30, random_state=0)
+        PowerTransformer(), FlowDensity(max_epochs=15, random_state=0)
     ),
 }
 log_densities = {
@@ -193,11 +194,11 @@ for bandwidth in (0.3, 0.1, 0.03, 0.01, 0.003, 0.001):
     bits = mean_bits(kernels, petal_test)
     print(f"bandwidth {bandwidth:5}: mean log density {log_density:5.2f} nats, {bits:.2f} bits")
 
-flow = FlowDensity(random_state=0).fit(petal_train)
+flow = FlowDensity(max_epochs=20, random_state=0).fit(petal_train)
 print(f"flow: {mean_bits(flow, petal_test):.2f} bits")
-places = np.rint(np.vstack([petal_train, petal_test]) / spacing).astype(int).ravel()
-counts = 1 + np.bincount(places[: len(petal_train)], minlength=places.max() + 1)
-table = -np.log2(counts / counts.sum())[places[len(petal_train) :]].mean()
+cells = np.rint(np.vstack([petal_train, petal_test]) / spacing).astype(int).ravel()
+counts = 1 + np.bincount(cells[: len(petal_train)], minlength=cells.max() + 1)
+table = -np.log2(counts / counts.sum())[cells[len(petal_train) :]].mean()
 print(f"table of frequencies, each with one more: {table:.2f} bits")
 
 # %%

@@ -1,8 +1,9 @@
 """Invertible maps with a known Jacobian determinant, each usable on its own as a torch module."""
 
-from ._base import Bijection, Compose, Elementwise, Inverse
+from ._base import Bijection, Elementwise
 from .arcsinh import Arcsinh
 from .autoregressive import AffineAutoregressive, Autoregressive, SplineAutoregressive
+from .composition import Compose, Inverse
 from .coupling import AffineCoupling, Coupling, SplineCoupling
 from .elementwise import (
     ActNorm,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, MixedColumnsError, ShapeError
+from ._log_det_tree import Node, leaf_nodes, mixing_node
 
 
 class Bijection(nn.Module):
@@ -29,6 +28,10 @@ class Bijection(nn.Module):
     is_elementwise : bool
         Whether each column is mapped by itself, so that `forward_by_column` gives its slope:
         `Elementwise` bijections, and `Inverse` and `Compose` of these.
+    nodes : tuple of Node
+        Where the log-determinant arises, in the order of the columns of `log_det_tree`: one node
+        for each column where these are mapped one by one, one node for all where they are mixed.
+        Fractal bijections have the nodes of their tree.
     """
 
     is_elementwise = False
@@ -146,6 +149,54 @@ class Bijection(nn.Module):
         self._check(z, context)
         return self._inverse_by_column(z, context)
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        if self.is_elementwise:
+            return leaf_nodes(self.n_features)
+        return (mixing_node(self.n_features),)
+
+    def forward_by_node(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map data to latent, with the share of each of `nodes` in the log-determinant.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Data.
+        context : Tensor of shape (n, n_context), optional
+            What the map is conditioned on.
+
+        Returns
+        -------
+        z : Tensor of shape (n, n_features)
+            Latent.
+        shares : Tensor of shape (n, n_nodes)
+            Nats; rows sum to the log-determinant.
+
+        Raises
+        ------
+        ShapeError
+            If `x` or `context` has another shape than the one stated.
+        """
+        self._check(x, context)
+        return self._forward_by_node(x, context)
+
+    def log_det_tree(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Share of each of `nodes` in the log-determinant of `forward`.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Data.
+        context : Tensor of shape (n, n_context), optional
+            What the map is conditioned on.
+
+        Returns
+        -------
+        Tensor of shape (n, n_nodes)
+            Nats, in the order of `nodes`; rows sum to the log-determinant.
+        """
+        return self.forward_by_node(x, context)[1]
+
     def _check(self, x: Tensor, context: Tensor | None) -> None:
         if x.ndim != 2 or x.shape[1] != self.n_features:
             raise ShapeError(
@@ -172,6 +223,12 @@ class Bijection(nn.Module):
         )
 
     _inverse_by_column = _forward_by_column
+
+    def _forward_by_node(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        if self.is_elementwise:
+            return self._forward_by_column(x, context)
+        z, log_det = self._forward(x, context)
+        return z, log_det[:, None]
 
 
 class Elementwise(Bijection):
@@ -205,7 +262,7 @@ class Elementwise(Bijection):
 
     @property
     def is_elementwise(self):
-        # One with a map of its own need not have the slopes that it inherits.
+        # A subclass with a map of its own need not have the slopes that it inherits.
         return type(self)._forward is Elementwise._forward
 
     def _forward(self, x, context):
@@ -223,104 +280,6 @@ class Elementwise(Bijection):
         raise NotImplementedError
 
 
-class Compose(Bijection):
-    """Bijections applied one after the other, the first one to the data.
-
-    Parameters
-    ----------
-    bijections : sequence of Bijection
-        At least one, all of the same number of features.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from flowkit.bijections import Compose, ElementwiseAffine, Permutation
-    >>> flow = Compose([ElementwiseAffine(3), Permutation(3)])
-    >>> z, log_det = flow(torch.tensor([[1.0, 2.0, 3.0]]))
-    >>> z
-    tensor([[3., 2., 1.]], grad_fn=<IndexSelectBackward0>)
-    """
-
-    def __init__(self, bijections: Sequence[Bijection]):
-        bijections = list(bijections)
-        if not bijections:
-            raise InvalidParameterError("Compose needs at least one bijection, got none.")
-        widths = [b.n_features for b in bijections]
-        if len(set(widths)) > 1:
-            raise InvalidParameterError(
-                f"Compose needs bijections of one number of features, got {widths}."
-            )
-        contexts = {b.n_context for b in bijections} - {0}
-        if len(contexts) > 1:
-            raise InvalidParameterError(
-                f"Compose needs bijections of one context size, got {sorted(contexts)}."
-            )
-        super().__init__(widths[0], max(contexts, default=0))
-        self.bijections = nn.ModuleList(bijections)
-
-    def _forward(self, x, context):
-        total = 0.0
-        for bijection in self.bijections:
-            x, log_det = bijection(x, context)
-            total = total + log_det
-        return x, total
-
-    def _inverse(self, z, context):
-        total = 0.0
-        for bijection in reversed(self.bijections):
-            z, log_det = bijection.inverse(z, context)
-            total = total + log_det
-        return z, total
-
-    @property
-    def is_elementwise(self):
-        return all(bijection.is_elementwise for bijection in self.bijections)
-
-    def _forward_by_column(self, x, context):
-        total = 0.0
-        for bijection in self.bijections:
-            x, log_slope = bijection.forward_by_column(x, context)
-            total = total + log_slope
-        return x, total
-
-    def _inverse_by_column(self, z, context):
-        total = 0.0
-        for bijection in reversed(self.bijections):
-            z, log_slope = bijection.inverse_by_column(z, context)
-            total = total + log_slope
-        return z, total
-
-
-class Inverse(Bijection):
-    """A bijection run backwards.
-
-    Parameters
-    ----------
-    bijection : Bijection
-        The one to turn round.
-    """
-
-    def __init__(self, bijection: Bijection):
-        super().__init__(bijection.n_features, bijection.n_context)
-        self.bijection = bijection
-
-    def _forward(self, x, context):
-        return self.bijection.inverse(x, context)
-
-    def _inverse(self, z, context):
-        return self.bijection(z, context)
-
-    @property
-    def is_elementwise(self):
-        return self.bijection.is_elementwise
-
-    def _forward_by_column(self, x, context):
-        return self.bijection.inverse_by_column(x, context)
-
-    def _inverse_by_column(self, z, context):
-        return self.bijection.forward_by_column(z, context)
-
-
 def zero_log_det(x: Tensor) -> Tensor:
-    """Log-determinant of a map that keeps volumes."""
+    """Log-determinant of a map that keeps volumes, zeros of shape (n,)."""
     return torch.zeros(x.shape[0], dtype=x.dtype, device=x.device)

@@ -1,61 +1,66 @@
-"""The log-determinant of a stack with fractal maps in it, node by node."""
+"""Nodes at which the log-determinant of a bijection arises, of one map and of a stack of maps."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from . import Compose
-from ._tree import Node
-
-
-def tree_nodes(bijection: Compose) -> list[Node]:
-    """Nodes of the fractal maps, before them one for all that mixes columns, last one a column.
-
-    Parameters
-    ----------
-    bijection : Compose
-        Fractal maps of one tree, and other maps.
-
-    Returns
-    -------
-    list of Node
-        Each once, however many maps have it.
-    """
-    fractal = next(step for step in bijection.bijections if hasattr(step, "log_det_tree"))
-    columns = tuple(range(bijection.n_features))
-    leaves = [Node(len(fractal.levels), "leaf", (j,)) for j in columns]
-    return list(dict.fromkeys([Node(0, "mixing", columns), *fractal.nodes, *leaves]))
+# Kinds of the nodes of maps that have no tree.
+MIXING, LEAF = "mixing", "leaf"
 
 
-def tree_shares(bijection: Compose, x: Tensor, nodes: list[Node]) -> Tensor:
-    """Share of every node in the log-determinant of rows.
+@dataclass(frozen=True)
+class Node:
+    """Where in the tree over columns a share of the log-determinant arises.
 
     Parameters
     ----------
-    bijection : Compose
-        As in `tree_nodes`.
-    x : Tensor of shape (n, n_features)
-        Rows.
-    nodes : list of Node
-        What `tree_nodes` returned.
+    level : int
+        Depth in the tree, 0 for the root.
+    kind : str
+        What happens there: 'mixing' of columns, 'leaf' for a map of one column, or what a family
+        of bijections calls it, such as 'coupling'.
+    columns : tuple of int
+        Columns that the node covers.
+    """
+
+    level: int
+    kind: str
+    columns: tuple[int, ...]
+
+    @property
+    def key(self) -> tuple[str, tuple[int, ...]]:
+        """Kind and columns: leaves of a column are one node, whatever depth a map gives them."""
+        return self.kind, self.columns
+
+
+def mixing_node(n_features: int) -> Node:
+    """The node of a map that mixes all columns, at the root."""
+    return Node(0, MIXING, tuple(range(n_features)))
+
+
+def leaf_nodes(n_features: int, level: int = 0) -> tuple[Node, ...]:
+    """One node for each column, of maps that treat every column by itself."""
+    return tuple(Node(level, LEAF, (j,)) for j in range(n_features))
+
+
+def stacked_nodes(n_features: int, nodes: Iterable[Sequence[Node]]) -> tuple[Node, ...]:
+    """Nodes of maps that follow each other, each node once.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    nodes : iterable of sequences of Node
+        Nodes of each map.
 
     Returns
     -------
-    Tensor of shape (n, n_nodes)
-        Nats; rows sum to the log-determinant.
+    tuple of Node
+        First that of all that mixes columns, last one leaf for each column, at the depth of the
+        deepest node. Both are there whether or not a map has them, so that callers find them.
     """
-    place = {node: i for i, node in enumerate(nodes)}
-    shares = x.new_zeros(len(x), len(nodes))
-    for step in bijection.bijections:
-        if hasattr(step, "log_det_tree"):
-            index = torch.tensor([place[node] for node in step.nodes], device=x.device)
-            shares.index_add_(1, index, step.log_det_tree(x))
-            x = step(x)[0]
-        elif step.is_elementwise:
-            x, log_slope = step.forward_by_column(x)
-            shares[:, -bijection.n_features :] += log_slope
-        else:
-            x, log_det = step(x)
-            shares[:, 0] += log_det
-    return shares
+    distinct = list(dict.fromkeys(node for part in nodes for node in part))
+    level = max(node.level for node in distinct)
+    inner = [node for node in distinct if node.kind not in (MIXING, LEAF)]
+    return (mixing_node(n_features), *inner, *leaf_nodes(n_features, level))

@@ -11,25 +11,6 @@ from ..exceptions import InvalidParameterError
 
 
 @dataclass(frozen=True)
-class Node:
-    """Where in the tree a share of the log-determinant arises.
-
-    Parameters
-    ----------
-    level : int
-        Depth in the tree, 0 for the root.
-    kind : str
-        What happens there, such as 'coupling' or 'leaf'.
-    columns : tuple of int
-        Columns that the node covers.
-    """
-
-    level: int
-    kind: str
-    columns: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Level:
     """The nodes of one depth that are split: their halves, and those as images where they are.
 

@@ -12,11 +12,11 @@ from ._base import Elementwise
 
 
 class Arcsinh(Elementwise):
-    """``z = (arcsinh((x - location) / scale) - centre) / width`` of the columns that were started.
+    """``z = (arcsinh((x - location) / scale) - centre) / width`` of chosen columns.
 
     About linear within `scale` of `location` and logarithmic beyond on both sides, so that columns
-    that spread over many orders of magnitude get an even scale. Columns that were not started stay
-    as they are. Nothing is trained.
+    that spread over many orders of magnitude get an even scale. The other columns stay as they
+    are, and so do all until `start` chooses. Nothing is trained.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Arcsinh(Elementwise):
     def start(
         self, location: Tensor, scale: Tensor, centre: Tensor, width: Tensor, bent: Tensor
     ) -> None:
-        """Take location and scale of the bend, and what the result is centred and divided by.
+        """Set location and scale of the bend, and what the result is centred and divided by.
 
         Parameters
         ----------

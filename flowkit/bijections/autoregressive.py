@@ -22,14 +22,32 @@ class Autoregressive(Bijection):
         The map of one number.
     n_context : int, default=0
         Number of context columns that steer the map too.
-    **net_options
-        Passed to `flowkit.nets.MADE`: hidden_units, n_hidden_layers, dropout, generator.
+    hidden_units, n_hidden_layers, dropout, generator
+        Of the network, as in `flowkit.nets.MADE`.
     """
 
-    def __init__(self, n_features: int, univariate, n_context: int = 0, **net_options):
+    def __init__(
+        self,
+        n_features: int,
+        univariate,
+        n_context: int = 0,
+        *,
+        hidden_units: int = 128,
+        n_hidden_layers: int = 2,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ):
         super().__init__(n_features, n_context)
         self.univariate = univariate
-        self.net = MADE(n_features, univariate.n_parameters, n_context=n_context, **net_options)
+        self.net = MADE(
+            n_features,
+            univariate.n_parameters,
+            n_context=n_context,
+            hidden_units=hidden_units,
+            n_hidden_layers=n_hidden_layers,
+            dropout=dropout,
+            generator=generator,
+        )
 
     def _parameters_for(self, x, context):
         context = context if self.n_context else None
@@ -62,8 +80,9 @@ class AffineAutoregressive(Autoregressive):
         Number of context columns.
     max_log_scale : float, default=3.0
         Bound of the log-scale, in nats.
-    **net_options
-        Passed to `flowkit.nets.MADE`: hidden_units, n_hidden_layers, dropout, generator.
+    **options
+        ``hidden_units``, ``n_hidden_layers``, ``dropout`` and ``generator`` of the network, as in
+        `flowkit.nets.MADE`.
 
     References
     ----------
@@ -92,8 +111,9 @@ class SplineAutoregressive(Autoregressive):
         Half-width of the interval that is bent; outside it the map is the identity.
     compile : bool, default=False
         Whether to run the spline kernel through ``torch.compile``.
-    **net_options
-        Passed to `flowkit.nets.MADE`: hidden_units, n_hidden_layers, dropout, generator.
+    **options
+        ``hidden_units``, ``n_hidden_layers``, ``dropout`` and ``generator`` of the network, as in
+        `flowkit.nets.MADE`.
 
     References
     ----------

@@ -25,8 +25,8 @@ class Coupling(Bijection):
         Number of context columns that steer the map too.
     reverse : bool, default=False
         Whether the second half steers the first instead.
-    **net_options
-        Passed to `flowkit.nets.ResidualMLP`: hidden_units, n_hidden_layers, dropout, generator.
+    hidden_units, n_hidden_layers, dropout, generator
+        Of the network, as in `flowkit.nets.ResidualMLP`.
     """
 
     def __init__(
@@ -36,7 +36,10 @@ class Coupling(Bijection):
         n_context: int = 0,
         *,
         reverse: bool = False,
-        **net_options,
+        hidden_units: int = 128,
+        n_hidden_layers: int = 2,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
     ):
         super().__init__(n_features, n_context)
         n_kept = n_features // 2
@@ -47,7 +50,10 @@ class Coupling(Bijection):
             n_kept,
             univariate.n_parameters * (n_features - n_kept),
             n_context=n_context,
-            **net_options,
+            hidden_units=hidden_units,
+            n_hidden_layers=n_hidden_layers,
+            dropout=dropout,
+            generator=generator,
         )
 
     def _couple(self, rows: Tensor, context: Tensor | None, direction) -> tuple[Tensor, Tensor]:
@@ -80,8 +86,9 @@ class AffineCoupling(Coupling):
         Bound of the log-scale, in nats.
     reverse : bool, default=False
         Whether the second half steers the first instead.
-    **net_options
-        Passed to `flowkit.nets.ResidualMLP`: hidden_units, n_hidden_layers, dropout, generator.
+    **options
+        ``hidden_units``, ``n_hidden_layers``, ``dropout`` and ``generator`` of the network, as in
+        `flowkit.nets.ResidualMLP`.
 
     References
     ----------
@@ -112,8 +119,9 @@ class SplineCoupling(Coupling):
         Whether to run the spline kernel through ``torch.compile``.
     reverse : bool, default=False
         Whether the second half steers the first instead.
-    **net_options
-        Passed to `flowkit.nets.ResidualMLP`: hidden_units, n_hidden_layers, dropout, generator.
+    **options
+        ``hidden_units``, ``n_hidden_layers``, ``dropout`` and ``generator`` of the network, as in
+        `flowkit.nets.ResidualMLP`.
 
     References
     ----------

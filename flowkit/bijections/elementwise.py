@@ -10,18 +10,38 @@ from torch import Tensor, nn
 
 from ..exceptions import ShapeError
 from ..nets import ResidualMLP
-from ._base import Elementwise, Inverse
+from ._base import Elementwise
 from ._univariate import Affine, RationalQuadraticSpline
+from .composition import Inverse
 
 
 class _LearnedElementwise(Elementwise):
-    """A univariate map per column, its parameters free or steered by the context."""
+    """A univariate map per column, its parameters free or conditioned on the context."""
 
-    def __init__(self, n_features, univariate, n_context, net_options):
+    def __init__(
+        self,
+        n_features: int,
+        univariate,
+        n_context: int,
+        *,
+        hidden_units: int = 128,
+        n_hidden_layers: int = 2,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ):
         super().__init__(n_features, n_context)
         self.univariate = univariate
         self.raw = nn.Parameter(torch.zeros(univariate.n_parameters, n_features))
-        self.net = ResidualMLP(n_context, self.raw.numel(), **net_options) if n_context else None
+        self.net = None
+        if n_context:
+            self.net = ResidualMLP(
+                n_context,
+                self.raw.numel(),
+                hidden_units=hidden_units,
+                n_hidden_layers=n_hidden_layers,
+                dropout=dropout,
+                generator=generator,
+            )
 
     def _parameters_for(self, x: Tensor, context: Tensor | None) -> Tensor:
         parameters = self.raw[:, :, None]
@@ -49,14 +69,15 @@ class ElementwiseAffine(_LearnedElementwise):
         Number of context columns that steer scale and shift.
     max_log_scale : float, default=3.0
         Bound of the log-scale, in nats.
-    **net_options
-        Passed to `flowkit.nets.ResidualMLP` where there is a context.
+    **options
+        ``hidden_units``, ``n_hidden_layers``, ``dropout`` and ``generator`` of the network that
+        there is with a context, as in `flowkit.nets.ResidualMLP`.
     """
 
     def __init__(
-        self, n_features: int, n_context: int = 0, *, max_log_scale: float = 3.0, **net_options
+        self, n_features: int, n_context: int = 0, *, max_log_scale: float = 3.0, **options
     ):
-        super().__init__(n_features, Affine(max_log_scale), n_context, net_options)
+        super().__init__(n_features, Affine(max_log_scale), n_context, **options)
 
 
 class ElementwiseSpline(_LearnedElementwise):
@@ -74,8 +95,9 @@ class ElementwiseSpline(_LearnedElementwise):
         Half-width of the interval that is bent; outside it the map is the identity.
     compile : bool, default=False
         Whether to run the spline kernel through ``torch.compile``.
-    **net_options
-        Passed to `flowkit.nets.ResidualMLP` where there is a context.
+    **options
+        ``hidden_units``, ``n_hidden_layers``, ``dropout`` and ``generator`` of the network that
+        there is with a context, as in `flowkit.nets.ResidualMLP`.
     """
 
     def __init__(
@@ -86,14 +108,14 @@ class ElementwiseSpline(_LearnedElementwise):
         n_bins: int = 8,
         tail_bound: float = 3.0,
         compile: bool = False,
-        **net_options,
+        **options,
     ):
         spline = RationalQuadraticSpline(n_bins, tail_bound, compile)
-        super().__init__(n_features, spline, n_context, net_options)
+        super().__init__(n_features, spline, n_context, **options)
 
     @torch.no_grad()
     def start(self, x: Tensor, z: Tensor) -> None:
-        """Let every spline pass through given knots, the first step towards known marginals.
+        """Let every spline pass through given knots, such as quantiles of data and latent.
 
         Parameters
         ----------
@@ -115,7 +137,7 @@ class ElementwiseSpline(_LearnedElementwise):
 
 
 class ActNorm(Elementwise):
-    """Scale and shift that start at the inverse deviation and mean of the first training batch.
+    """Scale and shift, initialised by mean and standard deviation of the first training batch.
 
     Parameters
     ----------
@@ -138,15 +160,15 @@ class ActNorm(Elementwise):
 
     @torch.no_grad()
     def start(self, x: Tensor) -> None:
-        """Centre and scale to unit deviation.
+        """Set scale and shift so that given rows have zero mean and unit standard deviation.
 
         Parameters
         ----------
         x : Tensor of shape (n, n_features)
-            Rows that shall come out so.
+            The rows.
         """
         deviation = x.std(0, correction=0)
-        # A column of one value, whose mean may be rounded, gives no scale to start from.
+        # A column of one value, whose mean may be rounded, gives no scale.
         low, high = x.amin(0), x.amax(0)
         rounding = 4 * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
         varying = (high - low > rounding) & (deviation > 0)

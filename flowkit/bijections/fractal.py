@@ -12,7 +12,8 @@ from .._image_shape import check_image_shape
 from ..exceptions import InvalidParameterError
 from ..nets import KAN, ConvNet, GroupedMLP
 from ._base import Bijection
-from ._tree import Level, Node, column_levels, image_levels
+from ._log_det_tree import Node, leaf_nodes
+from ._tree import Level, column_levels, image_levels
 from ._univariate import Affine, RationalQuadraticSpline
 
 # Half-split nodes have half the inputs, so half the width is enough, down to this.
@@ -92,32 +93,13 @@ class _Fractal(Bijection):
         net = KAN if self.conditioner == "kan" else GroupedMLP
         return net(in_features, out_features, n_groups, **options)
 
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        """Nodes of the tree, in the order of the columns of `log_det_tree`."""
-        raise NotImplementedError
-
-    def log_det_tree(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """Share of every node in the log-determinant of `forward`.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, n_features)
-            Data.
-        context : Tensor of shape (n, n_context), optional
-            What the map is conditioned on.
-
-        Returns
-        -------
-        Tensor of shape (n, n_nodes)
-            Nats, in the order of `nodes`; rows sum to the log-determinant.
-        """
-        self._check(x, context)
-        return torch.cat(self._shares(x, context)[1]).t()
-
     def _forward(self, x, context):
         z, shares = self._shares(x, context)
         return z, sum(share.sum(0) for share in shares)
+
+    def _forward_by_node(self, x, context):
+        z, shares = self._shares(x, context)
+        return z, torch.cat(shares).t()
 
     def _shares(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """Latent, and shares of shape (n_nodes_of_a_level, n)."""
@@ -167,7 +149,7 @@ class FractalCoupling(_Fractal):
         the columns. The tree then is a quadtree: a level splits an image into the four images of
         every second row and column, each coupled to its neighbours.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
 
     References
     ----------
@@ -208,7 +190,7 @@ class FractalCoupling(_Fractal):
             for depth, level in enumerate(self.levels)
             for i in range(len(level.left))
         ]
-        leaves = [Node(len(self.levels), "leaf", (j,)) for j in range(self.n_features)]
+        leaves = leaf_nodes(self.n_features, len(self.levels))
         return (*couplings, *leaves)
 
     def _couple(self, coupling, columns, context, direction):
@@ -290,7 +272,7 @@ class FractalAutoregressive(_Fractal):
         for depth, level in enumerate(self.levels):
             kept = _Columns(self._halves(level)[0])
             size = kept.width + self.hidden_units + n_context
-            # Only the maps at the blocks need to start at zero.
+            # Only the maps at the blocks need to be initialised at zero.
             net = self._net(depth, size, self.hidden_units, len(level.left), zero=False)
             self.splits.append(nn.ModuleDict({"kept": kept, "net": net}))
             blocks = [half for pair in zip(level.left, level.right, strict=True) for half in pair]

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from .._image_shape import check_image_shape
 from ..exceptions import InvalidParameterError, ShapeError
-from ..nets import SwishResNet
-from ..nets._layers import GroupedLinear
 from ._base import Bijection
+from ._block_couplings import AffineNet, BlockCouplings, SplineNet
 from ._blocks import Blocks
 from ._cone import Cone
 from ._lattice_layout import lattice_layout
@@ -28,7 +27,7 @@ class Lattice(Bijection):
     `kernel_size` sites along each axis, then blocks shifted by half of that (published code's
     order), with one bijector for all blocks of such a sub-layer. Of the sites that it leaves
     behind, those of the next level go on and the others are latents. So every latent has a level
-    and a place, and touches only what lies near it.
+    and a location, and depends only on what lies near it.
 
     The bijector of a block is a stack of couplings of the two colours of its checkerboard, each
     colour steering the other in turn with the same networks.
@@ -67,7 +66,7 @@ class Lattice(Bijection):
     compile : bool, default=False
         Whether to run the spline kernel through ``torch.compile``.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
 
     Raises
     ------
@@ -137,11 +136,10 @@ class Lattice(Bijection):
             raise InvalidParameterError(f"coupling must be 'affine' or 'spline', got {coupling!r}.")
         self.n_channels = channels
         self.layout = lattice_layout(tuple(shape), kernel_size, boundary == "periodic")
-        univariate = (
-            Affine(max_log_scale)
-            if coupling == "affine"
-            else RationalQuadraticSpline(n_bins, tail_bound, compile)
-        )
+        if coupling == "affine":
+            univariate, net = Affine(max_log_scale), AffineNet
+        else:
+            univariate, net = RationalQuadraticSpline(n_bins, tail_bound, compile), SplineNet
         depths = layers_by_level(n_layers, self.layout.n_levels, share_levels)
         self.sublayers = nn.ModuleList(
             Blocks(sublayer, channels, n_features) for sublayer in self.layout.sublayers
@@ -152,6 +150,7 @@ class Lattice(Bijection):
                 self.sublayers[i].n_values,
                 self.sublayers[i].n_even,
                 univariate,
+                net,
                 depths[i // 2],
                 hidden_units=hidden_units,
                 n_res_blocks=n_res_blocks,
@@ -258,103 +257,3 @@ def layers_by_level(n_layers, n_levels: int, share_levels: bool = False) -> list
             f"share_levels=True needs as many layers on every level, got n_layers={n_layers!r}."
         )
     return depths
-
-
-class BlockCouplings(nn.Module):
-    """Bijector of all blocks of a sub-layer: the colours of a checkerboard steer one another.
-
-    Parameters
-    ----------
-    n_values : int
-        Number of values of a block.
-    n_even : int
-        Number of these on even squares, which come first.
-    univariate : Affine or RationalQuadraticSpline
-        The map of one number.
-    n_layers : int
-        Number of pairs of couplings; both of a pair use the same networks.
-    **net_options
-        Passed to `flowkit.nets.SwishResNet`.
-    """
-
-    def __init__(self, n_values: int, n_even: int, univariate, n_layers: int, **net_options):
-        super().__init__()
-        self.univariate = univariate
-        self.n_even = n_even
-        sizes = n_even, n_values - n_even
-        self.nets = nn.ModuleList(
-            _AffineNet(sizes, **net_options)
-            if isinstance(univariate, Affine)
-            else _SplineNet(sizes, univariate, **net_options)
-            for _ in range(n_layers)
-        )
-
-    def forward(self, values: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Mapped values and their log-slopes, both of the shape (n_values, n_blocks, n)."""
-        even, odd = values[: self.n_even], values[self.n_even :]
-        even_slope, odd_slope = torch.zeros_like(even), torch.zeros_like(odd)
-        run = self.univariate.forward
-        for net in self.nets:
-            odd, slope = self._couple(net, even, odd, present, run, moves_even=False)
-            odd_slope = odd_slope + slope
-            even, slope = self._couple(net, odd, even, present, run, moves_even=True)
-            even_slope = even_slope + slope
-        return torch.cat((even, odd)), torch.cat((even_slope, odd_slope))
-
-    def inverse(self, values: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
-        """What `forward` maps to these values, and the log-slopes of that direction."""
-        even, odd = values[: self.n_even], values[self.n_even :]
-        even_slope, odd_slope = torch.zeros_like(even), torch.zeros_like(odd)
-        run = self.univariate.inverse
-        for net in reversed(self.nets):
-            even, slope = self._couple(net, odd, even, present, run, moves_even=True)
-            even_slope = even_slope + slope
-            odd, slope = self._couple(net, even, odd, present, run, moves_even=False)
-            odd_slope = odd_slope + slope
-        return torch.cat((even, odd)), torch.cat((even_slope, odd_slope))
-
-    def _couple(self, net, kept, moved, present, run, moves_even):
-        """One colour after the other has steered it, and its log-slopes."""
-        # A lattice of one site has one colour.
-        if not len(moved):
-            return moved, moved
-        blank = torch.zeros_like(moved)
-        steer = torch.cat((blank, kept) if moves_even else (kept, blank)).flatten(1)
-        out, slope = run(moved.flatten(1), net(steer, moves_even))
-        out, slope = out.view_as(moved), slope.view_as(moved)
-        if present is not None:
-            present = present[: self.n_even] if moves_even else present[self.n_even :]
-            out, slope = out * present, slope * present
-        return out, slope
-
-
-class _AffineNet(nn.Module):
-    """The published networks: one of scales and one of shifts, of all values of a block."""
-
-    def __init__(self, sizes: tuple[int, int], **net_options):
-        super().__init__()
-        self.sizes = sizes
-        self.net = SwishResNet(sum(sizes), Affine.n_parameters, **net_options)
-
-    def forward(self, steer: Tensor, moves_even: bool) -> Tensor:
-        return self.net(steer).split(self.sizes, 1)[0 if moves_even else 1]
-
-
-class _SplineNet(nn.Module):
-    """One network, and a linear map to the parameters of the splines of each colour."""
-
-    def __init__(self, sizes: tuple[int, int], spline, **net_options):
-        super().__init__()
-        self.n_parameters = spline.n_parameters
-        self.tail_bound = spline.tail_bound
-        self.net = SwishResNet(sum(sizes), zero=False, **net_options)
-        self.heads = nn.ModuleList(
-            GroupedLinear(sum(sizes), self.n_parameters * size, zero=True) for size in sizes
-        )
-
-    def forward(self, steer: Tensor, moves_even: bool) -> Tensor:
-        # Beyond their bound splines stand still, and so does what steers them: else an outlier
-        # would bend those of its neighbours until no inverse can be told.
-        steer = steer.clamp(-self.tail_bound, self.tail_bound)
-        raw = self.heads[0 if moves_even else 1](self.net(steer))
-        return raw.view(self.n_parameters, -1, steer.shape[1])

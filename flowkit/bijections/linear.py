@@ -13,7 +13,7 @@ _MANY_FEATURES = 256
 
 
 class LULinear(Bijection):
-    """``z = L U x + b`` with unit lower L and upper U, the identity at the start.
+    """``z = L U x + b`` with unit lower L and upper U, initially the identity.
 
     The diagonal of U is bounded in log-space, so that the map never becomes singular.
 
@@ -41,7 +41,7 @@ class LULinear(Bijection):
 
     @torch.no_grad()
     def start(self, matrix: Tensor, bias: Tensor) -> None:
-        """Take a symmetric positive definite matrix and a bias.
+        """Set the map to a symmetric positive definite matrix and a bias.
 
         Parameters
         ----------

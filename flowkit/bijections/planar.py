@@ -21,7 +21,7 @@ _NEWTON_STEPS = 10
 
 
 class _Amortised(Bijection):
-    """Free parameters, to which the context adds."""
+    """A bijection of free parameters, to which a network of the context adds."""
 
     def _amortise(self, raw: Tensor, **net_options) -> None:
         self.raw = nn.Parameter(raw)
@@ -37,7 +37,7 @@ class _Amortised(Bijection):
 
 
 class Planar(_Amortised):
-    """``z = x + u tanh(w·x + b)``, the identity at the start.
+    """``z = x + u tanh(w·x + b)``, initially the identity.
 
     `u` is kept to ``w·u > -0.99``, and the norms of both vectors below 10, so that the
     determinant stays within [0.01, 101]. The inverse is exact too: it solves one monotone
@@ -49,10 +49,10 @@ class Planar(_Amortised):
         Number of columns.
     n_context : int, default=0
         Number of context columns that steer w, u and b.
+    hidden_units, n_hidden_layers, dropout
+        Of the network that there is with a context, as in `flowkit.nets.ResidualMLP`.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
-    **net_options
-        Passed to `flowkit.nets.ResidualMLP` where there is a context.
+        Source of the initial weights; torch's global one by default.
 
     References
     ----------
@@ -71,14 +71,22 @@ class Planar(_Amortised):
         n_features: int,
         n_context: int = 0,
         *,
+        hidden_units: int = 128,
+        n_hidden_layers: int = 2,
+        dropout: float = 0.0,
         generator: torch.Generator | None = None,
-        **net_options,
     ):
         super().__init__(n_features, n_context)
         raw = torch.zeros(2 * n_features + 1)
         # Were w zero as well as u, neither would have a gradient.
         raw[:n_features].normal_(0.0, n_features**-0.5, generator=generator)
-        self._amortise(raw, generator=generator, **net_options)
+        self._amortise(
+            raw,
+            hidden_units=hidden_units,
+            n_hidden_layers=n_hidden_layers,
+            dropout=dropout,
+            generator=generator,
+        )
 
     def _parts(self, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         d = self.n_features
@@ -103,7 +111,7 @@ class Planar(_Amortised):
 
 
 class Sylvester(_Amortised):
-    """``z = x + Q R1 tanh(R2 Qᵀx + b)``, the identity at the start.
+    """``z = x + Q R1 tanh(R2 Qᵀx + b)``, initially the identity.
 
     Q is orthonormal, of `n_columns` columns, and the same for all contexts. R1 and R2 are upper
     triangular, their entries bounded by hyperbolic tangents: by 1 on the diagonals, so that the
@@ -119,10 +127,10 @@ class Sylvester(_Amortised):
         Number of context columns that steer R1, R2 and b.
     n_columns : int, default=8
         Number of columns of Q; at most `n_features` are used.
+    hidden_units, n_hidden_layers, dropout
+        Of the network that there is with a context, as in `flowkit.nets.ResidualMLP`.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
-    **net_options
-        Passed to `flowkit.nets.ResidualMLP` where there is a context.
+        Source of the initial weights; torch's global one by default.
 
     References
     ----------
@@ -144,8 +152,10 @@ class Sylvester(_Amortised):
         n_context: int = 0,
         *,
         n_columns: int = 8,
+        hidden_units: int = 128,
+        n_hidden_layers: int = 2,
+        dropout: float = 0.0,
         generator: torch.Generator | None = None,
-        **net_options,
     ):
         super().__init__(n_features, n_context)
         if n_columns < 1:
@@ -155,7 +165,13 @@ class Sylvester(_Amortised):
         raw = torch.zeros(n_columns + 2, n_columns)
         # Were R2 zero as well as R1, neither would have a gradient.
         raw[-2] = 1.0
-        self._amortise(raw, generator=generator, **net_options)
+        self._amortise(
+            raw,
+            hidden_units=hidden_units,
+            n_hidden_layers=n_hidden_layers,
+            dropout=dropout,
+            generator=generator,
+        )
         reflections = torch.randn(n_features, n_columns, generator=generator)
         self.reflections = nn.Parameter(reflections * n_features**-0.5)
 

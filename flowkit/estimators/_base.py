@@ -53,12 +53,12 @@ class BaseDensity(
     implement two of these hooks, and override the others where they differ:
 
     - ``_initialize(X, Z, sample_weight, random_state)``: what the module is built from, as plain
-      values, and what it starts from;
+      values, and what it is initialised from;
     - ``_build_module(config, generator)``: an untrained module of the former;
     - ``_make_columns(X, sample_weight, grey)``: location, scale and noise of the columns;
     - ``_batch_size(n)``: rows in a batch;
-    - ``_finalize(X, sample_weight, training, start, random_state)``: what is told of the rows once
-      the module is trained.
+    - ``_finalize(X, sample_weight, training, start, random_state)``: descriptions of the training
+      rows by the trained module.
     """
 
     # Parameters that later calls of a continued training cannot change.
@@ -297,7 +297,7 @@ class BaseDensity(
     # ------------------------------------------------------------------ hooks
 
     def _initialize(self, X, Z, sample_weight, random_state) -> tuple[dict, Start]:
-        """What the module is built from, and what it starts from.
+        """What the module is built from, and what it is initialised from.
 
         Parameters
         ----------
@@ -315,7 +315,7 @@ class BaseDensity(
         config : dict
             Plain values that `_build_module` takes.
         start : Start
-            What the module starts from.
+            What the module is initialised from.
         """
         raise NotImplementedError
 
@@ -371,7 +371,7 @@ class BaseDensity(
         return self.batch_size
 
     def _finalize(self, X, sample_weight, training, start, random_state) -> None:
-        """What is told of the training rows once the module is trained; by default nothing.
+        """Describe the training rows by the trained module, as fitted attributes; none by default.
 
         Parameters
         ----------
@@ -382,7 +382,7 @@ class BaseDensity(
         training : ndarray of int
             Those that were trained on.
         start : Start or None
-            What the module started from, None where training went on.
+            What the module was initialised from, None where training went on.
         random_state : RandomState
             Source of randomness.
         """
@@ -470,8 +470,8 @@ class BaseDensity(
     def _begin(self, X, weight, grey, training, run, begins) -> Start | None:
         """Everything that comes before the first step: columns, and the initialised module.
 
-        The module starts from the training rows alone: a start that had seen the hold-out would
-        win every comparison on it.
+        Only the training rows initialise the module: with the hold-out among them, the initial
+        weights would win every comparison on it.
         """
         if not begins:
             self._refuse_other_shape()

@@ -127,7 +127,7 @@ def documented(cls):
     """Class decorator: adds the documentation of shared parameters and attributes.
 
     Parameters stand in the order of the constructor; an entry in the class's own docstring takes
-    the place of the shared one.
+    precedence over the shared one.
     """
     text = inspect.cleandoc(cls.__doc__)
     defaults = {

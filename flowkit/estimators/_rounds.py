@@ -125,7 +125,7 @@ def _joined(records):
     first, *others = records
     history, n_epochs, best = dict(first.history), first.n_epochs, first.best_epoch
     for record in others:
-        # The start of a round is the end of the last one.
+        # The first entry of a round repeats the last one of the round before.
         new = {name: values[1:] for name, values in record.history.items()}
         new["epoch"] = new["epoch"] + n_epochs
         history = {name: np.append(values, new[name]) for name, values in history.items()}

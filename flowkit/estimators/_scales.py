@@ -69,7 +69,7 @@ class ScaleAnalysis:
         return self._decode(Z)
 
     def score_levels(self, X):
-        """Which scale and which place make a row likely or surprising.
+        """Which scale and which location make a row likely or surprising.
 
         Parameters
         ----------
@@ -84,7 +84,7 @@ class ScaleAnalysis:
             have in the prior, and what its bijections have in the log-determinant, the scale of
             the columns counting as the finest level; and ``maps``
             (n_samples, n_levels, height, width), or (n_samples, n_levels, n_features) for chains:
-            ``scores`` by place. Latents with a topic prior share its density evenly.
+            ``scores`` by location. Latents with a topic prior share its density evenly.
         """
         check_is_fitted(self)
         Z = self._columns.standardise(self._validate_rows(X, reset=False))

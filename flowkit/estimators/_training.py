@@ -223,8 +223,8 @@ def warn_of_late_gains(record: TrainingRecord, density, n_hold_out: int) -> None
     if record.ended_by == "max_time" and not record.best_epoch:
         warnings.warn(
             f"max_time={density.max_time!r} ran out in epoch {record.n_epochs}, before training "
-            "came above the start of the density, which is kept: raise max_time for a better "
-            "fit. What the start takes counts.",
+            "came above the initial density, which is kept: raise max_time for a better fit. "
+            "Initialisation counts.",
             NotConvergedWarning,
             stacklevel=4,
         )

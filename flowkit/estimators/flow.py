@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import copy
-import math
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..bijections import (
-    AffineAutoregressive,
-    AffineCoupling,
-    Bijection,
-    Compose,
-    LULinear,
-    SplineAutoregressive,
-    SplineCoupling,
-)
+from ..bijections import Bijection, Compose, LULinear
+from ..bijections.registry import TRANSFORMS, build_steps
 from ..columns import refuse_outside_support
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..missing import IncompleteRows
 from ..modules import Flow, KernelFlow
-from ..priors import GaussianMixture, Kernel, Laplace, Normal, Prior, StudentT
+from ..priors import GaussianMixture, Kernel, Prior
+from ..priors.registry import PRIORS, build_prior
 from ..starts import (
     FlowStart,
     KernelStart,
@@ -35,12 +28,6 @@ from ..starts import (
 from ._base import BaseDensity
 from ._parameters import documented
 
-_STEPS = {
-    "spline_coupling": SplineCoupling,
-    "affine_coupling": AffineCoupling,
-    "spline_autoregressive": SplineAutoregressive,
-    "affine_autoregressive": AffineAutoregressive,
-}
 # What the module is built from.
 _SHAPE = (
     "transforms",
@@ -57,7 +44,6 @@ _SHAPE = (
 )
 # Draws of the prior that a given map must reach.
 _N_PROBES = 1000
-_PRIORS = ("normal", "laplace", "student_t", "gaussian_mixture", "kernel")
 # Rows on whose latents kernels are put; each costs a distance in every score.
 _MAX_CENTRES = 5_000
 # Batches are of nearly equal size: below this, one could be left with a single row.
@@ -69,11 +55,11 @@ class FlowDensity(IncompleteRows, BaseDensity):
     """Density estimation with a normalizing flow: an invertible map onto a simple prior.
 
     The log density of a row is that of its latent under the prior plus the log-determinant of the
-    map: exact, in nats, in the units of X. Where `transforms` is a name, the flow begins as a
-    classical model: marginals as they are, with heavy tails bent, or made normal, whichever has
-    the lowest BIC, a whitening matrix, then the prior, by default a Gaussian mixture of least BIC.
-    The weights before the first epoch take part in early stopping: on the hold-out, training can
-    only gain.
+    map: exact, in nats, in the units of X. Where `transforms` is a name, the flow is initialised as
+    a classical model: first maps of single columns (none, a bend of heavy tails, or a spline onto
+    a normal distribution, whichever has the lowest BIC), then a whitening matrix, then the prior,
+    by default the Gaussian mixture of lowest BIC. The initial weights take part in early stopping,
+    so that training can only gain on the hold-out.
 
     Parameters
     ----------
@@ -92,11 +78,11 @@ class FlowDensity(IncompleteRows, BaseDensity):
     prior : {'normal', 'laplace', 'student_t', 'gaussian_mixture', 'kernel'} or Prior, \
             default='gaussian_mixture'
         Density of the latent. A Prior given is copied; a GaussianMixture that has not been
-        started is started from data. 'kernel' puts a Gaussian of one trained bandwidth on the
-        latent of each training row (of 5,000 drawn at random, if there are more): the flow begins
-        as a kernel estimate and bends its space. The score of a row leaves a kernel on that very
-        row out, so that scores of training rows compare with those of new ones. `partial_fit`
-        keeps the kernels of its first chunk, ``warm_start`` those of the first fit.
+        initialised is initialised from data. 'kernel' puts a Gaussian of one trained bandwidth on
+        the latent of each training row (of 5,000 drawn at random, if there are more): a kernel
+        density estimate in a space that the flow bends. The score of a training row leaves its own
+        kernel out, so that it can be compared with the scores of new rows. `partial_fit` keeps the
+        kernels of its first chunk, ``warm_start`` those of the first fit.
     n_components : int or None, default=None
         Number of components of ``prior='gaussian_mixture'``; None chooses it by BIC.
     bandwidth_factor : float, default=1.0
@@ -104,9 +90,9 @@ class FlowDensity(IncompleteRows, BaseDensity):
         density follows single rows more closely than the likeliest does, which finds anomalies
         better.
     standardize : bool, default=True
-        Whether columns are centred and scaled to unit deviation before the flow, with the
-        Jacobian counted. False hands X to given bijections as it is, for those with a domain of
-        their own such as `Logit`.
+        Whether columns are centred and scaled to unit standard deviation before the flow, with
+        the Jacobian counted. False hands X to given bijections as it is, for those with a domain
+        of their own such as `Logit`.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, with
         ``prior='kernel'`` one in 8, between 128 and 512.
@@ -118,7 +104,7 @@ class FlowDensity(IncompleteRows, BaseDensity):
 
     See Also
     --------
-    sklearn.mixture.GaussianMixture : The classical model that the flow starts from.
+    sklearn.mixture.GaussianMixture : The classical model that the flow is initialised as.
     sklearn.neighbors.KernelDensity : Density without depth.
 
     Notes
@@ -149,14 +135,14 @@ class FlowDensity(IncompleteRows, BaseDensity):
 
     _parameter_constraints: dict = {
         **BaseDensity._parameter_constraints,
-        "transforms": [StrOptions(set(_STEPS)), Bijection, list, tuple],
+        "transforms": [StrOptions(set(TRANSFORMS)), Bijection, list, tuple],
         "n_transforms": [Interval(Integral, 0, None, closed="left")],
         "hidden_units": [Interval(Integral, 1, None, closed="left")],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
         "n_bins": [Interval(Integral, 2, 999, closed="both")],
         "tail_bound": [Interval(Real, 0, None, closed="neither")],
         "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
-        "prior": [StrOptions(set(_PRIORS)), Prior],
+        "prior": [StrOptions(set(PRIORS)), Prior],
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "bandwidth_factor": [Interval(Real, 0, None, closed="neither")],
         "missing": [StrOptions({"marginalize"}), None],
@@ -314,15 +300,11 @@ def _build_bijection(config, generator):
     transforms, d = config["transforms"], config["n_features"]
     if not isinstance(transforms, str):
         return _given_bijection(config)
-    options = {name: config[name] for name in ("hidden_units", "n_hidden_layers", "dropout")}
-    if transforms.startswith("spline"):
-        options |= {name: config[name] for name in ("n_bins", "tail_bound", "compile")}
-    steps = margin_steps(config["margins"], d)
-    for i in range(config["n_transforms"]):
-        if transforms.endswith("coupling"):
-            options["reverse"] = bool(i % 2)
-        steps += [LULinear(d), _STEPS[transforms](d, generator=generator, **options)]
-    return Compose([*steps, LULinear(d, config["linear_bound"])])
+    names = ("hidden_units", "n_hidden_layers", "dropout", "n_bins", "tail_bound", "compile")
+    options = {name: config[name] for name in names} | {"generator": generator}
+    steps = build_steps(TRANSFORMS[transforms], config["n_transforms"], d, **options)
+    last = LULinear(d, config["linear_bound"])
+    return Compose([*margin_steps(config["margins"], d), *steps, last])
 
 
 def _build_prior(config):
@@ -330,15 +312,9 @@ def _build_prior(config):
     if isinstance(prior, Prior):
         _check_width("prior", prior, d)
         return copy.deepcopy(prior)
-    if prior == "gaussian_mixture":
-        return GaussianMixture(
-            d, config["n_components"], config["covariance"], min_deviation=config["min_deviation"]
-        )
-    if prior == "kernel":
-        return Kernel(d, config["centres"], bandwidth_factor=config["bandwidth_factor"])
-    if prior == "laplace":
-        return Laplace(d, scale=math.sqrt(0.5))
-    return {"normal": Normal, "student_t": StudentT}[prior](d)
+    names = ("n_components", "covariance", "min_deviation", "bandwidth_factor")
+    options = {name: config.get(name) for name in names} | {"n_centres": config["centres"]}
+    return build_prior(prior, d, **options)
 
 
 def _given_bijection(config):

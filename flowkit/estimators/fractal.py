@@ -13,9 +13,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..bijections import Compose, FractalAutoregressive, FractalCoupling, LULinear
-from ..bijections._log_det_tree import tree_nodes, tree_shares
+from ..bijections import Compose, LULinear
 from ..bijections._tree import image_levels
+from ..bijections.registry import FRACTALS, build_steps
 from ..columns import GreyLevels
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..missing import IncompleteRows
@@ -48,7 +48,6 @@ from ._base import BaseDensity
 from ._images import ImageRows
 from ._parameters import documented
 
-_KINDS = {"coupling": FractalCoupling, "autoregressive": FractalAutoregressive}
 # What the module is built from.
 _SHAPE = (
     "n_topics",
@@ -85,10 +84,10 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     The map splits the columns in two, couples the halves, and does the same within each half; its
     log-determinant is a sum over the nodes of that tree. The latent is cut into word groups, and a
     row is a document: topic proportions of its own, drawn from a Dirichlet distribution, say which
-    topic each of its groups follows. Everything starts from data: rows become documents of words
-    (quantile bins, image patches or counts), latent Dirichlet allocation finds topics among them,
-    and annealed expectation maximisation fits the prior from there. The flow starts at the
-    identity, so the first epoch begins at the density of that classical model.
+    topic each of its groups follows. The prior is initialised from data: rows become documents of
+    words (quantile bins, image patches or counts), latent Dirichlet allocation finds topics among
+    them, and annealed expectation maximisation fits the prior from there. The flow is initialised
+    as the identity, so training begins at the density of that classical model.
 
     A reconstruction of Fractal Flow from its published description; no code was released.
 
@@ -98,9 +97,10 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         Number of topics.
     n_word_groups : int or None, default=None
         Number of groups of neighbouring columns, or of patches of images, that the latent is cut
-        into. None chooses by held-out likelihood of the start, with or without a whitening matrix
-        before it; a number keeps the latent to the columns at the start, so that topics can be
-        read: take ``n_word_groups=n_features`` for a topic of each column, 1 for one of each row.
+        into. None chooses it by the held-out likelihood of the initial prior, with or without a
+        whitening matrix before it. With a number, the initial latent is the columns themselves, so
+        that topics can be read: take ``n_word_groups=n_features`` for a topic of each column, 1 for
+        one of each row.
     n_levels : int, default=2
         How often the halves of the columns are split again; 0 is a plain coupling before
         element-wise splines.
@@ -126,8 +126,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         where there are fewer distinct rows), 'normal' no topics; `n_word_groups` and
         `lda_backend` mean nothing to these two.
     lda_backend : {'sklearn', 'gensim'} or None, default='sklearn'
-        What finds the topics that the prior starts from; gensim learns an uneven alpha too and is
-        an extra, None starts from k-means.
+        What finds the topics that initialise the prior. gensim learns an uneven alpha too, and is
+        an optional dependency; None takes k-means.
     documents : {'auto', 'bins', 'patches', 'counts'}, default='auto'
         Words of a row: the quantile bin of each column; the nearest of a codebook for each patch
         of an image; or the columns themselves, each as often as its count says, for non-negative
@@ -198,7 +198,7 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         "n_word_groups": [Interval(Integral, 1, None, closed="left"), None],
         "n_levels": [Interval(Integral, 0, None, closed="left")],
         "n_blocks": [Interval(Integral, 1, None, closed="left")],
-        "fractal": [StrOptions(set(_KINDS))],
+        "fractal": [StrOptions(set(FRACTALS))],
         "coupling": [StrOptions({"spline", "affine"})],
         "conditioner": [StrOptions({"auto", "mlp", "kan", "conv"})],
         "tied": [StrOptions({"auto"}), "boolean"],
@@ -398,8 +398,8 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
     def swap_topics(self, X, donors):
         """Rows that follow the topics of other rows and stay as they are within their topics.
 
-        In the latent, each word group of a row keeps its place within its heaviest topic, in
-        units of that topic's covariance, and is moved to the topic that the donor has there.
+        In the latent, each word group of a row keeps its location relative to its heaviest topic,
+        in units of that topic's covariance, and is moved to the topic that the donor has there.
 
         Parameters
         ----------
@@ -466,13 +466,13 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
             node, 'leaf' for one column's splines and scale, or 'block'; and ``features``, for each
             node the names, or else numbers, of the columns that it covers. Shares of nodes of the
             same columns are summed over blocks. After the first block a column stands for a mix
-            that started as that column.
+            that was that column initially.
         """
         check_is_fitted(self)
         Z = self._columns.standardise(self._validate_rows(X, reset=False))
         bijection = self.module_.bijection
-        nodes = tree_nodes(bijection)
-        shares = self._evaluator.map(lambda z: tree_shares(bijection, z, nodes), Z)
+        nodes = bijection.nodes
+        shares = self._evaluator.map(bijection.log_det_tree, Z)
         shares[:, -self.n_features_in_ :] -= self._columns.log_volumes(Z)
         names = labels_of(self)
         return Bunch(
@@ -665,11 +665,11 @@ class FractalFlowDensity(ImageRows, IncompleteRows, BaseDensity):
         }
         steps = [grey_levels(d)] if config["grey"] else []
         steps += margin_steps(config["margins"], d)
-        for i in range(config["n_blocks"]):
+        step = FRACTALS[config["fractal"]]
+        if config["image_shape"] is None:
             # A matrix of all pixels would be most of the parameters of a flow of images.
-            steps += [LULinear(d)] if config["image_shape"] is None else []
-            fractal = _KINDS[config["fractal"]]
-            steps.append(fractal(d, reverse=bool(i % 2), generator=generator, **options))
+            step = (LULinear, *step)
+        steps += build_steps(step, config["n_blocks"], d, generator=generator, **options)
         steps += [LULinear(d, config["linear_bound"])] if config["linear"] else []
         return Flow(Compose(steps), _build_prior(config))
 

@@ -9,18 +9,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._image_shape import check_image_shape
-from ..bijections import (
-    AffineAutoregressive,
-    AffineCoupling,
-    Compose,
-    FractalCoupling,
-    LULinear,
-    Permutation,
-    Planar,
-    SplineAutoregressive,
-    SplineCoupling,
-    Sylvester,
-)
+from ..bijections import Compose
+from ..bijections.registry import POSTERIOR_FLOWS, PRIOR_FLOWS, build_steps
 from ..columns import UnitRange, WholeNumbers
 from ..exceptions import InvalidParameterError
 from ..modules import (
@@ -65,8 +55,6 @@ _SHAPE = (
     "image_shape",
     "compile",
 )
-_POSTERIOR_FLOWS = ("planar", "sylvester", "iaf", "coupling")
-_PRIOR_FLOWS = ("coupling", "autoregressive", "fractal")
 
 
 @documented
@@ -75,8 +63,8 @@ class PHVAE(ImageRows, BaseDensity):
 
     A variational autoencoder with one encoder for each order of the polynomials of a row, and one
     decoder of them all. Each order of the latent has a prior that depends on the order below. The
-    model starts as a factor analysis, which training can only improve on the hold-out. By default
-    a flow bends the prior of the latent.
+    model is initialised as a factor analysis, which training can only improve on the hold-out. By
+    default a flow bends the prior of the latent.
 
     Log densities are importance-weighted estimates: with the same draws for every row, hence
     repeatable, on average too low, by less the more draws, and with an error that `score_samples`
@@ -94,24 +82,24 @@ class PHVAE(ImageRows, BaseDensity):
         Polynomials that the encoders see, of columns clipped to three standard deviations, or of
         images scaled to [0, 1].
     linear_path : {'all', 'first'}, default='all'
-        Orders that also see a linear map of the row itself. 'all' deals the factors of the start
-        to the orders, the strongest to the first; with 'first', higher orders see nothing but
+        Orders that also see a linear map of the row itself. 'all' deals the factors of the factor
+        analysis to the orders, the strongest to the first; with 'first', higher orders see only
         their polynomials.
     divergence : {'hierarchical', 'log_ratio', 'kl'}, default='hierarchical'
-        What training holds against the posterior. 'hierarchical' is the sum over orders of the
-        Kullback-Leibler divergences from ``N(B_i z_(i-1), s_i^2 I)``; 'log_ratio' a polynomial of
-        degree `degree` of the moments of ``log q(z|x) - log p(z)``; 'kl' the divergence from a
-        standard normal prior, which the prior flow may bend.
+        Penalty on the posterior in training. 'hierarchical' is the sum over orders of the
+        Kullback-Leibler divergences from ``N(B_i z_(i-1), s_i^2 I)``. 'log_ratio' is a polynomial
+        of degree `degree` in the moments of ``log q(z|x) - log p(z)``. 'kl' is the divergence from
+        a standard normal prior, which the prior flow may bend.
     divergence_weights : float, array-like of shape (degree,) or None, default=None
-        Weights of the orders, or of the moments of 'log_ratio'; one number stands for all, and is
-        all there may be for orders where there is a flow. None
-        is 1 for orders, the evidence lower bound, and ``n_latent ** (1 - i) / i`` for moment i.
+        Weights of the divergences of the orders, or of the moments of 'log_ratio'. One number is
+        the weight of all. With a flow, orders cannot have different weights. None is 1 for orders,
+        which gives the evidence lower bound, and ``n_latent ** (1 - i) / i`` for moment i.
     kl_warmup : float, default=0.1
-        Share of `max_epochs` over which the weight of the divergence rises from zero; patience
-        begins when it is there.
+        Share of `max_epochs` over which the weight of the divergence rises from zero to one.
+        `n_iter_no_change` counts from there.
     free_bits : float, default=0.0
-        Nats of divergence of each order, with flows of all orders together, that training does not
-        hold against the posterior. 'log_ratio' has none.
+        Nats of divergence that training does not penalise: of each order, or, with flows, of all
+        orders together. 'log_ratio' has none.
     likelihood : {'auto', 'normal', 'student_t', 'discretized_logistic', 'bernoulli'}, \
             default='auto'
         Density of a row given its latent. 'discretized_logistic' is for the grey levels 0 to 255,
@@ -142,7 +130,7 @@ class PHVAE(ImageRows, BaseDensity):
     early_stopping : bool, default=True
         Whether to hold rows out, stop when the importance-weighted bound of eight draws on them
         stops rising and keep the best weights. Where divergences are weighted, and for
-        'log_ratio', what is trained judges.
+        'log_ratio', the objective of training is used instead of the bound.
     tol : float, default=1e-4
         Gain of the mean hold-out bound, in nats, that counts.
     noise : 'scott', float or None, default=None
@@ -175,7 +163,7 @@ class PHVAE(ImageRows, BaseDensity):
     See Also
     --------
     FlowDensity : Exact log densities, without a latent of fewer columns.
-    sklearn.decomposition.FactorAnalysis : The classical model that training starts from.
+    sklearn.decomposition.FactorAnalysis : The classical model that it is initialised as.
     flowkit.inspection.ReconstructionDisplay : What each order adds to a reconstruction.
 
     Notes
@@ -232,8 +220,8 @@ class PHVAE(ImageRows, BaseDensity):
             StrOptions({"learned", "predicted"}),
             Interval(Real, 0.01, 100, closed="both"),
         ],
-        "posterior_flow": [StrOptions(set(_POSTERIOR_FLOWS)), None],
-        "prior_flow": [StrOptions(set(_PRIOR_FLOWS)), None],
+        "posterior_flow": [StrOptions(set(POSTERIOR_FLOWS)), None],
+        "prior_flow": [StrOptions(set(PRIOR_FLOWS)), None],
         "n_flow_steps": [Interval(Integral, 1, None, closed="left")],
         "hidden_units": [Interval(Integral, 1, None, closed="left")],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
@@ -616,8 +604,10 @@ class PHVAE(ImageRows, BaseDensity):
             weights=config["divergence_weights"],
             free_bits=config["free_bits"],
             linear_path=config["linear_path"],
-            posterior_flow=_posterior_flow(config, n_context * degree, generator),
-            prior_flow=_prior_flow(config, generator),
+            posterior_flow=_flow(
+                POSTERIOR_FLOWS, "posterior_flow", config, generator, n_context=n_context * degree
+            ),
+            prior_flow=_flow(PRIOR_FLOWS, "prior_flow", config, generator),
             seed=config["seed"],
         )
 
@@ -631,38 +621,11 @@ def _likelihood(config):
     return LocationScaleLikelihood(Normal(d) if kind == "normal" else StudentT(d), scale)
 
 
-def _posterior_flow(config, n_context, generator):
-    kind, d = config["posterior_flow"], config["n_components"] * config["degree"]
+def _flow(kinds, name, config, generator, **options):
+    """Flow of the kind that a parameter names, None for none."""
+    kind, n_latent = config[name], config["n_components"] * config["degree"]
     if kind is None:
         return None
-    options = {"hidden_units": min(config["hidden_units"], _MAX_FLOW_UNITS), "generator": generator}
-    steps = []
-    for i in range(config["n_flow_steps"]):
-        if kind == "coupling":
-            steps.append(AffineCoupling(d, n_context, reverse=bool(i % 2), **options))
-        elif kind == "iaf":
-            # Draws need the fast direction: the masked step runs from noise to latent.
-            steps += [AffineAutoregressive(d, n_context, **options), Permutation(d)]
-        else:
-            steps.append((Planar if kind == "planar" else Sylvester)(d, n_context, **options))
-    return Compose(steps)
-
-
-def _prior_flow(config, generator):
-    kind, d = config["prior_flow"], config["n_components"] * config["degree"]
-    if kind is None:
-        return None
-    options = {
-        "hidden_units": min(config["hidden_units"], _MAX_FLOW_UNITS),
-        "generator": generator,
-        "compile": config["compile"],
-    }
-    steps = []
-    for i in range(config["n_flow_steps"]):
-        if kind == "autoregressive":
-            step = SplineAutoregressive(d, **options)
-        else:
-            family = SplineCoupling if kind == "coupling" else FractalCoupling
-            step = family(d, reverse=bool(i % 2), **options)
-        steps += [step, LULinear(d)]
-    return Compose(steps)
+    options |= {"compile": config["compile"], "generator": generator}
+    options["hidden_units"] = min(config["hidden_units"], _MAX_FLOW_UNITS)
+    return Compose(build_steps(kinds[kind], config["n_flow_steps"], n_latent, **options))

@@ -8,8 +8,6 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from scipy.stats import laplace, norm
-from scipy.stats import t as student_t
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
@@ -24,8 +22,10 @@ from ..missing import IncompleteRows
 from ..modules import Flow
 from ..modules.inpainting import fill
 from ..nets.swish import without_weight_norm
-from ..priors import Laplace, Normal, Product, StudentT, Topic
+from ..priors import Product, Topic
+from ..priors.registry import FACTORISED
 from ..starts import (
+    ColumnTarget,
     FlowStart,
     LastPriorStart,
     choose_margins,
@@ -57,13 +57,6 @@ _LATTICE = (
     "compile",
 )
 _SHAPE = (*_LATTICE, "prior", "top_prior", "n_topics")
-_FACTORISED = {
-    "laplace": lambda d: Laplace(d, scale=math.sqrt(0.5)),
-    "normal": Normal,
-    "student_t": StudentT,
-}
-# What marginals start as: the same densities.
-_TARGETS = {"laplace": laplace(scale=math.sqrt(0.5)), "normal": norm, "student_t": student_t(5)}
 # Pairs of couplings of each level with n_layers='auto': above the finest level they cost little.
 _FIRST_LAYERS, _LAYERS = 2, 4
 # Training keeps some kilobytes for each value of a batch.
@@ -83,13 +76,13 @@ def _needs_topics(estimator) -> bool:
 
 @documented
 class RGFlowDensity(ScaleAnalysis, ImageRows, IncompleteRows, BaseDensity):
-    """Density estimation by renormalization: every latent has a scale and a place.
+    """Density estimation by renormalization: every latent has a scale and a location.
 
     Level by level, local bijections separate what varies between neighbours, which stays behind
     as latents, from what goes on to the next, coarser level. The log density is a sum over levels
-    and places, and a change in the data reaches few latents, which is what `inpaint` makes use
-    of. The prior is sparse, so that each latent may stand for a factor of its own. Images are
-    what it is made for; rows without `image_shape` are chains of columns, neighbours first.
+    and locations, and a change in the data reaches few latents, which `inpaint` uses. The prior is
+    sparse, so that each latent may stand for a factor of its own. Images are what it is made for;
+    rows without `image_shape` are chains of columns, neighbours first.
 
     Images need no scaler. Methods take them as rows or as arrays of shape ``(n, *image_shape)`` and
     give rows back, for ``rows.reshape(-1, *image_shape)``.
@@ -201,7 +194,7 @@ class RGFlowDensity(ScaleAnalysis, ImageRows, IncompleteRows, BaseDensity):
         "share_levels": ["boolean"],
         "n_bins": [Interval(Integral, 2, 999, closed="both")],
         "tail_bound": [Interval(Real, 0, None, closed="neither")],
-        "prior": [StrOptions(set(_FACTORISED))],
+        "prior": [StrOptions(set(FACTORISED))],
         "top_prior": [StrOptions({"topic"}), None],
         "n_topics": [Interval(Integral, 1, None, closed="left")],
         "gradient_checkpointing": ["boolean"],
@@ -537,7 +530,8 @@ class RGFlowDensity(ScaleAnalysis, ImageRows, IncompleteRows, BaseDensity):
         if config["grey"]:
             pixels, Z = started_grey_levels(Z)
         drawn = Z[draw_rows(len(Z), sample_weight, random_state)]
-        margins = choose_margins(drawn, _TARGETS[self.prior], self.image_shape is None)
+        target = ColumnTarget(FACTORISED[self.prior](1, dtype=torch.float64))
+        margins = choose_margins(drawn, target, self.image_shape is None)
         if self.top_prior is not None:
             Z, _ = margins.apply(Z)
             coarsest = latent_levels(shape, n_levels) == n_levels - 1
@@ -552,7 +546,7 @@ class RGFlowDensity(ScaleAnalysis, ImageRows, IncompleteRows, BaseDensity):
         steps = [grey_levels(d)] if config["grey"] else []
         steps += margin_steps(config["margins"], d)
         lattice = Lattice(d, generator=generator, **{name: config[name] for name in _LATTICE})
-        factorised = _FACTORISED[config["prior"]]
+        factorised = FACTORISED[config["prior"]]
         if config["top_prior"] is None:
             prior = Product([factorised(d)], [range(d)])
         else:

@@ -1,4 +1,4 @@
-"""Matplotlib, imported only when something is drawn."""
+"""Places to draw: panels, new figures with known margins, colour bars."""
 
 from __future__ import annotations
 
@@ -6,44 +6,14 @@ import math
 
 import numpy as np
 
-from .._optional import require
 from ..exceptions import InvalidParameterError
+from ._style import LABEL_SIZE, POINTS_PER_INCH
 
-_POINTS_PER_INCH = 72
-# How much wider letters get that are fitted to a coarse grid of pixels.
-_HINTING = 1.05
-
-
-def require_axes(ax, caller: str, **options):
-    """Return `ax`, or the axes of a new figure with these options where it is None.
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    """
-    require_matplotlib(caller)
-    if ax is not None:
-        return ax
-    # Not before: pyplot picks a window system, which given axes may do without.
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(**options)[1]
+_BESIDE = {"fraction": 0.05, "pad": 0.02, "aspect": 25}
 
 
-def require_matplotlib(caller: str) -> None:
-    """Refuse to draw without matplotlib.
-
-    Raises
-    ------
-    MissingDependencyError
-        If matplotlib is not installed.
-    """
-    require("matplotlib", caller)
-
-
-def require_panels(ax, n: int, caller: str, *, size, gap, max_width: float) -> np.ndarray:
-    """Axes of `n` small panels: those given, others in the place of one, or of a new figure.
+def panels(ax, n: int, *, size, gap, max_width: float) -> np.ndarray:
+    """Axes of `n` small panels: those given, others in the area of one, or of a new figure.
 
     Parameters
     ----------
@@ -51,8 +21,6 @@ def require_panels(ax, n: int, caller: str, *, size, gap, max_width: float) -> n
         At least `n` axes, one that gives way to the panels, or None for a new figure.
     n : int
         Number of panels, filled row by row.
-    caller : str
-        Who asks, for the error.
     size : tuple of float
         Width and height of a panel of a new figure, in inches.
     gap : tuple of float
@@ -67,19 +35,11 @@ def require_panels(ax, n: int, caller: str, *, size, gap, max_width: float) -> n
 
     Raises
     ------
-    MissingDependencyError
-        If matplotlib is not installed.
     InvalidParameterError
         If fewer axes than panels are given.
     """
-    require_matplotlib(caller)
     if np.iterable(ax):
-        given = np.ravel(ax)
-        if len(given) < n:
-            raise InvalidParameterError(
-                f"ax must be one matplotlib Axes or at least {n} of them, got {len(given)}."
-            )
-        return given[:n]
+        return given_panels(ax, n)
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -90,7 +50,7 @@ def require_panels(ax, n: int, caller: str, *, size, gap, max_width: float) -> n
         height = n_rows * (size[1] + gap[1]) + gap[1]
         add = plt.figure(figsize=(width, height)).add_axes
     else:
-        width, height = (length / _POINTS_PER_INCH for length in extent(ax))
+        width, height = (length / POINTS_PER_INCH for length in extent(ax))
         n_columns = max(
             range(1, n + 1),
             key=lambda k: min(
@@ -101,16 +61,32 @@ def require_panels(ax, n: int, caller: str, *, size, gap, max_width: float) -> n
         n_rows = math.ceil(n / n_columns)
         ax.set_axis_off()
         add = ax.inset_axes
-    # Texts keep their size in a small place, so gaps do too, and panels shrink.
+    # Texts keep their size in a small area, so gaps do too, and panels shrink.
     left, step_x = _steps(width, n_columns, gap[0])
     above, step_y = _steps(height, n_rows, gap[1])
-    places = [divmod(i, n_columns) for i in range(n)]
+    cells = [divmod(i, n_columns) for i in range(n)]
     return np.array(
         [
             add((left + j * step_x, 1 - (i + 1) * step_y, step_x - left, step_y - above))
-            for i, j in places
+            for i, j in cells
         ]
     )
+
+
+def given_panels(axes, n: int) -> np.ndarray:
+    """The first `n` of several axes.
+
+    Raises
+    ------
+    InvalidParameterError
+        If they are fewer.
+    """
+    given = np.ravel(axes)
+    if len(given) < n:
+        raise InvalidParameterError(
+            f"ax must be one matplotlib Axes or at least {n} of them, got {len(given)}."
+        )
+    return given[:n]
 
 
 def _steps(length, n, gap):
@@ -119,17 +95,37 @@ def _steps(length, n, gap):
     return gap, (1 - gap) / n
 
 
+def figure_with_margins(across: float, down: float, *, left, right, bottom, top) -> dict:
+    """Options of a new figure whose axes and margins have a size in inches."""
+    width, height = left + across + right, bottom + down + top
+    grid = {
+        "left": left / width,
+        "right": 1 - right / width,
+        "bottom": bottom / height,
+        "top": 1 - top / height,
+    }
+    return {"figsize": (width, height), "gridspec_kw": grid}
+
+
 def extent(ax) -> tuple[float, float]:
     """Width and height of axes, in points."""
     box = ax.get_window_extent()
-    scale = _POINTS_PER_INCH / ax.figure.dpi
+    scale = POINTS_PER_INCH / ax.figure.dpi
     return box.width * scale, box.height * scale
 
 
-def text_width(text: str, size: float) -> float:
-    """Most width that a line of text of a font size takes, in points."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
+def colorbar_beside(ax, mappable, label: str, **options):
+    """A colour bar that takes its space from the axes."""
+    bar = ax.figure.colorbar(mappable, ax=ax, **_BESIDE, **options)
+    bar.set_label(label, fontsize=LABEL_SIZE)
+    bar.ax.tick_params(labelsize=LABEL_SIZE)
+    return bar
 
-    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)
-    return _HINTING * width
+
+def colorbar_of_panel(panel, mappable, label: str = "", *, box=(1.04, 0, 0.06, 1), **options):
+    """A slim colour bar to the right of a panel, which keeps its size."""
+    side = panel.inset_axes(box)
+    bar = panel.figure.colorbar(mappable, cax=side, **options)
+    bar.set_label(label, fontsize=LABEL_SIZE - 1)
+    side.tick_params(labelsize=LABEL_SIZE - 1, length=2)
+    return bar

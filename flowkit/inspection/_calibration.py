@@ -6,19 +6,19 @@ from numbers import Real
 
 import numpy as np
 from scipy.stats import betabinom, binom
-from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ._axes import require_axes
-from ._log_det_tree import _steps_and_last, _through
+from ._checks import check_choice
+from ._display import Display
+from ._style import TITLE_SIZE, counted, number, percent
 
 _SCALES = ("linear", "log")
 # Stated rates at which the band is computed.
 _N_LEVELS = 100
-_SIZE, _LEGEND_SIZE = (5.2, 5.0), 9
+_SIZE = (5.2, 5.0)
 
 
-class CalibrationDisplay:
+class CalibrationDisplay(Display):
     """Share of rows that belong whose p-value is at most a stated rate, against this rate.
 
     It is recommended to use `CalibrationDisplay.from_estimator` to create a display. All
@@ -28,7 +28,7 @@ class CalibrationDisplay:
     belong the observed rate should follow the diagonal, or stay below it. The band holds the
     observed rate of that many rows with a chance of `confidence` at each stated rate alone, if they
     are exchangeable with the rows that calibrated the detector; it allows for the few rows of both.
-    A curve above the band says that rows have changed since calibration, or were never alike.
+    A curve above the band means that rows have changed since calibration, or were never alike.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ class CalibrationDisplay:
     ----------
     ax_ : matplotlib Axes
         Axes with the curve.
+    axes_ : ndarray of matplotlib Axes of shape (1,)
+        The same axes.
     figure_ : matplotlib Figure
         Figure of these axes.
     curve_ : matplotlib `Line2D`
@@ -63,7 +65,7 @@ class CalibrationDisplay:
     --------
     CalibrationDisplay.from_estimator : Draw the calibration of a fitted detector.
     ScoreHistogramDisplay : The scores themselves.
-    sklearn.calibration.CalibrationDisplay : The like for the probabilities of classifiers.
+    sklearn.calibration.CalibrationDisplay : The same for the probabilities of classifiers.
 
     Notes
     -----
@@ -90,6 +92,9 @@ class CalibrationDisplay:
     0.06
     """
 
+    _needs = "p_values"
+    _owners = "a DensityOutlierDetector that was fitted with calibrate=True has it"
+
     def __init__(self, *, p_values, n_calibration=None, rate=None):
         self.p_values = p_values
         self.n_calibration = n_calibration
@@ -102,10 +107,10 @@ class CalibrationDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, with `p_values`: a DensityOutlierDetector with ``calibrate=True``, or a
-            `Pipeline` that ends in one. The rate of its threshold is marked.
+            Fitted, with `p_values`: a DensityOutlierDetector with ``calibrate=True``, or what holds
+            one, such as a `Pipeline`. The rate of its threshold is marked.
         X : {array-like, dataframe} of shape (n_rows, n_features)
-            Rows that belong and that `fit` has not seen: a model flatters those that it has.
+            Rows that belong and that `fit` has not seen: those that it has seen score too high.
         confidence : float, default=0.95
             See `plot`.
         scale : {'linear', 'log'}, default='linear'
@@ -125,18 +130,13 @@ class CalibrationDisplay:
         InvalidParameterError
             If the detector has no p-values, or a parameter is out of its range.
         """
-        check_is_fitted(estimator)
-        steps, detector = _steps_and_last(estimator)
-        if not hasattr(detector, "p_values"):
-            raise InvalidParameterError(
-                f"{type(detector).__name__} has no p-values: fit a DensityOutlierDetector with "
-                "calibrate=True."
-            )
+        inside = cls._within(estimator)
+        detector = inside.estimator
         calibration = detector.calibration_scores_
         # The largest p-value of a row below the threshold.
         rank = 1 + np.searchsorted(calibration, detector.offset_, side="left")
         return cls(
-            p_values=detector.p_values(_through(steps, X)),
+            p_values=detector.p_values(inside.transform(X)),
             n_calibration=len(calibration),
             rate=float(rank / (1 + len(calibration))),
         ).plot(ax, confidence=confidence, scale=scale, **kwargs)
@@ -190,21 +190,18 @@ class CalibrationDisplay:
         p_values = _checked(self.p_values)
         n = len(p_values)
         self.levels_, self.band_low_, self.band_high_ = _band(n, self.n_calibration, confidence)
-        self.ax_ = ax = require_axes(
-            ax, f"{type(self).__name__}.plot", figsize=_SIZE, layout="constrained"
-        )
-        self.figure_ = ax.figure
+        ax = self._use_axes(ax, lambda: {"figsize": _SIZE, "layout": "constrained"})
         self.band_ = ax.fill_between(
             self.levels_,
             self.band_low_,
             self.band_high_,
             step="post",
             color="0.88",
-            label=f"{100 * confidence:g}% band if rows are alike",
+            label=f"{number(100 * confidence)}% band if rows are alike",
         )
         (self.diagonal_,) = ax.plot([0, 1], [0, 1], color="0.4", linestyle=":", label="as stated")
         stated, counts = np.unique(p_values, return_counts=True)
-        style = {"label": f"{n} row{'s' if n != 1 else ''}", "color": "tab:blue", **kwargs}
+        style = {"label": counted(n, "row"), "color": "tab:blue", **kwargs}
         (self.curve_,) = ax.step(
             [0, *stated, 1], [0, *counts.cumsum() / n, 1], where="post", **style
         )
@@ -212,14 +209,14 @@ class CalibrationDisplay:
         self._set_axes(scale, n)
         ax.set_xlabel("stated false-alarm rate" if xlabel is None else xlabel)
         ax.set_ylabel("share of rows flagged" if ylabel is None else ylabel)
-        ax.legend(fontsize=_LEGEND_SIZE)
+        ax.legend(fontsize=TITLE_SIZE)
         return self
 
     def _mark_rate(self):
         self.rate_point_ = None
         if self.rate is not None:
             observed = self.observed_rate(self.rate)
-            label = f"threshold: {observed:.1%} flagged, {self.rate:.1%} stated"
+            label = f"threshold: {percent(observed)} flagged, {percent(self.rate)} stated"
             (self.rate_point_,) = self.ax_.plot(
                 self.rate, observed, "o", color=self.curve_.get_color(), label=label, clip_on=False
             )
@@ -235,8 +232,7 @@ class CalibrationDisplay:
 def _check_options(confidence, scale):
     if not isinstance(confidence, Real) or not 0 < confidence < 1:
         raise InvalidParameterError(f"confidence must be in (0, 1), got {confidence!r}.")
-    if scale not in _SCALES:
-        raise InvalidParameterError(f"scale must be one of {_SCALES}, got {scale!r}.")
+    check_choice("scale", scale, _SCALES)
 
 
 def _checked(p_values):

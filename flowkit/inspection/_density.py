@@ -5,13 +5,13 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ..nested._any_density import can_be_drawn_from, draw_from
-from ._axes import require_axes
-from ._table_rows import TableRows
+from ..nested import can_be_drawn_from, draw_from
+from ._checks import check_choice, check_count
+from ._display import Display
+from ._slices import rows_for
 
 _METHODS = ("contourf", "contour", "pcolormesh")
 _N_LEVELS = 12
@@ -21,7 +21,7 @@ _DATA_STYLE = {"s": 12, "color": "white", "edgecolors": "black", "linewidths": 0
 _SAMPLE_STYLE = {"s": 12, "color": "tab:orange", "marker": "x", "linewidths": 0.9}
 
 
-class DensityDisplay:
+class DensityDisplay(Display):
     """Log density over two features as a surface, or density of one feature as a curve.
 
     It is recommended to use `DensityDisplay.from_estimator` to create a display. All parameters
@@ -48,6 +48,8 @@ class DensityDisplay:
     ----------
     ax_ : matplotlib Axes
         Axes with the density.
+    axes_ : ndarray of matplotlib Axes of shape (1,)
+        The same axes.
     figure_ : matplotlib Figure
         Figure of these axes.
     surface_ : matplotlib `QuadContourSet` or `QuadMesh`, or None
@@ -78,6 +80,9 @@ class DensityDisplay:
     >>> display.ax_.get_xlabel()
     'feature 0'
     """
+
+    _needs = "score_samples"
+    _owners = "densities and outlier detectors have it"
 
     def __init__(self, *, xx0, xx1, log_density, data=None, samples=None, xlabel=None, ylabel=None):
         self.xx0 = xx0
@@ -113,7 +118,7 @@ class DensityDisplay:
         """Draw the density of a fitted estimator.
 
         With more than two features the surface is a *slice*, not a marginal: two features vary
-        and all others are held at their median in `X`, categories of a `TableDensity` at the most
+        and all others are fixed at their median in `X`, categories of a `TableDensity` at the most
         frequent level. The slice is not normalised, and data and samples, drawn at the values of
         their two features, need not follow it.
 
@@ -123,7 +128,7 @@ class DensityDisplay:
             Fitted; has `score_samples`, as scikit-learn's own density estimators have, and, for
             samples, `sample`.
         X : {array-like, dataframe} of shape (n_rows, n_features)
-            Rows that settle the extent of the plot and the values of features held fixed.
+            Rows that determine the extent of the plot and the values of the fixed features.
         features : tuple of two int or str, default=(0, 1)
             Names of the two features on the axes, or positions where no feature has such a name.
             Ignored where `X` has one feature. Categories are no axes.
@@ -169,28 +174,22 @@ class DensityDisplay:
         InvalidDataError
             If `X` has another number of features than the estimator was fitted on.
         """
-        check_is_fitted(estimator)
-        _check_method(estimator, "score_samples", "a density is drawn from it")
+        cls._require(estimator)
         _check_grid(grid_resolution, margin)
-        table = _table(estimator, X)
-        rows = _check_rows(estimator, X) if table is None else table.numbers
+        rows = rows_for(estimator, X)
         columns = _columns(features, rows, X)
-        names = [_name(X, j) for j in range(rows.shape[1])]
-        if table is not None:
-            table.refuse_categories(columns, names)
-        axes = [_axis(rows[:, j], grid_resolution, margin) for j in columns]
-        if table is not None:
-            axes = [table.on_axis(j, axis) for j, axis in zip(columns, axes, strict=True)]
-        grid = np.meshgrid(*axes)
-        points = _points(grid, rows, columns, X) if table is None else table.cut(grid, columns)
-        log_density = estimator.score_samples(points)
-        names = [names[j] for j in columns]
-        samples = _draw(estimator, n_samples, random_state, table is not None)
+        rows.refuse_categories(columns)
+        grid = np.meshgrid(
+            *(rows.on_axis(j, _axis(rows.numbers[:, j], grid_resolution, margin)) for j in columns)
+        )
+        log_density = estimator.score_samples(rows.cut(grid, columns))
+        names = [rows.names[j] for j in columns]
+        samples = cls._draw(estimator, n_samples, random_state, rows.dtype)
         display = cls(
             xx0=grid[0],
             xx1=grid[1] if len(grid) == 2 else None,
             log_density=np.asarray(log_density, dtype=np.float64).reshape(grid[0].shape),
-            data=rows[:, columns] if show_data else None,
+            data=rows.numbers[:, columns] if show_data else None,
             samples=None if samples is None else samples[:, columns].astype(np.float64),
             xlabel=names[0] if xlabel is None else xlabel,
             ylabel=names[-1] if ylabel is None and len(names) == 2 else ylabel,
@@ -204,6 +203,19 @@ class DensityDisplay:
             sample_kw=sample_kw,
             **kwargs,
         )
+
+    @classmethod
+    def _draw(cls, estimator, n_samples, random_state, dtype):
+        check_count("n_samples", n_samples, 0)
+        if n_samples == 0:
+            return None
+        if not can_be_drawn_from(estimator):
+            cls._require_member(
+                estimator,
+                "sample",
+                "densities that can be drawn from, such as FlowDensity, have it",
+            )
+        return draw_from(estimator, int(n_samples), check_random_state(random_state), dtype)
 
     def plot(
         self,
@@ -255,8 +267,7 @@ class DensityDisplay:
             If the density is nowhere positive.
         """
         _check_plot(plot_method, depth)
-        self.ax_ = require_axes(ax, f"{type(self).__name__}.plot")
-        self.figure_ = self.ax_.figure
+        self._use_axes(ax)
         self.surface_ = self.colorbar_ = self.curve_ = None
         if self.xx1 is None:
             self._plot_curve(data_kw or {}, sample_kw or {}, kwargs)
@@ -333,63 +344,21 @@ def _styled(default, given):
     return {k: v for k, v in default.items() if k not in dropped} | given
 
 
-def _check_method(estimator, name, purpose):
-    if not hasattr(estimator, name):
-        raise InvalidParameterError(
-            f"{type(estimator).__name__} has no method {name!r}, but {purpose}."
-        )
-
-
 def _check_grid(grid_resolution, margin):
-    if not isinstance(grid_resolution, Integral) or grid_resolution < 2:
-        raise InvalidParameterError(
-            f"grid_resolution must be an int of at least 2, got {grid_resolution!r}."
-        )
+    check_count("grid_resolution", grid_resolution, 2)
     if not isinstance(margin, Real) or not 0 <= margin < np.inf:
         raise InvalidParameterError(f"margin must be a number >= 0, got {margin!r}.")
 
 
 def _check_plot(plot_method, depth):
-    if plot_method not in _METHODS:
-        raise InvalidParameterError(f"plot_method must be one of {_METHODS}, got {plot_method!r}.")
+    check_choice("plot_method", plot_method, _METHODS)
     if not isinstance(depth, Real) or not depth > 0:
         raise InvalidParameterError(f"depth must be a number > 0, got {depth!r}.")
 
 
-def _kinds_of(estimator):
-    """What columns are taken for, by an estimator or the first within it that says."""
-    while estimator is not None and not hasattr(estimator, "kinds_"):
-        members = getattr(estimator, "densities_", None)
-        estimator = members[0] if members else getattr(estimator, "best_estimator_", None)
-    return getattr(estimator, "kinds_", None)
-
-
-def _table(estimator, X):
-    """X as a table whose columns are of several kinds, None where all are just numbers."""
-    kinds = _kinds_of(estimator)
-    if kinds is None or not {"categorical", "integer"} & set(kinds):
-        return None
-    n_features = X.shape[1] if hasattr(X, "shape") else len(X[0])
-    if n_features != len(kinds):
-        raise InvalidDataError(
-            f"X has {n_features} features, {type(estimator).__name__} was fitted on {len(kinds)}."
-        )
-    return TableRows(X, kinds)
-
-
-def _check_rows(estimator, X):
-    rows = check_array(X, dtype=np.float64)
-    expected = getattr(estimator, "n_features_in_", rows.shape[1])
-    if rows.shape[1] != expected:
-        raise InvalidDataError(
-            f"X has {rows.shape[1]} features, {type(estimator).__name__} was fitted on {expected}."
-        )
-    return rows
-
-
 def _columns(features, rows, X):
     """Positions of the columns on the axes."""
-    n_features = rows.shape[1]
+    n_features = rows.numbers.shape[1]
     if n_features == 1:
         return [0]
     if isinstance(features, str) or not hasattr(features, "__len__") or len(features) != 2:
@@ -411,33 +380,3 @@ def _axis(values, resolution, margin):
     low, high = np.nanmin(values), np.nanmax(values)
     reach = margin * (high - low) if high > low else 1.0
     return np.linspace(low - reach, high + reach, resolution)
-
-
-def _points(grid, rows, columns, X):
-    """Rows to score: the grid in its columns, medians in all others."""
-    points = np.tile(np.median(rows, axis=0), (grid[0].size, 1))
-    for column, values in zip(columns, grid, strict=True):
-        points[:, column] = values.ravel()
-    # In the container of X, so that an estimator fitted with names finds them.
-    if hasattr(X, "iloc"):
-        return type(X)(points, columns=X.columns)
-    if hasattr(X, "schema"):
-        return type(X)(points, schema=list(X.columns), orient="row")
-    return points
-
-
-def _name(X, column):
-    names = getattr(X, "columns", None)
-    return f"feature {column}" if names is None else str(names[column])
-
-
-def _draw(estimator, n_samples, random_state, of_table):
-    if not isinstance(n_samples, Integral) or n_samples < 0:
-        raise InvalidParameterError(f"n_samples must be an int of at least 0, got {n_samples!r}.")
-    if n_samples == 0:
-        return None
-    if not can_be_drawn_from(estimator):
-        _check_method(estimator, "sample", f"n_samples={n_samples} asks for samples")
-    # Beside numbers there are levels.
-    dtype = object if of_table else np.float64
-    return draw_from(estimator, int(n_samples), check_random_state(random_state), dtype)

@@ -12,12 +12,13 @@ from sklearn.model_selection import train_test_split
 
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
+from ._checks import check_count
 
 # Columns of whole numbers with more values than this count as continuous.
 _MAX_CLASSES = 20
 _HOLD_OUT = 0.25
 _FEWEST_ROWS = 8
-# Leaves this large fit no noise, so that latents that say nothing have little importance.
+# Leaves this large fit no noise, so that uninformative latents have little importance.
 _TREES = {"n_estimators": 50, "max_features": 1.0, "min_samples_leaf": 0.01}
 
 
@@ -50,18 +51,18 @@ class DCIScores:
 
 
 def mutual_information_gap(codes, factors, *, n_bins=20, per_factor=False):
-    """Lead of the latent that knows most about a factor over the next, as a share of its entropy.
+    """Gap in mutual information between the two latents that are most informative of a factor.
 
     The gap (MIG) of factor ``v`` is ``(I(z_1; v) - I(z_2; v)) / H(v)``, where ``z_1`` and ``z_2``
     are the two latents with most mutual information with it. It is 1 if one latent determines the
-    factor and no other says anything of it, and 0 if two latents know equally much. It does not
-    ask whether a latent knows of other factors too.
+    factor and no other is informative of it, and 0 if two latents are equally informative. Whether
+    a latent is informative of other factors, too, does not matter.
 
     Parameters
     ----------
     codes : array-like of shape (n_samples, n_latents)
-        Latents of the rows, such as the posterior means that `PHVAE.transform` returns. A latent
-        alone is compared with one that says nothing.
+        Latents of the rows, such as the posterior means that `PHVAE.transform` returns. A single
+        latent is compared with a constant one.
     factors : array-like of shape (n_samples, n_factors)
         True factors of the same rows, as numbers.
     n_bins : int, default=20
@@ -81,12 +82,12 @@ def mutual_information_gap(codes, factors, *, n_bins=20, per_factor=False):
         If `codes` or `factors` is no matrix of finite numbers, if their rows differ in number, or
         if a factor has one value only.
     InvalidParameterError
-        If `n_bins` is no whole number of at least 2.
+        If `n_bins` is no int of at least 2.
 
     See Also
     --------
-    separated_attribute_predictability : The same with linear prediction in place of information.
-    dci : Whether latents know of one factor only, and factors need one latent only.
+    separated_attribute_predictability : The same with linear prediction instead of information.
+    dci : Whether each latent depends on one factor only, and each factor on one latent only.
 
     Notes
     -----
@@ -109,20 +110,19 @@ def mutual_information_gap(codes, factors, *, n_bins=20, per_factor=False):
     >>> round(mutual_information_gap(rotated, factors), 6)
     0.0
     """
-    if not isinstance(n_bins, numbers.Integral) or n_bins < 2:
-        raise InvalidParameterError(f"n_bins must be a whole number of at least 2, got {n_bins!r}.")
+    check_count("n_bins", n_bins, 2)
     codes, factors = _same_rows(codes, factors)
-    latents = [_binned(column, n_bins) for column in _and_a_silent_one(codes).T]
+    latents = [_binned(column, n_bins) for column in _with_a_constant_one(codes).T]
     gaps = []
     for factor in factors.T:
         factor = _binned(factor, n_bins)
         information = [mutual_info_score(factor, latent) for latent in latents]
-        gaps.append(_lead(information) / mutual_info_score(factor, factor))
+        gaps.append(_gap(information) / mutual_info_score(factor, factor))
     return np.array(gaps) if per_factor else float(np.mean(gaps))
 
 
 def separated_attribute_predictability(codes, factors, *, discrete="auto", per_factor=False):
-    """Lead of the latent that predicts a factor best over the next, each on its own.
+    """Gap between the two latents that predict a factor best, each on its own.
 
     The score (SAP) of a continuous factor is the gap between the two largest squared correlations
     with a latent, that of a discrete factor the gap between the two largest balanced accuracies of
@@ -131,8 +131,8 @@ def separated_attribute_predictability(codes, factors, *, discrete="auto", per_f
     Parameters
     ----------
     codes : array-like of shape (n_samples, n_latents)
-        Latents of the rows, such as the posterior means that `PHVAE.transform` returns. A latent
-        alone is compared with one that says nothing.
+        Latents of the rows, such as the posterior means that `PHVAE.transform` returns. A single
+        latent is compared with a constant one.
     factors : array-like of shape (n_samples, n_factors)
         True factors of the same rows, as numbers.
     discrete : 'auto' or array-like of bool of shape (n_factors,), default='auto'
@@ -174,11 +174,11 @@ def separated_attribute_predictability(codes, factors, *, discrete="auto", per_f
     1.0
     """
     codes, factors = _same_rows(codes, factors)
-    codes = _standardised(_and_a_silent_one(codes))
+    codes = _standardised(_with_a_constant_one(codes))
     gaps = []
     for factor, is_discrete in zip(factors.T, _which_discrete(discrete, factors), strict=True):
         predictability = _balanced_accuracies if is_discrete else _squared_correlations
-        gaps.append(_lead(predictability(codes, _target(factor, is_discrete))))
+        gaps.append(_gap(predictability(codes, _target(factor, is_discrete))))
     return np.array(gaps) if per_factor else float(np.mean(gaps))
 
 
@@ -388,12 +388,12 @@ def _standardised(values):
     return values / np.where(spread > 0, spread, 1.0)
 
 
-def _and_a_silent_one(codes):
-    """A constant latent beside the others, so that a single one has another to lead."""
+def _with_a_constant_one(codes):
+    """A constant latent beside the others, so that there are two to compare."""
     return np.column_stack([codes, np.zeros(len(codes))])
 
 
-def _lead(values):
+def _gap(values):
     """Largest value less the second largest."""
     second, first = np.sort(values)[-2:]
     return first - second
@@ -401,16 +401,16 @@ def _lead(values):
 
 def _binned(column, n_bins):
     """Number of the quantile bin of each value, or of the value itself if these are few."""
-    values, place = np.unique(column, return_inverse=True)
+    values, codes = np.unique(column, return_inverse=True)
     if len(values) <= n_bins:
-        return place
+        return codes
     return n_bins * _twice_the_rank(column) // (2 * len(column))
 
 
 def _twice_the_rank(column):
     """Of each value, between 0 and twice the number of rows; ties share their middle rank."""
-    _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
-    return (2 * counts.cumsum() - counts)[place]
+    _, codes, counts = np.unique(column, return_inverse=True, return_counts=True)
+    return (2 * counts.cumsum() - counts)[codes]
 
 
 def _squared_correlations(codes, factor):

@@ -6,23 +6,27 @@ import math
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from .._image_shape import check_image_shape
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ._axes import extent, require_axes, require_matplotlib, require_panels, text_width
-from ._log_det_tree import _steps_and_last, _through
-from ._pictures import as_pictures, draw_picture, size_of
-from ._topics import _fitted
+from ._axes import colorbar_beside, extent, given_panels
+from ._checks import check_choice
+from ._display import Display, names_within
+from ._pictures import as_pictures, draw_picture, require_pixels, size_of
+from ._style import (
+    DIVERGING,
+    LABEL_SIZE,
+    LIKELY,
+    POINTS_PER_INCH,
+    TITLE_SIZE,
+    UNLIKELY,
+    number,
+    shortened,
+    text_width,
+)
 
 _METHODS = ("auto", "bars", "heatmap")
 # Most rows that have bars of their own unless these are asked for.
 _MAX_BAR_ROWS = 4
-_PARTS = {"features": "x", "levels": "level ", "tree": "node ", "topics": "topic "}
-# Strange and likely values, as the ends of the colours of heat maps.
-_STRANGE, _LIKELY, _COLOURS = "#b2182b", "#2166ac", "RdBu_r"
-_TITLE_SIZE, _LABEL_SIZE = 9, 8
-_POINTS = 72
 # Inches: width of bars in a new figure and least one elsewhere, height of a bar, room around bars.
 _BAR_WIDTH, _LEAST_BAR_WIDTH, _BAR_HEIGHT = 2.6, 1.2, 0.23
 _ABOVE, _BELOW = 0.3, 0.45
@@ -31,22 +35,22 @@ _IMAGE_WIDTH = 0.95
 _MAX_NAME, _MAX_WIDTH = 2.8, 9.5
 # Free pixels between pictures, in their widths.
 _SPACE = 0.06
-_COLORBAR = {"fraction": 0.05, "pad": 0.02, "aspect": 25}
 # Nats up to which colours are linear.
 _LINEAR = 1.0
 
 
-class ExplanationDisplay:
+class ExplanationDisplay(Display):
     """What makes rows surprising: the effects of their columns, scales, nodes or topics, in nats.
 
     It is recommended to use `ExplanationDisplay.from_estimator` to create a display. All
     parameters are stored as attributes.
 
-    A few rows have bars, the most surprising part on top, with the value of the row beside the
-    name of the column. More rows have a heat map, a column of it for each, whose parts are in the
-    order of their mean effect; its colours are linear up to one nat and logarithmic beyond. Rows
-    that are images stand above maps of their pixels in these colours. Red is surprising, blue more
-    likely than usual. Effects of infinity are drawn like the largest finite one.
+    A few rows are drawn as bars, the most surprising part on top, with the value of the row beside
+    the name of the column. More rows are drawn as a heat map with one column for each row and the
+    parts in the order of their mean effect; its colours are linear up to one nat and logarithmic
+    beyond. Rows that are images are drawn above maps of their pixels in these colours. Red is
+    surprising, blue more likely than usual. Effects of infinity are drawn like the largest finite
+    one.
 
     Parameters
     ----------
@@ -66,6 +70,8 @@ class ExplanationDisplay:
 
     Attributes
     ----------
+    ax_ : matplotlib Axes or None
+        Axes with the heat map or the images; None for bars.
     axes_ : ndarray of matplotlib Axes
         One for each row with bars, otherwise one for all.
     figure_ : matplotlib Figure
@@ -103,6 +109,9 @@ class ExplanationDisplay:
     3
     """
 
+    _needs = "explain"
+    _owners = "DensityOutlierDetector has it"
+
     def __init__(
         self, *, effects, names, values=None, row_names=None, scores=None, image_shape=None
     ):
@@ -131,8 +140,8 @@ class ExplanationDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, has `explain` as DensityOutlierDetector does; or a `Pipeline` that ends in such
-            an estimator, which then explains rows as its last step sees them.
+            Fitted, has `explain` as DensityOutlierDetector does, or holds an estimator that has,
+            such as a `Pipeline` or `GridSearchCV`. Rows are explained as that estimator sees them.
         X : {array-like, dataframe} of shape (n_rows, n_features)
             Rows, at least one.
         by : {'features', 'levels', 'tree', 'topics'}, default='features'
@@ -160,23 +169,19 @@ class ExplanationDisplay:
             If the estimator explains nothing, or not in these parts, or a parameter is out of its
             range.
         """
-        check_is_fitted(estimator)
-        steps, detector = _steps_and_last(estimator)
-        if not hasattr(detector, "explain"):
-            raise InvalidParameterError(
-                f"{type(detector).__name__} has no method 'explain': give a DensityOutlierDetector."
-            )
+        inside = cls._within(estimator)
+        detector = inside.estimator
         if image_shape is not None and by != "features":
             raise InvalidParameterError(
                 f"image_shape draws effects of pixels: it needs by='features', got {by!r}."
             )
-        seen = _through(steps, X)
+        seen = inside.transform(X)
         effects = detector.explain(seen, by=by)
         scores = detector.score_samples(seen)
         index = X.index if hasattr(X, "iloc") else range(len(scores))
         return cls(
             effects=np.asarray(effects, dtype=np.float64),
-            names=_names(detector, effects, by),
+            names=_names(inside, X, effects, by),
             values=np.asarray(seen, dtype=object) if by == "features" else None,
             row_names=[str(name) for name in index],
             scores=np.asarray(scores),
@@ -213,7 +218,7 @@ class ExplanationDisplay:
             If there are no rows.
         """
         _check_options(max_features, plot_method)
-        require_matplotlib(f"{type(self).__name__}.plot")
+        self._require_matplotlib()
         effects = np.asarray(self.effects, dtype=np.float64)
         if not len(effects):
             raise InvalidDataError("there are no rows to explain.")
@@ -226,7 +231,6 @@ class ExplanationDisplay:
             self._plot_bars(ax, effects, max_features, kwargs)
         else:
             self._plot_heatmap(ax, effects, max_features, kwargs)
-        self.figure_ = self.axes_[0].figure
         return self
 
     def _row_names(self):
@@ -238,24 +242,24 @@ class ExplanationDisplay:
         lengths = _finite(effects)
         self.shown_ = [_most_surprising(row, max_features) for row in effects]
         labels = [[self._label(i, j) for j in shown] for i, shown in enumerate(self.shown_)]
-        self.axes_ = _bar_panels(ax, labels, f"{type(self).__name__}.plot")
+        self._set_panels(_bar_panels(ax, labels))
         self.bars_ = []
         room = _room_for_names(ax, self.axes_[0])
         for i, panel in enumerate(self.axes_):
             shown = self.shown_[i]
-            colours = [_STRANGE if length > 0 else _LIKELY for length in lengths[i, shown]]
+            colours = [UNLIKELY if length > 0 else LIKELY for length in lengths[i, shown]]
             style = {"color": colours, "height": 0.75, **bar_kw}
             bars = panel.barh(range(len(shown)), lengths[i, shown], **style)
             self.bars_.append(bars)
-            panel.set_yticks(range(len(shown)), [_fitted(name, room) for name in labels[i]])
+            panel.set_yticks(range(len(shown)), [shortened(name, room) for name in labels[i]])
             panel.set_ylim(len(shown) - 0.4, -0.6)
             panel.axvline(0, color="0.3", linewidth=0.8)
-            panel.tick_params(labelsize=_LABEL_SIZE)
+            panel.tick_params(labelsize=LABEL_SIZE)
             panel.tick_params("y", length=0)
             panel.locator_params(axis="x", nbins=4)
             panel.spines[["top", "right", "left"]].set_visible(False)
-            panel.set_xlabel("effect (nats)", fontsize=_LABEL_SIZE)
-            panel.set_title(self._title(i), fontsize=_TITLE_SIZE)
+            panel.set_xlabel("effect (nats)", fontsize=LABEL_SIZE)
+            panel.set_title(self._title(i), fontsize=TITLE_SIZE)
         if ax is None:
             # Panels have their size, by which room for numbers is measured, once all names have.
             self.axes_[0].figure.draw_without_rendering()
@@ -268,51 +272,45 @@ class ExplanationDisplay:
 
     def _title(self, i):
         title = f"row {self._row_names()[i]}"
-        return title if self.scores is None else f"{title}: score {_number(self.scores[i])}"
+        return (
+            title
+            if self.scores is None
+            else f"{title}: score {number(self.scores[i], 1, signed=True)}"
+        )
 
     def _plot_heatmap(self, ax, effects, max_features, image_kw):
         finite = _finite(effects)
         shown = _most_surprising(finite.mean(0), max_features)
         self.shown_ = [shown]
-        names = [_fitted(str(self.names[j]), _MAX_NAME * _POINTS) for j in shown]
-        new = {} if ax is not None else _heatmap_figure(len(finite), names)
-        ax = require_axes(ax, f"{type(self).__name__}.plot", **new)
-        self.axes_ = np.array([ax])
-        style = {"cmap": _COLOURS, "norm": _norm(finite[:, shown]), "aspect": "auto"}
+        names = [shortened(str(self.names[j]), _MAX_NAME * POINTS_PER_INCH) for j in shown]
+        ax = self._use_axes(ax, lambda: _heatmap_figure(len(finite), names))
+        style = {"cmap": DIVERGING, "norm": _norm(finite[:, shown]), "aspect": "auto"}
         self.heatmap_ = ax.imshow(finite[:, shown].T, **(style | image_kw))
         ax.set_yticks(range(len(shown)), names)
         self._name_rows(ax, len(finite))
-        ax.tick_params(length=0, labelsize=_LABEL_SIZE)
+        ax.tick_params(length=0, labelsize=LABEL_SIZE)
         ax.spines[:].set_visible(False)
-        ax.set_xlabel("row", fontsize=_LABEL_SIZE + 1)
+        ax.set_xlabel("row", fontsize=LABEL_SIZE + 1)
         self._add_colorbar(self.heatmap_)
 
     def _name_rows(self, ax, n):
         names = self._row_names()
         width = extent(ax)[0] / n
-        if n * _LABEL_SIZE * 1.2 <= extent(ax)[0]:
-            flat = max(text_width(name, _LABEL_SIZE) for name in names) < 0.9 * width
+        if n * LABEL_SIZE * 1.2 <= extent(ax)[0]:
+            flat = max(text_width(name, LABEL_SIZE) for name in names) < 0.9 * width
             ax.set_xticks(range(n), names, rotation=0 if flat else 90)
         else:
             ax.set_xticks([])
 
     def _add_colorbar(self, image):
-        ax = self.axes_[0]
-        self.colorbar_ = ax.figure.colorbar(
-            image, ax=ax, format=lambda value, _: _number(value, digits=0), **_COLORBAR
+        self.colorbar_ = colorbar_beside(
+            self.ax_, image, "effect (nats)", format=lambda value, _: number(value, 0, signed=True)
         )
-        self.colorbar_.set_label("effect (nats)", fontsize=_LABEL_SIZE)
-        self.colorbar_.ax.tick_params(labelsize=_LABEL_SIZE)
 
     def _plot_images(self, ax, effects, image_kw):
-        shape = check_image_shape(self.image_shape)
         if self.values is None:
             raise InvalidParameterError("image_shape needs values: the pixels of the rows.")
-        if math.prod(shape) != effects.shape[1]:
-            raise InvalidParameterError(
-                f"image_shape={self.image_shape!r} is not that of rows of {effects.shape[1]} "
-                "features."
-            )
+        shape = require_pixels(self.image_shape, effects.shape[1])
         pictures = as_pictures(np.asarray(self.values, dtype=np.float64), shape)
         maps = _finite(effects).reshape(len(effects), *shape[:2], -1).sum(-1)
         width, height = size_of(pictures[0])
@@ -321,31 +319,30 @@ class ExplanationDisplay:
         across, down = lefts[-1] + width, tops + height
         scale = min(_IMAGE_WIDTH / width, _MAX_WIDTH / across)
         size = across * scale + 1.6, down * scale + 0.4
-        new = {"figsize": size, "layout": "constrained"} if ax is None else {}
-        ax = require_axes(ax, f"{type(self).__name__}.plot", **new)
-        self.axes_ = np.array([ax])
-        style = {"cmap": _COLOURS, "norm": _norm(maps), **image_kw}
+        ax = self._use_axes(ax, lambda: {"figsize": size, "layout": "constrained"})
+        style = {"cmap": DIVERGING, "norm": _norm(maps), **image_kw}
         limits = pictures.min(), pictures.max()
         self.maps_ = []
         for left, picture, values in zip(lefts, pictures, maps, strict=True):
             draw_picture(ax, picture, (left, 0.0), limits, {})
-            place = (left, left + width, tops + height, tops)
-            self.maps_.append(ax.imshow(values, extent=place, **style))
+            box = (left, left + width, tops + height, tops)
+            self.maps_.append(ax.imshow(values, extent=box, **style))
         ax.set(xlim=(0, across), ylim=(down, 0), aspect="equal")
         ax.set_xticks(lefts + width / 2, self._row_names())
         ax.set_yticks([height / 2, tops + height / 2], ["rows", "effects"])
-        ax.tick_params(length=0, labelsize=_LABEL_SIZE)
+        ax.tick_params(length=0, labelsize=LABEL_SIZE)
         ax.spines[:].set_visible(False)
         self._add_colorbar(self.maps_[0])
 
 
-def _names(detector, effects, by):
-    """Names of the parts, numbers where the detector has none."""
-    if hasattr(detector, "get_part_names"):
-        return [str(name) for name in detector.get_part_names(by)]
-    names = getattr(effects, "columns", None)
+def _names(inside, X, effects, by):
+    """Names of the parts; of columns those that they have in X, where these are known."""
+    detector = inside.estimator
+    names = names_within(inside, X) if by == "features" else None
+    if names is None and hasattr(detector, "get_part_names"):
+        names = detector.get_part_names(by)
     if names is None:
-        return [f"{_PARTS[by]}{j}" for j in range(effects.shape[1])]
+        names = getattr(effects, "columns", [f"part {j}" for j in range(effects.shape[1])])
     return [str(name) for name in names]
 
 
@@ -355,8 +352,7 @@ def _check_options(max_features, plot_method):
         raise InvalidParameterError(
             f"max_features must be an int of at least 1 or None, got {max_features!r}."
         )
-    if plot_method not in _METHODS:
-        raise InvalidParameterError(f"plot_method must be one of {_METHODS}, got {plot_method!r}.")
+    check_choice("plot_method", plot_method, _METHODS)
 
 
 def _finite(effects):
@@ -370,12 +366,14 @@ def _most_surprising(effects, max_features):
     return np.argsort(-effects, kind="stable")[:max_features].tolist()
 
 
-def _bar_panels(ax, labels, caller):
-    """Axes for the bars of each row: those given, others in the place of one, or new ones."""
+def _bar_panels(ax, labels):
+    """Axes for the bars of each row: those given, others in the area of one, or new ones."""
     n, n_bars = len(labels), max(map(len, labels))
     if np.iterable(ax):
-        return require_panels(ax, n, caller, size=(1, 1), gap=(1, 1), max_width=_MAX_WIDTH)
-    longest = max(text_width(label, _LABEL_SIZE) for row in labels for label in row) / _POINTS
+        return given_panels(ax, n)
+    longest = (
+        max(text_width(label, LABEL_SIZE) for row in labels for label in row) / POINTS_PER_INCH
+    )
     name = min(longest, _MAX_NAME) + 0.1
     if ax is not None:
         return _inset_panels(ax, n, name)
@@ -392,43 +390,43 @@ def _bar_panels(ax, labels, caller):
 
 
 def _inset_panels(ax, n, name):
-    """Axes in the place of one, with so many inches for names beside each."""
-    width, height = (length / _POINTS for length in extent(ax))
+    """Axes in the area of one, with so many inches for names beside each."""
+    width, height = (length / POINTS_PER_INCH for length in extent(ax))
     n_columns = int(np.clip(width / (name + _LEAST_BAR_WIDTH), 1, n))
     step_x, step_y = 1 / n_columns, 1 / math.ceil(n / n_columns)
     left = min(name / width, step_x / 2)
     above, below = (min(inches / height, step_y / 4) for inches in (_ABOVE, _BELOW))
     ax.set_axis_off()
     size = step_x - left, step_y - above - below
-    places = [divmod(i, n_columns) for i in range(n)]
+    cells = [divmod(i, n_columns) for i in range(n)]
     return np.array(
-        [ax.inset_axes((j * step_x + left, 1 - (i + 1) * step_y + below, *size)) for i, j in places]
+        [ax.inset_axes((j * step_x + left, 1 - (i + 1) * step_y + below, *size)) for i, j in cells]
     )
 
 
 def _room_for_names(ax, panel):
     """Points beside a panel that its names may take."""
     if ax is None or np.iterable(ax):
-        return _MAX_NAME * _POINTS
-    scale = _POINTS / panel.figure.dpi
+        return _MAX_NAME * POINTS_PER_INCH
+    scale = POINTS_PER_INCH / panel.figure.dpi
     return (panel.get_window_extent().x0 - ax.get_window_extent().x0) * scale
 
 
 def _write_numbers(panel, lengths, effects):
     """Effects to the right of their bars, and an axis long enough for them."""
-    numbers = [_number(effect) for effect in effects]
-    for i, (length, number) in enumerate(zip(lengths, numbers, strict=True)):
+    texts = [number(effect, 1, signed=True) for effect in effects]
+    for i, (length, text) in enumerate(zip(lengths, texts, strict=True)):
         style = {"xytext": (3, 0), "textcoords": "offset points", "va": "center"}
         # On the free side of negative bars, as names are on the other.
-        panel.annotate(number, (max(length, 0.0), i), fontsize=_LABEL_SIZE, **style)
+        panel.annotate(text, (max(length, 0.0), i), fontsize=LABEL_SIZE, **style)
     low, high = min(0.0, lengths.min()), max(0.0, lengths.max())
-    longest = max(text_width(number, _LABEL_SIZE) for number in numbers) + 6
+    longest = max(text_width(text, LABEL_SIZE) for text in texts) + 6
     room = min(0.4, longest / extent(panel)[0])
     panel.set_xlim(1.03 * low, low + ((high - low) or 1.0) / (1 - room))
 
 
 def _heatmap_figure(n_rows, names):
-    name = max(text_width(name, _LABEL_SIZE) for name in names) / _POINTS
+    name = max(text_width(name, LABEL_SIZE) for name in names) / POINTS_PER_INCH
     least, most = _CELL_WIDTHS
     cell = np.clip((_MAX_WIDTH - name) / n_rows, least, most)
     width = min(_MAX_WIDTH, name + max(n_rows * cell, 2.0) + 1.2)
@@ -446,15 +444,4 @@ def _norm(effects):
 
 
 def _value(value):
-    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-
-
-def _number(value, digits=1):
-    if not np.isfinite(value):
-        text = f"{value:+}".replace("inf", "\N{INFINITY}")
-    elif abs(value) < 100:
-        text = f"{value:+.{digits}f}"
-    else:
-        text = f"{value:+,.0f}"
-    text = text[1:] if text.strip("+-0.") == "" else text
-    return text.replace("-", "\N{MINUS SIGN}")
+    return number(value) if isinstance(value, float | np.floating) else str(value)

@@ -1,28 +1,27 @@
-"""Which level and which place make rows surprising."""
+"""Which levels and which locations make rows surprising."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..exceptions import InvalidParameterError
-from ._axes import extent, require_panels, text_width
-from ._pictures import as_pictures, draw_picture, require_method, rows_for, size_of
-from ._topics import _check_count
+from ._axes import colorbar_of_panel, extent
+from ._checks import check_count
+from ._display import Display
+from ._pictures import as_pictures, draw_picture, rows_seen, size_of
+from ._style import DIVERGING, LABEL_SIZE, TITLE_SIZE, number, text_width
 
-_TITLE_SIZE, _LABEL_SIZE = 9, 8
-_COLOURS = "RdBu_r"
-_MINUS = "\N{MINUS SIGN}"
 _FRAME_STYLE = {"facecolor": "none", "edgecolor": "0.6", "linewidth": 1, "zorder": 3}
 # Inches: height of an image, width and height of a strip, free space beside and above, whole width.
 _EDGE, _CHAIN_WIDTH, _STRIP_HEIGHT = 1.3, 5.0, 0.22
 _GAP, _MAX_WIDTH = (0.95, 0.7), 8.0
 # Free pixels between pictures, in their widths; height of a chain, in strips of its maps.
 _SPACE, _STRIPS = 0.12, 4
-# Deviations at the end of the colours.
+# Standard deviations at the end of the colours.
 _LIMIT = 4.0
 
 
-class LatentPyramidDisplay:
+class LatentPyramidDisplay(Display):
     """Where, and at which scale, rows are more surprising than others.
 
     It is recommended to use `LatentPyramidDisplay.from_estimator` to create a display. All
@@ -41,8 +40,8 @@ class LatentPyramidDisplay:
     rows : ndarray of shape (n_rows, n_features)
         Rows to show.
     maps : ndarray of shape (n_rows, n_levels, height, width) or (n_rows, n_levels, n_features)
-        Their log density by level and place, as the method `score_levels` of an estimator returns
-        it.
+        Their log density by level and location, as the method `score_levels` of an estimator
+        returns it.
     reference : ndarray of shape (n_levels, height, width) or (n_levels, n_features)
         Mean maps of the rows with which these are compared.
     deviations : ndarray of shape (n_levels,)
@@ -54,8 +53,10 @@ class LatentPyramidDisplay:
     ----------
     surprise_ : ndarray of shape (n_rows, n_levels)
         Nats that the reference has more than the row, by level.
+    ax_ : None
+        There is not one for all.
     axes_ : ndarray of matplotlib Axes
-        One per row.
+        One for each row.
     figure_ : matplotlib Figure
         Figure of these axes.
     pictures_ : list of matplotlib `AxesImage` or `Line2D`
@@ -81,6 +82,9 @@ class LatentPyramidDisplay:
     [(8, 8), (4, 4)]
     """
 
+    _needs = "score_levels"
+    _owners = "RGFlowDensity has it"
+
     def __init__(self, *, rows, maps, reference, deviations, image_shape=None):
         self.rows = rows
         self.maps = maps
@@ -97,9 +101,9 @@ class LatentPyramidDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, has `score_levels`; or a `Pipeline` that ends in such an estimator, or a search
-            such as `GridSearchCV` whose best estimator is one. In a pipeline, rows are shown as
-            its last step sees them.
+            Fitted, has `score_levels`, or holds an estimator that has: a `Pipeline`, a search such
+            as `GridSearchCV`, a `TransformedDensity` or an outlier detector. Rows are shown as
+            that estimator sees them.
         X : array-like of shape (n_rows, n_features)
             Rows, of which the first are shown.
         reference : array-like of shape (n_others, n_features), default=None
@@ -126,10 +130,11 @@ class LatentPyramidDisplay:
         InvalidDataError
             If rows have another number of features than the estimator was fitted on.
         """
-        steps, fitted = require_method(estimator, "score_levels")
-        _check_count("max_rows", max_rows, 1)
-        X = rows_for(steps, fitted, X)
-        others = X if reference is None else rows_for(steps, fitted, reference)
+        inside = cls._within(estimator)
+        fitted = inside.estimator
+        check_count("max_rows", max_rows, 1)
+        X = rows_seen(inside, X)
+        others = X if reference is None else rows_seen(inside, reference)
         if len(others) < 2:
             raise InvalidParameterError(
                 "rows are compared with at least two others, got "
@@ -153,7 +158,7 @@ class LatentPyramidDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or sequence of matplotlib Axes, default=None
-            One axes, whose place the panels take, or one for each row; a new figure by default.
+            One axes, which gives way to the panels, or one for each row; a new figure by default.
         colorbar : bool, default=True
             Whether the first panel gets a colour bar, which is that of all maps.
         **kwargs : dict
@@ -185,18 +190,16 @@ class LatentPyramidDisplay:
             size = _CHAIN_WIDTH, _STRIP_HEIGHT * height / boxes[1][3]
         else:
             size = _EDGE * width / height, _EDGE
-        self.axes_ = require_panels(
+        self._use_panels(
             ax,
             len(pictures),
-            f"{type(self).__name__}.plot",
             size=size,
             gap=_GAP,
             max_width=max(_MAX_WIDTH, size[0] + 2 * _GAP[0]),
         )
-        self.figure_ = self.axes_[0].figure
         self.pictures_, self.maps_ = [], []
         limits = pictures.min(), pictures.max()
-        style = {"cmap": _COLOURS, "vmin": -_LIMIT, "vmax": _LIMIT, "aspect": "auto", **kwargs}
+        style = {"cmap": DIVERGING, "vmin": -_LIMIT, "vmax": _LIMIT, "aspect": "auto", **kwargs}
         for i, panel in enumerate(self.axes_):
             self.pictures_.append(draw_picture(panel, pictures[i], boxes[0][:2], limits, {}))
             self.maps_.append(
@@ -207,12 +210,21 @@ class LatentPyramidDisplay:
             )
             panel.set(xlim=(-0.5, width + 0.5), ylim=(height + 0.5, -0.5))
             self._label(panel, boxes, self.surprise_[i])
-            total, surprise = np.sum(self.maps[i]), self.surprise_[i].sum()
-            title = f"log density {total:.1f}, surprise {surprise:+.1f} nats".replace("-", _MINUS)
-            if text_width(title, _TITLE_SIZE) > extent(panel)[0]:
+            total = number(np.sum(self.maps[i]), 1)
+            surprise = number(self.surprise_[i].sum(), 1, signed=True)
+            title = f"log density {total}, surprise {surprise} nats"
+            if text_width(title, TITLE_SIZE) > extent(panel)[0]:
                 title = title.replace(", ", ",\n")
-            panel.set_title(title, fontsize=_TITLE_SIZE, loc="left", pad=4)
-        self.colorbar_ = self._colorbar() if colorbar else None
+            panel.set_title(title, fontsize=TITLE_SIZE, loc="left", pad=4)
+        self.colorbar_ = None
+        if colorbar:
+            self.colorbar_ = colorbar_of_panel(
+                self.axes_[0],
+                self.maps_[0][0],
+                "surprise\n(standard deviations)",
+                box=(1.02, 0, 0.02, 1),
+                extend="both",
+            )
         return self
 
     def _boxes(self, width, height, n_levels):
@@ -226,24 +238,17 @@ class LatentPyramidDisplay:
 
     def _label(self, panel, boxes, surprise):
         """Names of the maps, and their sums."""
-        numbers = [f"{value:+.1f}".replace("-", _MINUS) for value in surprise]
+        numbers = [number(value, 1, signed=True) for value in surprise]
         if self.image_shape is None:
-            names = ["row", *(f"level {h}: {number}" for h, number in enumerate(numbers))]
+            names = ["row", *(f"level {h}: {nats}" for h, nats in enumerate(numbers))]
             panel.set_yticks([top + height / 2 for _, top, _, height in boxes], names)
             panel.set(xticks=[], aspect="auto")
         else:
-            names = ["image", *(f"level {h}\n{number}" for h, number in enumerate(numbers))]
+            names = ["image", *(f"level {h}\n{nats}" for h, nats in enumerate(numbers))]
             panel.set_xticks([left + width / 2 for left, _, width, _ in boxes], names)
             panel.set(yticks=[], aspect="equal", anchor="W")
-        panel.tick_params(length=0, pad=3, labelsize=_LABEL_SIZE)
+        panel.tick_params(length=0, pad=3, labelsize=LABEL_SIZE)
         panel.spines[:].set_visible(False)
-
-    def _colorbar(self):
-        side = self.axes_[0].inset_axes((1.02, 0, 0.02, 1))
-        bar = self.figure_.colorbar(self.maps_[0][0], cax=side, extend="both")
-        bar.set_label("surprise\n(deviations)", fontsize=_LABEL_SIZE - 1)
-        side.tick_params(labelsize=_LABEL_SIZE - 1, length=2)
-        return bar
 
 
 def _cells(maps, level):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ..exceptions import InvalidDataError, InvalidParameterError
-from ._axes import extent, require_axes, require_panels, text_width
+from ..exceptions import InvalidDataError
+from ._axes import colorbar_beside, colorbar_of_panel, extent, figure_with_margins
+from ._display import Display, names_within
+from ._style import DIVERGING, LABEL_SIZE, POINTS_PER_INCH, TITLE_SIZE, number, text_width
 
-_KINDS = ("mixing", "coupling", "block", "leaf")
-_COLOURS = "RdBu_r"
-_TITLE_SIZE, _LABEL_SIZE, _NUMBER_SIZE = 10, 8, 8
-_POINTS = 72
+# From top to bottom, and the names of their rows.
+_KINDS = {"mixing": "mixing", "coupling": "couplings {}", "block": "blocks", "leaf": "leaves"}
 # Points that a line of numbers needs across, and free points beside it.
 _LINE = 10
 _PADDING = 4
@@ -20,14 +19,13 @@ _COLUMN_WIDTHS = (0.3, 1.6)
 _TREE_WIDTHS = (4.5, 12.0)
 _ROW_HEIGHT = 0.5
 _LEFT, _RIGHT, _TOP, _BOTTOM = 1.2, 0.65, 0.4, 0.2
-_COLORBAR = {"fraction": 0.05, "pad": 0.02, "aspect": 25}
 _MAP_SIZE, _MAP_GAP, _MAX_WIDTH = (1.4, 1.4), (0.85, 0.5), 10.0
 _ROUNDING = 1e-9
 # Share of the largest colour from which on it is dark.
 _DARK = 0.6
 
 
-class LogDetTreeDisplay:
+class LogDetTreeDisplay(Display):
     """Shares of the nodes of a tree in the log-determinant of a fractal flow.
 
     It is recommended to use `LogDetTreeDisplay.from_estimator` to create a display. All parameters
@@ -92,6 +90,9 @@ class LogDetTreeDisplay:
     True
     """
 
+    _needs = "log_det_tree"
+    _owners = "FractalFlowDensity has it, which is a tree of bijections"
+
     def __init__(self, *, shares, levels, kinds, features, reference=None, image_shape=None):
         self.shares = shares
         self.levels = levels
@@ -107,9 +108,9 @@ class LogDetTreeDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, has `log_det_tree`; or a `Pipeline` that ends in such an estimator, or a search
-            such as `GridSearchCV` whose best estimator is one. In a pipeline the
-            log-determinant is that of its last step.
+            Fitted, has `log_det_tree`, or holds an estimator that has: a `Pipeline`, a search such
+            as `GridSearchCV`, a `TransformedDensity` or an outlier detector. The log-determinant
+            is that of this estimator alone, without what comes before it.
         X : {array-like, dataframe} of shape (n_rows, n_features)
             Rows whose shares are averaged.
         reference : {array-like, dataframe} of shape (n_others, n_features), default=None
@@ -133,16 +134,15 @@ class LogDetTreeDisplay:
         InvalidDataError
             If rows have another number of features than the estimator was fitted on.
         """
-        check_is_fitted(estimator)
-        steps, fitted = _steps_and_last(estimator)
-        if not hasattr(fitted, "log_det_tree"):
-            raise InvalidParameterError(
-                f"{type(fitted).__name__} has no method 'log_det_tree': only FractalFlowDensity is "
-                "a tree of bijections."
-            )
-        tree = fitted.log_det_tree(_through(steps, X))
+        inside = cls._within(estimator)
+        fitted = inside.estimator
+        tree = {**fitted.log_det_tree(inside.transform(X))}
+        if (names := names_within(inside, X)) is not None:
+            # The first node covers all columns, in order.
+            name_of = dict(zip(tree["features"][0], names, strict=True))
+            tree["features"] = [tuple(name_of[j] for j in node) for node in tree["features"]]
         if reference is not None:
-            reference = fitted.log_det_tree(_through(steps, reference)).shares.mean(0)
+            reference = fitted.log_det_tree(inside.transform(reference)).shares.mean(0)
         return cls(**tree, reference=reference, image_shape=fitted.image_shape).plot(
             ax, colorbar=colorbar, **kwargs
         )
@@ -153,7 +153,7 @@ class LogDetTreeDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or sequence of matplotlib Axes, default=None
-            Axes to plot on; for images one axes, whose place the maps take, or one for each map.
+            Axes to plot on; for images one axes, which gives way to the maps, or one for each map.
             By default those of a new figure, large enough for all names.
         colorbar : bool, default=True
             Whether the tree or each map gets a colour bar.
@@ -175,17 +175,20 @@ class LogDetTreeDisplay:
         self.values_ = np.mean(self.shares, axis=0)
         if self.reference is not None:
             self.values_ = self.values_ - self.reference
-        self.ax_ = self.nodes_ = self.maps_ = None
+        self.nodes_ = self.maps_ = None
         self.colorbars_ = []
         leaves = [
             names[0]
             for names, kind in zip(self.features, self.kinds, strict=True)
             if kind == "leaf"
         ]
-        place = {name: j for j, name in enumerate(leaves)}
-        if len(place) < len(leaves):
-            raise InvalidDataError("names of columns must be unique to be placed in a tree.")
-        columns = [[place[name] for name in names] for names in self.features]
+        column = {name: j for j, name in enumerate(leaves)}
+        if len(column) < len(leaves):
+            raise InvalidDataError(
+                "names of columns must be unique, as the tree finds its columns by their names: "
+                "rename those that share one."
+            )
+        columns = [[column[name] for name in names] for names in self.features]
         if self.image_shape is None:
             self._plot_tree(ax, columns, list(map(str, leaves)), colorbar, kwargs)
         else:
@@ -194,28 +197,22 @@ class LogDetTreeDisplay:
 
     def _rows(self):
         """Nodes of each row of the picture, from top to bottom."""
-        keys = [(_KINDS.index(k), n) for k, n in zip(self.kinds, self.levels, strict=True)]
+        order = list(_KINDS)
+        keys = [(order.index(k), n) for k, n in zip(self.kinds, self.levels, strict=True)]
         return [[i for i, key in enumerate(keys) if key == row] for row in sorted(set(keys))]
 
     def _label(self, row):
-        kind, level = self.kinds[row[0]], self.levels[row[0]]
-        return {"coupling": f"couplings {level}", "leaf": "leaves", "block": "blocks"}.get(
-            kind, kind
-        )
+        return _KINDS[self.kinds[row[0]]].format(self.levels[row[0]])
 
     def _title(self):
         n = len(self.shares)
         rows = "one row" if n == 1 else f"mean of {n} rows"
         less = "" if self.reference is None else ", less that of the reference"
-        return f"log-determinant, {rows}{less}: {_number(self.values_.sum())} nats"
-
-    # ------------------------------------------------------------------ tables
+        return f"log-determinant, {rows}{less}: {_nats(self.values_.sum())} nats"
 
     def _plot_tree(self, ax, columns, leaves, colorbar, polygon_kw):
         rows = self._rows()
-        caller = f"{type(self).__name__}.plot"
-        self.ax_ = ax = require_axes(ax, caller, **_figure(len(rows), leaves) if ax is None else {})
-        self.axes_, self.figure_ = np.array([ax]), ax.figure
+        ax = self._use_axes(ax, lambda: _figure(len(rows), leaves))
         from matplotlib.collections import PolyCollection
 
         depth = {i: k for k, row in enumerate(rows) for i in row}
@@ -227,33 +224,30 @@ class LogDetTreeDisplay:
         # Mixing is the same for all rows, and often by far the largest share.
         mixing = np.array([kind == "mixing" for kind in self.kinds])
         limit = _limit(self.values_[~mixing])
-        style = {"cmap": _COLOURS, "edgecolors": "0.6", "linewidths": 0.6, "clim": (-limit, limit)}
+        style = {"cmap": DIVERGING, "edgecolors": "0.6", "linewidths": 0.6, "clim": (-limit, limit)}
         self.nodes_ = PolyCollection(corners, array=self.values_, **(style | polygon_kw))
         ax.add_collection(self.nodes_)
         ax.set(xlim=(0, len(leaves)), ylim=(len(rows), 0))
         if colorbar:
             beyond = "both" if np.abs(self.values_).max() > self.nodes_.norm.vmax else "neither"
-            bar = self.figure_.colorbar(self.nodes_, ax=ax, extend=beyond, **_COLORBAR)
-            bar.set_label("share (nats)", fontsize=_LABEL_SIZE)
-            bar.ax.tick_params(labelsize=_LABEL_SIZE)
-            self.colorbars_ = [bar]
+            self.colorbars_ = [colorbar_beside(ax, self.nodes_, "share (nats)", extend=beyond)]
         width, height = extent(ax)
         width, height = width / len(leaves), height / len(rows)
         for corner, value in zip(corners, self.values_, strict=True):
             self._write(corner, value, width, height)
-        flat = max(text_width(name, _LABEL_SIZE) for name in leaves) + _PADDING <= width
+        flat = max(text_width(name, LABEL_SIZE) for name in leaves) + _PADDING <= width
         ax.set_xticks(np.arange(len(leaves)) + 0.5, leaves, rotation=0 if flat else 90)
-        totals = [f"{self._label(row)}\n{_number(self.values_[row].sum())}" for row in rows]
+        totals = [f"{self._label(row)}\n{_nats(self.values_[row].sum())}" for row in rows]
         ax.set_yticks(np.arange(len(rows)) + 0.5, totals)
-        ax.tick_params(length=0, labelsize=_LABEL_SIZE)
+        ax.tick_params(length=0, labelsize=LABEL_SIZE)
         ax.spines[:].set_visible(False)
-        ax.set_title(self._title(), fontsize=_TITLE_SIZE, loc="left")
+        ax.set_title(self._title(), fontsize=TITLE_SIZE, loc="left")
 
     def _write(self, corner, value, width, height):
         """The number of a node, across or upright, where there is space."""
         (low, top), (high, _), *_ = corner
-        text, room = _number(value), (high - low) * width
-        need = text_width(text, _NUMBER_SIZE) + _PADDING
+        text, room = _nats(value), (high - low) * width
+        need = text_width(text, LABEL_SIZE) + _PADDING
         if need <= room and height >= _LINE:
             rotation = 0
         elif need <= height and room >= _LINE:
@@ -270,19 +264,13 @@ class LogDetTreeDisplay:
             va="center",
             rotation=rotation,
             color=colour,
-            fontsize=_NUMBER_SIZE,
+            fontsize=LABEL_SIZE,
         )
-
-    # ------------------------------------------------------------------ images
 
     def _plot_maps(self, ax, columns, colorbar, image_kw):
-        # Mixing has no place in an image.
+        # Mixing belongs to no pixel.
         rows = [row for row in self._rows() if self.kinds[row[0]] != "mixing"]
-        caller = f"{type(self).__name__}.plot"
-        self.axes_ = require_panels(
-            ax, len(rows), caller, size=_MAP_SIZE, gap=_MAP_GAP, max_width=_MAX_WIDTH
-        )
-        self.figure_ = self.axes_[0].figure
+        self._use_panels(ax, len(rows), size=_MAP_SIZE, gap=_MAP_GAP, max_width=_MAX_WIDTH)
         self.maps_ = []
         for row, panel in zip(rows, self.axes_, strict=True):
             pixels = np.zeros(int(np.prod(self.image_shape)))
@@ -291,68 +279,39 @@ class LogDetTreeDisplay:
             # Channels of a pixel add up.
             pixels = pixels.reshape(*self.image_shape[:2], -1).sum(2)
             limit = _limit(pixels)
-            style = {"cmap": _COLOURS, "vmin": -limit, "vmax": limit, **image_kw}
+            style = {"cmap": DIVERGING, "vmin": -limit, "vmax": limit, **image_kw}
             self.maps_.append(panel.imshow(pixels, **style))
-            total = f"{self._label(row)}: {_number(self.values_[row].sum())}"
-            panel.set_title(total, fontsize=_LABEL_SIZE + 1, loc="left", pad=4)
+            total = f"{self._label(row)}: {_nats(self.values_[row].sum())}"
+            panel.set_title(total, fontsize=LABEL_SIZE + 1, loc="left", pad=4)
             panel.set(xticks=[], yticks=[])
             if colorbar:
-                side = panel.inset_axes((1.04, 0, 0.06, 1))
-                bar = self.figure_.colorbar(self.maps_[-1], cax=side)
-                bar.set_label("nats per pixel", fontsize=_LABEL_SIZE - 1)
-                side.tick_params(labelsize=_LABEL_SIZE - 1, length=2)
+                bar = colorbar_of_panel(panel, self.maps_[-1], "nats per pixel")
                 self.colorbars_.append(bar)
         # Above the title of the first map.
-        style = {"xytext": (0, 22), "textcoords": "offset points", "fontsize": _TITLE_SIZE}
+        style = {"xytext": (0, 22), "textcoords": "offset points", "fontsize": TITLE_SIZE}
         mixed = sum(v for v, k in zip(self.values_, self.kinds, strict=True) if k == "mixing")
-        title = self._title() + (f", mixing {_number(mixed)}" if abs(mixed) > _ROUNDING else "")
+        title = self._title() + (f", mixing {_nats(mixed)}" if abs(mixed) > _ROUNDING else "")
         self.axes_[0].annotate(title, (0, 1), xycoords="axes fraction", **style)
 
 
 def _figure(n_rows, leaves):
     """Size and margins of a figure with room for all names."""
-    longest = max(text_width(name, _LABEL_SIZE) for name in leaves) / _POINTS
+    longest = max(text_width(name, LABEL_SIZE) for name in leaves) / POINTS_PER_INCH
     low, high = _COLUMN_WIDTHS
     flat = longest + 0.1 <= high and len(leaves) * (longest + 0.1) <= _TREE_WIDTHS[1] / 1.5
     column = longest + 0.1 if flat else low
     tree = float(np.clip(len(leaves) * column, *_TREE_WIDTHS)) * 1.08
-    width = _LEFT + tree + _RIGHT
     below = _BOTTOM + (0.1 if flat else longest)
-    height = _TOP + n_rows * _ROW_HEIGHT + below
-    grid = {
-        "left": _LEFT / width,
-        "right": 1 - _RIGHT / width,
-        "bottom": below / height,
-        "top": 1 - _TOP / height,
-    }
-    return {"figsize": (width, height), "gridspec_kw": grid}
+    return figure_with_margins(
+        tree, n_rows * _ROW_HEIGHT, left=_LEFT, right=_RIGHT, bottom=below, top=_TOP
+    )
 
 
 def _limit(values):
     largest = float(np.abs(values).max())
-    # Differences of equal shares leave a rest of rounding.
+    # Equal shares differ by rounding.
     return largest if largest > _ROUNDING else 1.0
 
 
-def _number(value):
-    text = f"{value:+.2f}"
-    return "0.00" if text[1:] == "0.00" else text.replace("-", "\N{MINUS SIGN}")
-
-
-def _steps_and_last(estimator):
-    """The estimator inside searches and pipelines, and the steps before it."""
-    steps = []
-    while True:
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "steps"):
-            steps += [step for _, step in estimator.steps[:-1] if hasattr(step, "transform")]
-            estimator = estimator.steps[-1][1]
-        else:
-            return steps, estimator
-
-
-def _through(steps, X):
-    for step in steps:
-        X = step.transform(X)
-    return X
+def _nats(value):
+    return number(value, 2, signed=True)

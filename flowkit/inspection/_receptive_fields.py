@@ -7,33 +7,33 @@ from numbers import Integral
 import numpy as np
 
 from ..exceptions import InvalidParameterError
-from ._axes import require_panels
-from ._pictures import require_method
+from ._axes import colorbar_of_panel
+from ._display import Display
+from ._style import LABEL_SIZE, TITLE_SIZE
 
-_TITLE_SIZE, _LABEL_SIZE = 9, 8
 _COLOURS = "magma"
 _BAR_STYLE = {"color": "#7b3f8c", "width": 1.0}
-_PLACE_STYLE = {"color": "none", "marker": "o", "markersize": 7, "markeredgecolor": "0.75"}
+_RING_STYLE = {"color": "none", "marker": "o", "markersize": 7, "markeredgecolor": "0.75"}
 # Inches: panels of images and of chains, and free space beside and above each.
 _IMAGE_SIZE, _CHAIN_SIZE = (1.65, 1.65), (3.6, 1.5)
 _IMAGE_GAP, _CHAIN_GAP = (0.7, 0.55), (0.6, 0.7)
 _MAX_WIDTH = 10.2
-# Share of a field that tells how wide it is.
+# Share of a field by which its width is measured.
 _MOST = 0.5
 
 
-class ReceptiveFieldDisplay:
+class ReceptiveFieldDisplay(Display):
     """What a latent of each level moves: its receptive field.
 
     It is recommended to use `ReceptiveFieldDisplay.from_estimator` to create a display. All
     parameters are stored as attributes.
 
     Each level has a panel, with the mean absolute derivative of each pixel by one latent and a
-    ring at the place of this latent. Colours run from zero to the largest derivative of the panel,
-    so compare fields by shape across panels and by the numbers at the colour bars. Titles tell how
-    many rows and columns of the image the latent reaches at all, which the lattice limits, and how
-    few pixels hold half of the sum: much of the first and little of the second is a sharp field
-    with faint tails.
+    ring at the location of this latent. Colours run from zero to the largest derivative of the
+    panel, so compare fields by shape across panels and by the numbers at the colour bars. Titles
+    tell how many rows and columns of the image the latent reaches at all, which the lattice
+    limits, and how few pixels hold half of the sum: many of the first and few of the second are a
+    sharp field with faint tails.
 
     Parameters
     ----------
@@ -50,8 +50,10 @@ class ReceptiveFieldDisplay:
         Number of rows and columns in which each field is not zero.
     half_ : ndarray of int of shape (n_shown,)
         Smallest number of pixels that hold half of the sum of each field.
+    ax_ : None
+        There is not one for all.
     axes_ : ndarray of matplotlib Axes
-        One per field.
+        One for each field.
     figure_ : matplotlib Figure
         Figure of these axes.
     images_ : list of matplotlib `AxesImage`, or None
@@ -77,6 +79,9 @@ class ReceptiveFieldDisplay:
     ((2, 8, 8), [0, 1], [[3, 3], [4, 4]])
     """
 
+    _needs = "receptive_fields"
+    _owners = "RGFlowDensity has it"
+
     def __init__(self, *, fields, levels, places=None):
         self.fields = fields
         self.levels = levels
@@ -100,9 +105,9 @@ class ReceptiveFieldDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, has `receptive_fields`; or a `Pipeline` that ends in such an estimator, or a
-            search such as `GridSearchCV` whose best estimator is one. In a pipeline the fields are
-            those of its last step.
+            Fitted, has `receptive_fields`, or holds an estimator that has: a `Pipeline`, a search
+            such as `GridSearchCV`, a `TransformedDensity` or an outlier detector. The fields are
+            in units of the rows that this estimator sees.
         levels : int or sequence of int, default=None
             Levels to show; None for all.
         latents : sequence of int, default=None
@@ -129,7 +134,7 @@ class ReceptiveFieldDisplay:
         InvalidParameterError
             If the estimator has no receptive fields, or there is no such level or latent.
         """
-        _, fitted = require_method(estimator, "receptive_fields")
+        fitted = cls._within(estimator).estimator
         n_levels = fitted.n_levels_
         levels = list(range(n_levels)) if levels is None else np.atleast_1d(levels).tolist()
         if not levels or any(not isinstance(h, Integral) or not 0 <= h < n_levels for h in levels):
@@ -165,7 +170,7 @@ class ReceptiveFieldDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or sequence of matplotlib Axes, default=None
-            One axes, whose place the panels take, or one for each field; a new figure by default.
+            One axes, which gives way to the panels, or one for each field; a new figure by default.
         colorbar : bool, default=True
             Whether each image gets a colour bar.
         **kwargs : dict
@@ -187,15 +192,13 @@ class ReceptiveFieldDisplay:
         rows_and_columns = [reached.any(2), reached.any(1)] if of_images else [reached]
         self.extents_ = np.stack([each.sum(1) for each in rows_and_columns], axis=1)
         self.half_ = np.array([_fewest(field) for field in fields])
-        self.axes_ = require_panels(
+        self._use_panels(
             ax,
             len(fields),
-            f"{type(self).__name__}.plot",
             size=_IMAGE_SIZE if of_images else _CHAIN_SIZE,
             gap=_IMAGE_GAP if of_images else _CHAIN_GAP,
             max_width=_MAX_WIDTH,
         )
-        self.figure_ = self.axes_[0].figure
         self.images_, self.bars_ = ([], None) if of_images else (None, [])
         self.colorbars_ = []
         for i, panel in enumerate(self.axes_):
@@ -206,7 +209,7 @@ class ReceptiveFieldDisplay:
             reach = " by ".join(map(str, self.extents_[i]))
             unit = "pixels" if of_images else "columns"
             title = f"level {self.levels[i]}: {reach} {unit},\nhalf of it in {self.half_[i]}"
-            panel.set_title(title, fontsize=_TITLE_SIZE, loc="left", pad=4)
+            panel.set_title(title, fontsize=TITLE_SIZE, loc="left", pad=4)
         return self
 
     def _plot_image(self, panel, i, colorbar, image_kw):
@@ -215,22 +218,20 @@ class ReceptiveFieldDisplay:
         panel.set(xticks=[], yticks=[])
         if self.places is not None:
             row, column = self.places[i]
-            panel.plot(column, row, **_PLACE_STYLE)
+            panel.plot(column, row, **_RING_STYLE)
         if colorbar:
-            side = panel.inset_axes((1.04, 0, 0.06, 1))
-            self.colorbars_.append(self.figure_.colorbar(self.images_[-1], cax=side))
-            side.tick_params(labelsize=_LABEL_SIZE - 1, length=2)
+            self.colorbars_.append(colorbar_of_panel(panel, self.images_[-1]))
 
     def _plot_bars(self, panel, i, bar_kw):
         field = self.fields[i]
         self.bars_.append(panel.bar(np.arange(len(field)), field, **(_BAR_STYLE | bar_kw)))
         if self.places is not None:
-            panel.plot(*self.places[i], 0, **(_PLACE_STYLE | {"clip_on": False}))
+            panel.plot(*self.places[i], 0, **(_RING_STYLE | {"clip_on": False}))
         panel.set(xlim=(-0.5, len(field) - 0.5))
         panel.set_ylim(bottom=0)
-        panel.set_xlabel("column", fontsize=_LABEL_SIZE)
+        panel.set_xlabel("column", fontsize=LABEL_SIZE)
         panel.xaxis.get_major_locator().set_params(integer=True)
-        panel.tick_params(labelsize=_LABEL_SIZE)
+        panel.tick_params(labelsize=LABEL_SIZE)
         panel.spines[["top", "right"]].set_visible(False)
 
 
@@ -244,7 +245,7 @@ def _places(fitted, level):
 
 
 def _central(fitted, places):
-    """Number of the place nearest the middle; the first of those equally near."""
+    """Number of the location nearest the middle; the first of those equally near."""
     shape = (fitted.n_features_in_,) if fitted.image_shape is None else fitted.image_shape[:2]
     return int(np.square(places - (np.array(shape) - 1) / 2).sum(1).argmin())
 

@@ -1,18 +1,20 @@
-"""How scores of rows are spread, and which lie below a threshold."""
+"""The distribution of the scores of rows, and which lie below a threshold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.base import is_outlier_detector
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ._axes import require_axes
-from ._training_curve import _innermost
+from ..nested import find
+from ._checks import check_count
+from ._display import Display
+from ._style import counted, number, percent
 
 _NORMAL, _ANOMALOUS = "normal", "anomalous"
 _COLOURS = {_NORMAL: "tab:blue", _ANOMALOUS: "tab:red"}
@@ -27,15 +29,15 @@ _GAP, _WIDE = 1, 2
 _BAR_LABEL = 0.12
 
 
-class ScoreHistogramDisplay:
+class ScoreHistogramDisplay(Display):
     """Histogram of the scores of rows, with the threshold below which they are outliers.
 
     It is recommended to use `ScoreHistogramDisplay.from_estimator` to create a display. All
     parameters are stored as attributes.
 
     Each sample of rows is counted on its own, so that bars of a sample sum to one whatever its
-    size. Scores far below the bulk of the first sample are gathered in a hatched bar at the left,
-    as single rows can lie further down than a linear axis can show.
+    size. Scores far below the bulk of the first sample share a hatched bar at the left, as single
+    rows can be lower than a linear axis shows.
 
     Parameters
     ----------
@@ -45,12 +47,14 @@ class ScoreHistogramDisplay:
     threshold : float, default=None
         Rows of lower score are outliers; None for no threshold.
     xlabel : str, default=None
-        Label of the x axis; None stands for 'score'.
+        Label of the x axis; None for 'score'.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         Axes with the histogram.
+    axes_ : ndarray of matplotlib Axes of shape (1,)
+        The same axes.
     figure_ : matplotlib Figure
         Figure of these axes.
     edges_ : ndarray of shape (bins + 1,)
@@ -85,6 +89,9 @@ class ScoreHistogramDisplay:
     {'as before': 0.08, 'shifted': 0.98}
     """
 
+    _needs = "score_samples"
+    _owners = "densities and outlier detectors have it"
+
     def __init__(self, *, scores, threshold=None, xlabel=None):
         self.scores = scores
         self.threshold = threshold
@@ -99,8 +106,8 @@ class ScoreHistogramDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, has `score_samples`: any density or outlier detector, a `Pipeline` that ends in
-            one, or a search such as `GridSearchCV` for one. An attribute ``offset_`` is drawn as
+            Fitted, has `score_samples`: any density or outlier detector, or what holds one, such
+            as a `Pipeline` or `GridSearchCV`. An attribute ``offset_`` of the detector is drawn as
             the threshold.
         X : {array-like, dataframe} of shape (n_rows, n_features), or dict of these
             Rows, or several samples of rows under their names, of which those that belong go
@@ -131,19 +138,15 @@ class ScoreHistogramDisplay:
         InvalidDataError
             If `y` does not tell which rows are anomalous, or scores cannot be drawn.
         """
-        check_is_fitted(estimator)
-        if not hasattr(estimator, "score_samples"):
-            raise InvalidParameterError(
-                f"{type(estimator).__name__} has no method 'score_samples', but scores are drawn."
-            )
+        cls._require(estimator)
         scores = {name: estimator.score_samples(rows) for name, rows in _samples(X, y).items()}
-        inner = _innermost(estimator)
+        detector = find(estimator, "offset_").estimator
         # An array of one value in some detectors.
-        offset = getattr(inner, "offset_", None)
+        offset = getattr(detector, "offset_", None)
         return cls(
             scores=scores,
             threshold=None if offset is None else float(np.ravel(offset)[0]),
-            xlabel=_label(inner) if xlabel is None else xlabel,
+            xlabel=_label(detector) if xlabel is None else xlabel,
         ).plot(ax, bins=bins, low=low, **kwargs)
 
     def plot(self, ax=None, *, bins=40, low="auto", xlabel=None, ylabel=None, **kwargs):
@@ -181,8 +184,7 @@ class ScoreHistogramDisplay:
         _check_range(bins, low)
         scores = {name: _checked(name, values) for name, values in self.scores.items()}
         low, high = self._limits(list(scores.values()), low)
-        self.ax_ = require_axes(ax, f"{type(self).__name__}.plot", layout="constrained")
-        self.figure_ = self.ax_.figure
+        self._use_axes(ax, lambda: {"layout": "constrained"})
         self.edges_ = np.linspace(low, high, bins + 1)
         self.n_impossible_ = {name: int(np.isneginf(s).sum()) for name, s in scores.items()}
         self.shares_below_ = None
@@ -235,30 +237,30 @@ class ScoreHistogramDisplay:
         if gathered.size:
             self._name_gathered(left + _WIDE * width / 2, np.isfinite(gathered).any())
 
-    def _name_gathered(self, place, some_are_finite):
+    def _name_gathered(self, middle, some_are_finite):
         """Say on the axis what the bar at the left holds."""
         from matplotlib.ticker import MaxNLocator
 
         low, high = self.edges_[[0, -1]]
         ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)
         # None at the label of the bar.
-        free = max(low, place + _BAR_LABEL * (high - place))
+        free = max(low, middle + _BAR_LABEL * (high - middle))
         ticks = ticks[(free <= ticks) & (ticks <= high)]
-        said = f"< {_number(low)}" if some_are_finite else _number(-np.inf)
-        self.ax_.set_xticks([place, *ticks], [said, *map(_number, ticks)])
+        said = f"< {number(low)}" if some_are_finite else number(-np.inf)
+        self.ax_.set_xticks([middle, *ticks], [said, *map(number, ticks)])
 
     def _legend(self, name, n):
-        text = f"{name}, {n} row{'s' if n != 1 else ''}"
+        text = f"{name}, {counted(n, 'row')}"
         if self.shares_below_ is not None:
-            text += f": {self.shares_below_[name]:.1%} below"
+            text += f": {percent(self.shares_below_[name])} below"
         if n_impossible := self.n_impossible_[name]:
-            text += f", {n_impossible} at \N{MINUS SIGN}\N{INFINITY}"
+            text += f", {n_impossible} at {number(-np.inf)}"
         return text
 
     def _draw_threshold(self):
         self.threshold_line_ = None
         if self._threshold_is_finite():
-            label = f"threshold {_number(self.threshold)}"
+            label = f"threshold {number(self.threshold)}"
             self.threshold_line_ = self.ax_.axvline(
                 self.threshold, color="black", linestyle=":", label=label
             )
@@ -303,27 +305,12 @@ def _is_anomalous(y):
 def _label(estimator):
     if not is_outlier_detector(estimator):
         return "log density (nats)"
-    statistic = getattr(estimator, "statistic", None)
-    if statistic is None:
-        return "score"
-    if _has_several_densities(estimator):
-        return f"log share of rows as strange (nats{_by(statistic)})"
-    return "log density (nats)" if statistic == "log_density" else f"score (nats{_by(statistic)})"
-
-
-def _has_several_densities(detector):
-    if isinstance(detector.density, list | tuple):
-        return len(detector.density) > 1
-    return detector.density is None and len(detector.densities_) > detector.n_estimators
-
-
-def _by(statistic):
-    return "" if statistic == "log_density" else f", by {statistic}"
+    label = getattr(estimator, "_score_label", None)
+    return "score" if label is None else label()
 
 
 def _check_range(bins, low):
-    if not isinstance(bins, Integral) or bins < 1:
-        raise InvalidParameterError(f"bins must be an int of at least 1, got {bins!r}.")
+    check_count("bins", bins, 1)
     is_number = isinstance(low, Real) and np.isfinite(low)
     if low is not None and low != "auto" and not is_number:
         raise InvalidParameterError(f"low must be 'auto', a finite number or None, got {low!r}.")
@@ -348,10 +335,6 @@ def _fence(scores):
 
 
 def _round_down(low, high):
-    """The start of an axis, as a short number."""
+    """The lower end of an axis, as a short number."""
     step = 10 ** np.floor(np.log10((high - low) / 10)) if high > low else 1.0
     return step * np.floor(low / step)
-
-
-def _number(value):
-    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}").replace("inf", "\N{INFINITY}")

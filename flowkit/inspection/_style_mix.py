@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
 
-from ..exceptions import InvalidParameterError
-from ._axes import require_axes
-from ._pictures import as_pictures, draw_picture, require_method, rows_for, size_of
+from ._checks import check_count
+from ._pictures import PictureGridDisplay, as_pictures, rows_seen
+from ._style import TITLE_SIZE
 
-_LABEL_SIZE = 9
-# Free pixels between pictures, and beside what is not mixed, in their widths.
-_SPACE, _WIDE_SPACE = 0.06, 0.25
-# Inches: width of an image and of a chain, largest grid, room around it.
-_IMAGE_WIDTH, _CHAIN_WIDTH = 0.85, 1.3
-_MAX_WIDTH = 9.5
-_LEFT, _TOP, _MARGIN = 0.3, 0.35, 0.1
+# Inches of a new figure around the grid.
+_MARGINS = {"left": 0.3, "right": 0.1, "bottom": 0.1, "top": 0.35}
 
 
-class StyleMixDisplay:
+class StyleMixDisplay(PictureGridDisplay):
     """Rows that have the coarse latents of one row and the fine ones of another.
 
     It is recommended to use `StyleMixDisplay.from_estimator` to create a display. All parameters
     are stored as attributes.
 
-    Rows that give the latents of the level and of coarser ones stand on the left, rows that give
-    the finer latents along the top, and where they meet is the mix of both. Grey levels, or the
-    colours of three channels, run over the range of the rows given; what mixes have beyond it is
-    clipped. Other numbers of channels are averaged. Chains are drawn as lines over that range.
+    Rows that give the latents of the level and of coarser ones are on the left, rows that give the
+    finer latents along the top, and the mix of two is where they meet. Grey levels, or the colours
+    of three channels, run over the range of the rows given; what mixes have beyond it is clipped.
+    Other numbers of channels are averaged. Chains are drawn as lines over that range.
 
     Parameters
     ----------
@@ -47,6 +40,8 @@ class StyleMixDisplay:
     ----------
     ax_ : matplotlib Axes
         Axes with the grid.
+    axes_ : ndarray of matplotlib Axes of shape (1,)
+        The same axes.
     figure_ : matplotlib Figure
         Figure of these axes.
     pictures_ : ndarray of matplotlib `AxesImage` or `Line2D` of shape (n_content + 1, n_style + 1)
@@ -69,6 +64,9 @@ class StyleMixDisplay:
     ((3, 2, 64), (4, 3))
     """
 
+    _needs = "mix_styles"
+    _owners = "RGFlowDensity has it"
+
     def __init__(self, *, content, style, mixes, level, image_shape=None):
         self.content = content
         self.style = style
@@ -83,9 +81,9 @@ class StyleMixDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, has `mix_styles`; or a `Pipeline` that ends in such an estimator, or a search
-            such as `GridSearchCV` whose best estimator is one. In a pipeline, rows are shown and
-            mixed as its last step sees them.
+            Fitted, has `mix_styles`, or holds an estimator that has: a `Pipeline`, a search such
+            as `GridSearchCV`, a `TransformedDensity` or an outlier detector. Rows are shown and
+            mixed as that estimator sees them.
         content : array-like of shape (n_content, n_features)
             Rows that give the latents of `level` and of coarser levels.
         style : array-like of shape (n_style, n_features)
@@ -109,12 +107,10 @@ class StyleMixDisplay:
         InvalidDataError
             If rows have another number of features than the estimator was fitted on.
         """
-        steps, fitted = require_method(estimator, "mix_styles")
-        if not isinstance(level, Integral) or not 0 <= level <= fitted.n_levels_:
-            raise InvalidParameterError(
-                f"level must be an int from 0 to {fitted.n_levels_}, got {level!r}."
-            )
-        content, style = (rows_for(steps, fitted, X) for X in (content, style))
+        inside = cls._within(estimator)
+        fitted = inside.estimator
+        check_count("level", level, 0, fitted.n_levels_)
+        content, style = (rows_seen(inside, X) for X in (content, style))
         pairs = np.repeat(content, len(style), axis=0), np.tile(style, (len(content), 1))
         mixes = fitted.mix_styles(*pairs, level).reshape(len(content), *style.shape)
         return cls(
@@ -145,44 +141,15 @@ class StyleMixDisplay:
             for rows in (self.content, self.style, self.mixes)
         )
         given = np.concatenate([content, style])
-        limits = given.min(), given.max()
-        width, height = size_of(content[0])
-        lefts = [0.0, *(width * (1 + _WIDE_SPACE + j * (1 + _SPACE)) for j in range(len(style)))]
-        step = height + width * _SPACE
-        tops = [0.0, *(height + width * _WIDE_SPACE + i * step for i in range(len(content)))]
-        across, down = lefts[-1] + width, tops[-1] + height
-        inches = _CHAIN_WIDTH if self.image_shape is None else _IMAGE_WIDTH
-        scale = min(inches / width, _MAX_WIDTH / across)
-        self.ax_ = ax = require_axes(
+        mixed = [[one, *row] for one, row in zip(content, mixes, strict=True)]
+        self._draw_grid(
             ax,
-            f"{type(self).__name__}.plot",
-            **(_figure(across * scale, down * scale) if ax is None else {}),
+            [[None, *style], *mixed],
+            (given.min(), given.max()),
+            kwargs,
+            margins=lambda: _MARGINS,
+            first_column_apart=True,
         )
-        self.figure_ = ax.figure
-        self.pictures_ = np.full((len(tops), len(lefts)), None)
-        for (i, j), _ in np.ndenumerate(self.pictures_):
-            if i == j == 0:
-                continue
-            picture = style[j - 1] if i == 0 else content[i - 1] if j == 0 else mixes[i - 1, j - 1]
-            corner = lefts[j], tops[i]
-            self.pictures_[i, j] = draw_picture(ax, picture, corner, limits, kwargs)
-        # Lines are as wide at the border as elsewhere.
-        margin = 0.01 * width
-        ax.set(xlim=(-margin, across + margin), ylim=(down + margin, -margin))
-        ax.set(aspect="equal", xticks=[], yticks=[])
-        ax.spines[:].set_visible(False)
-        ax.set_title(f"finer than level {self.level}", fontsize=_LABEL_SIZE, pad=4)
-        ax.set_ylabel(f"level {self.level} and coarser", fontsize=_LABEL_SIZE)
+        self.ax_.set_title(f"finer than level {self.level}", fontsize=TITLE_SIZE, pad=4)
+        self.ax_.set_ylabel(f"level {self.level} and coarser", fontsize=TITLE_SIZE)
         return self
-
-
-def _figure(across, down):
-    """Size and margins of a figure with a grid of so many inches."""
-    width, height = across + _LEFT + _MARGIN, down + _TOP + _MARGIN
-    grid = {
-        "left": _LEFT / width,
-        "right": 1 - _MARGIN / width,
-        "bottom": _MARGIN / height,
-        "top": 1 - _TOP / height,
-    }
-    return {"figsize": (width, height), "gridspec_kw": grid}

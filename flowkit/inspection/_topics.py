@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from .._seeds import check_random_state
-from ..exceptions import InvalidParameterError
-from ._axes import extent, require_matplotlib, require_panels, text_width
-from ._training_curve import _innermost
+from ._axes import extent
+from ._checks import check_count
+from ._display import Display
+from ._style import LABEL_SIZE, POINTS_PER_INCH, TITLE_SIZE, number, shortened, text_width
 
-_TITLE_SIZE, _LABEL_SIZE = 9, 8
-_POINTS = 72
 # Free points beside a label inside its panel.
 _PADDING = 6
 _MAX_WIDTH = 9.5
@@ -30,13 +26,13 @@ _CLIPPED = 0.005
 _SPACES = (0.2, 0.06)
 
 
-class TopicDisplay:
+class TopicDisplay(Display):
     """The topics of a fitted flow: their weight, their alpha, and their words or images.
 
     It is recommended to use `TopicDisplay.from_estimator` to create a display. All parameters
     are stored as attributes.
 
-    Each topic has a panel. For tables it holds the words that tell most about the topic, most
+    Each topic has a panel. For tables it holds the words that are most typical of the topic, most
     probable first, over bars as long as their probability in the topic; the probabilities of all
     words of a topic, shown or not, sum to one. For images it holds the mean of samples of the
     topic and some of these samples.
@@ -47,12 +43,14 @@ class TopicDisplay:
         As the attribute `topics_` of an estimator: per topic its ``weight``, its ``alpha`` and its
         ``words``, pairs of word and probability.
     images : ndarray of shape (n_topics, n_samples, height, width[, n_channels]), default=None
-        Samples of every topic, drawn in place of words.
+        Samples of every topic, drawn instead of words.
 
     Attributes
     ----------
+    ax_ : None
+        There is not one for all.
     axes_ : ndarray of matplotlib Axes
-        One per topic shown.
+        One for each topic shown.
     figure_ : matplotlib Figure
         Figure of these axes.
     shown_ : list of int
@@ -80,6 +78,9 @@ class TopicDisplay:
     5
     """
 
+    _needs = "topics_"
+    _owners = "FractalFlowDensity has it, unless prior='normal'"
+
     def __init__(self, *, topics, images=None):
         self.topics = topics
         self.images = images
@@ -103,10 +104,11 @@ class TopicDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, with topics; or a `Pipeline` that ends in such an estimator, or a search such
-            as `GridSearchCV` whose best estimator is one.
+            Fitted, with an attribute `topics_`, or holds such an estimator: a `Pipeline`, a search
+            such as `GridSearchCV`, a `TransformedDensity`, a `TableDensity` or an outlier
+            detector. Words and images are in units of the rows that this estimator sees.
         X : {array-like, dataframe} of shape (n_rows, n_features), default=None
-            Rows that topics are weighed by; None for the training rows.
+            Rows whose mean proportions are the weights of the topics; None for the training rows.
         n_words : int, default=5
             Number of words of a topic. Ignored with images.
         n_samples : int, default=64
@@ -132,18 +134,13 @@ class TopicDisplay:
         InvalidParameterError
             If the estimator has no topics, or a parameter is out of its range.
         """
-        check_is_fitted(estimator)
-        fitted = _innermost(estimator)
-        if not hasattr(fitted, "topics_"):
-            raise InvalidParameterError(
-                f"{type(fitted).__name__} has no attribute 'topics_': only FractalFlowDensity has "
-                "topics, and with prior='normal' it has none."
-            )
-        _check_count("n_words", n_words, 1)
-        _check_count("n_samples", n_samples, 1)
+        inside = cls._within(estimator)
+        fitted = inside.estimator
+        check_count("n_words", n_words, 1)
+        check_count("n_samples", n_samples, 1)
         topics = fitted.describe_topics(n_words)
         if X is not None:
-            weights = estimator.predict_proba(X).mean(0)
+            weights = fitted.predict_proba(inside.transform(X)).mean(0)
             topics = [
                 {**topic, "weight": float(weight)}
                 for topic, weight in zip(topics, weights, strict=True)
@@ -164,7 +161,7 @@ class TopicDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or sequence of matplotlib Axes, default=None
-            One axes, whose place the panels take, or one for each topic shown; by default a new
+            One axes, which gives way to the panels, or one for each topic shown; by default a new
             figure, large enough for all words.
         n_shown : int, default=4
             Number of samples drawn beside the mean image of a topic. Ignored without images.
@@ -183,21 +180,13 @@ class TopicDisplay:
         InvalidParameterError
             If a parameter is out of its range, or there are fewer axes than topics to show.
         """
-        _check_count("n_shown", n_shown, 0)
-        _check_count("max_topics", max_topics, 1)
+        check_count("n_shown", n_shown, 0)
+        check_count("max_topics", max_topics, 1)
         weights = [topic["weight"] for topic in self.topics]
         self.shown_ = sorted(np.argsort(weights, kind="stable")[::-1][:max_topics].tolist())
-        require_matplotlib(caller := f"{type(self).__name__}.plot")
+        self._require_matplotlib()
         size = self._word_size() if self.images is None else self._image_size(n_shown)
-        self.axes_ = require_panels(
-            ax,
-            len(self.shown_),
-            caller,
-            size=size,
-            gap=_GAP,
-            max_width=_MAX_WIDTH,
-        )
-        self.figure_ = self.axes_[0].figure
+        self._use_panels(ax, len(self.shown_), size=size, gap=_GAP, max_width=_MAX_WIDTH)
         self.bars_ = self.images_ = None
         if self.images is None:
             self._plot_words(kwargs)
@@ -206,19 +195,17 @@ class TopicDisplay:
         for k, panel in zip(self.shown_, self.axes_, strict=True):
             topic = self.topics[k]
             name = f"topic {k}:"
-            rest = f"weight {topic['weight']:.2f}, alpha {topic['alpha']:.2f}"
-            fits = text_width(f"{name} {rest}", _TITLE_SIZE) <= extent(panel)[0]
+            rest = f"weight {number(topic['weight'], 2)}, alpha {number(topic['alpha'], 2)}"
+            fits = text_width(f"{name} {rest}", TITLE_SIZE) <= extent(panel)[0]
             title = f"{name}{' ' if fits else chr(10)}{rest}"
-            panel.set_title(title, fontsize=_TITLE_SIZE, loc="left", pad=4)
+            panel.set_title(title, fontsize=TITLE_SIZE, loc="left", pad=4)
         return self
-
-    # ------------------------------------------------------------------ words
 
     def _word_size(self):
         words = [self.topics[k]["words"] for k in self.shown_]
-        widest = max((text_width(w, _LABEL_SIZE) for ws in words for w, _ in ws), default=0)
+        widest = max((text_width(w, LABEL_SIZE) for ws in words for w, _ in ws), default=0)
         # A point more, so that rounding shortens no word.
-        width = np.clip((widest + 2 * _PADDING + 1) / _POINTS, *_WORD_WIDTHS)
+        width = np.clip((widest + 2 * _PADDING + 1) / POINTS_PER_INCH, *_WORD_WIDTHS)
         return width, _WORD_HEIGHT * max(map(len, words))
 
     def _plot_words(self, bar_kw):
@@ -226,19 +213,19 @@ class TopicDisplay:
         words = [self.topics[k]["words"] for k in self.shown_]
         n_words = max(map(len, words))
         longest = max((p for ws in words for _, p in ws), default=0) or 1
-        for panel, told in zip(self.axes_, words, strict=True):
-            place = np.arange(len(told))
-            self.bars_.append(panel.barh(place, [p for _, p in told], **(_BAR_STYLE | bar_kw)))
+        for panel, own in zip(self.axes_, words, strict=True):
+            heights = np.arange(len(own))
+            self.bars_.append(panel.barh(heights, [p for _, p in own], **(_BAR_STYLE | bar_kw)))
             panel.set(xlim=(0, 1.02 * longest), ylim=(n_words - 0.4, -0.6))
             room = extent(panel)[0] - 2 * _PADDING
-            # Inside the panel, where no neighbour is.
-            panel.set_yticks(place, [_fitted(word, room) for word, _ in told], ha="left")
-            panel.tick_params("y", length=0, pad=-_PADDING, labelsize=_LABEL_SIZE)
-            panel.tick_params("x", labelsize=_LABEL_SIZE, length=3)
+            # Unwrapped the panel, where no neighbour is.
+            panel.set_yticks(heights, [shortened(word, room) for word, _ in own], ha="left")
+            panel.tick_params("y", length=0, pad=-_PADDING, labelsize=LABEL_SIZE)
+            panel.tick_params("x", labelsize=LABEL_SIZE, length=3)
             panel.locator_params(axis="x", nbins=4)
             panel.spines[["top", "right", "bottom"]].set_visible(False)
         for panel in self._lowest():
-            panel.set_xlabel("probability in the topic", fontsize=_LABEL_SIZE)
+            panel.set_xlabel("probability in the topic", fontsize=LABEL_SIZE)
 
     def _lowest(self):
         """Panels without another below; the ticks of all others are hidden."""
@@ -250,8 +237,6 @@ class TopicDisplay:
             else:
                 lowest.append(panel)
         return lowest
-
-    # ------------------------------------------------------------------ images
 
     def _image_size(self, n_shown):
         height, width = self.images.shape[2:4]
@@ -270,31 +255,15 @@ class TopicDisplay:
         for k, panel in zip(self.shown_, self.axes_, strict=True):
             left, drawn = 0.0, []
             for i, image in enumerate([shown[k].mean(0), *shown[k][:n_shown]]):
-                extent = (left, left + width, height, 0)
+                box = (left, left + width, height, 0)
                 style = {"cmap": "gray", "vmin": 0, "vmax": 1, **image_kw}
-                drawn.append(panel.imshow(image, extent=extent, **style))
+                drawn.append(panel.imshow(image, extent=box, **style))
                 left += width * (1 + _SPACES[i > 0])
             self.images_.append(drawn)
             panel.set(xlim=(0, left), ylim=(height, 0), yticks=[], anchor="W")
             # Means of the centres of the images that each label is about.
             ticks = [width / 2, (width * (1 + _SPACES[0]) + left) / 2][: 1 + (len(drawn) > 1)]
             panel.set_xticks(ticks, ["mean", "samples"][: len(ticks)])
-            panel.tick_params("x", length=0, pad=2, labelsize=_LABEL_SIZE)
+            panel.tick_params("x", length=0, pad=2, labelsize=LABEL_SIZE)
             panel.spines[:].set_visible(False)
         self._lowest()
-
-
-def _fitted(word, room):
-    """A word that fits into so many points, shortened in its middle if need be."""
-    kept, shown = len(word), word
-    while kept > 2 and (width := text_width(shown, _LABEL_SIZE)) > room:
-        # Nearly there at once, as letters are about equally wide.
-        kept = min(kept - 1, int(kept * room / width) + 1)
-        # The end says which bin of the column it is.
-        shown = f"{word[: kept // 2]}…{word[-(kept - kept // 2) :]}"
-    return shown
-
-
-def _check_count(name, value, least):
-    if not isinstance(value, Integral) or value < least:
-        raise InvalidParameterError(f"{name} must be an int of at least {least}, got {value!r}.")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidParameterError
-from ._axes import require_axes
+from ._display import Display
 
 _CURVES = {"train_log_density": "training", "valid_log_density": "hold-out"}
 
 
-class TrainingCurveDisplay:
+class TrainingCurveDisplay(Display):
     """Mean log density of training rows and hold-out after each epoch, the best epoch marked.
 
     It is recommended to use `TrainingCurveDisplay.from_estimator` to create a display. All
@@ -32,6 +31,8 @@ class TrainingCurveDisplay:
     ----------
     ax_ : matplotlib Axes
         Axes with the curves.
+    axes_ : ndarray of matplotlib Axes of shape (1,)
+        The same axes.
     figure_ : matplotlib Figure
         Figure of these axes.
     lines_ : dict of matplotlib `Line2D`
@@ -56,6 +57,9 @@ class TrainingCurveDisplay:
     ['train_log_density', 'valid_log_density']
     """
 
+    _needs = "history_"
+    _owners = "estimators that are trained epoch by epoch, such as FlowDensity, have it"
+
     def __init__(self, *, history, best_epoch=None):
         self.history = history
         self.best_epoch = best_epoch
@@ -67,8 +71,9 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, with an attribute `history_`; or a `Pipeline` that ends in such an estimator,
-            or a search such as `GridSearchCV` whose best estimator is one.
+            Fitted, with an attribute `history_`, or holds such an estimator: a `Pipeline`, a
+            search such as `GridSearchCV`, a `TransformedDensity`, a `TableDensity` or an outlier
+            detector, of whose densities the first such one is drawn.
         ax : matplotlib Axes, default=None
             Axes to plot on; those of a new figure by default.
         **kwargs : dict
@@ -84,13 +89,7 @@ class TrainingCurveDisplay:
         InvalidParameterError
             If the estimator keeps no history of its training.
         """
-        check_is_fitted(estimator)
-        trained = _innermost(estimator)
-        if not hasattr(trained, "history_"):
-            raise InvalidParameterError(
-                f"{type(trained).__name__} has no attribute 'history_': only estimators that are "
-                "trained epoch by epoch, such as FlowDensity, have a training curve."
-            )
+        trained = cls._within(estimator).estimator
         best_epoch = getattr(trained, "best_epoch_", None)
         return cls(history=trained.history_, best_epoch=best_epoch).plot(ax, **kwargs)
 
@@ -121,8 +120,7 @@ class TrainingCurveDisplay:
         missing = sorted({"epoch", *_CURVES} - set(self.history))
         if missing:
             raise InvalidParameterError(f"history lacks {missing}, it has {sorted(self.history)}.")
-        self.ax_ = require_axes(ax, f"{type(self).__name__}.plot")
-        self.figure_ = self.ax_.figure
+        self._use_axes(ax)
         self.lines_ = {}
         for name, label in _CURVES.items():
             if np.isfinite(self.history[name]).any():
@@ -139,14 +137,3 @@ class TrainingCurveDisplay:
         self.ax_.set_ylabel("mean log density (nats)" if ylabel is None else ylabel)
         self.ax_.legend()
         return self
-
-
-def _innermost(estimator):
-    """What was trained, inside pipelines and searches."""
-    while True:
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        else:
-            return estimator

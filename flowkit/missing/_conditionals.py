@@ -1,4 +1,4 @@
-"""Gaussian mixtures of rows with holes: fitted to them, given what is known, and drawn from."""
+"""Gaussian mixtures of incomplete rows: fitted, conditioned on known values, and drawn from."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from sklearn.metrics import pairwise_distances_argmin
 from torch.quasirandom import SobolEngine
 
 from ..columns import constant_columns
-from ..modules import Flow
-from ..priors import GaussianMixture, LocationScale, Topic
 from ..starts import draw_rows
 
 # Rows that the search for a mixture looks at; more change it little and cost much.
@@ -34,20 +32,21 @@ _TOLERANCE = 1e-3
 _PRIOR_SHARE = 0.1
 # How much wider than the conditional defensive draws are, and how heavy their tails.
 _WIDTH, _FREEDOM = 1.5, 4
-# Clusters that a mixture starts from have at least this share of the columns' variances.
+# Clusters that a mixture is initialised from have at least this share of the columns' variances.
 _NARROWEST_CLUSTER = 0.1
 # Uniform numbers keep this distance from 0 and 1.
 _EDGE = 1e-12
-# Values of matrices that are worked on at once.
-_MAX_VALUES = 2**21
+# Values of matrices that are worked on at once, and rows that are scored at once.
+_MAX_VALUES, _ROWS_AT_ONCE = 2**21, 2**12
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Gaussian mixture in terms of its precision matrices.
+    """Gaussian mixture, stored as precision matrices.
 
-    What is missing from a row has the precision of its block of the whole matrix, so that only
-    matrices as large as the hole are inverted.
+    Given the known values of a row, the missing ones are Gaussian in each component, and their
+    precision matrix is a block of the component's. So only matrices of the size of the missing
+    part are inverted.
 
     Parameters
     ----------
@@ -162,7 +161,7 @@ class Conditional:
 
     @property
     def _cautious_shares(self):
-        """Shares that trust what is known half."""
+        """Mean of the probabilities given what is known, and of the weights before."""
         return 0.5 * self.shares + 0.5 * self.weights[:, None] / self.weights.sum()
 
     def draw(self, points: np.ndarray, wide: bool) -> np.ndarray:
@@ -412,12 +411,9 @@ def proposals(
 def closed_form(module: torch.nn.Module, Z: np.ndarray, device: torch.device) -> np.ndarray | None:
     """Log density of what is known of rows, where it can be had without sampling.
 
-    That is where the map takes each column by itself and the prior has marginals: independent
-    columns, a Gaussian mixture, or topics.
-
     Parameters
     ----------
-    module : torch.nn.Module
+    module : flowkit.modules.Flow
         Density, in double precision.
     Z : ndarray of shape (n, d)
         Rows, NaN where values are missing.
@@ -427,61 +423,17 @@ def closed_form(module: torch.nn.Module, Z: np.ndarray, device: torch.device) ->
     Returns
     -------
     ndarray of shape (n,) or None
-        Nats; None where there is no closed form.
+        Nats; None where there is no closed form, as the module tells by its `has_marginals`.
     """
-    if not isinstance(module, Flow) or not module.bijection.is_elementwise:
+    if not module.has_marginals:
         return None
-    marginal = next((f for kind, f in _MARGINALS.items() if isinstance(module.prior, kind)), None)
-    if marginal is None:
-        return None
-    missing = np.isnan(Z)
-    x = torch.from_numpy(np.where(missing, 0.0, Z)).to(device)
+    parts = torch.from_numpy(Z).split(_ROWS_AT_ONCE)
     with torch.no_grad():
-        z, log_slope = module.bijection.forward_by_column(x)
-        log_slope = np.where(missing, 0.0, log_slope.cpu().numpy()).sum(1)
-        latent = np.where(missing, np.nan, z.cpu().numpy())
-        return marginal(module.prior, latent) + log_slope
-
-
-def _marginal_of_columns(prior: LocationScale, Z: np.ndarray) -> np.ndarray:
-    missing = np.isnan(Z)
-    z = torch.from_numpy(np.where(missing, 0.0, Z)).to(prior.location)
-    return np.where(missing, 0.0, prior.log_prob_by_column(z).cpu().numpy()).sum(1)
-
-
-def _marginal_of_mixture(prior: GaussianMixture, Z: np.ndarray) -> np.ndarray:
-    weights = prior.logits.softmax(0).cpu().numpy()
-    factors = _factors(prior)
-    precisions = factors @ factors.swapaxes(1, 2)
-    return Mixture(weights, prior.means.cpu().numpy(), precisions).log_density(Z)
-
-
-def _marginal_of_topics(prior: Topic, Z: np.ndarray) -> np.ndarray:
-    means, factors = prior.means.cpu().numpy(), _factors(prior)
-    log_topic = np.empty((len(Z), len(prior.groups), prior.n_topics))
-    for n, group in enumerate(prior.groups):
-        d = len(group)
-        factor = factors[n, :, :d, :d]
-        topics = Mixture(np.ones(prior.n_topics), means[n, :, :d], factor @ factor.swapaxes(1, 2))
-        for rows, conditional in topics.given(Z[:, group]):
-            log_topic[rows, n] = conditional.log_joint.T
-    log_topic = torch.from_numpy(log_topic).to(prior.means)
-    return prior._node_log_prob(log_topic).logsumexp(1).cpu().numpy()
-
-
-_MARGINALS = {
-    LocationScale: _marginal_of_columns,
-    GaussianMixture: _marginal_of_mixture,
-    Topic: _marginal_of_topics,
-}
-
-
-def _factors(prior: GaussianMixture | Topic) -> np.ndarray:
-    """Upper triangular factors of the precision matrices of the Gaussians of a prior."""
-    factor = torch.diag_embed(prior._bounded_log_diagonal().exp())
-    if prior.covariance == "full":
-        factor = factor + prior.off_diagonal.triu(1)
-    return factor.cpu().numpy()
+        scores = [
+            module.log_prob_marginal(part, ~part.isnan()).cpu().numpy()
+            for part in (part.to(device) for part in parts)
+        ]
+    return np.concatenate(scores)
 
 
 def _covariance(spread):

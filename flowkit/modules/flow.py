@@ -37,6 +37,9 @@ class Flow(DensityModule):
     torch.Size([1])
     """
 
+    # `log_prob` is the log density itself.
+    is_exact = True
+
     def __init__(self, bijection: Bijection, prior: Prior):
         super().__init__(bijection.n_features)
         if bijection.n_features != prior.n_features:
@@ -56,6 +59,31 @@ class Flow(DensityModule):
     ) -> Tensor:
         with torch.no_grad():
             return self.decode(self.prior.sample(n, generator), context)
+
+    @property
+    def has_marginals(self) -> bool:
+        """Whether `log_prob_marginal` can be asked for: the map mixes no columns and the prior
+        knows its marginals."""
+        return self.bijection.is_elementwise and self.prior.has_marginals
+
+    def log_prob_marginal(self, x: Tensor, known: Tensor) -> Tensor:
+        """Log density of what is known of each row, exact where `has_marginals`.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows; unknown values have no effect and may be NaN.
+        known : Tensor of bool of shape (n, n_features)
+            Which values are known.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Nats; 0 where nothing is known.
+        """
+        z, log_slope = self.bijection.forward_by_column(torch.where(known, x, 0.0))
+        log_slope = torch.where(known, log_slope, 0.0).sum(1)
+        return self.prior.log_prob_marginal(z, known) + log_slope
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.bijection(x, context)[0]
@@ -89,6 +117,8 @@ class KernelFlow(Flow):
     has_kernels = True
     # Rows of a batch are scored by each other.
     min_rows = 2
+    # The kernel on a row itself is left out of its score, and only a whole row is known for one.
+    has_marginals = False
 
     def __init__(self, bijection: Bijection, prior: Kernel):
         super().__init__(bijection, prior)

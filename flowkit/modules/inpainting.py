@@ -1,4 +1,4 @@
-"""Filling holes of rows by the latents of their inference cone, and drawing what may be there."""
+"""Inpainting: the most likely values of a hole given the rest of a row, and draws of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Share of the Langevin steps in which their length adapts, and what it aims at.
+# Fraction of the Langevin steps in which their length adapts, and the acceptance rate it aims at.
 _ADAPTATION_SHARE = 0.5
 _WANTED_ACCEPTANCE = 0.574
-# Least curvature, in units of the latent, that a proposal counts on.
+# Least curvature, in units of the latent, that a proposal assumes.
 _MIN_PRECISION = 1e-2
-# Values of latents, of rows and chains, that are worked on at once.
+# Values of latents, over all rows and chains, that are processed at once.
 _MAX_VALUES = 2**17
 # Values of one batch of tangents.
 _MAX_TANGENT_VALUES = 2**22
@@ -31,31 +31,31 @@ def fill(
     n_langevin_steps: int,
     generator: torch.Generator,
 ) -> np.ndarray:
-    """Rows with their holes filled, those with the same hole together.
+    """Fill the holes of rows; rows with the same hole are filled together.
 
     Parameters
     ----------
     lattice : Lattice
-        Map of the rows, in double precision, not to be trained.
+        Bijection of the rows, in double precision, without gradients of its parameters.
     prior : Product
         Density of the latents.
     start : ndarray of shape (n, n_features)
-        Rows; what they hold in their holes is where the search starts.
+        Rows, with initial values in their holes.
     mask : ndarray of bool of shape (n, n_features)
         True in the holes.
     n_draws : int or None
-        Number of draws of each row, None for the most likely values.
+        Number of draws of each hole, None for the most likely values.
     n_steps, learning_rate
         As in `most_likely`.
     n_langevin_steps : int
-        Length of the chains that draw.
+        Number of steps of the chains that draw.
     generator : torch.Generator
         Source of randomness, on the device of the lattice.
 
     Returns
     -------
     ndarray of shape (n_draws, n, n_features)
-        Filled rows; one draw stands for the most likely values.
+        Filled rows; the most likely values come as one draw.
     """
     filled = start[None].repeat(n_draws or 1, 0)
     patterns, which = np.unique(mask, axis=0, return_inverse=True)
@@ -84,7 +84,7 @@ def _chunks(items, size):
 
 
 class Hole:
-    """The density of rows as a function of what one hole in them holds.
+    """The density of rows as a function of the values in one hole, the same hole in all rows.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Hole:
     prior : Product
         Density of the latents.
     rows : Tensor of shape (n, n_features)
-        Rows; what they hold in the hole is where the search starts.
+        Rows, with initial values in the hole.
     """
 
     def __init__(self, cone, prior, rows: Tensor):
@@ -111,7 +111,7 @@ class Hole:
         values : Tensor of shape (n, n_hole)
             Values.
         kept : list of Tensor, optional
-            What surrounds them, where these are not the rows given at first.
+            Surroundings of the hole, as ``kept`` holds them; None for those of the rows.
 
         Returns
         -------
@@ -123,25 +123,25 @@ class Hole:
 
 
 def most_likely(hole: Hole, n_steps: int, learning_rate: float) -> Tensor:
-    """Values of the largest density that a search along the latents of the cone finds.
+    """Search for the values of largest density in a hole.
 
-    The latents of the cone, and only these, are moved by Adam. What they put into the hole is
-    scored next to the true surroundings, so that they need not reproduce these. Coarse latents
-    move all of the hole at once, which is why this takes fewer steps than moving its values.
+    Adam moves the latents of the cone. The values that they give to the hole are scored together
+    with the true surroundings. A coarse latent moves the whole hole at once, so that this takes
+    fewer steps than moving each value by itself.
 
     Parameters
     ----------
     hole : Hole
-        What to fill.
+        The hole to fill.
     n_steps : int
         Number of steps.
     learning_rate : float
-        Length of the first steps, in units of the latents; it falls along a cosine to zero.
+        Learning rate of the first steps, in units of the latents; it falls to zero along a cosine.
 
     Returns
     -------
     Tensor of shape (n, n_hole)
-        The best values met.
+        The values of largest density that any step reached.
     """
     latents = hole.latents.clone().requires_grad_()
     optimiser = torch.optim.Adam([latents], lr=learning_rate)
@@ -157,7 +157,7 @@ def most_likely(hole: Hole, n_steps: int, learning_rate: float) -> Tensor:
         if step == n_steps:
             break
         (latents.grad,) = torch.autograd.grad(-density.sum(), latents)
-        # Where a row is so unlikely that nothing is finite, it stays where it is.
+        # The latents of a row so unlikely that its gradient is not finite stay as they are.
         latents.grad.nan_to_num_(0.0, 0.0, 0.0)
         optimiser.step()
         schedule.step()
@@ -172,24 +172,24 @@ def draw(
     n_steps: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """Values drawn from the density given the surroundings, by Langevin steps.
+    """Draw values of a hole from their density given the surroundings, by Langevin steps.
 
-    Steps are proposed along the gradient, stretched by the curvature at the mode, and accepted by
-    the rule of Metropolis and Hastings: nothing but the number of steps stands between the draws
-    and the density.
+    Steps are proposed along the gradient, preconditioned by the curvature at the mode, and
+    accepted by the Metropolis-Hastings rule, so that with more steps the draws come as close to
+    the density as one likes.
 
     Parameters
     ----------
     hole : Hole
-        What to fill.
+        The hole to fill.
     mode : Tensor of shape (n, n_hole)
-        Likely values, from which all chains start.
+        Likely values, at which all chains begin.
     factor : Tensor of shape (n, n_hole, n_hole)
         From `precision_factor`, at the mode.
     n_chains : int
         Number of draws of each row, each the end of a chain of its own.
     n_steps : int
-        Length of a chain.
+        Number of steps of each chain.
     generator : torch.Generator
         Source of randomness.
 
@@ -212,7 +212,7 @@ def draw(
     n_adapted = int(_ADAPTATION_SHARE * n_steps)
     for i in range(n_steps):
         step = log_step.exp()
-        # In white coordinates u, where x = mode + L^-T u for the precision L L^T.
+        # In whitened coordinates u, where x = mode + L^-T u for the precision L L^T.
         noise = torch.empty_like(x).normal_(generator=generator)
         move = 0.5 * step**2 * gradient + step * noise
         y, density_y, gradient_y = scored(x + _unwhiten(factor, move))
@@ -230,7 +230,7 @@ def draw(
 
 
 def precision_factor(hole: Hole, mode: Tensor) -> Tensor:
-    """Cholesky factors of Gauss-Newton precisions: what a linear map onto normals would have."""
+    """Cholesky factors (n, n_hole, n_hole) of the Gauss-Newton precision at each mode."""
     n, size = mode.shape
     n_latents = hole.latents.shape[1]
     at_once = max(1, _MAX_TANGENT_VALUES // (size * n_latents))
@@ -253,12 +253,12 @@ def precision_factor(hole: Hole, mode: Tensor) -> Tensor:
 
 
 def _whiten(factor: Tensor, gradient: Tensor) -> Tensor:
-    """Gradients of all chains in the white coordinates of their rows."""
+    """Gradients of all chains in the whitened coordinates of their rows."""
     by_row = gradient.view(len(factor), -1, gradient.shape[1]).mT
     return torch.linalg.solve_triangular(factor, by_row, upper=False).mT.reshape_as(gradient)
 
 
 def _unwhiten(factor: Tensor, move: Tensor) -> Tensor:
-    """Moves in the white coordinates of rows, in those of the values."""
+    """Moves from the whitened coordinates of rows back to those of the values."""
     by_row = move.view(len(factor), -1, move.shape[1]).mT
     return torch.linalg.solve_triangular(factor.mT, by_row, upper=True).mT.reshape_as(move)

@@ -1,4 +1,4 @@
-"""Densities of a row given what a decoder says of its columns."""
+"""Densities of a row given the outputs of a decoder."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from torch import Tensor, nn
 from ..exceptions import InvalidParameterError
 from ..priors import LocationScale
 
-# Log-scales within +-5, so that no column can become a spike.
+# Log-scales lie within +-5, so that no column can become a spike.
 _MAX_LOG_SCALE = 5.0
+# Standard deviation of the logistic density of scale one.
 _LOGISTIC_DEVIATION = math.pi / math.sqrt(3)
-# Logits of rare and of certain columns at the start.
+# Largest initial logit, of columns that are nearly always zero or one.
 _MAX_START_LOGIT = 5.0
 
 
 class Likelihood(nn.Module):
     """Independent columns given the outputs of a decoder.
 
-    Subclasses implement ``log_prob``, ``mean``, ``sample`` and, where they have something to take
-    from data, ``start``. Outputs have shape ``(n, n_outputs * n_features)``.
+    Subclasses implement ``log_prob``, ``mean``, ``sample`` and ``start``. Outputs of the decoder
+    have shape ``(n, n_outputs * n_features)``.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ class Likelihood(nn.Module):
         Number of columns.
     """
 
-    # Numbers that the decoder gives for each column.
+    # Outputs of the decoder for each column.
     n_outputs = 1
 
     def __init__(self, n_features: int):
@@ -38,28 +39,41 @@ class Likelihood(nn.Module):
         self.n_features = n_features
 
     def start(self, mean: Tensor, deviation: Tensor) -> tuple[Tensor, float]:
-        """Take the deviation of each column around what is predicted linearly.
+        """Initialise the scales from the residuals of a linear prediction.
 
         Parameters
         ----------
         mean, deviation : Tensor of shape (n_features,)
-            Mean of each column, and its deviation from the linear prediction.
+            Mean of each column, and the standard deviation of its residuals.
 
         Returns
         -------
         bias : Tensor of shape (n_features,)
-            Output that stands for the mean.
+            Output at which the expected row is the mean.
         factor : float
-            Change of the output where the column changes by one.
+            Change of the output that changes the expected column by one.
         """
         raise NotImplementedError
 
     def log_prob(self, x: Tensor, outputs: Tensor) -> Tensor:
-        """Log density of each row, shape (n,)."""
+        """Log density of each row.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows.
+        outputs : Tensor of shape (n, n_outputs * n_features)
+            Outputs of the decoder for each row.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Nats; ``-inf`` outside the support.
+        """
         raise NotImplementedError
 
     def mean(self, outputs: Tensor) -> Tensor:
-        """Expected rows, shape (n, n_features)."""
+        """Expected row of each row of outputs, shape (n, n_features)."""
         raise NotImplementedError
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -68,9 +82,9 @@ class Likelihood(nn.Module):
 
 
 class _Scaled(Likelihood):
-    """Place and log-scale of each column."""
+    """Columns with a location and a log-scale."""
 
-    # Deviation of the standard form.
+    # Standard deviation of a column of scale one.
     deviation = 1.0
 
     def __init__(self, n_features: int, scale: str | float = "learned"):
@@ -97,22 +111,27 @@ class _Scaled(Likelihood):
         return mean, 1.0
 
     def split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Place and log-scale of each column."""
-        place, *change = outputs.split(self.n_features, 1)
-        raw = self.raw_scale + change[0] if change else self.raw_scale.expand_as(place)
-        return place, _MAX_LOG_SCALE * torch.tanh(raw / _MAX_LOG_SCALE)
+        """Location and log-scale of each column, each of shape (n, n_features)."""
+        location, *change = outputs.split(self.n_features, 1)
+        raw = self.raw_scale + change[0] if change else self.raw_scale.expand_as(location)
+        return location, _MAX_LOG_SCALE * torch.tanh(raw / _MAX_LOG_SCALE)
 
 
 class LocationScaleLikelihood(_Scaled):
-    """Columns at a place that the decoder says, with a scale that is learned, said or given.
+    """Columns whose location the decoder gives, and whose scale is learned, predicted or fixed.
 
     Parameters
     ----------
     standard : LocationScale
-        Density of what is left once place and scale are taken off, such as `Normal`.
+        Density of the columns at location zero and scale one, such as `Normal`.
     scale : {'learned', 'predicted'} or float, default='learned'
-        One trained number a column; a number for each row and column that the decoder says; or a
-        number that stays.
+        'learned': one trained number a column. 'predicted': the decoder gives a number for each
+        row and column. A float: this scale, which is not trained.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `scale` is another name, or lies outside of 0.0067 to 148.
 
     Examples
     --------
@@ -129,31 +148,35 @@ class LocationScaleLikelihood(_Scaled):
         self.standard = standard
 
     def log_prob(self, x, outputs):
-        place, log_scale = self.split(outputs)
-        u = (x - place) * torch.exp(-log_scale)
+        location, log_scale = self.split(outputs)
+        u = (x - location) * torch.exp(-log_scale)
         return (self.standard.log_prob_by_column(u) - log_scale).sum(1)
 
     def mean(self, outputs):
         return self.split(outputs)[0]
 
     def sample(self, outputs, generator=None):
-        place, log_scale = self.split(outputs)
-        return place + log_scale.exp() * self.standard.sample(len(place), generator)
+        location, log_scale = self.split(outputs)
+        return location + log_scale.exp() * self.standard.sample(len(location), generator)
 
 
 class DiscretizedLogisticLikelihood(_Scaled):
-    """Grey levels 0, 1/255, ..., 1: a logistic density, collected cell by cell and spread evenly.
+    """Grey levels 0, 1/255, ..., 1: the mass that a logistic density has around each.
 
     The density is constant on cells of width 1/255 around the levels; the outer two cells hold
-    the tails. It is zero elsewhere.
+    the tails of the logistic. It is zero elsewhere.
 
     Parameters
     ----------
     n_features : int
         Number of columns.
     scale : {'learned', 'predicted'} or float, default='learned'
-        Scale of the logistic: one trained number a column; a number for each row and column that
-        the decoder says; or a number that stays.
+        Scale of the logistic, as in `LocationScaleLikelihood`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `scale` is another name, or lies outside of 0.0067 to 148.
 
     References
     ----------
@@ -164,11 +187,11 @@ class DiscretizedLogisticLikelihood(_Scaled):
     _LEVELS = 255
 
     def log_prob(self, x, outputs):
-        place, log_scale = self.split(outputs)
+        location, log_scale = self.split(outputs)
         level = torch.round(x * self._LEVELS)
         precision = torch.exp(-log_scale)
-        above = ((level + 0.5) / self._LEVELS - place) * precision
-        below = ((level - 0.5) / self._LEVELS - place) * precision
+        above = ((level + 0.5) / self._LEVELS - location) * precision
+        below = ((level - 0.5) / self._LEVELS - location) * precision
         first, last = level <= 0, level >= self._LEVELS
         # S(a) - S(b) = S(a) S(-b) (1 - exp(b - a)), each factor without cancellation.
         inside = torch.log(-torch.expm1(-precision / self._LEVELS))
@@ -181,19 +204,19 @@ class DiscretizedLogisticLikelihood(_Scaled):
         return (mass.masked_fill(outside, -math.inf) + math.log(self._LEVELS)).sum(1)
 
     def mean(self, outputs):
-        place, log_scale = self.split(outputs)
+        location, log_scale = self.split(outputs)
         scale = log_scale.exp()
-        return scale * (F.softplus(place / scale) - F.softplus((place - 1) / scale))
+        return scale * (F.softplus(location / scale) - F.softplus((location - 1) / scale))
 
     def sample(self, outputs, generator=None):
-        place, log_scale = self.split(outputs)
-        uniform = torch.empty_like(place).uniform_(generator=generator)
-        value = place + log_scale.exp() * torch.logit(uniform, eps=1e-7)
+        location, log_scale = self.split(outputs)
+        uniform = torch.empty_like(location).uniform_(generator=generator)
+        value = location + log_scale.exp() * torch.logit(uniform, eps=1e-7)
         return (value.clamp(0, 1) * self._LEVELS).round() / self._LEVELS
 
 
 class BernoulliLikelihood(Likelihood):
-    """Columns of zeros and ones; what `log_prob` gives is a log probability.
+    """Columns of zeros and ones, so that `log_prob` gives log probabilities.
 
     Parameters
     ----------
@@ -219,6 +242,6 @@ class BernoulliLikelihood(Likelihood):
 
 
 def _raw(scale: Tensor) -> Tensor:
-    """What the bounded log-scale is computed from."""
+    """The number whose bounded log-scale is that of `scale`."""
     share = (scale.log() / _MAX_LOG_SCALE).clamp(-0.99, 0.99)
     return _MAX_LOG_SCALE * torch.atanh(share)

@@ -91,6 +91,7 @@ class PolynomialVAE(DensityModule):
     the divergence, the matrix A and all sizes open.
     """
 
+    # `log_prob` is an estimate of the log density.
     is_exact = False
 
     def __init__(
@@ -426,41 +427,12 @@ class PolynomialVAE(DensityModule):
         return total / len(noise)
 
     def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        """Expected row of each latent.
-
-        Parameters
-        ----------
-        z : Tensor of shape (n, n_latent)
-            Latent rows.
-        context : None
-            Ignored: the model has no conditions.
-
-        Returns
-        -------
-        Tensor of shape (n, n_features)
-            Means of the likelihood.
-        """
+        """Expected row of each latent (n, n_latent), shape (n, n_features)."""
         return self.likelihood.mean(self.outputs(z))
 
     def sample(
         self, n: int, generator: torch.Generator | None = None, context: Tensor | None = None
     ) -> Tensor:
-        """Draw latents, order by order, and a row of each.
-
-        Parameters
-        ----------
-        n : int
-            Number of rows.
-        generator : torch.Generator, default=None
-            Source of randomness, on the device of the module; None is torch's global one.
-        context : None
-            Ignored: the model has no conditions.
-
-        Returns
-        -------
-        Tensor of shape (n, n_features)
-            The rows, without gradient.
-        """
         with torch.no_grad():
             outputs = self.outputs(self.prior.sample(n, generator))
             return self.likelihood.sample(outputs, generator)

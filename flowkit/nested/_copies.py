@@ -1,9 +1,9 @@
 """Log densities of changed copies of rows, as if the rows had not been in training.
 
 Kernels on training rows make copies of these look likely, since a copy lies close to the kernel on
-the row that it was made from. A density that holds rows has a method
-``_score_copies(copies, rows, n_draws)``, a wrapper one that passes them on; for those of
-scikit-learn it is registered here.
+the row that it was made from. A density that keeps rows has a method
+``_score_copies(copies, rows, n_draws)``, and so has a wrapper whose log density is another than
+that of what it holds. Other wrappers are opened; the kernels of scikit-learn are registered here.
 """
 
 from __future__ import annotations
@@ -12,57 +12,44 @@ from functools import singledispatch
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.neighbors import KernelDensity
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_array
 
-# Rows are the same if they differ by less, in terms of the largest value of a column.
+from ._unwrap import held_by
+
+# Rows are the same if they differ by less, relative to the largest value of each column.
 _SAME_VALUE = 1e-12
 
 
 @singledispatch
 def score_copies(density, copies, rows, n_draws=None) -> np.ndarray:
-    """Log density of changed copies of rows, without what is known to stand for the rows alone.
+    """Log density of changed copies of rows, without the kernels that stand on these rows.
 
     Parameters
     ----------
     density : estimator
         Fitted, with `score_samples`.
     copies : array-like or DataFrame of shape (k * n, n_features)
-        As many copies of each row, those of one next to each other.
+        k copies of each row, those of one row next to each other.
     rows : array-like or DataFrame of shape (n, n_features)
-        What the copies were made from.
+        The rows that the copies were made from.
     n_draws : int, default=None
-        Draws of missing values by which a copy is scored where a density integrates over them;
-        None for as many as in `score_samples`.
+        Number of draws of the missing values of a copy, where a density integrates over them; None
+        for as many as in `score_samples`.
 
     Returns
     -------
     ndarray of shape (k * n,)
-        Nats.
+        Log densities, in nats.
     """
+    held = held_by(density)
+    if held is not None and held.log_density == "same":
+        for transformer in held.transformers:
+            copies, rows = (transformer.transform(X) for X in (copies, rows))
+        return score_copies(held.estimator, copies, rows, n_draws)
     if hasattr(density, "_score_copies"):
         return density._score_copies(copies, rows, n_draws)
     return density.score_samples(copies)
-
-
-@score_copies.register
-def _(density: FrozenEstimator, copies, rows, n_draws=None):
-    return score_copies(density.estimator, copies, rows, n_draws)
-
-
-@score_copies.register
-def _(density: Pipeline, copies, rows, n_draws=None):
-    if len(density) > 1:
-        copies, rows = (density[:-1].transform(X) for X in (copies, rows))
-    return score_copies(density[-1], copies, rows, n_draws)
-
-
-@score_copies.register
-def _(density: BaseSearchCV, copies, rows, n_draws=None):
-    return score_copies(density.best_estimator_, copies, rows, n_draws)
 
 
 @score_copies.register
@@ -83,38 +70,38 @@ def _(density: KernelDensity, copies, rows, n_draws=None):
 
 
 def score_inside(density, copies, inside, rows, known, n_draws=None) -> np.ndarray:
-    """`score_copies` behind a map that some copies or rows are outside the domain of.
+    """`score_copies` behind a map whose domain some copies or rows lie outside of.
 
     Parameters
     ----------
     density : estimator
         As in `score_copies`.
     copies : array-like or DataFrame of shape (n_inside, n_features)
-        Those copies that have an image.
+        The images of those copies that have one.
     inside : ndarray of bool of shape (k * n,)
-        Which of all these are.
+        Which of all copies these are.
     rows : array-like or DataFrame of shape (n_known, n_features)
-        Those rows that have an image.
+        The images of those rows that have one.
     known : ndarray of bool of shape (n,)
-        Which of all these are.
+        Which of all rows these are.
     n_draws : int, default=None
         As in `score_copies`.
 
     Returns
     -------
     ndarray of shape (n_inside,)
-        Nats.
+        Log densities, in nats.
     """
     if inside.all() and known.all():
         return score_copies(density, copies, rows, n_draws)
     row = np.repeat(np.arange(len(known)), len(inside) // len(known))[inside]
     scores = np.empty(len(row))
-    # A row without an image was no training row.
+    # A row without an image was not in training.
     plain, traced = np.flatnonzero(~known[row]), np.flatnonzero(known[row])
     if plain.size:
         scores[plain] = density.score_samples(_safe_indexing(copies, plain))
     if traced.size:
-        place = np.cumsum(known)[row[traced]] - 1
-        parts = _safe_indexing(copies, traced), _safe_indexing(rows, place)
+        position = np.cumsum(known)[row[traced]] - 1
+        parts = _safe_indexing(copies, traced), _safe_indexing(rows, position)
         scores[traced] = score_copies(density, *parts, n_draws)
     return scores

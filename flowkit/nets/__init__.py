@@ -1,4 +1,4 @@
-"""Conditioner networks; their last layer starts at zero, so that flows start at the identity."""
+"""Conditioner networks, whose last layer is initialised at zero: flows begin as the identity."""
 
 from ._layers import StandardNormal, set_generator
 from .conv import ConvNet

@@ -22,11 +22,11 @@ class Linear(nn.Module):
     in_features, out_features : int
         Sizes; `in_features` may be 0, the output then is the bias.
     zero : bool, default=False
-        Whether to start at zero instead of at random.
+        Whether to initialise at zero instead of at random.
     mask : Tensor of shape (out_features, in_features), optional
         Which weights exist.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class GroupedLinear(nn.Module):
     n_groups : int, default=1
         Number of groups.
     zero : bool, default=False
-        Whether to start at zero instead of at random.
+        Whether to initialise at zero instead of at random.
     tied : bool, default=False
         Whether all groups share one set of weights.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class RandomLayer(nn.Module):
         self.generator: torch.Generator | None = None
 
     def __getstate__(self):
-        # Generators neither pickle nor copy; a copied module starts without one.
+        # Generators neither pickle nor copy; a copied module has none.
         return {**self.__dict__, "generator": None}
 
 

@@ -16,8 +16,8 @@ from .mlp import check_hidden
 class ConvNet(nn.Module):
     """Residual network of 3x3 convolutions, one for each group, evaluated at once.
 
-    The last layer starts at zero, so that what the networks steer starts at the identity. It has
-    a bias of its own at every position, as pictures differ from place to place.
+    The last layer is initialised at zero, so that what the networks steer begins as the identity.
+    It has a bias of its own at every pixel, as images differ from pixel to pixel.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class ConvNet(nn.Module):
     tied : bool, default=False
         Whether all groups share one set of weights.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from .mlp import check_hidden
 class GroupedMLP(nn.Module):
     """Several `ResidualMLP` of one shape, evaluated at once by batched matrix products.
 
-    The last layer starts at zero, so that what the networks steer starts at the identity.
+    The last layer is initialised at zero, so that what the networks steer begins as the identity.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class GroupedMLP(nn.Module):
     tied : bool, default=False
         Whether all groups share one set of weights.
     zero : bool, default=True
-        Whether the last layer starts at zero.
+        Whether the last layer is initialised at zero.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
 
     Examples
     --------

@@ -18,7 +18,7 @@ class ConvEncoder(nn.Module):
 
     Strided 3x3 convolutions halve the image as often as there are hidden layers, the last with
     `hidden_units` channels, each one before with half of those after; a linear layer follows.
-    The last layer starts at zero.
+    The last layer is initialised at zero.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class ConvEncoder(nn.Module):
     dropout : float, default=0.0
         Share of the coarsest values dropped in training.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
 
     Examples
     --------
@@ -82,8 +82,8 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """Network from numbers to images, the mirror image of `ConvEncoder`.
 
-    Sub-pixel convolutions double the image until it has its size. The last layer starts at zero
-    and has a bias of its own at every position.
+    Sub-pixel convolutions double the image until it has its size. The last layer is initialised at
+    zero and has a bias of its own at every pixel.
 
     Parameters
     ----------

@@ -34,8 +34,8 @@ class KAN(nn.Module):
     """Networks that learn a univariate function on every edge, one network a group.
 
     The function of an edge is ``w silu(x)`` plus a cubic spline whose knots follow the data; nodes
-    sum their edges and a bias. The last layer starts at zero, so that what the networks steer
-    starts at the identity.
+    sum their edges and a bias. The last layer is initialised at zero, so that what the
+    networks steer begins as the identity.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class KANLayer(nn.Module):
     in_features, out_features, n_groups, n_intervals, tied, generator
         As for `KAN`.
     zero : bool, default=False
-        Whether to start at zero instead of at random.
+        Whether to initialise at zero instead of at random.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ from ._layers import Dropout, Linear, activation
 class ResidualMLP(nn.Module):
     """Pre-activation residual network with one linear map per hidden layer.
 
-    The last layer starts at zero, so that what the network steers starts at the identity.
+    The last layer is initialised at zero, so that what the network steers begins as the identity.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class ResidualMLP(nn.Module):
     n_context : int, default=0
         Number of context columns, appended to the input.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
 
     Examples
     --------

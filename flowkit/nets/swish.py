@@ -38,17 +38,17 @@ class SwishResNet(nn.Module):
     n_hidden_layers : int, default=2
         Number of hidden layers in a block.
     zero : bool, default=True
-        Whether a learnable factor of every output follows that starts at zero.
+        Whether a learnable factor of every output follows that is initialised at zero.
     gradient_checkpointing : bool, default=False
         Whether training computes hidden layers a second time instead of storing them.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
 
     References
     ----------
     Hu, Wu, You, Olshausen, Chen, "RG-Flow: a hierarchical and explainable flow model based on
     renormalization group and sparse prior", Mach. Learn.: Sci. Technol. 3 (2022) 035009,
-    arXiv 2010.00029: the form and its start, read from the published code.
+    arXiv 2010.00029: the form and its initialisation, read from the published code.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class SwishResNet(nn.Module):
 
 
 class Swish(nn.Module):
-    """``x * sigmoid(a x)`` with a learnable ``a`` of each feature, one at the start.
+    """``x * sigmoid(a x)`` with a learnable ``a`` of each feature, initially one.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class WeightNormLinear(nn.Module):
     in_features, out_features, n_groups : int
         Sizes.
     generator : torch.Generator, optional
-        Source of the starting weights; torch's global one by default.
+        Source of the initial weights; torch's global one by default.
     """
 
     def __init__(

@@ -13,35 +13,36 @@ from sklearn.utils import _safe_indexing
 from ..columns._moments import moments
 from ..validation._real_rows import is_missing_value
 
-# Values around what the other columns say, in steps of deviations of a column given these.
+# Values around the prediction from the other columns, a step apart: in standard deviations of the
+# residual.
 _STEPS = np.arange(-24, 25)
 _STEP = 0.25
-# Values elsewhere: evenly in space, and evenly in what was seen.
+# Values elsewhere: evenly spaced, and at quantiles of those seen.
 _N_EVEN, _N_QUANTILES = 16, 24
-# Deviations that the values go beyond what was seen.
+# How far the values go beyond those seen, in standard deviations.
 _MARGIN = 2.0
-# Columns of so few values, each of which repeats, are replaced by these alone.
+# A column of at most so many values, which repeat, is replaced by these values alone.
 _FEW_VALUES = 32
 # Rows that the density scores at once.
 _MAX_ROWS = 2**15
-# Share of a column's variance that is taken to be its own.
+# Least share of a column's variance that the other columns do not explain.
 _OWN_VARIANCE = 1e-4
-# Distance of the quartiles of a normal column in deviations.
+# Interquartile range of a normal column in standard deviations.
 _NORMAL_IQR = 1.349
 
 
 @dataclass(frozen=True)
 class ConditionalEffects:
-    """Typical values of every column, and what a density thinks of rows with these put in.
+    """Typical values of every column, and the effect of putting them into rows.
 
     Parameters
     ----------
     columns : list of _Axis or _Levels
         What replaces the values of each column.
     numeric : ndarray of int
-        Which columns hold numbers.
+        Positions of the columns that hold numbers.
     location : ndarray of shape (n_numeric,)
-        Mean of these.
+        Their means.
     """
 
     columns: list[_Axis | _Levels]
@@ -50,35 +51,35 @@ class ConditionalEffects:
 
     @classmethod
     def of(cls, X) -> ConditionalEffects:
-        """Typical values of the columns of rows, an array or a DataFrame."""
+        """Learn typical values from training rows, an array or a DataFrame."""
         given = [_column(X, j) for j in range(X.shape[1])]
         numbers = [_numbers(column) for column in given]
         numeric = np.array([j for j, x in enumerate(numbers) if x is not None], dtype=int)
         matrix = np.column_stack([numbers[j] for j in numeric]) if numeric.size else None
-        location, coefficients, deviation = _regressions(matrix)
+        location, coefficients, scale = _regressions(matrix)
         columns = [_Levels(_distinct(column)) for column in given]
         for i, j in enumerate(numeric):
             x = matrix[np.isfinite(matrix[:, i]), i]
             if not _is_counted(x):
-                columns[j] = _Axis.of(x, location[i], coefficients[i], deviation[i])
+                columns[j] = _Axis.of(x, location[i], coefficients[i], scale[i])
         return cls(columns, numeric, location)
 
     def __call__(self, X, log_density) -> np.ndarray:
-        """Surprise of each value given the others, beyond what is expected of such a value.
+        """Surprise of each value given the others, minus the expected surprise.
 
         Parameters
         ----------
         X : ndarray or DataFrame of shape (n_samples, n_features)
             Rows.
         log_density : callable
-            Log density, nats, of several copies of each row, those of one next to each other:
-            ``log_density(copies, rows)`` knows by the rows what the copies were made from.
+            ``log_density(copies, rows)`` is the log density, in nats, of copies of rows: as many of
+            each row, those of one row next to each other.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
             ``E[log p(v | others)] - log p(value | others)`` in nats, the expectation over values
-            ``v`` drawn from ``p(v | others)``; 0 where there is no value, or none is possible.
+            ``v`` drawn from ``p(v | others)``; 0 where the value is missing, or none is possible.
         """
         observed = log_density(X, X)
         centred = self._centred(X)
@@ -86,7 +87,7 @@ class ConditionalEffects:
         return np.column_stack(effects)
 
     def _centred(self, X):
-        """Distance of the numbers of rows from their means, 0 where one is missing."""
+        """Numbers of rows minus the means of their columns, 0 where one is missing."""
         numbers = np.empty((len(X), len(self.numeric)))
         for i, j in enumerate(self.numeric):
             numbers[:, i] = _to_float(_column(X, j))
@@ -111,20 +112,20 @@ class ConditionalEffects:
 
 @dataclass(frozen=True)
 class _Axis:
-    """Values of a column of numbers: around what the others say, and wherever some were seen.
+    """Values of a column of numbers: around the prediction from the others, and over its range.
 
     Parameters
     ----------
     seen : ndarray of shape (k,)
-        Values over all of the column, in order.
+        Values over the range of the column, in order.
     location : float
         Mean of the column.
     coefficients : ndarray of shape (n_numeric,)
         Its regression on all columns of numbers, 0 on itself.
     step : float
-        Distance of the values around what these say.
+        Distance between the values around the prediction.
     whole : bool
-        Whether there are none between whole numbers.
+        Whether all its values are whole numbers.
     """
 
     seen: np.ndarray
@@ -134,27 +135,28 @@ class _Axis:
     whole: bool
 
     @classmethod
-    def of(cls, x, location, coefficients, deviation):
+    def of(cls, x, location, coefficients, scale):
+        """The values of a column x whose residual has the standard deviation `scale`."""
         margin = _MARGIN * x.std()
         even = np.linspace(x.min() - margin, x.max() + margin, _N_EVEN)
         seen = np.sort(np.append(even, np.quantile(x, np.linspace(0, 1, _N_QUANTILES))))
         whole = bool((np.rint(x) == x).all())
         if whole:
-            return cls(np.rint(seen), location, coefficients, np.ceil(_STEP * deviation), whole)
-        return cls(seen, location, coefficients, _STEP * deviation, whole)
+            return cls(np.rint(seen), location, coefficients, np.ceil(_STEP * scale), whole)
+        return cls(seen, location, coefficients, _STEP * scale, whole)
 
     @property
     def n_values(self) -> int:
         return len(self.seen) + len(_STEPS)
 
     def candidates(self, centred):
-        """Values for some rows, and the length of the axis that each stands for."""
+        """Values for some rows, flat, and the length that each stands for, (n, n_values)."""
         # A product of matrices would differ in the last bits with the number of rows.
         expected = self.location + (centred * self.coefficients).sum(1, keepdims=True)
         if self.whole:
             expected = np.rint(expected)
         around = expected + self.step * _STEPS
-        # Even steps integrate a normal density exactly, so that others must keep out of them.
+        # Even steps integrate a normal density exactly, so no other value may lie among them.
         low, high = around[:, :1], around[:, -1:]
         nearer = np.where(self.seen < expected, low, high)
         inside = (self.seen > low) & (self.seen < high)
@@ -165,12 +167,12 @@ class _Axis:
 
 @dataclass(frozen=True)
 class _Levels:
-    """The values of a column that has but some.
+    """The values of a column that has few.
 
     Parameters
     ----------
     values : ndarray or Series
-        Each once.
+        Each value once.
     """
 
     values: Any
@@ -180,7 +182,7 @@ class _Levels:
         return len(self.values)
 
     def candidates(self, centred):
-        """Each value for each row, and how much it counts."""
+        """Each value for each row, flat, and how much it counts, (n, n_values)."""
         index = np.tile(np.arange(self.n_values), len(centred))
         weights = np.ones((len(centred), self.n_values))
         if hasattr(self.values, "iloc"):
@@ -189,7 +191,7 @@ class _Levels:
 
 
 def _expected_log_density(log_density, weights):
-    """Mean log density over values in proportion to their density."""
+    """Mean log density over values, weighted by their density."""
     with np.errstate(divide="ignore"):
         log_mass = log_density + np.log(weights)
     total = logsumexp(log_mass, axis=1, keepdims=True)
@@ -201,7 +203,7 @@ def _expected_log_density(log_density, weights):
 
 
 def _replaced(X, j, values, n_values):
-    """Each row once for each of its values of column j."""
+    """Each row `n_values` times, with its values put into column j."""
     if hasattr(X, "iloc"):
         repeated = X.iloc[np.repeat(np.arange(len(X)), n_values)].reset_index(drop=True)
         repeated.isetitem(j, values)
@@ -262,13 +264,13 @@ def _distinct(column):
 
 
 def _is_counted(x) -> bool:
-    """Whether a column of numbers has but some values."""
+    """Whether a column of numbers has so few values that all can be tried."""
     n_distinct = len(np.unique(x))
     return n_distinct < 2 or n_distinct <= min(_FEW_VALUES, len(x) / 2)
 
 
 def _regressions(X):
-    """Mean of each column, its regression on the others, and its deviation given these."""
+    """Mean of each column, its regression on the others, and standard deviation of the residual."""
     if X is None:
         return (np.empty(0),) * 3
     complete = X[np.isfinite(X).all(1)]
@@ -276,15 +278,15 @@ def _regressions(X):
     location, coefficients, own = np.zeros(d), np.zeros((d, d)), np.zeros(d)
     if not len(complete):
         return location, coefficients, own
-    location, deviation, constant = moments(complete)
-    varying = np.flatnonzero(~constant & np.isfinite(deviation))
+    location, scale, constant = moments(complete)
+    varying = np.flatnonzero(~constant & np.isfinite(scale))
     if varying.size:
-        scaled = (complete[:, varying] - location[varying]) / deviation[varying]
+        scale = scale[varying]
+        scaled = (complete[:, varying] - location[varying]) / scale
         correlation = np.atleast_2d(np.corrcoef(scaled, rowvar=False))
         precision = np.linalg.inv(correlation + _OWN_VARIANCE * np.eye(varying.size))
         slopes = -precision / np.diag(precision)[:, None]
         np.fill_diagonal(slopes, 0.0)
-        scale = deviation[varying]
         coefficients[np.ix_(varying, varying)] = slopes * scale[:, None] / scale
         own[varying] = np.minimum(scale, _spread(complete[:, varying])) / np.sqrt(
             np.diag(precision)
@@ -293,6 +295,6 @@ def _regressions(X):
 
 
 def _spread(X):
-    """Deviation of columns as their quartiles tell it, which a few values far off do not."""
+    """Standard deviation of columns by their quartiles, which a few values far off do not move."""
     low, high = np.quantile(X, [0.25, 0.75], axis=0)
     return np.where(high > low, (high - low) / _NORMAL_IQR, np.inf)

@@ -1,24 +1,22 @@
-"""Scores of rows with missing values, in the units of complete ones.
+"""Log densities of rows with missing values, in the units of complete rows.
 
-The density of fewer columns is in other units. A row competes on what is known of it: it gets the
-score of the complete rows that are as strange among these as it is among rows of which the same is
-known.
+A density of fewer columns has other units. So each row is compared with complete rows of which the
+same columns are taken out: if a share of these scores lower than it, the row gets the score that
+the same share of the complete rows scores lower than.
 """
 
 from __future__ import annotations
 
-from inspect import signature
-
 import numpy as np
 from sklearn.utils import _safe_indexing, get_tags
 
-from ..nested._copies import score_copies
+from ..nested import can_be_drawn_from, draw_from, score_copies, unwrap
 from ._conditional_effects import is_missing
-from ._parts import innermost
-from ._tails import first_of_equals, spread_of
+from ._rounding import first_of_equals
+from ._tails import spread_of
 
-# Rows that others are compared with, and draws by which each is scored without some columns: what
-# a pattern of missing columns costs.
+# Rows that others are compared with, and draws of missing values for each: together the cost of a
+# pattern of missing columns.
 _N_REFERENCES, _N_DRAWS = 256, 32
 # With fewer complete training rows, draws of the density take their place.
 _LEAST_REFERENCES = 100
@@ -27,14 +25,14 @@ _MAX_KEPT = 100
 
 
 class IncompleteScores:
-    """Which scores of complete rows those of incomplete ones stand for, under one density.
+    """Log densities of incomplete rows in the units of complete ones, under one density.
 
     Parameters
     ----------
     density : estimator
         Fitted; takes missing values.
     X : ndarray or DataFrame of shape (n_samples, n_features)
-        Training rows in random order, not all of them.
+        Some training rows, in random order.
     """
 
     def __init__(self, density, X):
@@ -50,7 +48,7 @@ class IncompleteScores:
                 self._kept[pattern.tobytes()] = self._scores_without(density, pattern)
 
     def __call__(self, density, X, scores) -> np.ndarray:
-        """Scores of rows in the units of complete ones.
+        """Log densities of rows in the units of complete rows.
 
         Parameters
         ----------
@@ -59,12 +57,12 @@ class IncompleteScores:
         X : ndarray or DataFrame of shape (n_samples, n_features)
             Rows.
         scores : ndarray of shape (n_samples,)
-            Their log densities, of what is known of each.
+            Their log densities: for each row that of its known columns.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Those of complete rows as they are.
+            In nats; those of complete rows are unchanged.
         """
         missing = is_missing(X)
         if self._rows is None or not missing.any():
@@ -80,28 +78,28 @@ class IncompleteScores:
         return scores
 
     def _scores_without(self, density, pattern):
-        """Scores of the rows that others are compared with, as if columns were missing in them."""
+        """Scores of the rows that others are compared with, some columns taken out."""
         return score_copies(density, _blanked(self._rows, pattern), self._rows, _N_DRAWS)
 
 
 def allows_missing(density) -> bool:
-    """Whether a fitted density says that values may be missing, behind all that wraps it."""
-    density = innermost(density)
+    """Whether a fitted density, inside its wrappers, says that it takes missing values."""
+    density = unwrap(density).estimator
     return hasattr(density, "__sklearn_tags__") and get_tags(density).input_tags.allow_nan
 
 
 def _as_strange(scores, known, complete):
-    """Scores of complete rows that have the same share of them below as others have."""
+    """The scores that have the same share of `complete` below them as `scores` of `known`."""
     both = np.isfinite(known) & np.isfinite(complete)
     if not both.any():
         return scores
     known, complete = np.sort(known[both]), np.sort(complete[both])
     first = first_of_equals(known)
     last = np.append(first[1:], len(known)) - 1
-    # Of scores that equal ones may stand for, the least strange.
+    # Equal scores leave a choice: the least strange is taken.
     value = np.clip(np.median(complete), complete[first], complete[last])
-    place = np.column_stack([known[first], known[last]]).ravel()
-    within = np.interp(scores, place, np.repeat(value, 2))
+    knots = np.column_stack([known[first], known[last]]).ravel()
+    within = np.interp(scores, knots, np.repeat(value, 2))
     below, above = np.maximum(known[0] - scores, 0.0), np.maximum(scores - known[-1], 0.0)
     down = spread_of(complete) / spread_of(known)
     up = spread_of(-complete[::-1]) / spread_of(-known[::-1])
@@ -109,7 +107,7 @@ def _as_strange(scores, known, complete):
 
 
 def _complete(density, X, missing):
-    """Complete training rows, or draws of the density where these are few; None without either."""
+    """Complete training rows, or draws of the density if they are few; None if there are none."""
     whole = np.flatnonzero(~missing.any(1))
     drawn = None
     if len(whole) < min(_LEAST_REFERENCES, len(missing) / 2):
@@ -122,15 +120,14 @@ def _complete(density, X, missing):
 
 
 def _drawn(density):
-    """Draws of a density, the same ones each time, None where it has none."""
-    draw = getattr(density, "sample", None)
-    if draw is None or "random_state" not in signature(draw).parameters:
+    """Draws of a density, the same each time; None if it cannot be drawn from."""
+    if not can_be_drawn_from(density):
         return None
-    return draw(_N_REFERENCES, random_state=0)
+    return draw_from(density, _N_REFERENCES, 0, dtype=None)
 
 
 def _blanked(X, pattern):
-    """Rows without the values of some columns."""
+    """Rows with the values of some columns taken out."""
     X = X.copy()
     for j in np.flatnonzero(pattern):
         if hasattr(X, "iloc"):

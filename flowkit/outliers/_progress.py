@@ -6,7 +6,7 @@ import contextlib
 
 
 class Progress:
-    """A bar that names the step at hand; a context, which ends it.
+    """A bar that names the current step. A context: the bar is closed at its end.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Progress:
 
 
 def silent_names(density) -> list[str]:
-    """Parameters by which a density, or what it holds, shows nothing of its fit."""
+    """Names of the parameters `verbose` of a density, and of what it holds, that are 0."""
     return [
         name
         for name, value in density.get_params(deep=True).items()

@@ -1,56 +1,34 @@
-"""Rows that do not belong, found by any density."""
+"""The detector: the rows that do not belong, by any density."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import logsumexp
 from sklearn.base import OutlierMixin, _fit_context
-from sklearn.utils import _safe_indexing, check_array, get_tags
+from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _num_samples,
-    check_is_fitted,
-)
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from .._optional import require
 from .._seeds import check_random_state
-from ..estimators.flow import FlowDensity
-from ..exceptions import InvalidDataError, InvalidParameterError
-from ..nested._any_density import seed_names, seeded_copies
-from ..nested._copies import score_copies
-from ..validation._labels import check_labels, labels_of
+from ..exceptions import InvalidParameterError
+from ..nested import Held, seed_names, seeded_copies
+from ..validation._labels import labels_of
 from ..validation._output import in_container, remember_output
 from ..validation._parameters import SuggestingEstimator
-from ._comparison import Comparison
-from ._conditional_effects import ConditionalEffects, is_missing
-from ._incomplete_scores import IncompleteScores, allows_missing
-from ._parts import (
-    PARTS,
-    as_innermost_sees,
-    has_part,
-    innermost,
-    innermost_names,
-    part_names,
-    possible_rows,
-    require_part,
-    statistics,
-    surprises,
-    typical_scores,
-)
+from ._calibration import calibrated_threshold, hold_out, training_threshold
+from ._default_densities import default_densities
+from ._explanations import Explanations
+from ._p_values import p_values
 from ._progress import Progress, silent_names
-from ._tails import Tail, less_rounding, p_values, possible_p_values
+from ._rounding import less_rounding
+from ._rows import read_rows, reference_positions
+from ._scores import Scores
+from .statistics import STATISTICS, describes_statistics
 
 # False alarms that contamination='auto' allows.
 _FALSE_ALARM_RATE = 0.05
-# Rows on which what is typical is measured.
-_MAX_REFERENCE_ROWS = 2_000
 
 
 def _calibrates(detector) -> bool:
@@ -59,58 +37,57 @@ def _calibrates(detector) -> bool:
     raise AttributeError("p-values need calibration rows: set calibrate=True before fit.")
 
 
+@describes_statistics(STATISTICS)
 class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     """Find the rows that do not belong: those of low density.
 
-    Any estimator with ``score_samples`` serves as density. By default there are three, kernel
+    The density is any estimator with ``score_samples``. By default there are three: kernel
     estimates in a space that a flow bends until rows lie close to each other
-    (``FlowDensity(prior='kernel')``). The first is as likely as training makes it. The second has
-    a quarter of the bandwidth and so follows single rows, and the third hardly bends, as it is
-    trained on rows with much noise: the likelihood of clean rows is no judge of how well others
-    are told from them.
+    (``FlowDensity(prior='kernel')``). The first is trained for the highest likelihood. The second
+    has a quarter of the bandwidth and so follows single rows. The third is trained on rows with
+    much noise, so that its flow hardly bends. There are three because the likelihood of clean rows
+    does not tell how well a density finds strange ones.
 
     Parameters
     ----------
     density : estimator with ``score_samples``, list of these or None, default=None
-        The density; cloned. Of several, each gives a row the share of training rows that are as
-        strange to it, which is comparable whatever their units, and the harmonic mean of these
-        counts, so that it is enough to be strange to one. None stands for the default ones. One
-        that is fitted already goes in `sklearn.frozen.FrozenEstimator`.
+        The density; cloned. With several, each gives a row the share of training rows that are at
+        least as strange to it, and the score is the harmonic mean of these shares. Shares do not
+        depend on units, and it is enough for a row to be strange to one density. None is the three
+        default ones. Put a density that is fitted already in `sklearn.frozen.FrozenEstimator`.
     contamination : 'auto' or float, default='auto'
         Share of the training rows below the threshold, in (0, 0.5]; with ``calibrate=True`` the
-        false-alarm rate on rows like those of training. 'auto' is 0.05. Without `calibrate` more
-        new rows than that lie below, in particular where there are few.
-    statistic : {'log_density', 'typicality', 'levels', 'dose'}, default='log_density'
-        What `score_samples` returns. 'typicality' is minus the distance of the log density from
-        its mean, since rows can be too likely to be true. 'levels' compares the coarse scales of
-        a density that has ``score_levels`` with its finest one. 'dose' is a density of what the
-        density says of a row: log density, norms of latent and gradient, scales, as far as it has
-        them. These two need complete rows. The last three help with images, where smooth pictures
-        are too likely; on tables the log density is the better score.
+        false-alarm rate on rows like those of training. 'auto' is 0.05. Without `calibrate` a
+        larger share of new rows lies below, above all after training on few rows.
+    statistic : {statistic_names}, default='log_density'
+        What `score_samples` returns:
+
+        {statistic_list}
     n_estimators : int, default=1
-        How often each density is fitted, from another seed each time; the scores are averaged.
+        How often each density is fitted, each time with another seed; the scores are averaged.
         Densities without a ``random_state`` are fitted once.
     trim : float, default=0.0
-        Share of the training rows, the strangest to a first fit, that a second fit leaves out: for
-        rows among which there are outliers already.
+        Share of the training rows that a second fit leaves out: those strangest to a first fit. For
+        training rows that contain outliers.
     calibrate : bool, default=False
-        Whether to hold rows out for the threshold and for `p_values`.
+        Whether to hold out rows for the threshold and for `p_values`.
     calibration_fraction : float, default=0.25
         Share of the rows that ``calibrate=True`` holds out.
     random_state : int, RandomState instance, Generator or None, default=None
-        Source of all randomness of `fit`. Unless it is None, each ``random_state`` within `density`
-        is set from it, as in the ensembles of scikit-learn. With None they stay as they are, and
-        where a density is fitted several times the later ones get seeds drawn from them.
+        Source of all randomness of `fit`. Each ``random_state`` within `density` that is None is
+        filled from it, unless it is None as well; one that is given stays. Where a density is
+        fitted several times, the first fit has the seed that was given, and the others get seeds
+        drawn from that.
     verbose : int, default=0
-        1 shows progress bars: one over the densities that are fitted and what comes after, and
-        those of the densities, whose own `verbose` is set where it is 0.
+        1 shows progress bars: one over the steps of the fit, and those of the densities whose own
+        `verbose` is 0, which is set to this number.
 
     Attributes
     ----------
     densities_ : list of estimators
-        The fitted densities, those that differ in the seed alone side by side.
+        The fitted densities; those that differ only in their seed are neighbours.
     offset_ : float
-        Threshold: rows of lower score are outliers.
+        Threshold: rows with lower scores are outliers.
     calibration_scores_ : ndarray of shape (n_calibration,)
         Scores of the rows held out, sorted; only with ``calibrate=True``.
     n_features_in_ : int
@@ -125,21 +102,20 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
     Notes
     -----
-    The parameter is called `statistic`, not ``score``: an attribute of that name would pass for the
-    method.
+    The parameter is not called ``score``: that is a method of scikit-learn's estimators.
 
-    For tables with text or categories give `TableDensity` as density.
+    For tables with text or categories use `TableDensity` as density.
 
-    Rows with missing values, where a density takes them, are scored by what is known of them, with
-    ``statistic='log_density'`` or 'typicality'. A density of fewer columns is in other units, so
-    its logarithm is compared with that of 256 complete training rows without the same columns, or
-    of draws of the density where few rows are complete, and the row gets the log density of
-    complete rows as strange as that. Of equally strange ones the least strange counts: a row of
-    which nothing is known has the median. Each pattern of missing columns costs as much as scoring
-    these rows; those of the training rows, up to 100, are compared in `fit`.
+    Rows may have missing values where both the density and the statistic take them. Such a row is
+    scored by its known columns. A density of fewer columns has other units, so that its logarithm
+    cannot be compared with that of a complete row. Therefore the same columns are taken out of 256
+    complete training rows (of draws from the density where few rows are complete), and the row gets
+    the log density of the complete rows that are as strange. Where this leaves a choice, the least
+    strange counts: a row of which nothing is known gets the median. Each pattern of missing columns
+    costs as much as scoring these 256 rows; `fit` prepares up to 100 patterns of the training rows.
 
-    In a `Pipeline` a detector keeps `predict` alone, so put steps before the density into it:
-    ``DensityOutlierDetector(make_pipeline(scaler, density))``.
+    A `Pipeline` that ends in a detector has `predict` but not `explain` or `p_values`. Put the
+    steps inside instead: ``DensityOutlierDetector(make_pipeline(scaler, density))``.
 
     p-values are conformal: if calibration rows and a new row are exchangeable, the chance that its
     p-value is at most ``a`` is at most ``a``, whatever the density.
@@ -171,7 +147,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     _parameter_constraints: dict = {
         "density": [HasMethods(["fit", "score_samples"]), list, tuple, None],
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
-        "statistic": [StrOptions({"log_density", "typicality", "levels", "dose"})],
+        "statistic": [StrOptions(set(STATISTICS))],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "trim": [Interval(Real, 0, 0.5, closed="left")],
         "calibrate": ["boolean"],
@@ -226,10 +202,10 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         InvalidDataError
             If too few rows are held out for the false-alarm rate.
         InvalidParameterError
-            If the density lacks what `statistic` needs.
+            If a density lacks what `statistic` needs.
         """
         with self._unchanged_on_failure():
-            X = self._validate(X, reset=True)
+            X = read_rows(self, X, reset=True)
             with Progress(self._n_steps(), self.verbose) as progress:
                 self._fit(X, progress)
         return self
@@ -237,57 +213,50 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     def _fit(self, X, progress):
         rng = check_random_state(self.random_state)
         self.__dict__.pop("calibration_scores_", None)
-        training, held_out = self._split(_num_samples(X), rng)
-        rows = _safe_indexing(X, training) if self.calibrate else X
+        rows, held_out = X, None
+        if self.calibrate:
+            training, held_out = hold_out(
+                _num_samples(X), self.calibration_fraction, self._rate(), rng
+            )
+            rows = _safe_indexing(X, training)
         scores = self._fit_densities(rows, rng, progress)
         if self.trim:
             finite = np.maximum(scores, np.finfo(np.float64).min)
             kept = np.flatnonzero(scores >= less_rounding(np.quantile(finite, self.trim)))
             whole, rows = rows, _safe_indexing(rows, kept)
             self._fit_densities(rows, rng, progress)
-            scores = self._score(whole)
+            scores = self._scores(whole)
         with progress.step("typical rows"):
-            self._settle_explanations(rows, rng)
+            few = np.sort(reference_positions(_num_samples(rows), rng))
+            self._explanations = Explanations(
+                self.densities_[: self._n_first], _safe_indexing(rows, few), self._feature_names()
+            )
         if self.calibrate:
             with progress.step("score calibration rows"):
-                self.calibration_scores_ = np.sort(self._score(_safe_indexing(X, held_out)))
-            # The lowest score whose p-value exceeds the rate.
-            possible = possible_p_values(len(held_out))
-            n_alarms = np.searchsorted(possible, self._rate(), side="right")
-            self.offset_ = less_rounding(self.calibration_scores_[n_alarms - 1])
-            if np.isneginf(self.offset_):
-                share = np.isneginf(self.calibration_scores_).mean()
-                raise InvalidDataError(
-                    f"{share:.0%} of the calibration rows have a density of zero, more than the "
-                    f"false-alarm rate of {self._rate():g}, so that no threshold is left. Text "
-                    "whose levels are rare has levels that training did not see: make it a pandas "
-                    "category. Or widen bounds, or set calibrate=False."
-                )
+                self.calibration_scores_ = np.sort(self._scores(_safe_indexing(X, held_out)))
+            self.offset_ = calibrated_threshold(self.calibration_scores_, self._rate())
         else:
-            # Between infinity and a number there is no number.
-            scores = np.maximum(scores, np.finfo(np.float64).min)
-            self.offset_ = less_rounding(np.percentile(scores, 100 * self._rate()))
+            self.offset_ = training_threshold(scores, self._rate())
 
     def _fit_densities(self, X, rng, progress):
-        """Fit all that scores need to rows, and return the scores of these."""
-        members = [self._copies(density, rng) for density in self._given()]
-        self._sizes = [len(group) for group in members]
+        """Fit the densities to rows, and what their scores are compared with; return the scores."""
+        groups = [self._copies(density, rng) for density in self._given()]
+        n_densities = sum(map(len, groups))
+        self._n_first = len(groups[0])
         self.densities_ = []
-        for density in itertools.chain(*members):
-            place = f"{len(self.densities_) + 1} of {sum(self._sizes)}"
-            with progress.step(f"fit density {place}, {type(density).__name__}"):
-                # Frozen estimators do not do without the second argument.
-                self.densities_.append(density.fit(X, None))
+        for group in groups:
+            for k, density in enumerate(group):
+                position = f"{len(self.densities_) + 1} of {n_densities}"
+                with progress.step(f"fit density {position}, {type(density).__name__}"):
+                    # Frozen estimators need the second argument.
+                    group[k] = density.fit(X, None)
+                self.densities_.append(group[k])
         with progress.step("score training rows"):
-            few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
-            self._settle_incomplete(X, few)
-            self._settle_score(_safe_indexing(X, np.sort(few)))
-            scores = self._scores(X)
-        self._tails = [Tail(of_one) for of_one in scores]
-        return self._combined(scores)
+            self._scores = Scores(groups, STATISTICS[self.statistic])
+            return self._scores.fit(X, rng)
 
     def _n_steps(self):
-        """Steps of a fit: each density, then scores, as often as they are fitted; and the rest."""
+        """Steps of the progress bar: each density and the scores of a round, then the rest."""
         n_densities = sum(self._n_copies(density) for density in self._given())
         return (n_densities + 1) * (2 if self.trim else 1) + 1 + self.calibrate
 
@@ -295,25 +264,8 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         return self.n_estimators if seed_names(density) else 1
 
     def _rate(self):
-        """False-alarm rate asked for."""
+        """The false-alarm rate that was asked for."""
         return _FALSE_ALARM_RATE if self.contamination == "auto" else self.contamination
-
-    def _split(self, n, rng):
-        """Rows for training and for calibration."""
-        if not self.calibrate:
-            return np.arange(n), None
-        rate = self._rate()
-        n_held_out = round(self.calibration_fraction * n)
-        if n_held_out < 1 or possible_p_values(n_held_out)[0] > rate or n - n_held_out < 2:
-            needed = math.ceil(1 / rate) - 1
-            raise InvalidDataError(
-                f"a false-alarm rate of {rate:g} needs at least {needed} calibration rows, but "
-                f"calibration_fraction={self.calibration_fraction:g} of {n} rows are {n_held_out}. "
-                "Give more rows, raise contamination or calibration_fraction, or set "
-                "calibrate=False."
-            )
-        order = rng.permutation(n)
-        return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
     def _given(self):
         """The densities to fit."""
@@ -324,8 +276,8 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         for density in self.density:
             if not hasattr(density, "score_samples"):
                 raise InvalidParameterError(
-                    f"density holds {density!r}, which has no score_samples: a list holds "
-                    "estimators of densities alone."
+                    f"density holds {density!r}, which has no score_samples: a list may hold "
+                    "nothing but estimators of densities."
                 )
         if not self.density:
             raise InvalidParameterError("density is an empty list: give at least one estimator.")
@@ -339,104 +291,6 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
                 copy.set_params(**dict.fromkeys(silent_names(copy), self.verbose))
         return copies
 
-    def _settle_explanations(self, X, rng):
-        """Typical values of columns, and what parts of the log density typically are."""
-        few = rng.permutation(_num_samples(X))[:_MAX_REFERENCE_ROWS]
-        reference = _safe_indexing(X, np.sort(few))
-        self._effects = ConditionalEffects.of(reference)
-        density = innermost(self.densities_[0])
-        parts = [part for part in PARTS if has_part(density, part)]
-        self._typical, self._part_names = {}, {}
-        if parts and (possible := possible_rows(self.densities_[0], reference)).size:
-            rows = as_innermost_sees(self.densities_[0], _safe_indexing(reference, possible))
-            names = innermost_names(self.densities_[0], self._feature_names())
-            for part in parts:
-                self._typical[part] = typical_scores(density, rows, part)
-                self._part_names[part] = part_names(density, rows, part, names)
-
-    def _settle_incomplete(self, X, few):
-        """What log densities of incomplete rows are compared with, where there may be such rows."""
-        self._incomplete = None
-        # Pipelines do not tell what their last step takes.
-        allowed = is_missing(X).any() or all(map(allows_missing, self.densities_))
-        if allowed and self.statistic in ("log_density", "typicality"):
-            reference = _safe_indexing(X, few)
-            self._incomplete = [IncompleteScores(density, reference) for density in self.densities_]
-
-    def _settle_score(self, reference):
-        """What the scores beside the log density are compared with."""
-        if self.statistic == "log_density":
-            return
-        if self.statistic == "typicality":
-            log_densities = [
-                self._log_density_by(i, reference) for i in range(len(self.densities_))
-            ]
-            self._comparison = [scores[np.isfinite(scores)].mean() for scores in log_densities]
-            return
-        if self.statistic == "levels":
-            for density in self.densities_:
-                require_part(innermost(density), "levels")
-        self._comparison = [Comparison(self._statistics(d, reference)) for d in self.densities_]
-
-    def _statistics(self, density, X):
-        """What a density says of rows that 'levels' and 'dose' compare."""
-        log_density = density.score_samples(X)
-        possible = np.flatnonzero(np.isfinite(log_density))
-        if not possible.size:
-            return np.full((len(log_density), 1), -np.inf)
-        inner, rows = innermost(density), as_innermost_sees(density, _safe_indexing(X, possible))
-        if self.statistic == "levels":
-            levels = inner.score_levels(rows).scores
-            of_possible = np.column_stack([levels[:, 0], levels[:, 1:].sum(1)])
-        else:
-            of_possible = statistics(inner, rows, log_density[possible])
-        found = np.full((len(log_density), of_possible.shape[1]), -np.inf)
-        found[possible] = of_possible
-        return found
-
-    def _score(self, X):
-        return self._combined(self._scores(X))
-
-    def _combined(self, scores):
-        """One score of those of all densities."""
-        if len(scores) == 1:
-            return scores[0]
-        log_shares = [tail(of_one) for tail, of_one in zip(self._tails, scores, strict=True)]
-        return math.log(len(scores)) - logsumexp(-np.array(log_shares), axis=0)
-
-    def _scores(self, X):
-        """Scores of each density, averaged over seeds."""
-        scores = [self._score_by(i, density, X) for i, density in enumerate(self.densities_)]
-        groups = np.split(np.array(scores, dtype=np.float64), np.cumsum(self._sizes)[:-1])
-        return [group.mean(0) for group in groups]
-
-    def _score_by(self, i, density, X):
-        if self.statistic in ("levels", "dose"):
-            return self._comparison[i](self._statistics(density, X))
-        log_density = self._log_density_by(i, X)
-        if self.statistic == "typicality":
-            return -np.abs(log_density - self._comparison[i])
-        return log_density
-
-    def _log_density_by(self, i, X):
-        """Log density of rows by one density, incomplete ones in the units of complete ones."""
-        density = self.densities_[i]
-        log_density = density.score_samples(X)
-        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
-        return (
-            log_density
-            if self._incomplete is None
-            else self._incomplete[i](density, X, log_density)
-        )
-
-    def _held_out_log_density(self, copies, rows):
-        """Log density of copies of rows by the first density, averaged over seeds.
-
-        As if the rows had not been in training.
-        """
-        first = self.densities_[: self._sizes[0]]
-        return np.mean([score_copies(density, copies, rows) for density in first], axis=0)
-
     def score_samples(self, X):
         """How well each row belongs: the lower, the stranger.
 
@@ -448,14 +302,14 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            For one density and ``statistic='log_density'`` its log density in nats, in units of X,
-            averaged over seeds; ``-inf`` where it is zero; for incomplete rows that of complete
-            ones as strange as they are. For several, as by default, the
-            logarithm of the harmonic mean of the shares of training rows that are as strange, in
-            nats, which goes on falling beyond the strangest of them.
+            In nats. For one density: the statistic, averaged over seeds; the log density is in the
+            units of X and ``-inf`` where the density is zero, and an incomplete row gets the log
+            density of complete rows that are as strange. For several densities, as by default: the
+            logarithm of the harmonic mean of the shares of training rows that are as strange. It
+            goes on falling beyond the strangest training row.
         """
         check_is_fitted(self)
-        return self._score(self._validate(X, reset=False))
+        return self._scores(read_rows(self, X, reset=False))
 
     def decision_function(self, X):
         """Scores minus the threshold.
@@ -491,7 +345,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
     @available_if(_calibrates)
     def p_values(self, X):
-        """Share of calibration rows that are at least as strange, counting the row itself.
+        """Share of calibration rows that are at least as strange as a row, itself counted too.
 
         Parameters
         ----------
@@ -501,8 +355,13 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         Returns
         -------
         p_values : ndarray of shape (n_samples,)
-            Conformal p-values: rows that are exchangeable with those held out have one of at most
-            ``a`` with a chance of at most ``a``.
+            Conformal p-values. For a row that is exchangeable with the calibration rows, the chance
+            of a p-value of at most ``a`` is at most ``a``.
+
+        Raises
+        ------
+        InvalidParameterError
+            If `calibrate` was False in `fit`.
         """
         scores = self.score_samples(X)
         if not hasattr(self, "calibration_scores_"):
@@ -520,20 +379,21 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows.
         by : {'features', 'levels', 'tree', 'topics'}, default='features'
-            All explain the log density of the first density. 'features' replaces the value of each
-            column by typical ones given all others: an effect is the log density expected of such a
-            value minus that of the row, 0 on average over rows that belong. For a normal density it
-            is ``(z ** 2 - 1) / 2``, with ``z`` the distance from the conditional mean in
-            conditional deviations. The others split the log density as that density itself does,
-            exactly: by the scales of RGFlowDensity, the nodes of the tree of FractalFlowDensity, or
-            topics (components of a mixture); a share is what is typical of training rows minus that
-            of the row, in the units that the density sees behind a pipeline or transformer.
+            What explains the log density of the first density. 'features' replaces the value of
+            each column by typical values given the other columns. The effect is the expected log
+            density of such values minus that of the row: 0 on average over rows that belong. For a
+            normal density it is ``(z ** 2 - 1) / 2``, where ``z`` is the distance from the
+            conditional mean in conditional standard deviations. The others split the log density
+            exactly, as the density itself does: by the scales of RGFlowDensity, by the nodes of the
+            tree of FractalFlowDensity, or by topics (components of a mixture). The effect of a part
+            is its typical value over training rows minus that of the row. Behind a pipeline or
+            transformer, parts are in the units that the density sees.
 
         Returns
         -------
         effects : ndarray or DataFrame of shape (n_samples, n_parts)
             Nats, large where the row is strange; a DataFrame with named columns where `set_output`
-            asks for one. Those of features do not sum to the surprise: what two columns say
+            asks for one. Effects of features do not sum to the surprise: what two columns tell
             together counts for both.
 
         Raises
@@ -543,35 +403,20 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
         Notes
         -----
-        'features' scores up to 89 rows for each value of X. A row of the training set is explained
-        as if it had not been there, as far as the density can tell: where kernels stand on rows,
-        the row's own is left out. Kernels within the cells of a `TableDensity` with categories
-        are not known to stand on a row, and weights that were trained on a row stay as they are.
+        'features' scores up to 89 rows for each value of X. A training row is explained as if it
+        had not been in training, as far as the density can tell: where kernels stand on training
+        rows, its own is left out. Within the cells of a `TableDensity` with categories it is not
+        known which kernel that is, and weights that were trained on the row stay as they are.
 
-        A row that is impossible (``-inf``) has an infinite effect in the one column whose change
-        makes it possible, and effects of 0 where no single change does. Split into parts, its
-        surprise is infinite in all of them.
+        An impossible row (``-inf``) has an infinite effect in the one column whose change makes it
+        possible, and effects of 0 where no single change does. All its parts have infinite effects.
         """
         check_is_fitted(self)
-        given, X = X, self._validate(X, reset=False)
-        names = self.get_part_names(by)
-        if by == "features":
-            effects = self._effects(X, self._held_out_log_density)
-        else:
-            effects = self._surprises(X, by)
-        return in_container(self, effects, given, names)
-
-    def _surprises(self, X, part):
-        density = self.densities_[0]
-        effects = np.full((_num_samples(X), len(self.get_part_names(part))), np.inf)
-        possible = possible_rows(density, X)
-        if possible.size:
-            rows = as_innermost_sees(density, _safe_indexing(X, possible))
-            effects[possible] = surprises(innermost(density), rows, part, self._typical[part])
-        return effects
+        rows, names = read_rows(self, X, reset=False), self.get_part_names(by)
+        return in_container(self, self._explanations.effects(rows, by), X, names)
 
     def get_part_names(self, by="features"):
-        """Names of what `explain` gives effects of.
+        """Names of the columns or parts that `explain` gives effects of.
 
         Parameters
         ----------
@@ -581,8 +426,8 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         Returns
         -------
         names : list
-            One for each column of effects: the names of the columns of X, x0, x1 and so on where
-            it has none; or of the parts.
+            One for each column of effects: the names of the columns of X (x0, x1 and so on where
+            it has none), or of the parts.
 
         Raises
         ------
@@ -590,17 +435,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             If the density has no such parts.
         """
         check_is_fitted(self)
-        if by == "features":
-            return self._feature_names()
-        if by not in PARTS:
-            raise InvalidParameterError(f"by must be one of {['features', *PARTS]}, got {by!r}.")
-        require_part(innermost(self.densities_[0]), by)
-        if by not in self._part_names:
-            raise InvalidDataError(
-                f"no training row has a density above zero, so nothing is typical of {by}: give "
-                "rows within the support of the density."
-            )
-        return list(self._part_names[by])
+        return self._explanations.names(by)
 
     def _feature_names(self):
         names = labels_of(self)
@@ -622,19 +457,17 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         """
         return remember_output(self, transform)
 
-    def _validate(self, X, reset):
-        # The density says what values it can take; here only the shape counts.
-        checked = check_labels(self, X, reset)
-        if hasattr(X, "get_columns"):
-            X = _as_pandas(X)
-        if not hasattr(X, "iloc"):
-            X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
-            if X.dtype.kind in "iu":
-                # Some densities round their scores to the type of the rows.
-                X = X.astype(np.float64)
-        _check_feature_names(self, checked, reset=reset)
-        _check_n_features(self, X, reset=reset)
-        return X
+    def _held(self):
+        if not hasattr(self, "densities_"):
+            return None
+        # Scores may be shares of training rows, or any statistic.
+        return Held(self.densities_[0], log_density="other", others=tuple(self.densities_[1:]))
+
+    def _score_label(self) -> str:
+        """What the scores are, and their unit, as an axis says it; once fitted."""
+        statistic = self._scores.statistic
+        label = "log share of rows as strange" if self._scores.are_combined else statistic.label
+        return f"{label} ({statistic.unit})"
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -643,28 +476,3 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         for name in ("allow_nan", "categorical", "string"):
             setattr(tags.input_tags, name, bool(known) and all(getattr(t, name) for t in known))
         return tags
-
-
-def default_densities() -> list[FlowDensity]:
-    """The densities of a detector that is given none, not fitted yet."""
-    shared = {
-        "prior": "kernel",
-        "n_transforms": 2,
-        "hidden_units": 32,
-        "dropout": 0.0,
-        "max_epochs": 30,
-        "learning_rate": 3e-3,
-        "weight_decay": 1e-2,
-        "n_iter_no_change": 10,
-    }
-    return [
-        FlowDensity(noise=0.1, dequantize=None, **shared),
-        FlowDensity(noise=0.1, bandwidth_factor=0.25, **shared),
-        FlowDensity(noise="scott", dequantize=None, bandwidth_factor=0.5, **shared),
-    ]
-
-
-def _as_pandas(frame):
-    """A polars table with the types that all densities know."""
-    pd = require("pandas", "reading polars tables", "give an array")
-    return pd.DataFrame({column.name: column.to_list() for column in frame.get_columns()})

@@ -1,9 +1,10 @@
 """Normalised densities of the latent."""
 
-from ._base import LocationScale, Prior
+from ._base import Prior
 from .factorised import Laplace, Normal, StudentT
 from .hierarchical import HierarchicalNormal
 from .kernel import Kernel
+from .location_scale import LocationScale
 from .mixture import GaussianMixture
 from .product import Product
 from .topic import Topic

@@ -7,18 +7,26 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ..exceptions import InvalidParameterError, ShapeError
+from ..exceptions import InvalidParameterError, NoMarginalError, ShapeError
 
 
 class Prior(nn.Module):
     """A normalised density of rows.
 
-    Subclasses implement ``_log_prob(z)`` and ``_sample(n, generator)``.
+    Subclasses implement ``_log_prob(z)`` and ``_sample(n, generator)``. Those that know their
+    marginals also implement ``_log_prob_marginal(z, known)``, in which unknown values are zeros;
+    rows are then scored exactly whatever values they lack, where the bijection in front of the
+    prior maps each column by itself.
 
     Parameters
     ----------
     n_features : int
         Number of columns of a row.
+
+    Attributes
+    ----------
+    has_marginals : bool
+        Whether `log_prob_marginal` and `log_prob_conditional` can be asked for.
     """
 
     def __init__(self, n_features: int):
@@ -45,12 +53,124 @@ class Prior(nn.Module):
         ShapeError
             If `z` has another shape.
         """
-        if z.ndim != 2 or z.shape[1] != self.n_features:
+        self._check(z)
+        return self._log_prob(z)
+
+    @property
+    def has_marginals(self) -> bool:
+        lineage = type(self).__mro__
+        density, marginal = (
+            next(i for i, cls in enumerate(lineage) if name in vars(cls))
+            for name in ("_log_prob", "_log_prob_marginal")
+        )
+        # A subclass with a density of its own need not have the marginals that it inherits.
+        return lineage[marginal] is not Prior and marginal <= density
+
+    def log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
+        """Log density of what is known of each row, the rest integrated out.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_features)
+            Latent rows; unknown values have no effect and may be NaN.
+        known : Tensor of bool of shape (n, n_features)
+            Which values are known.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Log density in nats; 0 where nothing is known.
+
+        Raises
+        ------
+        NoMarginalError
+            If the prior has no marginals in closed form: `has_marginals` is False.
+        ShapeError
+            If `z` or `known` has another shape.
+        """
+        self._check(z)
+        self._check(known)
+        if not self.has_marginals:
+            raise NoMarginalError(
+                f"{type(self).__name__} has no marginals in closed form: ask has_marginals first, "
+                "and integrate by draws where it is False."
+            )
+        marginal = self._log_prob_marginal(torch.where(known, z, 0.0), known)
+        return torch.where(known.any(1), marginal, 0.0)
+
+    def log_prob_conditional(self, z: Tensor, known: Tensor) -> Tensor:
+        """Log density of the rest of each row given what is known of it.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_features)
+            Latent rows.
+        known : Tensor of bool of shape (n, n_features)
+            Which values are given.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Log density in nats; 0 where all is given.
+
+        Raises
+        ------
+        NoMarginalError
+            If the prior has no marginals in closed form: `has_marginals` is False.
+        ShapeError
+            If `z` or `known` has another shape.
+        """
+        conditional = self.log_prob(z) - self.log_prob_marginal(z, known)
+        return torch.where(known.all(1), 0.0, conditional)
+
+    def log_prob_by_column(self, z: Tensor) -> Tensor:
+        """Share of each column in `log_prob`.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_features)
+            Latent rows.
+
+        Returns
+        -------
+        Tensor of shape (n, n_features)
+            Nats; rows sum to `log_prob`. Where columns are independent, the log density of each;
+            columns that depend on each other have equal shares.
+        """
+        even = self.log_prob(z)[:, None] / self.n_features
+        return even.expand_as(z)
+
+    def marginal(self, columns: Tensor) -> Prior:
+        """Prior of some of the columns, as a prior of its own.
+
+        Parameters
+        ----------
+        columns : Tensor of int of shape (k,)
+            Which, in increasing order.
+
+        Returns
+        -------
+        Prior
+            Prior of `k` columns, a copy.
+
+        Raises
+        ------
+        InvalidParameterError
+            If only some columns are asked for of a prior that takes all or none.
+        """
+        if len(columns) < self.n_features:
+            raise InvalidParameterError(
+                f"{len(columns)} of the {self.n_features} columns of {type(self).__name__} have "
+                "no marginal of their own; take all or none of them."
+            )
+        return copy.deepcopy(self)
+
+    def _check(self, rows: Tensor) -> None:
+        if rows.ndim != 2 or rows.shape[1] != self.n_features:
             raise ShapeError(
                 f"{type(self).__name__} expects rows of shape (n, {self.n_features}), "
-                f"got {tuple(z.shape)}."
+                f"got {tuple(rows.shape)}."
             )
-        return self._log_prob(z)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw rows.
@@ -73,92 +193,8 @@ class Prior(nn.Module):
     def _log_prob(self, z: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def _sample(self, n: int, generator: torch.Generator | None) -> Tensor:
+    def _log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
         raise NotImplementedError
 
-
-class LocationScale(Prior):
-    """Independent columns ``location + exp(log_scale) * standard``.
-
-    Subclasses give the standard density by ``_standard_log_prob(u)``, elementwise, and
-    ``_standard_sample(like, generator)``.
-
-    Parameters
-    ----------
-    n_features : int
-        Number of columns.
-    scale : float, default=1.0
-        Scale of every column at the start.
-    learnable : bool, default=False
-        Whether location and scale are trained.
-    """
-
-    # Scales within exp(+-7) of the start, so that none can vanish or explode.
-    _MAX_LOG_RATIO = 7.0
-
-    def __init__(self, n_features: int, scale: float = 1.0, learnable: bool = False):
-        super().__init__(n_features)
-        if not 0 < scale < float("inf"):
-            raise InvalidParameterError(f"scale must be a positive finite number, got {scale}.")
-        self.scale = float(scale)
-        location, log_ratio = torch.zeros(n_features), torch.zeros(n_features)
-        if learnable:
-            self.location, self.log_ratio = nn.Parameter(location), nn.Parameter(log_ratio)
-        else:
-            self.register_buffer("location", location)
-            self.register_buffer("log_ratio", log_ratio)
-
-    def _scales(self) -> Tensor:
-        ratio = self.log_ratio.clamp(-self._MAX_LOG_RATIO, self._MAX_LOG_RATIO).exp()
-        return self.scale * ratio
-
-    def log_prob_by_column(self, z: Tensor) -> Tensor:
-        """Log density of each column.
-
-        Parameters
-        ----------
-        z : Tensor of shape (n, n_features)
-            Latent rows.
-
-        Returns
-        -------
-        Tensor of shape (n, n_features)
-            Nats; rows sum to `log_prob`.
-        """
-        scale = self._scales()
-        return self._standard_log_prob((z - self.location) / scale) - scale.log()
-
-    def marginal(self, columns: Tensor) -> LocationScale:
-        """Copy of the prior that is left of some of the columns.
-
-        Parameters
-        ----------
-        columns : Tensor of int of shape (k,)
-            Which.
-
-        Returns
-        -------
-        LocationScale
-            Prior of `k` columns.
-        """
-        part = copy.deepcopy(self)
-        part.n_features = len(columns)
-        # Whatever such a prior holds, it holds one of for each column.
-        for name, parameter in part.named_parameters():
-            part.register_parameter(name, nn.Parameter(parameter.detach()[columns]))
-        for name, buffer in part.named_buffers():
-            part.register_buffer(name, buffer[columns])
-        return part
-
-    def _log_prob(self, z: Tensor) -> Tensor:
-        return self.log_prob_by_column(z).sum(1)
-
     def _sample(self, n: int, generator: torch.Generator | None) -> Tensor:
-        like = self.location.new_empty(n, self.n_features)
-        return self.location + self._scales() * self._standard_sample(like, generator)
-
-    def _standard_log_prob(self, u: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def _standard_sample(self, like: Tensor, generator: torch.Generator | None) -> Tensor:
         raise NotImplementedError

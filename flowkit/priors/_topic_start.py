@@ -1,4 +1,4 @@
-"""Expectation maximisation of topics, annealed: how a `Topic` prior starts from data."""
+"""Expectation maximisation of topics, annealed: how a `Topic` prior is initialised from data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALPHA_RANGE = (1e-2, 1e4)
 def annealed_start(
     prior, z: Tensor, responsibilities: Tensor, alpha, weight, n_iterations, regularisation=1.0
 ) -> None:
-    """Start a prior at given topics of groups, then let it fit the rows.
+    """Initialise a prior at given topics of groups, then fit it to the rows.
 
     In many columns the densities of topics differ so much that each group would keep the topic
     that it began with. The first half of the iterations therefore tempers them, from the density

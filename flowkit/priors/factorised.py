@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
 from ..exceptions import InvalidParameterError
-from ._base import LocationScale
+from .location_scale import LocationScale
+
+# Nodes of the integral of a power of a cosine.
+_N_QUADRATURE = 64
 
 
 class Normal(LocationScale):
@@ -19,9 +23,11 @@ class Normal(LocationScale):
     n_features : int
         Number of columns.
     scale : float, default=1.0
-        Standard deviation at the start.
+        Initial standard deviation.
     learnable : bool, default=False
         Whether location and scale are trained.
+    dtype : torch.dtype, optional
+        Precision of the parameters; torch's default one by default.
 
     Examples
     --------
@@ -33,6 +39,9 @@ class Normal(LocationScale):
 
     def _standard_log_prob(self, u):
         return -0.5 * u * u - 0.5 * math.log(2 * math.pi)
+
+    def _standard_cdf(self, u):
+        return torch.special.ndtr(u)
 
     def _standard_sample(self, like, generator):
         return like.normal_(generator=generator)
@@ -46,13 +55,19 @@ class Laplace(LocationScale):
     n_features : int
         Number of columns.
     scale : float, default=1.0
-        Mean absolute deviation at the start; ``1 / sqrt(2)`` gives unit variance.
+        Initial mean absolute deviation; ``1 / sqrt(2)`` gives unit variance.
     learnable : bool, default=False
         Whether location and scale are trained.
+    dtype : torch.dtype, optional
+        Precision of the parameters; torch's default one by default.
     """
 
     def _standard_log_prob(self, u):
         return -u.abs() - math.log(2.0)
+
+    def _standard_cdf(self, u):
+        tail = 0.5 * torch.exp(-u.abs())
+        return torch.where(u < 0, tail, 1 - tail)
 
     def _standard_sample(self, like, generator):
         magnitude = like.exponential_(generator=generator)
@@ -68,11 +83,13 @@ class StudentT(LocationScale):
     n_features : int
         Number of columns.
     degrees_of_freedom : float, default=5.0
-        Degrees of freedom of every column at the start, between 1 and 100.
+        Initial degrees of freedom of every column, between 1 and 100.
     scale : float, default=1.0
-        Scale at the start.
+        Initial scale.
     learnable : bool, default=False
         Whether location and scale are trained; the degrees of freedom always are.
+    dtype : torch.dtype, optional
+        Precision of the parameters; torch's default one by default.
     """
 
     _RANGE = (1.0, 100.0)
@@ -83,8 +100,10 @@ class StudentT(LocationScale):
         degrees_of_freedom: float = 5.0,
         scale: float = 1.0,
         learnable: bool = False,
+        *,
+        dtype: torch.dtype | None = None,
     ):
-        super().__init__(n_features, scale, learnable)
+        super().__init__(n_features, scale, learnable, dtype=dtype)
         low, high = self._RANGE
         if not low < degrees_of_freedom < high:
             raise InvalidParameterError(
@@ -92,7 +111,8 @@ class StudentT(LocationScale):
                 f"got {degrees_of_freedom}."
             )
         share = math.log(degrees_of_freedom / low) / math.log(high / low)
-        self.raw_degrees = nn.Parameter(torch.full((n_features,), math.log(share / (1 - share))))
+        raw = torch.full((n_features,), math.log(share / (1 - share)), dtype=dtype)
+        self.raw_degrees = nn.Parameter(raw)
 
     @property
     def degrees_of_freedom(self) -> torch.Tensor:
@@ -104,6 +124,17 @@ class StudentT(LocationScale):
         nu = self.degrees_of_freedom
         constant = torch.lgamma((nu + 1) / 2) - torch.lgamma(nu / 2) - 0.5 * torch.log(nu * math.pi)
         return constant - (nu + 1) / 2 * torch.log1p(u * u / nu)
+
+    def _standard_cdf(self, u):
+        nu = self.degrees_of_freedom
+        # With u = sqrt(nu) tan(angle) the density is a power of the cosine, which is smooth.
+        angle = torch.atan2(u, nu.sqrt())[..., None]
+        nodes, weights = np.polynomial.legendre.leggauss(_N_QUADRATURE)
+        nodes, weights = (torch.from_numpy(array).to(u) for array in (nodes, weights))
+        power = torch.cos(angle * (1 + nodes) / 2) ** (nu[:, None] - 1)
+        area = (power @ weights) * angle[..., 0] / 2
+        constant = torch.lgamma((nu + 1) / 2) - torch.lgamma(nu / 2) - 0.5 * math.log(math.pi)
+        return 0.5 + constant.exp() * area
 
     def _standard_sample(self, like, generator):
         # Bailey's polar method (Math. Comp. 62, 1994): exact, and needs uniforms alone.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
 from ._base import Prior
+from ._gaussians import known_log_prob
 
 # Scales within exp(+-7), so that none can vanish or explode.
 _MAX_LOG_SCALE = 7.0
@@ -17,7 +18,7 @@ _MAX_LOG_SCALE = 7.0
 class HierarchicalNormal(Prior):
     """Orders of a latent: the first is standard normal, each other normal given the one before.
 
-    ``p(z_i | z_(i-1)) = N(B_i z_(i-1), s_i^2 I)``, standard normal at the start.
+    ``p(z_i | z_(i-1)) = N(B_i z_(i-1), s_i^2 I)``, initially standard normal.
 
     Parameters
     ----------
@@ -90,6 +91,11 @@ class HierarchicalNormal(Prior):
 
     def _log_prob(self, z: Tensor) -> Tensor:
         return self.log_prob_by_order(z).sum(1)
+
+    def _log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
+        # With white = W z, the precision of z is W^T W.
+        factor = self.whitening().t()[None]
+        return known_log_prob(z, known, torch.zeros_like(factor[:, 0]), factor)[:, 0]
 
     def _sample(self, n: int, generator: torch.Generator | None) -> Tensor:
         noise = self.maps.new_empty(n, self.n_features).normal_(generator=generator)

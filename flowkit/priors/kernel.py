@@ -24,7 +24,7 @@ class Kernel(Prior):
     n_centres : int
         Number of Gaussians.
     width : float, default=0.5
-        Width at the start.
+        Initial width.
     bandwidth_factor : float, default=1.0
         Factor on the trained bandwidth in `log_prob` and `sample`; below one the density follows
         single centres more closely than the likeliest does.
@@ -33,7 +33,9 @@ class Kernel(Prior):
     -----
     `log_prob` of a row that is a centre leaves that kernel out, as the estimate of its density
     from all others; the density is changed in as many points as there are centres, so its
-    integral is not. Centres are not part of ``state_dict``: whoever loads one calls `start` again.
+    integral is not. `log_prob_marginal` leaves no kernel out.
+
+    Centres are not part of ``state_dict``: call `start` again after loading one.
 
     References
     ----------
@@ -49,7 +51,7 @@ class Kernel(Prior):
     [-10.64, -2.73]
     """
 
-    # Bandwidths within exp(+-5) of the start, so that none can vanish.
+    # Bandwidths within exp(+-5) of the initial one, so that none can vanish.
     _MAX_LOG_RATIO = 5.0
     # Distances that are held at once.
     _MAX_DISTANCES = 2**22
@@ -123,7 +125,9 @@ class Kernel(Prior):
         """
         n = len(z) - 1
         if n < 1:
-            raise ShapeError("expected at least two rows, each to be judged by the others; got 1.")
+            raise ShapeError(
+                "expected at least two rows, each scored by kernels on the others, got 1."
+            )
         itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
         log_bandwidth = self.log_bandwidth(n)
         log_kernels = _log_kernels(_squared_distances(z, z), log_bandwidth, self.n_features)
@@ -144,7 +148,7 @@ class Kernel(Prior):
             What the centres are the latents of. Rows are known by these rather than by their
             latents, which a steep map drives apart.
         also : Tensor of int of shape (n,), default=None
-            One more kernel that each row is judged without, as `own` returns it.
+            One more kernel to leave out of the score of each row, as `own` returns it.
 
         Returns
         -------
@@ -166,7 +170,7 @@ class Kernel(Prior):
         Returns
         -------
         Tensor of int of shape (n,)
-            Place among the centres, -1 where a row has none.
+            Index among the centres, -1 where a row has none.
         """
         parts = [
             self._own_of_part(_squared_distances(part, self.centres), of_part, rows)
@@ -200,6 +204,18 @@ class Kernel(Prior):
     def _log_prob(self, z):
         return self.leave_own_out(z, z, self.centres)
 
+    def _log_prob_marginal(self, z, known):
+        return torch.cat([self._marginal_of_part(*part) for part in self._parts(z, known)])
+
+    def _marginal_of_part(self, z, known):
+        observed = known.to(z)
+        # Unknown values are zeros, so that products with the centres are of known columns alone.
+        squares = z.square().sum(1)[:, None] + observed @ self.centres.square().t()
+        distances = (squares - 2 * z @ self.centres.t()).clamp_min(0)
+        n_known = observed.sum(1, keepdim=True)
+        log_kernels = _log_kernels(distances, self._scored_log_bandwidth(), n_known)
+        return (log_kernels + (self.weights / self.weights.sum()).log()).logsumexp(1)
+
     def _scored_log_bandwidth(self) -> Tensor:
         return self.log_bandwidth(len(self.centres)) + math.log(self.bandwidth_factor)
 
@@ -210,12 +226,11 @@ class Kernel(Prior):
 
 
 def _first_of_equals(rows: Tensor) -> Tensor:
-    """Place of the first of the rows that equal each row."""
+    """Index of the first of the rows that equal each row."""
     _, group = torch.unique(rows, dim=0, return_inverse=True)
-    places = torch.arange(len(rows), device=rows.device)
-    return places.new_zeros(len(rows)).scatter_reduce(0, group, places, "amin", include_self=False)[
-        group
-    ]
+    index = torch.arange(len(rows), device=rows.device)
+    first = torch.zeros_like(index).scatter_reduce(0, group, index, "amin", include_self=False)
+    return first[group]
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
@@ -223,7 +238,7 @@ def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
     return (squares - 2 * a @ b.T).clamp_min(0)
 
 
-def _log_kernels(distances: Tensor, log_bandwidth: Tensor, n_features: int) -> Tensor:
+def _log_kernels(distances: Tensor, log_bandwidth: Tensor, n_features: int | Tensor) -> Tensor:
     """Log density at some squared distances from the centre of a kernel."""
     log_norm = n_features * (log_bandwidth + 0.5 * math.log(2 * math.pi))
     return -0.5 * (-2 * log_bandwidth).exp() * distances - log_norm

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
+from ._gaussians import known_diagonal_log_prob, known_log_prob
 
 
 class GaussianMixture(Prior):
     """Mixture of Gaussians whose weights, means and covariances are trained.
 
     Until `start` is called, all components are standard normal and would be trained alike;
-    estimators start them from a mixture fitted to the data.
+    estimators initialise them from a mixture fitted to the data.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ class GaussianMixture(Prior):
     covariance : {'full', 'diag'}, default='full'
         Form of the covariance matrices.
     min_deviation : float, default=1e-3
-        Densities stay below those of deviations of this size, whatever training does.
+        Least standard deviation: training makes no component narrower in any direction.
 
     Examples
     --------
@@ -68,7 +69,7 @@ class GaussianMixture(Prior):
 
     @torch.no_grad()
     def start(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
-        """Take the parameters of a fitted mixture.
+        """Set the parameters to those of a fitted mixture.
 
         Parameters
         ----------
@@ -109,6 +110,17 @@ class GaussianMixture(Prior):
     def _bounded_log_diagonal(self) -> Tensor:
         return self.log_diagonal.clamp(max=-math.log(self.min_deviation))
 
+    def precision_factors(self) -> Tensor:
+        """Upper triangular factors P of the precision matrices ``P P^T`` of the components.
+
+        Returns
+        -------
+        Tensor of shape (n_components, n_features, n_features)
+            The factors; diagonal with ``covariance='diag'``.
+        """
+        factors = torch.diag_embed(self._bounded_log_diagonal().exp())
+        return factors if self.covariance == "diag" else self.off_diagonal.triu(1) + factors
+
     def component_log_prob(self, z: Tensor) -> Tensor:
         """Log of weight times density of every component.
 
@@ -125,7 +137,7 @@ class GaussianMixture(Prior):
         log_diagonal = self._bounded_log_diagonal()
         k, d = self.means.shape
         if self.covariance == "full":
-            factor = self.off_diagonal.triu(1) + torch.diag_embed(log_diagonal.exp())
+            factor = self.precision_factors()
             shift = torch.einsum("kd,kde->ke", self.means, factor)
             white = (z @ factor.permute(1, 0, 2).reshape(d, k * d)).view(-1, k, d) - shift
         else:
@@ -135,6 +147,14 @@ class GaussianMixture(Prior):
 
     def _log_prob(self, z):
         return self.component_log_prob(z).logsumexp(1)
+
+    def _log_prob_marginal(self, z, known):
+        if self.covariance == "diag":
+            log_diagonal = self._bounded_log_diagonal()
+            by_component = known_diagonal_log_prob(z, known, self.means, log_diagonal)
+        else:
+            by_component = known_log_prob(z, known, self.means, self.precision_factors())
+        return (self.logits.log_softmax(0) + by_component).logsumexp(1)
 
     def _sample(self, n, generator):
         component = torch.multinomial(

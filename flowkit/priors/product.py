@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
-from ._base import LocationScale, Prior
+from ._base import Prior
 
 
 class Product(Prior):
@@ -61,27 +60,8 @@ class Product(Prior):
         return torch.cat(list(parts), 1).index_select(1, self.inverse)
 
     def log_prob_by_column(self, z: Tensor) -> Tensor:
-        """Share of each column in `log_prob`.
-
-        Parameters
-        ----------
-        z : Tensor of shape (n, n_features)
-            Latent rows.
-
-        Returns
-        -------
-        Tensor of shape (n, n_features)
-            Nats; rows sum to `log_prob`. Columns of a block that are not independent of each
-            other have equal shares.
-        """
-        shares = []
-        for prior, part in zip(self.priors, self.parts(z), strict=True):
-            if isinstance(prior, LocationScale):
-                shares.append(prior.log_prob_by_column(part))
-            else:
-                even = prior.log_prob(part)[:, None] / prior.n_features
-                shares.append(even.expand_as(part))
-        return self.join(shares)
+        parts = zip(self.priors, self.parts(z), strict=True)
+        return self.join([prior.log_prob_by_column(part) for prior, part in parts])
 
     def marginal(self, columns: Tensor) -> Product:
         """Prior of some of the columns: those of a block whose columns depend on each other whole.
@@ -108,21 +88,21 @@ class Product(Prior):
             kept = (position[block] >= 0).nonzero()[:, 0]
             if not len(kept):
                 continue
-            if len(kept) == len(block):
-                priors.append(copy.deepcopy(prior))
-            elif isinstance(prior, LocationScale):
-                priors.append(prior.marginal(kept))
-            else:
-                raise InvalidParameterError(
-                    f"{len(kept)} of the {len(block)} columns of {type(prior).__name__} have no "
-                    "marginal of their own; take all or none of them."
-                )
+            priors.append(prior.marginal(kept))
             blocks.append(position[block[kept]].tolist())
         return Product(priors, blocks).to(self.order.device)
 
     def _log_prob(self, z):
         parts = zip(self.priors, self.parts(z), strict=True)
         return sum(prior.log_prob(part) for prior, part in parts)
+
+    @property
+    def has_marginals(self):
+        return all(prior.has_marginals for prior in self.priors)
+
+    def _log_prob_marginal(self, z, known):
+        parts = zip(self.priors, self.parts(z), self.parts(known), strict=True)
+        return sum(prior.log_prob_marginal(part, observed) for prior, part, observed in parts)
 
     def _sample(self, n, generator):
         return self.join([prior.sample(n, generator) for prior in self.priors])

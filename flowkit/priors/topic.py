@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
+from ._gaussians import known_diagonal_log_prob, known_log_prob
 from ._topic_start import ALPHA_RANGE, annealed_start
 
 # Exponents that spread the nodes: flat proportions at the low end, nearly one topic at the high.
@@ -47,7 +48,7 @@ class Topic(Prior):
     covariance : {'diag', 'full'}, default='diag'
         Form of the covariance matrices within a group.
     min_deviation : float, default=1e-3
-        Densities stay below those of deviations of this size, whatever training does.
+        Least standard deviation: training makes no topic narrower in any direction.
 
     References
     ----------
@@ -132,7 +133,7 @@ class Topic(Prior):
 
     @torch.no_grad()
     def start(self, alpha: Tensor, means: Tensor, covariances: Tensor) -> None:
-        """Take the parameters of known topics.
+        """Set the parameters to those of known topics.
 
         Parameters
         ----------
@@ -172,7 +173,7 @@ class Topic(Prior):
         n_iterations: int = 20,
         regularisation: float = 1.0,
     ) -> None:
-        """Start from rows and a guess of their topics, by annealed expectation maximisation.
+        """Initialise from rows and a guess of their topics, by annealed expectation maximisation.
 
         Parameters
         ----------
@@ -181,7 +182,7 @@ class Topic(Prior):
         responsibilities : Tensor of shape (n, n_groups, n_topics)
             Topics of each word group of each row, summing to one.
         alpha : Tensor of shape (n_topics,)
-            Concentration at the start.
+            Initial concentration.
         weight : Tensor of shape (n,), default=None
             Weights of the rows.
         n_iterations : int, default=20
@@ -274,6 +275,27 @@ class Topic(Prior):
     def _log_prob(self, z):
         return self._node_log_prob(self.topic_log_prob(z)).logsumexp(1)
 
+    def _log_prob_marginal(self, z, known):
+        log_diagonal, present = self._bounded_log_diagonal(), self.present > 0
+        if self.covariance == "diag":
+            words, observed = z[:, self.index], known[:, self.index] & present
+            log_topic = known_diagonal_log_prob(words, observed, self.means, log_diagonal)
+        else:
+            factors = self.off_diagonal.triu(1) + torch.diag_embed(log_diagonal.exp())
+            log_topic = torch.stack(
+                [
+                    known_log_prob(
+                        z[:, group],
+                        known[:, group],
+                        self.means[n, :, : len(group)],
+                        factors[n, :, : len(group), : len(group)],
+                    )
+                    for n, group in enumerate(self.groups)
+                ],
+                1,
+            )
+        return self._node_log_prob(log_topic).logsumexp(1)
+
     def proportions(self, z: Tensor) -> Tensor:
         """Share of the word groups of each row that follow each topic, expected a posteriori.
 
@@ -307,7 +329,7 @@ class Topic(Prior):
         return torch.where(posterior.isnan(), self._log_weights().exp() @ self.theta, posterior)
 
     def move(self, z: Tensor, origin: Tensor, target: Tensor) -> Tensor:
-        """Rows whose word groups change topics and keep their place within the topic.
+        """Rows whose word groups change topics and keep their location relative to the topic.
 
         Parameters
         ----------
@@ -319,7 +341,7 @@ class Topic(Prior):
         Returns
         -------
         Tensor of shape (n, n_features)
-            Rows with the same distance, in deviations, from the mean of the new topic.
+            Rows with the same distance, in standard deviations, from the mean of the new topic.
         """
         group = torch.arange(len(self.groups), device=z.device)
         words = z[:, self.index] - self.means[group, origin]

@@ -1,5 +1,6 @@
 """The classical models that densities are initialised from."""
 
+from ._column_target import ColumnTarget
 from ._factor_start import FactorStart
 from ._flow_start import FlowStart, KernelStart, MixtureStart
 from ._grey_levels import grey_levels, started_grey_levels
@@ -18,6 +19,7 @@ from ._topic_start import (
 from ._word_groups import word_groups
 
 __all__ = [
+    "ColumnTarget",
     "FactorStart",
     "FlowStart",
     "KernelStart",

@@ -101,7 +101,7 @@ class FactorStart:
 def factor_start(
     Z: np.ndarray, weight: np.ndarray | None, n_factors: int, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Loadings, means and own deviations of a factor analysis, by expectation maximisation.
+    """Factor loadings, means and unique standard deviations, by expectation maximisation.
 
     Parameters
     ----------
@@ -112,15 +112,15 @@ def factor_start(
     n_factors : int
         Largest number of factors.
     rng : RandomState
-        Source of the start.
+        Source of the first decomposition.
 
     Returns
     -------
     loadings : ndarray of shape (d, k)
-        Factors that the rows can tell, the best known first, rotated so that they are
+        Factor loadings, the best determined factor first, rotated so that the factors are
         independent given a row.
     mean, deviation : ndarray of shape (d,)
-        Mean of each column, and its deviation from what the factors say.
+        Mean of each column, and the standard deviation that the factors leave unexplained.
     """
     n, d = Z.shape
     mean = np.average(Z, axis=0, weights=weight)
@@ -162,20 +162,22 @@ def factor_scores(
 def order_starts(
     orders: np.ndarray, factors: np.ndarray, k: int, signal: float, rng: np.random.RandomState
 ) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-    """Linear maps of polynomials that tell most beyond the columns before, where none stand yet.
+    """Linear maps of the polynomials of higher orders, for latent columns without a factor.
+
+    Each order gets the principal axes of what its polynomials tell beyond the columns before.
 
     Parameters
     ----------
     orders : ndarray of shape (degree, n, d)
         Polynomials of the rows.
     factors : ndarray of shape (n, n_factors)
-        First columns of the latent.
+        Scores of the factors: the first columns of the latent.
     k : int
         Number of columns of an order.
     signal : float
-        Variance that the maps give their columns beyond those before.
+        Variance of each new column beyond what the columns before explain.
     rng : RandomState
-        Source of the start of the decompositions.
+        Source of the first step of the decompositions.
 
     Returns
     -------

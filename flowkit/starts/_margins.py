@@ -31,7 +31,7 @@ class Margins:
     Parameters
     ----------
     bend : tuple of ndarray or None
-        What `flowkit.bijections.Arcsinh` starts from, None for no bend.
+        What `flowkit.bijections.Arcsinh` is initialised from, None for no bend.
     knots : tuple of ndarray or None
         Knots of data and latent of the splines, None for none.
     """
@@ -63,14 +63,14 @@ class Margins:
         return x.numpy(), total.numpy()
 
     def start(self, steps: Sequence[Bijection]) -> None:
-        """Start what `margin_steps` built, the first of some steps."""
+        """Initialise what `margin_steps` built, the first of some steps."""
         starts = [start for start in (self.bend, self.knots) if start is not None]
         for step, start in zip(steps, starts, strict=False):
             step.start(*map(torch.from_numpy, start))
 
 
 def margin_steps(form: Sequence[str], d: int) -> list[Bijection]:
-    """Maps of single columns, not started.
+    """Maps of single columns, not initialised.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def fit_margins(form: Sequence[str], Z: np.ndarray, target=norm) -> Margins:
         One of `margin_forms`.
     Z : ndarray of shape (n, d)
         Standardised rows, in random order.
-    target : frozen distribution of scipy.stats, default=norm
+    target : ColumnTarget or frozen distribution of scipy.stats, default=norm
         Symmetric density of the latent of each column.
 
     Returns
@@ -136,13 +136,13 @@ def fit_margins(form: Sequence[str], Z: np.ndarray, target=norm) -> Margins:
 
 
 def choose_margins(Z: np.ndarray, target, bends: bool = True) -> Margins:
-    """Maps of the least BIC for columns that start independent.
+    """Maps of the lowest BIC for columns that are independent at first.
 
     Parameters
     ----------
     Z : ndarray of shape (n, d)
         Standardised rows.
-    target : frozen distribution of scipy.stats
+    target : ColumnTarget or frozen distribution of scipy.stats
         Symmetric density of the latent of each column.
     bends : bool, default=True
         Whether columns may have heavy tails; pixels of images have none.
@@ -182,7 +182,7 @@ def bend_of(Z: np.ndarray) -> tuple[np.ndarray, ...] | None:
     Returns
     -------
     tuple of ndarray or None
-        What `flowkit.bijections.Arcsinh` starts from; None where no column gains by a bend.
+        What `flowkit.bijections.Arcsinh` is initialised from; None where no column gains by a bend.
     """
     bends = np.array([_bend_of_column(z) for z in Z[:_MAX_BEND_ROWS].T])
     bent = bends[:, 1] < np.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# Rows that the search for a start looks at; more change the start little and cost much.
+# Rows that a search looks at; more change what is found little and cost much.
 _MAX_ROWS = 5_000
 
 

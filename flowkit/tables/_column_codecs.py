@@ -1,32 +1,30 @@
 """Maps of single columns of a mixed table onto columns that a continuous density models.
 
-A value of a discrete column is a cell of the encoded axis; the place within it is given by a point
-of the unit interval. Every map counts its own volume, so that integrals and sums stay exact.
+A value of a discrete column is a cell of the encoded axis; a point of the unit interval gives the
+location within the cell. Every map counts its own volume, so that integrals and sums stay exact.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from numbers import Number
+from typing import Any, Literal
 
 import numpy as np
-from scipy import sparse
 from scipy.special import expit, ndtr, ndtri
 
-from ..columns._ties import tie_spacing
-from ._column_kinds import is_whole
-from ._column_lattice import Lattice
+from ..columns import tie_spacing
+from ._column_lattice import Lattice, is_whole
+from ._column_reading import RawColumn
 
 # Keeps points of the unit interval off its ends, where encoded columns are infinite.
 _EDGE = 1e-12
 # Rows added to each level, so that a level never seen keeps a cell.
 _SMOOTHING = 0.5
-# Rows of average kind added to each level where levels are compared.
-_PSEUDO_ROWS = 5.0
-# Levels of a column that others are compared by.
+# Levels of a column that those of others are compared by.
 _MAX_INDICATORS = 30
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
-# Of what can be squared.
+# Exponentials of more have no square.
 _LARGEST_LOG = 300.0
 _MAX_SHOWN = 8
 
@@ -39,20 +37,38 @@ class Codec:
     that have a cell of their own are contained.
     """
 
-    # Whether values are cells with a place to choose within: never, always, or where the
+    # Whether values are cells to choose a location within: never, always, or where the
     # probability of the cell is asked for.
     cells: Literal["never", "always", "on_request"] = "never"
     # Shifts of the encoded column over which its density is summed.
     shifts: tuple[float, ...] = (0.0,)
+    # Categories in their order on the axis, of columns that have some.
+    levels: list | None = None
+    # Whether drawn values have the type of the column, and not float64.
+    keeps_type: bool = False
+    # Whether the encoded values repeat, as far apart as cells are wide.
+    has_even_ties: bool = False
     typical: float
 
-    def places(self, n: int, rng: np.random.RandomState) -> np.ndarray:
+    def fills_cells(self, by_cell: bool) -> bool:
+        """Whether scores average over cells, by whether probabilities of cells are asked for."""
+        return self.cells == "always" or (by_cell and self.cells == "on_request")
+
+    def locations(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         """Where n training rows lie within their cells, shape (n, 1)."""
         return rng.uniform(size=(n, 1))
 
     def is_fine(self, n_cells: int) -> bool:
         """Whether values are real, or spread over more than so many cells."""
         return True
+
+    def read(self, column: RawColumn) -> np.ndarray | None:
+        """A column as float64, NaN where values are missing; None if it cannot be read."""
+        return column.numbers()
+
+    def values(self, y: np.ndarray, dtype: Any) -> np.ndarray:
+        """Encoded draws as values of the column, whose type is `dtype`."""
+        return self.decode(y)
 
     def points(self, x: np.ndarray, u: np.ndarray | None):
         """Encoded points, and the log volume that each stands for.
@@ -62,8 +78,8 @@ class Codec:
         x : ndarray of shape (n,)
             Values within the support, NaN where missing.
         u : ndarray of shape (S,) or (n, 1), or None
-            Places within the cell, in the unit interval; None takes the middle of a cell, and its
-            density for its volume.
+            Locations within the cell, in the unit interval; None takes the middle of a cell, and
+            its density for its volume.
 
         Returns
         -------
@@ -83,15 +99,15 @@ class NumberCodec(Codec):
     """A real or whole number, on the line or within bounds.
 
     Within one bound, the encoded column is the log of the distance from it; within two, the
-    difference of both logs. What is decoded of numbers that lie on a lattice lies on it, too.
+    difference of both logs. Where the training values lie on a lattice, decoded ones do too.
 
     Parameters
     ----------
     low, high : float
         Bounds, infinite where the support is open.
     whole : bool
-        Whether only whole numbers occur, each of which is a cell as wide as their distance, which
-        is one unless many repeat that have a common divisor.
+        Whether only whole numbers occur. Each is a cell as wide as their distance: one, unless
+        many of them repeat and their differences have a common divisor.
     x : ndarray of shape (n,)
         Training values, NaN where missing.
     """
@@ -100,6 +116,7 @@ class NumberCodec(Codec):
         known = x[~np.isnan(x)]
         self.low, self.high, self.whole = low, high, whole
         self.cells = "on_request" if whole else "never"
+        self.keeps_type = whole
         self.typical = float(known[0])
         self._spacing = tie_spacing(known)
         if whole:
@@ -116,7 +133,6 @@ class NumberCodec(Codec):
 
     @property
     def has_even_ties(self) -> bool:
-        """Whether the encoded values repeat, as far apart as cells are wide."""
         return self.whole and not any(self._bounded) and self._spacing == self._width
 
     def is_fine(self, n_cells: int) -> bool:
@@ -165,6 +181,10 @@ class NumberCodec(Codec):
             return np.clip(t, self.low, self.high)
         return self._lattice.nearest(t, self.low, self.high)
 
+    def values(self, y, dtype):
+        numbers = self.decode(y)
+        return _within_limits(numbers, dtype) if self.whole else numbers
+
     def features(self, x: np.ndarray) -> np.ndarray:
         return self.points(x, None)[0]
 
@@ -180,7 +200,7 @@ class NumberCodec(Codec):
 
 
 def _next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """Where values on a bound are placed: half as far from it as the nearest value within."""
+    """Where values on a bound are moved to: half as far from it as the nearest value within."""
     within = x[(x > low) & (x < high)]
     room = (high - low) / 2 if math.isfinite(high - low) else 2.0
     first, last = (within.min(), within.max()) if within.size else (low + room, high - room)
@@ -188,6 +208,20 @@ def _next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, floa
     above_low = low + (first - low) / 2 if math.isfinite(low) else low
     below_high = high - (high - last) / 2 if math.isfinite(high) else high
     return max(above_low, np.nextafter(low, high)), min(below_high, np.nextafter(high, low))
+
+
+def _within_limits(numbers, dtype):
+    """Whole numbers, moved to the ends of what their type can hold."""
+    name = str(dtype).lower().split("[")[0]
+    if name.startswith("float"):
+        return numbers
+    if name.startswith("bool"):
+        return np.clip(numbers, 0, 1).astype(bool)
+    limits = np.iinfo(name if "int" in name else np.int64)
+    high = float(limits.max)
+    # The largest int64 is no float64, and the float64 next to it is too large.
+    high = np.nextafter(high, 0) if int(high) > limits.max else high
+    return np.clip(numbers, float(limits.min), high).astype(limits.dtype)
 
 
 class LevelCodec(Codec):
@@ -202,14 +236,36 @@ class LevelCodec(Codec):
     """
 
     cells = "always"
+    keeps_type = True
     typical = 0.0
 
     def __init__(self, levels: list, counts: np.ndarray):
-        self.levels = levels
+        self.levels, self.counts = levels, counts
         self.frequencies = (counts + _SMOOTHING) / (counts + _SMOOTHING).sum()
         self._edges = np.append(0.0, self.frequencies.cumsum())
 
-    def places(self, n: int, rng: np.random.RandomState) -> np.ndarray:
+    @classmethod
+    def of_codes(cls, levels: list, codes: np.ndarray, weight: np.ndarray) -> LevelCodec:
+        """Codec of levels by the code of each training row, NaN where it is missing."""
+        known = ~np.isnan(codes)
+        return cls(levels, np.bincount(codes[known].astype(int), weight[known], len(levels)))
+
+    def reordered(self, order: np.ndarray) -> LevelCodec:
+        """The codec of the same levels in another order."""
+        return LevelCodec([self.levels[k] for k in order], self.counts[order])
+
+    @property
+    def level_values(self) -> np.ndarray:
+        """Levels as an array: of numbers or booleans where all are, else of objects."""
+        numeric = all(isinstance(level, Number) for level in self.levels)
+        array = np.array(self.levels) if numeric else None
+        if array is not None and array.ndim == 1 and array.dtype.kind in "iufb":
+            return array
+        array = np.empty(len(self.levels), dtype=object)
+        array[:] = self.levels
+        return array
+
+    def locations(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         # Rare at the ends: a smooth density cannot jump from one level to the next.
         return rng.beta(2, 2, size=(n, 1))
 
@@ -225,6 +281,12 @@ class LevelCodec(Codec):
 
     def decode(self, y: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._edges[1:-1], ndtr(y), side="right").astype(np.float64)
+
+    def read(self, column):
+        return column.codes(self.levels)
+
+    def values(self, y, dtype):
+        return self.level_values[self.decode(y).astype(int)]
 
     def features(self, x: np.ndarray) -> np.ndarray:
         frequent = np.argsort(-self.frequencies, kind="stable")[:_MAX_INDICATORS]
@@ -293,44 +355,3 @@ def _lattice_around(angles, period):
     lattice = Lattice.of_real(angles, tie_spacing(angles))
     turns = period / lattice.distance if lattice else 0.5
     return lattice if abs(turns - round(turns)) <= 1e-6 else None
-
-
-def order_by_association(codes, counts, others, weight) -> np.ndarray:
-    """Levels along the axis in which the means of the other columns differ most.
-
-    It is the first component of a correspondence analysis: levels whose rows are alike become
-    neighbours on the axis.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n,)
-        Level of each row, NaN where missing.
-    counts : ndarray of shape (K,)
-        Weight of the rows of each level.
-    others : ndarray of shape (n, q)
-        The other columns, centred and of unit deviation.
-    weight : ndarray of shape (n,)
-        Weights of the rows.
-
-    Returns
-    -------
-    order : ndarray of shape (K,)
-        Levels from one end to the other, those without rows last; by frequency where nothing
-        tells them apart.
-    """
-    by_frequency = np.argsort(-counts, kind="stable")
-    if not others.shape[1]:
-        return by_frequency
-    known = np.flatnonzero(~np.isnan(codes))
-    place = (codes[known].astype(int), known)
-    membership = sparse.csr_array((weight[known], place), shape=(len(counts), len(codes)))
-    # Means of few rows are mostly noise, so they are drawn to the common one.
-    means = membership @ others / (membership.sum(1) + _PSEUDO_ROWS)[:, None]
-    share = counts / counts.sum()
-    means -= share @ means
-    _, axes = np.linalg.eigh(means.T @ (share[:, None] * means))
-    score = means @ axes[:, -1]
-    score *= np.sign(score[np.abs(score).argmax()])
-    # A level without rows between two others would tear a hole into the density.
-    score[counts == 0] = np.inf
-    return by_frequency[np.argsort(score[by_frequency], kind="stable")]

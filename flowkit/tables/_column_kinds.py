@@ -1,157 +1,303 @@
-"""What the columns of a mixed table are taken for."""
+"""What a column of a mixed table may be: a class a kind, in one registry.
+
+A kind says when a column is of it, what must be declared for it, and which codec encodes it. What
+others need to know once the codec is fitted, the codec tells them.
+"""
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from numbers import Integral, Number, Real
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Number, Real
+from typing import ClassVar
 
 import numpy as np
 
-from ..exceptions import InvalidDataError, InvalidParameterError, UnknownNameError
+from ..exceptions import InvalidDataError, InvalidParameterError
+from ._code_numbers import reason_for_codes
+from ._column_codecs import AngleCodec, Codec, LevelCodec, NumberCodec
+from ._column_lattice import is_whole
+from ._column_reading import RawColumn
 
-KINDS = ("continuous", "bounded", "integer", "categorical", "circular")
-# Whole numbers that many rows share, with gaps that are wide beside the least, are codes.
-_MAX_CODES, _MIN_CODE_ROWS, _MIN_CODE_SHARE, _WIDE_GAP = 10, 5, 0.01, 5
+_OPEN = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What tells the kind of a column for which none was declared.
+
+    Parameters
+    ----------
+    column : RawColumn
+        The column.
+    bounds : tuple, 'seen' or None
+        Bounds that were declared.
+    period : float, tuple or None
+        Period that was declared.
+    """
+
+    column: RawColumn
+    bounds: object = None
+    period: object = None
+
+    @cached_property
+    def numbers(self) -> np.ndarray | None:
+        """Values of a numeric column, without those that are missing; None of other columns."""
+        return self.column.numbers()[~self.column.missing] if self.column.is_number else None
+
+    @cached_property
+    def all_whole(self) -> bool:
+        """Whether the values are whole numbers."""
+        return self.numbers is not None and bool(is_whole(self.numbers).all())
 
 
 @dataclass(frozen=True)
 class ColumnKind:
     """What a column is taken for.
 
+    Subclasses set `name`, implement `recognise` and `codec`, and override what differs.
+
     Parameters
     ----------
-    kind : str
-        One of `KINDS`.
     why : str
         The reason, in words.
-    bounds : tuple of (float, float)
+    bounds : tuple of (float, float), default=(-inf, inf)
         Support, infinite where it is open.
-    period : tuple of (float, float) or None
-        Start and length of the period of a circular column.
     """
 
-    kind: str
+    # What users call it.
+    name: ClassVar[str]
+
     why: str
-    bounds: tuple[float, float] = (-math.inf, math.inf)
-    period: tuple[float, float] | None = None
+    bounds: tuple[float, float] = field(default=_OPEN, kw_only=True)
+
+    @classmethod
+    def recognise(cls, evidence: Evidence) -> str | None:
+        """Why a column is of this kind, None if it is not."""
+        raise NotImplementedError
+
+    @classmethod
+    def settle(cls, column: RawColumn, name: str, why: str, bounds, period) -> ColumnKind:
+        """This kind with what was declared for a column.
+
+        Parameters
+        ----------
+        column : RawColumn
+            The column.
+        name : str
+            Its name, for errors.
+        why : str
+            Why the column is of this kind.
+        bounds : tuple, 'seen' or None
+            Bounds that were declared.
+        period : float, tuple or None
+            Period that was declared.
+
+        Raises
+        ------
+        InvalidDataError
+            If the column cannot be of this kind.
+        InvalidParameterError
+            If what was declared is incomplete, impossible, or does not go with this kind.
+        """
+        cls.check_values(column, name)
+        return cls(why, **cls._declared(column, name, bounds, period))
+
+    @classmethod
+    def check_values(cls, column: RawColumn, name: str) -> None:
+        """Refuse values that are no numbers."""
+        if column.numbers() is None:
+            wrong = next(v for v in column.values[~column.missing] if not isinstance(v, Number))
+            raise InvalidDataError(
+                f"column {name} is declared {cls.name}, but holds {wrong!r}, which is not a "
+                "number: make it numeric, or declare it categorical."
+            )
+
+    @classmethod
+    def _declared(cls, column, name, bounds, period) -> dict:
+        """Attributes from what was declared; most kinds have neither bounds nor a period."""
+        if bounds is not None:
+            raise InvalidParameterError(
+                f"column {name} is {cls.name} and has bounds {bounds!r}: only bounded and integer "
+                "columns have bounds."
+            )
+        if period is not None:
+            raise InvalidParameterError(
+                f"column {name} is {cls.name} and has a period: declare it circular, or drop the "
+                "period."
+            )
+        return {}
+
+    def within_seen(self, column: RawColumn) -> ColumnKind:
+        """This kind where ``bounds='seen'`` is declared for all columns; integers are bounded."""
+        return self
+
+    def numbers(self, column: RawColumn) -> np.ndarray:
+        """Values of a training column as float64, NaN where they are missing."""
+        return column.numbers()
+
+    def codec(self, column: RawColumn, x: np.ndarray, weight: np.ndarray) -> Codec:
+        """Map of the column onto one that a continuous density models.
+
+        Parameters
+        ----------
+        column : RawColumn
+            Training rows of the column.
+        x : ndarray of shape (n,)
+            They as `numbers`.
+        weight : ndarray of shape (n,)
+            Weights of the rows.
+        """
+        raise NotImplementedError
 
 
-def settle_kinds(columns, labels, kinds, bounds, periods) -> list[ColumnKind]:
-    """Kind of each column, from what was declared and from what it holds.
+@dataclass(frozen=True)
+class Circular(ColumnKind):
+    """A number that comes back after a period.
 
     Parameters
     ----------
-    columns : list of RawColumn
-        The columns.
-    labels : sequence or None
-        Labels of the columns, which keys name first; positions are keys where no label is one.
-    kinds : 'auto', dict, or sequence of str
-        What was declared; a dict maps columns to kinds.
-    bounds : dict, 'seen' or None
-        Column to ``(low, high)`` or 'seen'; 'seen' alone is for all integer columns.
-    periods : dict or None
-        Column to period or ``(start, period)``.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a declaration is incomplete, contradicts another or names no column or kind.
-    InvalidDataError
-        If a column cannot be what it was declared to be.
+    period : tuple of (float, float)
+        Start and length of the period.
     """
-    labels = range(len(columns)) if labels is None else list(labels)
-    if isinstance(kinds, str):
-        kinds = {}
-    elif not isinstance(kinds, Mapping):
-        if len(kinds) != len(columns):
+
+    name = "circular"
+
+    period: tuple[float, float] = field(kw_only=True)
+
+    @classmethod
+    def recognise(cls, evidence):
+        return None if evidence.period is None else "a period is declared"
+
+    @classmethod
+    def _declared(cls, column, name, bounds, period):
+        super()._declared(column, name, bounds, None)
+        if period is None:
             raise InvalidParameterError(
-                f"kinds has {len(kinds)} entries, X has {len(columns)} columns: give one kind for "
-                "each column, or a dict of those that are not 'auto'."
+                f"column {name} is circular, but has no period: give periods={{{name!r}: period}} "
+                f"or {{{name!r}: (start, period)}}."
             )
-        kinds = dict(zip(labels, kinds, strict=True))
-    integers_as_seen = isinstance(bounds, str)
-    kinds = _by_position("kinds", kinds, labels)
-    bounds = _by_position("bounds", {} if integers_as_seen else bounds or {}, labels)
-    periods = _by_position("periods", periods or {}, labels)
-    settled = [
-        _settle(column, str(label), kinds.get(j, "auto"), bounds.get(j), periods.get(j))
-        for j, (column, label) in enumerate(zip(columns, labels, strict=True))
-    ]
-    if integers_as_seen:
-        settled = [
-            replace(kind, bounds=_seen(column)) if kind.kind == "integer" else kind
-            for kind, column in zip(settled, columns, strict=True)
-        ]
-    return settled
+        pair = (0.0, period) if isinstance(period, Real) else period
+        start, length = _pair(name, "periods", pair, "a period or (start, period)")
+        if start is None or length is None or not (math.isfinite(start) and 0 < length < math.inf):
+            raise InvalidParameterError(
+                f"the period of column {name} must be positive and finite, got {pair!r}."
+            )
+        return {"period": (float(start), float(length))}
+
+    def codec(self, column, x, weight):
+        return AngleCodec(*self.period, x)
 
 
-def _by_position(parameter, declared, labels):
-    by_position = {}
-    for key, value in declared.items():
-        j = _position(parameter, key, labels)
-        if j in by_position:
-            raise InvalidParameterError(f"{parameter} declares column {key!r} twice.")
-        by_position[j] = value
-    return by_position
+class Categorical(ColumnKind):
+    """One of several levels, which need not be numbers."""
+
+    name = "categorical"
+
+    @classmethod
+    def recognise(cls, evidence):
+        # Only numbers have bounds.
+        if evidence.bounds is not None:
+            return None
+        if evidence.numbers is None:
+            return _type_in_words(evidence.column.dtype)
+        return reason_for_codes(evidence.numbers, evidence.all_whole)
+
+    @classmethod
+    def check_values(cls, column, name):
+        """Any value is a level."""
+
+    def numbers(self, column):
+        return column.codes(column.own_levels())
+
+    def codec(self, column, x, weight):
+        return LevelCodec.of_codes(column.own_levels(), x, weight)
 
 
-def _position(parameter, key, labels):
-    for j, label in enumerate(labels):
-        # True is no name of the column 1.
-        if label == key and isinstance(label, bool) == isinstance(key, bool):
-            return j
-    n_columns, unnamed = len(labels), isinstance(labels, range)
-    if isinstance(key, Integral) and not isinstance(key, bool):
-        if 0 <= key < n_columns:
-            return int(key)
-        raise UnknownNameError(
-            f"{parameter} names column {key}, X has columns 0 to {n_columns - 1}"
-            + ("." if unnamed else f", whose names are {list(labels)[:20]}.")
-        )
-    if unnamed:
-        raise UnknownNameError(
-            f"{parameter} names column {key!r}, but X has no column names: use indices from 0, or "
-            "fit a DataFrame."
-        )
-    raise UnknownNameError(
-        f"{parameter} names column {key!r}, which X does not have.{_nearest(key, labels)}"
-    )
+class _Number(ColumnKind):
+    """A number on the line or within bounds."""
+
+    whole: ClassVar[bool] = False
+
+    def codec(self, column, x, weight):
+        return NumberCodec(*self.bounds, self.whole, x)
 
 
-def _nearest(key, options):
-    by_word = {str(option): option for option in options}
-    near = difflib.get_close_matches(str(key), by_word, n=1)
-    return f" Did you mean {by_word[near[0]]!r}?" if near else f" Choose from {list(options)[:20]}."
+class Integer(_Number):
+    """A whole number, which may have bounds."""
+
+    name = "integer"
+    whole = True
+
+    @classmethod
+    def recognise(cls, evidence):
+        if not evidence.all_whole:
+            return None
+        return "whole numbers" if evidence.bounds is None else "bounds are declared"
+
+    @classmethod
+    def check_values(cls, column, name):
+        super().check_values(column, name)
+        numbers = column.numbers()
+        fractions = ~is_whole(numbers) & ~column.missing
+        if fractions.any():
+            raise InvalidDataError(
+                f"column {name} is declared integer, but holds {numbers[fractions][0]:.6g}: round "
+                "it, or declare it continuous."
+            )
+
+    @classmethod
+    def _declared(cls, column, name, bounds, period):
+        super()._declared(column, name, None, period)
+        low, high = _low_and_high(column, name, bounds)
+        if not low <= high:
+            raise _falling(name, low, high)
+        if not all(math.isinf(b) or b == math.floor(b) for b in (low, high)):
+            raise InvalidParameterError(
+                f"bounds of integer column {name} must be whole numbers, got ({low:g}, {high:g})."
+            )
+        return {"bounds": (low, high)}
+
+    def within_seen(self, column):
+        return type(self)(self.why, bounds=_seen(column))
 
 
-def _settle(column, name, kind, bounds, period) -> ColumnKind:
-    if column.missing.all():
-        raise InvalidDataError(f"column {name} holds no value at all: drop it.")
-    if kind != "auto" and kind not in KINDS:
-        raise UnknownNameError(
-            f"kinds takes column {name} for {kind!r}, which is no kind."
-            f"{_nearest(kind, ('auto', *KINDS))}"
-        )
-    if bounds is not None and period is not None:
-        raise InvalidParameterError(
-            f"column {name} has both bounds and a period: a circular column has no bounds."
-        )
-    kind, why = (kind, "declared") if kind != "auto" else _recognise(column, bounds, period)
-    _check_values(column, name, kind)
-    if isinstance(bounds, str):
-        bounds = _seen_where_asked(column, name, kind, bounds)
-    return ColumnKind(kind, why, _bounds(name, kind, bounds), _period(name, kind, period))
+class Bounded(_Number):
+    """A real number with a bound on at least one side."""
+
+    name = "bounded"
+
+    @classmethod
+    def recognise(cls, evidence):
+        return None if evidence.bounds is None else "bounds are declared"
+
+    @classmethod
+    def _declared(cls, column, name, bounds, period):
+        super()._declared(column, name, None, period)
+        low, high = _low_and_high(column, name, bounds)
+        if math.isinf(low) and math.isinf(high):
+            raise InvalidParameterError(
+                f"column {name} is bounded, but has no bound: give bounds={{{name!r}: (low, high)}}"
+                ", one of which may be None, or declare it continuous."
+            )
+        if not low < high:
+            raise _falling(name, low, high)
+        return {"bounds": (low, high)}
 
 
-def _seen_where_asked(column, name, kind, bounds):
-    if bounds != "seen":
-        raise InvalidParameterError(
-            f"bounds of column {name} must be (low, high) or 'seen', got {bounds!r}."
-        )
-    return _seen(column) if kind in ("bounded", "integer") else bounds
+class Continuous(_Number):
+    """Any real number."""
+
+    name = "continuous"
+
+    @classmethod
+    def recognise(cls, evidence):
+        return "real numbers"
+
+
+# In the order in which they are tried on a column for which no kind was declared.
+KINDS = {kind.name: kind for kind in (Circular, Categorical, Integer, Bounded, Continuous)}
 
 
 def _seen(column):
@@ -160,111 +306,19 @@ def _seen(column):
     return float(numbers.min()), float(numbers.max())
 
 
-def _recognise(column, bounds, period):
-    """Kind and reason of a column whose kind was not declared."""
-    if period is not None:
-        return "circular", "a period is declared"
-    numbers = column.numbers()[~column.missing] if column.is_number else None
-    whole = numbers is not None and is_whole(numbers).all()
-    if bounds is not None:
-        return ("integer" if whole else "bounded"), "bounds are declared"
-    if numbers is None:
-        return "categorical", _type_in_words(column.dtype)
-    if codes := _codes(numbers, whole):
-        return "categorical", codes
-    return ("integer", "whole numbers") if whole else ("continuous", "real numbers")
+def _low_and_high(column, name, bounds):
+    """Bounds that were declared, infinite where they are open."""
+    if isinstance(bounds, str):
+        return _seen(column)
+    pair = (None, None) if bounds is None else _pair(name, "bounds", bounds, "(low, high)")
+    low, high = pair
+    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
 
 
-def _codes(numbers, whole) -> str:
-    """Why numbers are names rather than amounts, empty where they are not."""
-    values, counts = np.unique(numbers, return_counts=True)
-    if values.tolist() == [0, 1]:
-        return "zeros and ones alone"
-    few = 2 <= len(values) <= _MAX_CODES
-    if not few or counts.min() < max(_MIN_CODE_ROWS, _MIN_CODE_SHARE * len(numbers)):
-        return ""
-    if len(values) == 2:
-        return "two values alone"
-    steps = np.diff(values)
-    # Even steps are a scale, whatever their length.
-    return "few whole numbers far apart" if whole and steps.max() > _WIDE_GAP * steps.min() else ""
-
-
-def _type_in_words(dtype) -> str:
-    return "text or objects" if str(dtype) == "object" else f"of type {str(dtype).split('(')[0]}"
-
-
-def is_whole(numbers: np.ndarray) -> np.ndarray:
-    """Which numbers are whole; infinities count, so that they are named as what they are."""
-    return np.floor(numbers) == numbers
-
-
-def _check_values(column, name, kind):
-    if kind == "categorical":
-        return
-    numbers = column.numbers()
-    if numbers is None:
-        wrong = next(v for v in column.values[~column.missing] if not isinstance(v, Number))
-        raise InvalidDataError(
-            f"column {name} is declared {kind}, but holds {wrong!r}, which is not a number: make "
-            "it numeric, or declare it categorical."
-        )
-    fractions = ~is_whole(numbers) & ~column.missing
-    if kind == "integer" and fractions.any():
-        raise InvalidDataError(
-            f"column {name} is declared integer, but holds {numbers[fractions][0]:.6g}: round it, "
-            "or declare it continuous."
-        )
-
-
-def _bounds(name, kind, bounds):
-    if kind not in ("bounded", "integer"):
-        if bounds is not None:
-            raise InvalidParameterError(
-                f"column {name} is {kind} and has bounds {bounds!r}: only bounded and integer "
-                "columns have bounds."
-            )
-        return -math.inf, math.inf
-    low, high = _pair(name, "bounds", bounds, "(low, high)") if bounds is not None else (None, None)
-    low = -math.inf if low is None else float(low)
-    high = math.inf if high is None else float(high)
-    if kind == "bounded" and math.isinf(low) and math.isinf(high):
-        raise InvalidParameterError(
-            f"column {name} is bounded, but has no bound: give bounds={{{name!r}: (low, high)}}, "
-            "one of which may be None, or declare it continuous."
-        )
-    if not low < high and not (kind == "integer" and low == high):
-        raise InvalidParameterError(
-            f"bounds of column {name} must rise, got low={low:g}, high={high:g}."
-        )
-    if kind == "integer" and not all(math.isinf(b) or b == math.floor(b) for b in (low, high)):
-        raise InvalidParameterError(
-            f"bounds of integer column {name} must be whole numbers, got ({low:g}, {high:g})."
-        )
-    return low, high
-
-
-def _period(name, kind, period):
-    if kind != "circular":
-        if period is not None:
-            raise InvalidParameterError(
-                f"column {name} is {kind} and has a period: declare it circular, or drop the "
-                "period."
-            )
-        return None
-    if period is None:
-        raise InvalidParameterError(
-            f"column {name} is circular, but has no period: give periods={{{name!r}: period}} or "
-            f"{{{name!r}: (start, period)}}."
-        )
-    if isinstance(period, Real):
-        period = (0.0, period)
-    start, length = _pair(name, "periods", period, "a period or (start, period)")
-    if start is None or length is None or not (math.isfinite(start) and 0 < length < math.inf):
-        raise InvalidParameterError(
-            f"the period of column {name} must be positive and finite, got {period!r}."
-        )
-    return float(start), float(length)
+def _falling(name, low, high):
+    return InvalidParameterError(
+        f"bounds of column {name} must rise, got low={low:g}, high={high:g}."
+    )
 
 
 def _pair(name, parameter, value, form):
@@ -277,3 +331,7 @@ def _pair(name, parameter, value, form):
             f"{parameter} of column {name} must be {form}, of numbers, got {value!r}."
         )
     return pair
+
+
+def _type_in_words(dtype) -> str:
+    return "text or objects" if str(dtype) == "object" else f"of type {str(dtype).split('(')[0]}"

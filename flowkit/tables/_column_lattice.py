@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Decimals that are looked for, and how far values may be off them.
+# Most decimals of a lattice, and how far values may be off it.
 _MAX_DECIMALS = 9
 _DUST = 1e-6
 # Share of the values that may lie beside the lattice.
@@ -70,7 +70,7 @@ class Lattice:
         return steps if steps._holds(x) else None
 
     def _holds(self, x):
-        """Whether nearly all of some numbers lie on it."""
+        """Whether nearly all of these numbers lie on it."""
         off = np.abs(self.nearest(x) - x) > 1e-3 * self.distance
         return np.mean(off) <= _OFF_LATTICE
 
@@ -80,31 +80,36 @@ class Lattice:
         return self.step / self.unit
 
     def contains(self, x: np.ndarray) -> np.ndarray:
-        """Which numbers lie on it, of whole ones."""
+        """Which of some whole numbers lie on it."""
         return np.mod(x * self.unit - self.first, self.step) == 0
 
     def nearest(self, x: np.ndarray, low: float = -math.inf, high: float = math.inf) -> np.ndarray:
-        """The nearest of its numbers within bounds, upwards from the middle between two.
+        """The nearest of its numbers within bounds; of two equally near ones the larger.
 
-        Where none lies within the bounds, x is only moved to these.
+        Where none lies within the bounds, x is clipped to these.
         """
-        lowest, highest = self._places(low, high)
+        lowest, highest = self._ends(low, high)
         if lowest > highest:
             return np.clip(x, low, high)
-        place = np.floor((x * self.unit - self.first) / self.step + 0.5)
+        k = np.floor((x * self.unit - self.first) / self.step + 0.5)
         # Rounding alone may put the ends beyond the bounds.
-        return np.clip(self._number(np.clip(place, lowest, highest)), low, high)
+        return np.clip(self._number(np.clip(k, lowest, highest)), low, high)
 
     def ends(self, low: float, high: float) -> tuple[float, float]:
         """Its least and largest number within bounds, infinite where these are."""
-        return tuple(map(self._number, self._places(low, high)))
+        return tuple(map(self._number, self._ends(low, high)))
 
-    def _places(self, low, high):
+    def _ends(self, low, high):
         lowest = np.ceil((low * self.unit - self.first) / self.step - _DUST)
         return lowest, np.floor((high * self.unit - self.first) / self.step + _DUST)
 
-    def _number(self, place):
-        return (self.first + place * self.step) / self.unit
+    def _number(self, k):
+        return (self.first + k * self.step) / self.unit
+
+
+def is_whole(numbers: np.ndarray) -> np.ndarray:
+    """Which numbers are whole; infinity counts, as it has an error of its own."""
+    return np.floor(numbers) == numbers
 
 
 def _decimal_lattice(values):

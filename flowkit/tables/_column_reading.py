@@ -10,9 +10,18 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import UnsupportedValueError
-from ..validation._real_rows import DATE_ADVICE, a_kind_of, is_date, is_missing_value, shown
+from ..validation import (
+    DATE_ADVICE,
+    a_kind_of,
+    as_floats,
+    container_of,
+    is_date,
+    is_missing_value,
+    missing_in,
+    shown,
+)
 
-# Numbers to Python, but none of a line.
+# Python counts these among the numbers, but they have no place on a line.
 _NO_NUMBERS = (complex, np.complexfloating, np.datetime64, np.timedelta64)
 
 
@@ -58,9 +67,9 @@ class RawColumn:
         return _spread(present, self.missing)
 
     def codes(self, levels: list) -> np.ndarray:
-        """Place of each value in `levels`: -1 for others, NaN where it is missing."""
-        place = {level: i for i, level in enumerate(levels)}
-        codes = np.array([place.get(label, -1) for label in self.values.tolist()], np.float64)
+        """Position of each value in `levels`: -1 for others, NaN where it is missing."""
+        position = {level: i for i, level in enumerate(levels)}
+        codes = np.array([position.get(value, -1) for value in self.values.tolist()], np.float64)
         codes[self.missing] = np.nan
         return codes
 
@@ -73,19 +82,6 @@ class RawColumn:
             return sorted(found)
         except TypeError:
             return sorted(found, key=lambda level: (type(level).__name__, str(level)))
-
-
-def is_frame(X) -> bool:
-    """Whether X is a table whose columns have types of their own."""
-    return is_pandas(X) or is_polars(X)
-
-
-def is_pandas(X) -> bool:
-    return hasattr(X, "iloc") and getattr(X, "ndim", 0) == 2
-
-
-def is_polars(X) -> bool:
-    return hasattr(X, "get_columns")
 
 
 def read_columns(X, names: list[str]) -> list[RawColumn]:
@@ -103,13 +99,9 @@ def read_columns(X, names: list[str]) -> list[RawColumn]:
     UnsupportedValueError
         If a column holds neither text nor numbers.
     """
-    if is_pandas(X):
-        given, read = [X.iloc[:, j] for j in range(X.shape[1])], _read_pandas
-    elif is_polars(X):
-        given, read = X.get_columns(), _read_polars
-    else:
-        given, read = list(X.T), _read_array
-    return [read(column, name) for column, name in zip(given, names, strict=True)]
+    table = container_of(X)
+    read = _READERS[table.name]
+    return [read(column, name) for column, name in zip(table.columns(), names, strict=True)]
 
 
 def _read_array(column, name):
@@ -117,8 +109,7 @@ def _read_array(column, name):
     if kind == "O":
         return _read_objects(column, column.dtype, name)
     _refuse_kind(kind, column.dtype, name)
-    missing = np.isnan(column) if kind == "f" else np.zeros(len(column), bool)
-    return RawColumn(column, missing, column.dtype)
+    return RawColumn(column, missing_in(column), column.dtype)
 
 
 def _read_pandas(series, name):
@@ -126,14 +117,12 @@ def _read_pandas(series, name):
     if hasattr(dtype, "categories"):
         values = series.astype(object).to_numpy()
         levels = dtype.categories.tolist()
-        return RawColumn(values, series.isna().to_numpy(), dtype, levels, bool(dtype.ordered))
+        return RawColumn(values, missing_in(series), dtype, levels, bool(dtype.ordered))
     _refuse_kind(dtype.kind, dtype, name)
     if dtype.kind in "iuf":
-        if series.isna().any() or not isinstance(dtype, np.dtype):
-            values = series.to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            values = series.to_numpy()
-        return RawColumn(values, series.isna().to_numpy(), dtype)
+        missing = missing_in(series)
+        plain = isinstance(dtype, np.dtype) and not missing.any()
+        return RawColumn(series.to_numpy() if plain else as_floats(series), missing, dtype)
     return _read_objects(series.to_numpy(dtype=object), dtype, name)
 
 
@@ -143,8 +132,7 @@ def _read_polars(series, name):
         _refuse_kind("M", dtype, name)
     if dtype.is_float() or dtype.is_integer():
         values = series.to_numpy()
-        missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
-        return RawColumn(values, missing, dtype)
+        return RawColumn(values, missing_in(values), dtype)
     raw = _read_objects(np.fromiter(series, dtype=object, count=len(series)), dtype, name)
     # A polars Categorical shares its categories with other columns, an Enum has its own.
     levels = list(dtype.categories) if str(dtype).startswith("Enum") else None
@@ -192,3 +180,7 @@ def _spread(present, missing):
     numbers = np.full(len(missing), np.nan)
     numbers[~missing] = [float(value) for value in present]
     return numbers
+
+
+# By the container of the table.
+_READERS = {"array": _read_array, "pandas": _read_pandas, "polars": _read_polars}

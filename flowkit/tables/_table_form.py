@@ -1,4 +1,4 @@
-"""What a table looks like, so that rows that are drawn come in its likeness."""
+"""What a table looks like, so that drawn rows come in its likeness."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ._column_reading import RawColumn, is_pandas, is_polars
+from .._optional import require
+from ..validation import container_of
+from ._column_reading import RawColumn
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,8 @@ class TableForm:
     ----------
     container : {'pandas', 'polars', 'array'}
         What holds the columns.
-    names : list or pandas.Index
-        Their labels.
+    names : list, pandas.Index or None
+        Their labels, None where they have none.
     dtypes : list
         Their types.
     """
@@ -31,68 +33,54 @@ class TableForm:
     @classmethod
     def of(cls, X, columns: list[RawColumn]) -> TableForm:
         """The form of X."""
-        dtypes = [column.dtype for column in columns]
-        if is_pandas(X):
-            return cls("pandas", X.columns, dtypes)
-        if is_polars(X):
-            return cls("polars", list(X.columns), dtypes)
-        return cls("array", list(range(len(columns))), dtypes)
+        table = container_of(X)
+        return cls(table.name, table.own_labels, [column.dtype for column in columns])
 
-    def build(self, values: list[np.ndarray], kinds: list[str]):
-        """A table of this form: whole numbers and levels in their own type, the rest in float64."""
-        values = [
-            _within_limits(column, dtype) if kind == "integer" else column
-            for column, dtype, kind in zip(values, self.dtypes, kinds, strict=True)
-        ]
-        keeps_type = [kind in ("integer", "categorical") for kind in kinds]
-        if self.container == "array":
-            return _build_array(values, self.dtypes[0], keeps_type)
-        build = _build_pandas if self.container == "pandas" else _build_polars
-        return build(self.names, values, self.dtypes, keeps_type)
+    def build(self, values: list[np.ndarray], keeps_type: list[bool]):
+        """A table of this form.
+
+        Parameters
+        ----------
+        values : list of ndarray of shape (n,)
+            Its columns.
+        keeps_type : list of bool
+            Whether a column gets the type that it has in this form, and not float64.
+        """
+        return _BUILDERS[self.container](self, values, keeps_type)
 
 
-def _within_limits(numbers, dtype):
-    """Whole numbers, moved to the ends of what their type can hold."""
-    name = str(dtype).lower().split("[")[0]
-    if name.startswith("float"):
-        return numbers
-    if name.startswith("bool"):
-        return np.clip(numbers, 0, 1).astype(bool)
-    limits = np.iinfo(name if "int" in name else np.int64)
-    high = float(limits.max)
-    # The largest int64 is no float64, and the float64 next to it is too large.
-    high = np.nextafter(high, 0) if int(high) > limits.max else high
-    return np.clip(numbers, float(limits.min), high).astype(limits.dtype)
-
-
-def _build_array(values, dtype, keeps_type):
-    kind = dtype.kind
-    if kind == "O" or any(column.dtype.kind == "O" for column in values):
+def _build_array(form, values, keeps_type):
+    dtype = form.dtypes[0]
+    if dtype.kind == "O" or any(column.dtype.kind == "O" for column in values):
         table = np.empty((len(values[0]), len(values)), dtype=object)
         for j, column in enumerate(values):
             table[:, j] = column.tolist()
-        return table if kind == "O" else table.astype(dtype)
-    return np.column_stack(values).astype(dtype if all(keeps_type) and kind != "f" else np.float64)
+        return table if dtype.kind == "O" else table.astype(dtype)
+    whole = all(keeps_type) and dtype.kind != "f"
+    return np.column_stack(values).astype(dtype if whole else np.float64)
 
 
-def _build_pandas(names, values, dtypes, keeps_type):
-    import pandas as pd
-
+def _build_pandas(form, values, keeps_type):
+    pd = require("pandas", "a sample in the form of a pandas table")
     columns = [
         pd.Series(column, dtype=dtype) if keeps else pd.Series(column)
-        for column, dtype, keeps in zip(values, dtypes, keeps_type, strict=True)
+        for column, dtype, keeps in zip(values, form.dtypes, keeps_type, strict=True)
     ]
     table = pd.concat(columns, axis=1)
-    table.columns = names
+    table.columns = form.names
     return table
 
 
-def _build_polars(names, values, dtypes, keeps_type):
-    import polars as pl
-
+def _build_polars(form, values, keeps_type):
+    pl = require("polars", "a sample in the form of a polars table")
+    columns = zip(form.names, values, form.dtypes, keeps_type, strict=True)
     return pl.DataFrame(
         [
             pl.Series(name, column.tolist(), dtype=dtype if keeps else pl.Float64)
-            for name, column, dtype, keeps in zip(names, values, dtypes, keeps_type, strict=True)
+            for name, column, dtype, keeps in columns
         ]
     )
+
+
+# By the container of the table.
+_BUILDERS = {"array": _build_array, "pandas": _build_pandas, "polars": _build_polars}

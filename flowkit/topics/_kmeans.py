@@ -27,7 +27,7 @@ def k_means(
     rng : RandomState
         Source of randomness.
     n_starts : int, default=1
-        Starts from other centres each; the narrowest clusters count.
+        Number of random initialisations; the one with the narrowest clusters is kept.
 
     Returns
     -------

@@ -169,8 +169,8 @@ def count_documents(X: np.ndarray, names: Sequence[str] | None = None) -> Docume
         shown = ", ".join(words[j] for j in wrong[:10])
         rest = f" and {wrong.size - 10} more" if wrong.size > 10 else ""
         raise InvalidDataError(
-            f"counts must be whole numbers of at least 0, but {X[~good][0]} came; such values are "
-            f"in {shown}{rest}. Columns that are no counts are documents of their quantile bins: "
+            f"counts must be whole numbers of at least 0, got {X[~good][0]}; such values are in "
+            f"{shown}{rest}. Columns that are no counts need documents of their quantile bins: "
             "use table_documents, or documents='bins' of an estimator."
         )
     tokens = np.broadcast_to(np.arange(d), (n, d))
@@ -209,7 +209,7 @@ def patch_documents(
     Returns
     -------
     Documents
-        Documents of one slot a patch. Words are sorted by how often they occur.
+        Documents of one slot for each patch. Words are sorted by how often they occur.
 
     Raises
     ------

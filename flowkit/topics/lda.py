@@ -18,14 +18,14 @@ from ._checks import refuse_small
 from ._kmeans import k_means
 from .documents import Documents
 
-# Rows that the search for topics looks at; more change a start little and cost much.
+# Rows from which topics are learned; more change the initial topics little and cost much.
 _MAX_ROWS = 5_000
 _MAX_CLUSTERED_ROWS = 10_000
 _BATCH = 256
 _PASSES = 3
-# Few rows make few batches; topics need this many to settle.
+# Few rows make few batches; topics need this many to converge.
 _MIN_BATCHES = 30
-# A start needs no topics exact to three digits.
+# Initial topics need not be exact to three digits.
 _DOCUMENT_ITERATIONS = 30
 _DOCUMENT_TOL = 1e-2
 _FOLD_IN_ITERATIONS = 30
@@ -73,8 +73,8 @@ def fit_lda(
     n_topics : int
         Number of topics K.
     backend : {'sklearn', 'gensim'}
-        Who fits the topics. 'gensim' learns alpha along with them; with 'sklearn', alpha is
-        learned from the proportions afterwards.
+        Library that fits the topics. 'gensim' learns alpha along with them; with 'sklearn', alpha
+        is learned from the proportions afterwards.
     rng : RandomState
         Source of randomness.
 
@@ -182,7 +182,7 @@ def _fit_gensim(
 def fold_in(words: np.ndarray, alpha: np.ndarray, counts: sparse.csr_matrix) -> np.ndarray:
     """Proportions of rows whose topics are given, by expectation maximisation.
 
-    Each row is worked out for itself: its proportions depend on no other row.
+    The proportions of a row depend on no other row.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from skorch.callbacks import Callback
 
 
 class BestWeights(Callback):
-    """Keeps the weights of the best epoch, in memory, and ends training when it lies far back.
+    """Keeps the weights of the best epoch, and ends training when patience runs out.
 
     The weights before the first epoch are a candidate too. Where the hold-out at first gets worse
     than with these, patience counts gains from the worst epoch on: training may still come back.
@@ -67,6 +67,7 @@ class BestWeights(Callback):
             self.restore(net)
         else:
             self.best_epoch_ = len(net.history)
+            net.module_.refresh()
 
     def restore(self, net) -> None:
         """Put the best weights back into the module."""

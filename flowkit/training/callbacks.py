@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 
 
 class Course(Callback):
-    """How far training has come: by steps, or by time where that runs out sooner.
+    """Progress of training: by steps, or by time where a time limit comes first.
 
     Parameters
     ----------
@@ -21,7 +21,8 @@ class Course(Callback):
     Attributes
     ----------
     position_ : float
-        Steps before the present one; as many as time has passed for, where these are more.
+        Number of steps before the present one, or, if that is more, the fraction of `max_time` that
+        has passed, times `n_steps`.
     """
 
     def __init__(self, n_steps: int, max_time: float | None = None):
@@ -53,7 +54,7 @@ class WarmupCosine(Callback):
     n_steps : int
         Number of batches in the whole training.
     warmup : float, default=0.05
-        Share of them in which the rate rises.
+        Fraction of them in which the rate rises.
     """
 
     def __init__(self, n_steps: int, warmup: float = 0.05):
@@ -74,7 +75,7 @@ class WarmupCosine(Callback):
 
 
 class WarmUp(Callback):
-    """Learning rate that rises over the first steps of the life of a net and then stays.
+    """Learning rate that rises over the first steps of a stream and then stays.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ class WarmUp(Callback):
 
 
 class DivergenceWarmUp(Callback):
-    """Lets `DensityModule.warmth` rise linearly to one.
+    """Raises `DensityModule.warmth` linearly to one.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ def train(
     options: TrainingOptions,
     generator: torch.Generator,
 ) -> TrainingRecord:
-    """Minimise the loss of `module` on `rows` in place, and leave the best weights in it.
+    """Minimise the loss of `module` on `rows` in place; leave it with its best weights, refreshed.
 
     Parameters
     ----------

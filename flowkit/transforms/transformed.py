@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 
 import numpy as np
 from sklearn.base import _fit_context, clone
@@ -25,23 +24,27 @@ from ..exceptions import (
     LostMassWarning,
     OutsideSupportError,
 )
-from ..nested._any_density import (
+from ..nested import (
+    Held,
     MeanScoreMixin,
     can_be_drawn_from,
     check_n_samples,
     draw_from,
     require_weights,
+    score_inside,
 )
-from ..nested._copies import score_inside
-from ..validation import refuse_non_finite
-from ..validation._labels import check_labels, labels_of
-from ..validation._parameters import SuggestingEstimator
-from ..validation._real_rows import refuse_unreal
-from ._jacobians import DifferentiableFunctionTransformer, inverse_rows, transform_rows
+from ..validation import (
+    SuggestingEstimator,
+    check_labels,
+    container_of,
+    labels_of,
+    refuse_non_finite,
+    refuse_unreal,
+    warn,
+)
+from ._jacobians import inverse_rows, transform_rows
 
-__all__ = ["DifferentiableFunctionTransformer", "TransformedDensity"]
-
-# Draws that measure the mass beyond the range of the transformer, and the share that is told.
+# Draws that measure the mass beyond the range of the transformer, and the share worth a warning.
 _N_PROBES = 1000
 _NOTABLE_SHARE = 0.01
 _MAX_ROUNDS = 100
@@ -231,7 +234,7 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         )
 
     def _draw(self, n, rng):
-        """Those of n draws of the density that are the image of a row, as rows."""
+        """Rows of n draws of the density, without the draws that no row is mapped to."""
         X = inverse_rows(self.transformer_, draw_from(self.density_, n, rng))
         return X[np.isfinite(X).all(1)]
 
@@ -252,12 +255,11 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
             # No draws of this kernel, or no way back: the share is not known.
             return
         if share > _NOTABLE_SHARE:
-            warnings.warn(
+            warn(
                 f"about {share:.0%} of the mass of the density lies beyond the range of the "
                 f"transformer, so scores are about {-np.log1p(-share):.2g} nats too low. Use "
                 "another transformer, or a density with lighter tails.",
                 LostMassWarning,
-                stacklevel=4,
             )
 
     def _validate_training(self, X, sample_weight):
@@ -287,21 +289,17 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         )
         if not allow_nan:
             refuse_non_finite(rows, labels_of(self))
-        return _in_container_of(X, rows)
+        return container_of(X).like(rows)
+
+    def _held(self):
+        transformer = getattr(self, "transformer_", self.transformer)
+        density = getattr(self, "density_", self.density)
+        return Held(density, (transformer,), log_density="with_jacobian")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = get_tags(self.density).input_tags.allow_nan
         return tags
-
-
-def _in_container_of(X, rows):
-    if hasattr(X, "iloc"):
-        return type(X)(rows, columns=X.columns)
-    # polars
-    if hasattr(X, "get_columns"):
-        return type(X)(rows, schema=X.columns)
-    return rows
 
 
 def _refuse_outside(log_det):

@@ -1,19 +1,49 @@
-"""What users give, validated: parameters, rows, and the labels of columns."""
+"""What users give, validated: parameters, rows and their containers, labels, and warnings."""
 
+from ._containers import (
+    Container,
+    as_floats,
+    container_of,
+    distinct_values,
+    is_frame,
+    is_sparse,
+    missing_in,
+    pick,
+)
 from ._finite import name_columns, refuse_non_finite
 from ._image_rows import check_image_size, holds_grey_levels, image_rows
-from ._labels import check_labels, labels_of
+from ._labels import check_labels, labels_of, tell_labels
+from ._output import in_container, remember_output
 from ._parameters import SuggestingEstimator
 from ._real_rows import refuse_unreal
+from ._values import DATE_ADVICE, a_kind_of, is_date, is_missing_value, shown
+from ._warn import warn
 
 __all__ = [
+    "DATE_ADVICE",
+    "Container",
     "SuggestingEstimator",
+    "a_kind_of",
+    "as_floats",
     "check_image_size",
     "check_labels",
+    "container_of",
+    "distinct_values",
     "holds_grey_levels",
     "image_rows",
+    "in_container",
+    "is_date",
+    "is_frame",
+    "is_missing_value",
+    "is_sparse",
     "labels_of",
+    "missing_in",
     "name_columns",
+    "pick",
     "refuse_non_finite",
     "refuse_unreal",
+    "remember_output",
+    "shown",
+    "tell_labels",
+    "warn",
 ]

@@ -6,10 +6,20 @@ import numpy as np
 
 from ..exceptions import InvalidDataError
 
+_MAX_SHOWN = 10
+
 
 def name_columns(columns: np.ndarray, names: np.ndarray | None) -> str:
-    """Columns as a user knows them, at most ten."""
-    shown = [str(names[i]) if names is not None else str(i) for i in columns[:10]]
+    """Columns as a user knows them, at most ten.
+
+    Parameters
+    ----------
+    columns : ndarray of int
+        Their positions.
+    names : ndarray or None
+        Labels of all columns; None where they have none.
+    """
+    shown = [str(names[i]) if names is not None else str(i) for i in columns[:_MAX_SHOWN]]
     rest = len(columns) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
 
@@ -18,6 +28,15 @@ def refuse_non_finite(
     X: np.ndarray, names: np.ndarray | None, missing: np.ndarray | None = None
 ) -> None:
     """Name the columns that hold NaN or infinity, where these are not marked as missing.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+    names : ndarray or None
+        Labels of the columns; None where they have none.
+    missing : ndarray of bool of shape (n_samples, n_features), default=None
+        Where values are missing, and may be anything.
 
     Raises
     ------

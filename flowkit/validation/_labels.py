@@ -5,11 +5,11 @@ scikit-learn keeps names that are all strings, as ``feature_names_in_``, and ign
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from ..exceptions import InvalidDataError
+from ._containers import container_of
+from ._warn import warn
 
 _MAX_SHOWN = 5
 
@@ -20,7 +20,7 @@ def check_labels(estimator, X, reset: bool):
     Parameters
     ----------
     estimator : estimator
-        Its own check of names, scikit-learn's, is left to it.
+        Names that are all strings are left to scikit-learn's own check of it.
     X : object
         Only tables have labels.
     reset : bool
@@ -37,7 +37,8 @@ def check_labels(estimator, X, reset: bool):
     InvalidDataError
         If a label stands for several columns, or the labels are not those that were kept.
     """
-    given = labels_in(X)
+    container = container_of(X)
+    given = container.labels
     if given is not None:
         _refuse_repeated(given)
     if reset:
@@ -48,7 +49,7 @@ def check_labels(estimator, X, reset: bool):
         _compare_with_kept(estimator, given)
     if given is None or _are_names(given) or not any(isinstance(label, str) for label in given):
         return X
-    return X.set_axis(range(len(given)), axis=1)
+    return container.with_positions()
 
 
 def _compare_with_kept(estimator, given):
@@ -62,16 +63,21 @@ def _compare_with_kept(estimator, given):
         if _say_something(kept) or not _are_names(given):
             _compare(kept, given)
     elif _say_something(kept):
-        warnings.warn(
+        warn(
             f"X has no column names, but {type(estimator).__name__} was fitted with names: its "
             "columns are taken in the order of those in fit.",
             UserWarning,
-            stacklevel=5,
         )
 
 
 def labels_of(estimator) -> np.ndarray | None:
-    """Labels of the columns that an estimator was fitted to, None where they had none."""
+    """Labels of the columns that an estimator was fitted to, None where they had none.
+
+    Parameters
+    ----------
+    estimator : estimator
+        One that `check_labels` kept labels for, or that was told some by `tell_labels`.
+    """
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None:
         return names
@@ -93,17 +99,9 @@ def tell_labels(density, labels: list) -> None:
     density : estimator
         Not fitted yet.
     labels : list
-        What its messages call the columns. What is to be told of values is left to the table, as
-        those that the density sees are encoded.
+        What its messages call the columns.
     """
     density._told_labels = labels
-
-
-def labels_in(X) -> list | None:
-    """Labels of the columns of a pandas or polars table, None where X is none."""
-    if hasattr(X, "get_columns") or (hasattr(X, "iloc") and getattr(X, "ndim", 0) == 2):
-        return list(X.columns)
-    return None
 
 
 def _are_names(labels) -> bool:

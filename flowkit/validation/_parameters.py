@@ -1,4 +1,4 @@
-"""What all estimators do where a user errs: suggest names, and leave nothing half done."""
+"""What all estimators do about mistakes: suggest a name, and leave nothing half done."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _param_validation
 from sklearn.utils._param_validation import StrOptions
 
-from ..exceptions import InvalidParameterError, UnknownNameError
-
-
-class ConstraintError(InvalidParameterError, _param_validation.InvalidParameterError):
-    """A parameter is of another type or value than its constraints allow."""
+from ..exceptions import ConstraintError, UnknownNameError
 
 
 class SuggestingEstimator(BaseEstimator):
@@ -62,7 +58,7 @@ class SuggestingEstimator(BaseEstimator):
         """
         known = self.get_params(deep=True)
         for name in params:
-            # What follows the underscores is a matter of the estimator before them.
+            # The estimator before the underscores checks what follows them.
             own = name.split("__", 1)[0]
             near = difflib.get_close_matches(own, known, n=1)
             if own not in known:
@@ -93,6 +89,7 @@ class SuggestingEstimator(BaseEstimator):
 
     @contextlib.contextmanager
     def _unchanged_on_failure(self):
+        """Take back all changes of attributes if an error ends the block; gives those before it."""
         before = dict(self.__dict__)
         try:
             yield before

@@ -22,7 +22,9 @@ from flowkit import (
 )
 from flowkit.modules import KernelFlow
 from flowkit.outliers._comparison import Comparison
-from flowkit.outliers._tails import Tail, less_rounding, p_values
+from flowkit.outliers._p_values import p_values
+from flowkit.outliers._rounding import less_rounding
+from flowkit.outliers._tails import Tail
 
 KERNEL = {"prior": "kernel", "n_transforms": 1, "hidden_units": 8, "max_epochs": 1}
 TWO = [FlowDensity(**KERNEL), FlowDensity(**KERNEL, bandwidth_factor=0.25)]

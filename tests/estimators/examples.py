@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ..table import ESTIMATORS
+from ..table import ESTIMATORS, WRAPPERS
 
 every_estimator = pytest.mark.parametrize("build", ESTIMATORS.values(), ids=ESTIMATORS)
+DENSITIES = {**ESTIMATORS, **WRAPPERS}
+every_density = pytest.mark.parametrize("build", DENSITIES.values(), ids=DENSITIES)
+every_wrapper = pytest.mark.parametrize("build", WRAPPERS.values(), ids=WRAPPERS)
 CLASSES = ("default", "kernel", "fractal", "rg", "phvae")
 every_class = pytest.mark.parametrize("build", [ESTIMATORS[name] for name in CLASSES], ids=CLASSES)
 SMALL = {"n_transforms": 2, "hidden_units": 16, "max_epochs": 4, "random_state": 0}

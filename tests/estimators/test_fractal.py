@@ -16,7 +16,6 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from flowkit import FractalFlowDensity
 from flowkit import bijections as b
-from flowkit.bijections._log_det_tree import tree_nodes, tree_shares
 from flowkit.exceptions import (
     ChangedParameterError,
     InvalidDataError,
@@ -197,8 +196,7 @@ def test_each_map_around_the_tree_has_its_share_where_it_acts():
     fractal = perturbed(b.FractalCoupling(8, **NET))
     x = rows_in("real", 20, 8)
     stack = b.Compose([Doubled(8), Mixed(8), fractal, Doubled(8)])
-    nodes = tree_nodes(stack)
-    shares = tree_shares(stack, x, nodes)
+    nodes, shares = stack.nodes, stack.log_det_tree(x)
     torch.testing.assert_close(shares.sum(1), stack(x)[1])
     assert (nodes[0].kind, nodes[0].columns) == ("mixing", tuple(range(8)))
     torch.testing.assert_close(shares[:, 0], torch.full((20,), 4 * math.log(0.75)).double())

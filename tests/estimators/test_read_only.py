@@ -9,20 +9,17 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_iris
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import has_fit_parameter
 
-from flowkit import TableDensity, TransformedDensity
 from flowkit.exceptions import ConstantColumnWarning, NoHoldOutWarning
 
-from ..table import DETECTORS, ESTIMATORS, FLOWS
+from ..table import DETECTORS, ESTIMATORS, FLOWS, WRAPPERS
 
 X = load_iris().data[::2]
 MODELS = {
     **ESTIMATORS,
     **DETECTORS,
-    "table": lambda **kw: TableDensity(FLOWS["default"](max_epochs=1), **kw),
-    "transformed": lambda **kw: TransformedDensity(StandardScaler(), FLOWS["kernel"](**kw)),
+    **WRAPPERS,
     "missing": lambda **kw: FLOWS["default"](missing="marginalize", **kw),
 }
 # Methods of one table of rows.
@@ -66,7 +63,8 @@ def test_read_only_models_and_rows_give_the_same_without_warnings(build, tmp_pat
     rows = mapped(X, tmp_path / "rows")
     assert not rows.flags.writeable
     weights = {}
-    if has_fit_parameter(model, "sample_weight") and build not in DETECTORS.values():
+    fitted = getattr(model, "density", model)
+    if build not in DETECTORS.values() and has_fit_parameter(fitted, "sample_weight"):
         weights = {"sample_weight": mapped(np.linspace(0.5, 1, len(X)), tmp_path / "weights")}
     model.fit(rows, **weights)
     loaded = mapped(model, tmp_path / "model")

@@ -15,10 +15,10 @@ from sklearn.base import clone
 
 from flowkit import FlowDensity
 
-from .examples import SMALL, every_estimator
+from .examples import SMALL, every_density, every_wrapper
 
 
-@every_estimator
+@every_density
 def test_a_row_scores_the_same_alone_in_any_batch_and_in_any_order(density, X):
     together = density.score_samples(X)
     alone = np.concatenate([density.score_samples(X[i : i + 1]) for i in range(60)])
@@ -33,7 +33,7 @@ def test_a_row_scores_the_same_alone_in_any_batch_and_in_any_order(density, X):
     )
 
 
-@every_estimator
+@every_density
 def test_scores_survive_pickle_joblib_and_copy_bit_for_bit(density, X, tmp_path):
     expected = density.score_samples(X)
     joblib.dump(density, tmp_path / "density.joblib")
@@ -46,6 +46,17 @@ def test_scores_survive_pickle_joblib_and_copy_bit_for_bit(density, X, tmp_path)
         np.testing.assert_array_equal(
             other.sample(5, random_state=0), density.sample(5, random_state=0)
         )
+
+
+@every_wrapper
+def test_a_clone_with_the_same_seed_has_the_same_scores(build, X):
+    density = build().fit(X)
+    again = clone(density)
+    assert not [name for name in vars(again) if name.endswith("_")]
+    np.testing.assert_array_equal(again.fit(X).score_samples(X), density.score_samples(X))
+    np.testing.assert_array_equal(
+        again.sample(5, random_state=0), density.sample(5, random_state=0)
+    )
 
 
 def test_pickles_hold_arrays_and_survive_later_changes_of_parameters(X):

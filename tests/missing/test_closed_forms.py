@@ -129,7 +129,7 @@ def test_draws_from_the_density_itself_have_no_error(monkeypatch):
         zero, one = (
             affine(torch.full((1, 3), float(i), dtype=torch.float64))[0][0].numpy() for i in (0, 1)
         )
-        factor = _conditionals._factors(prior)
+        factor = prior.precision_factors().numpy()
         means = (prior.means.numpy() - zero) / (one - zero)
     factor = factor * (one - zero)[:, None]
     weights = prior.logits.softmax(0).detach().numpy()

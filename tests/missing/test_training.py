@@ -13,8 +13,8 @@ from skorch.callbacks import Callback
 from flowkit import FlowDensity
 from flowkit.exceptions import ChangedParameterError, InterruptedFitWarning
 from flowkit.missing import Completion
-from flowkit.training import _streams
 from flowkit.training import callbacks as training_callbacks
+from flowkit.training import fit_run
 
 from .examples import DENSITIES, correlated, every_density, moons, with_holes
 
@@ -160,7 +160,7 @@ class Clock:
 @pytest.mark.parametrize("max_time", [20.0, 40.0, 60.0])
 def test_rounds_of_training_end_in_time_together(max_time, holes, monkeypatch):
     clock = Clock()
-    for module in (_streams, training_callbacks):
+    for module in (fit_run, training_callbacks):
         monkeypatch.setattr(module, "time", clock)
     options = {"max_epochs": 9999, "n_iter_no_change": 1, "batch_size": 90}
     density = DENSITIES["flow"](**options, max_time=max_time).fit(holes)

@@ -32,6 +32,7 @@ from flowkit import (
 )
 from flowkit._seeds import check_random_state
 from flowkit.exceptions import FlowkitError, InvalidParameterError
+from flowkit.nested import find
 
 X = np.random.default_rng(0).normal(size=(60, 2)) @ [[1.0, 0.5], [0.0, 2.0]]
 
@@ -75,16 +76,54 @@ def inner(holder):
     return holder.density_ if hasattr(holder, "density_") else holder.densities_[0]
 
 
+def innermost_seed(holder):
+    return find(holder, "means_").estimator.random_state
+
+
 @every_holder
 @every_nested
-def test_a_seed_sets_those_within(hold, build):
+@pytest.mark.parametrize("outer", [0, None])
+def test_a_seed_that_is_given_stays(hold, build, outer):
     density = build(random_state=5)
-    fitted = [hold(density, random_state=seed).fit(X) for seed in (0, 0, 1)]
-    first, same, other = (list(seeds_within(inner(holder)).values()) for holder in fitted)
-    assert first == same
-    assert not set(first) & {5, None, *other}
+    fitted = [hold(density, random_state=outer).fit(X) for _ in range(2)]
+    assert set(seeds_within(inner(fitted[0])).values()) == {5}
     assert set(seeds_within(density).values()) == {5}
+    if outer is not None:
+        np.testing.assert_array_equal(fitted[0].score_samples(X), fitted[1].score_samples(X))
+
+
+@every_holder
+@every_nested
+def test_a_seed_fills_those_that_are_none(hold, build):
+    density = build()
+    fitted = [hold(density, random_state=seed).fit(X) for seed in (0, 0, 1)]
+    first, same, other = map(innermost_seed, fitted)
+    assert first == same
+    assert first not in (None, other)
+    assert set(seeds_within(density).values()) == {None}
     np.testing.assert_array_equal(fitted[0].score_samples(X), fitted[1].score_samples(X))
+
+
+def test_a_seed_that_is_given_leaves_the_others_as_they_are():
+    given, filled = (
+        DensityOutlierDetector(TableDensity(density), random_state=0).fit(X).densities_[0]
+        for density in (mixture(random_state=5), mixture())
+    )
+    assert given.random_state == filled.random_state
+    assert given.density_.random_state == 5
+    assert innermost_seed(filled) != 5
+
+
+@every_nested
+@pytest.mark.parametrize("seed", [5, None])
+def test_members_differ_at_every_depth(build, seed):
+    detector = DensityOutlierDetector(build(random_state=seed), n_estimators=3, random_state=0)
+    members = detector.fit(X).densities_
+    assert len(set(map(innermost_seed, members))) == len(members) == 3
+    assert innermost_seed(members[0]) == 5 or seed is None
+    again = clone(detector).fit(X)
+    assert list(map(innermost_seed, again.densities_)) == list(map(innermost_seed, members))
+    np.testing.assert_array_equal(again.score_samples(X), detector.score_samples(X))
 
 
 @every_holder

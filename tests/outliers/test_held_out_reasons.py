@@ -16,7 +16,7 @@ from sklearn.preprocessing import PowerTransformer, RobustScaler, StandardScaler
 
 from flowkit import DensityOutlierDetector, FlowDensity, TableDensity, TransformedDensity
 from flowkit.estimators import flow as flow_module
-from flowkit.nested._copies import score_copies
+from flowkit.nested import score_copies
 
 SMALL = {"n_transforms": 2, "hidden_units": 16, "dequantize": None}
 # A rate this small leaves the flow at the identity, so that kernels are all that was learned.
@@ -59,7 +59,7 @@ def identity(density):
     for step in with_identity.bijections:
         for parameter in step.parameters():
             parameter.data.zero_()
-    density.module_.eval()
+    density.module_.refresh()
     return density
 
 

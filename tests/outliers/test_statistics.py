@@ -21,7 +21,7 @@ from flowkit import (
     TransformedDensity,
 )
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
-from flowkit.outliers._parts import statistics
+from flowkit.outliers.statistics.dose import Dose
 
 from .examples import KERNEL, SMALL, Known, outliers, rows
 
@@ -114,7 +114,7 @@ def test_what_a_density_says_of_a_row():
     X = rows(100)
     density = FlowDensity(**KERNEL, random_state=0).fit(X)
     log_density = density.score_samples(X)
-    told = statistics(density, X, log_density)
+    told = Dose().measure(density, X, log_density)
     np.testing.assert_array_equal(told[:, 0], log_density)
     np.testing.assert_allclose(np.exp(told[:, 1]), np.linalg.norm(density.transform(X), axis=1))
     np.testing.assert_allclose(np.exp(told[:, 2]), density._gradient_norm(X))

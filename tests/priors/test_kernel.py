@@ -26,7 +26,7 @@ from flowkit.exceptions import (
 )
 from flowkit.modules import KernelFlow
 from flowkit.priors import Kernel
-from flowkit.training._streams import Streams
+from flowkit.training import FitRun
 
 from ..table import perturbed
 
@@ -188,7 +188,7 @@ def kernel_flow(bijection, rows):
     return module.eval()
 
 
-def test_rows_judge_each_other_in_training_and_all_are_kernels_later():
+def test_rows_of_a_batch_are_kernels_in_the_loss_and_all_rows_in_scores():
     rows = centres(40)
     module = kernel_flow(perturbed(b.AffineCoupling(2, hidden_units=8), 0.5), rows)
     batch, new = rows[:10], centres(10, seed=1)
@@ -196,10 +196,11 @@ def test_rows_judge_each_other_in_training_and_all_are_kernels_later():
         z, log_det = module.bijection(new)
         expected = sklearn_scores(module.encode(rows), z, scored_bandwidth(module.prior))
         np.testing.assert_allclose(module.log_prob(new), expected + log_det.numpy(), atol=1e-9)
-        module.train()
         z, log_det = module.bijection(batch)
         expected = module.prior.leave_one_out(z) + log_det
-        torch.testing.assert_close(module.log_prob(batch), expected)
+        torch.testing.assert_close(module.loss((batch, None)), -expected.mean())
+        scores = module.log_prob(batch)
+        assert torch.equal(module.train().log_prob(batch), scores)
 
 
 @pytest.mark.parametrize("change", ["step", "load"])
@@ -211,7 +212,7 @@ def test_kernels_move_with_the_rows(change):
     if change == "step":
         module.train()
         module.bijection.load_state_dict(other.state_dict())
-        module.eval()
+        module.refresh()
     else:
         module.load_state_dict(kernel_flow(other, rows).state_dict())
     torch.testing.assert_close(module.log_prob(new), expected)
@@ -444,7 +445,7 @@ def test_warm_start_goes_on_from_the_same_kernels(moons):
     # Another split holds out rows that kernels stand on: these must not judge themselves.
     density.set_params(random_state=1, learning_rate=1e-12, max_epochs=1).fit(moons)
     assert torch.equal(density.module_.rows, rows)
-    _, held = split(len(moons), True, density.validation_fraction, Streams(1).start)
+    _, held = split(len(moons), True, density.validation_fraction, FitRun(1).start)
     start = density.history_["valid_log_density"][0]
     assert start == pytest.approx(before[held].mean(), abs=1e-3)
     with pytest.raises(ChangedParameterError, match="bandwidth_factor"):

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 
 from flowkit import FlowDensity
 from flowkit.exceptions import SlowScoringWarning
-from flowkit.tables import table as table_module
+from flowkit.tables import _encoded_density
 from flowkit.tables._scoring_plan import plan
 
 from .examples import mixture_table
@@ -143,5 +143,5 @@ def test_the_error_of_a_single_cell_is_small_and_covers(rng):
 def test_the_number_of_values_of_a_chunk_changes_no_score(mixed, monkeypatch):
     fitted = mixture_table().fit(mixed)
     scores = fitted.score_samples(mixed)
-    monkeypatch.setattr(table_module, "_CHUNK_VALUES", 3000)
+    monkeypatch.setattr(_encoded_density, "_CHUNK_VALUES", 3000)
     assert_allclose(fitted.score_samples(mixed), scores, atol=1e-9)

@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from flowkit import FlowDensity, TableDensity
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
+from ..table import WRAPPERS
 from .examples import DECLARED, FRAME_KINDS, INNER, objects, table
 
 
@@ -192,17 +193,12 @@ def test_missing_values_pass_to_a_density_that_takes_them(frame):
         table(NormalWithHoles(missing=None)).fit(frame)
 
 
-@parametrize_with_checks(
-    [
-        TableDensity(KernelDensity()),
-        TableDensity(KernelDensity(), cells="probability", n_draws=4),
-    ]
-)
+@parametrize_with_checks([WRAPPERS["table"](), WRAPPERS["table_cells"]()])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks([TableDensity(INNER["flow"])])
+@parametrize_with_checks([WRAPPERS["table_flow"]()])
 def test_scikit_learn_checks_around_a_flow(estimator, check):
     check(estimator)

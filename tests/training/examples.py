@@ -7,6 +7,7 @@ import math
 import torch
 from skorch.callbacks import Callback
 
+from flowkit.modules import DensityModule
 from flowkit.training import Noise, Rows, TrainingOptions
 
 N, D = 103, 2
@@ -29,14 +30,14 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-class Shift(torch.nn.Module):
+class Shift(DensityModule):
     """Normal density with a free mean: the smallest thing that trains."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(D)
         self.mean = torch.nn.Parameter(torch.zeros(D))
 
-    def forward(self, x):
+    def log_prob(self, x, context=None):
         return -0.5 * ((x - self.mean) ** 2).sum(1) - math.log(2 * math.pi)
 
 

@@ -11,6 +11,7 @@ from skorch.callbacks import Callback
 
 from flowkit import FlowDensity
 from flowkit.exceptions import FitDivergedError
+from flowkit.modules import DensityModule
 from flowkit.training import Rows, make_net, train
 
 from .examples import D, N, Recorder, Shift, generator, options, rows
@@ -47,18 +48,20 @@ def test_the_start_is_a_candidate_of_early_stopping():
 
 
 def test_early_stopping_ends_on_negative_losses_too():
-    class Worsening(torch.nn.Module):
+    class Worsening(DensityModule):
         """Log densities far above zero that fall a little with every training step."""
 
         def __init__(self):
-            super().__init__()
+            super().__init__(D)
             self.level = torch.nn.Parameter(torch.zeros(()))
             self.register_buffer("steps", torch.zeros(()))
 
-        def forward(self, x):
-            if self.training:
-                self.steps += 1
+        def log_prob(self, x, context=None):
             return (100 + 0 * self.level - 1e-3 * self.steps).expand(len(x))
+
+        def loss(self, batch):
+            self.steps += 1
+            return super().loss(batch)
 
     record = train(Worsening(), rows(), rows(), options(max_epochs=30, patience=4), generator())
     assert (record.n_epochs, record.best_epoch) == (4, 0)
@@ -104,21 +107,20 @@ def test_weights_act_as_repeats_do():
     torch.testing.assert_close(*means)
 
 
-class Breaks(torch.nn.Module):
+class Breaks(DensityModule):
     """Gives a non-finite loss at chosen training steps, counted over its whole life."""
 
     def __init__(self, at):
-        super().__init__()
+        super().__init__(D)
         self.mean = torch.nn.Parameter(torch.zeros(D))
         self.at, self.step = at, 0
 
-    def forward(self, x):
-        log_prob = -0.5 * ((x - self.mean) ** 2).sum(1)
-        if self.training:
-            self.step += 1
-            if self.step in self.at:
-                return log_prob * math.nan
-        return log_prob
+    def log_prob(self, x, context=None):
+        return -0.5 * ((x - self.mean) ** 2).sum(1)
+
+    def loss(self, batch):
+        self.step += 1
+        return super().loss(batch) * (math.nan if self.step in self.at else 1.0)
 
 
 def test_a_non_finite_loss_sends_back_to_the_best_weights_at_half_the_rate():
@@ -141,9 +143,9 @@ def test_a_loss_that_stays_non_finite_is_an_error_that_says_what_to_try():
 
 def test_infinite_gradients_count_as_divergence():
     class Steep(Shift):
-        def forward(self, x):
+        def log_prob(self, x, context=None):
             # Finite value, infinite gradient.
-            return super().forward(x) + torch.sqrt((self.mean - self.mean.detach()).abs()).sum()
+            return super().log_prob(x) + torch.sqrt((self.mean - self.mean.detach()).abs()).sum()
 
     with pytest.raises(FitDivergedError):
         train(Steep(), rows(), None, options(), generator())

@@ -27,7 +27,7 @@ from sklearn.preprocessing import (
 
 from flowkit import DifferentiableFunctionTransformer, TransformedDensity
 from flowkit.exceptions import InvalidDataError, InvalidParameterError, OutsideSupportError
-from flowkit.transforms._jacobians import _LOG_DETS, inverse_rows
+from flowkit.transforms._jacobians import KNOWN_MAPS, inverse_rows
 
 from .examples import ROWS, SIGNED, Halved, Swirl, logs
 
@@ -174,7 +174,7 @@ def test_no_parameter_of_a_known_transformer_is_new(kind):
 
 def test_all_known_transformers_are_tested():
     tested = {type(transformer) for transformer in SUPPORTED.values()}
-    assert set(_LOG_DETS) == tested | {QuantileTransformer}
+    assert set(KNOWN_MAPS) == tested | {QuantileTransformer}
     assert set(KNOWN_PARAMETERS) == tested - {DifferentiableFunctionTransformer}
 
 

@@ -19,9 +19,10 @@ from sklearn.preprocessing import MinMaxScaler, PowerTransformer, StandardScaler
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from flowkit import FlowDensity, TransformedDensity
+from flowkit import TransformedDensity
 from flowkit.exceptions import InvalidParameterError
 
+from ..table import WRAPPERS
 from .examples import ROWS, SIGNED, logs
 
 
@@ -137,21 +138,10 @@ NO_WEIGHTS = dict.fromkeys(
     ],
     "a mixture takes no weights",
 )
-ESTIMATORS = [
-    TransformedDensity(StandardScaler(), KernelDensity()),
-    # Mixtures refuse other starts in scikit-learn's checks of other arrays than numpy's.
-    TransformedDensity(StandardScaler(), GaussianMixture(init_params="random_from_data")),
-    TransformedDensity(
-        StandardScaler(),
-        FlowDensity(
-            "affine_coupling", n_transforms=1, prior="normal", max_epochs=2, random_state=0
-        ),
-    ),
-]
 
 
 @parametrize_with_checks(
-    ESTIMATORS[:2],
+    [WRAPPERS["transformed"](), WRAPPERS["transformed_mixture"]()],
     expected_failed_checks=lambda estimator: (
         NO_WEIGHTS if isinstance(estimator.density, GaussianMixture) else {}
     ),
@@ -162,7 +152,9 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @pytest.mark.slow
-@parametrize_with_checks(ESTIMATORS[2:], expected_failed_checks=lambda estimator: {})
+@parametrize_with_checks(
+    [WRAPPERS["transformed_flow"]()], expected_failed_checks=lambda estimator: {}
+)
 def test_scikit_learn_checks_around_a_flow(estimator, check):
     check(estimator)
 
@@ -177,4 +169,4 @@ def test_scikit_learn_checks_around_a_flow(estimator, check):
     ids=lambda check: check.__name__,
 )
 def test_checks_that_scikit_learn_calls_only_by_hand(check):
-    check("TransformedDensity", ESTIMATORS[0])
+    check("TransformedDensity", WRAPPERS["transformed"]())

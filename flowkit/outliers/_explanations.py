@@ -1,0 +1,113 @@
+"""Why rows are strange to a density: effects of their columns, or of parts of the log density."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from ..exceptions import InvalidDataError, InvalidParameterError
+from ..nested import score_copies, unwrap
+from ._conditional_effects import ConditionalEffects
+from ._splits import SPLITS
+
+FEATURES = "features"
+
+
+class Explanations:
+    """What `explain` compares rows with.
+
+    Parameters
+    ----------
+    densities : list of estimators
+        Fitted, and alike but for their seeds. Effects of columns are averaged over them; the first
+        one is split into parts.
+    X : ndarray or DataFrame of shape (n_samples, n_features)
+        Typical rows.
+    names : list
+        Names of the columns.
+    """
+
+    def __init__(self, densities, X, names):
+        self._densities, self._names = densities, {FEATURES: names}
+        self._effects, self._typical = ConditionalEffects.of(X), {}
+        inner, splits = self._inner(), self._splits()
+        possible = self._possible(X) if splits else np.empty(0)
+        if possible.size:
+            rows = inner.transform(_safe_indexing(X, possible))
+            for split in splits:
+                self._typical[split.name] = split.typical(inner.estimator, rows)
+                self._names[split.name] = split.names(
+                    inner.estimator, rows, inner.get_feature_names(names)
+                )
+
+    def names(self, by: str) -> list:
+        """Names of the columns or parts that have effects.
+
+        Parameters
+        ----------
+        by : str
+            'features', or the name of a split.
+
+        Returns
+        -------
+        list
+            One for each.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such split, or the density lacks it.
+        InvalidDataError
+            If all typical rows are impossible under the density.
+        """
+        if by != FEATURES and by not in SPLITS:
+            raise InvalidParameterError(f"by must be one of {[FEATURES, *SPLITS]}, got {by!r}.")
+        if by != FEATURES:
+            SPLITS[by].requirement.check(self._inner().estimator, by)
+        if by not in self._names:
+            raise InvalidDataError(
+                f"no training row has a positive density, so nothing is typical of {by}: give "
+                "rows within the support of the density."
+            )
+        return list(self._names[by])
+
+    def effects(self, X, by: str) -> np.ndarray:
+        """How much each column or part adds to the surprise of each row.
+
+        Parameters
+        ----------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows.
+        by : str
+            As in `names`, which has raised no error.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_names)
+            Nats.
+        """
+        if by == FEATURES:
+            return self._effects(X, self._held_out_log_density)
+        effects = np.full((_num_samples(X), len(self._names[by])), np.inf)
+        possible = self._possible(X)
+        if possible.size:
+            inner = self._inner()
+            rows = inner.transform(_safe_indexing(X, possible))
+            effects[possible] = SPLITS[by].surprises(inner.estimator, rows, self._typical[by])
+        return effects
+
+    def _inner(self):
+        return unwrap(self._densities[0])
+
+    def _splits(self):
+        density = self._inner().estimator
+        return [split for split in SPLITS.values() if split.requirement.is_met_by(density)]
+
+    def _possible(self, X):
+        """Positions of rows of positive density; others may lie outside a transformer's domain."""
+        return np.flatnonzero(np.isfinite(self._densities[0].score_samples(X)))
+
+    def _held_out_log_density(self, copies, rows):
+        """Log density of copies of rows, as if the rows had not been in training."""
+        return np.mean([score_copies(one, copies, rows) for one in self._densities], axis=0)

@@ -1,0 +1,59 @@
+"""Rows as a detector takes them: arrays, or tables whose values only the density knows."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_feature_names, _check_n_features
+
+from .._optional import require
+from ..validation._labels import check_labels
+
+# Rows on which what is typical is measured.
+_MAX_REFERENCE_ROWS = 2_000
+
+
+def read_rows(detector, X, reset: bool):
+    """Rows as a density can take them, their names kept or compared.
+
+    Parameters
+    ----------
+    detector : estimator
+        Its fitted attributes hold the names and the number of the columns.
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows. Values are left to the density, which knows what they can be.
+    reset : bool
+        Whether to keep the names and the number, or to compare them.
+
+    Returns
+    -------
+    ndarray or pandas DataFrame of shape (n_samples, n_features)
+        The rows.
+
+    Raises
+    ------
+    InvalidDataError
+        If columns have other names than in training, or several have one name.
+    """
+    checked = check_labels(detector, X, reset)
+    if hasattr(X, "get_columns"):
+        X = _as_pandas(X)
+    if not hasattr(X, "iloc"):
+        X = check_array(X, dtype=None, ensure_all_finite=False, estimator=detector)
+        if X.dtype.kind in "iu":
+            # Some densities round their scores to the type of the rows.
+            X = X.astype(np.float64)
+    _check_feature_names(detector, checked, reset=reset)
+    _check_n_features(detector, X, reset=reset)
+    return X
+
+
+def reference_positions(n: int, rng: np.random.RandomState) -> np.ndarray:
+    """Positions of the rows that what is typical is measured on, at most 2000, in random order."""
+    return rng.permutation(n)[:_MAX_REFERENCE_ROWS]
+
+
+def _as_pandas(frame):
+    """A polars table with the types that all densities know."""
+    pd = require("pandas", "reading polars tables", "give an array")
+    return pd.DataFrame({column.name: column.to_list() for column in frame.get_columns()})

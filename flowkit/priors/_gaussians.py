@@ -1,0 +1,92 @@
+"""Gaussians of which only some columns are known."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+# Numbers of matrices that are worked on at once.
+_MAX_VALUES = 2**21
+
+
+def known_log_prob(z: Tensor, known: Tensor, means: Tensor, factors: Tensor) -> Tensor:
+    """Log density of the known columns of rows under several Gaussians.
+
+    What is unknown has the precision of its block of the whole matrix, so that only matrices as
+    large as the hole are factorised.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, d)
+        Rows; unknown values have no effect.
+    known : Tensor of bool of shape (n, d)
+        Which values are known.
+    means : Tensor of shape (k, d)
+        Means.
+    factors : Tensor of shape (k, d, d)
+        Upper triangular factors P of the precision matrices ``P P^T``.
+
+    Returns
+    -------
+    Tensor of shape (n, k)
+        Nats, 0 up to rounding where nothing is known.
+    """
+    precisions = factors @ factors.mT
+    n_unknown = (~known).sum(1)
+    parts, order = [], []
+    # Rows with equally many holes have blocks of one size.
+    for m in n_unknown.unique().tolist():
+        rows = (n_unknown == m).nonzero()[:, 0]
+        size = max(1, _MAX_VALUES // (len(means) * max(m * m, z.shape[1])))
+        for some in rows.split(size):
+            parts.append(_with_holes(z[some], known[some], m, means, precisions))
+            order.append(some)
+    log_volume = factors.diagonal(dim1=1, dim2=2).log().sum(1)
+    if not parts:
+        return z.new_zeros(0, len(means)) + log_volume
+    return torch.cat(parts)[torch.cat(order).argsort()] + log_volume
+
+
+def _with_holes(z, known, n_unknown, means, precisions):
+    """Log densities without the volume of the whole matrices, all rows with as many holes."""
+    difference = torch.where(known, z - means[:, None], 0.0)
+    pull = difference @ precisions
+    square = (difference * pull).sum(2)
+    log_volume = 0.0
+    if n_unknown:
+        columns = (~known).nonzero()[:, 1].view(-1, n_unknown)
+        root = torch.linalg.cholesky(precisions[:, columns[:, :, None], columns[:, None, :]])
+        inside = pull.gather(2, columns.expand(len(means), -1, -1))[..., None]
+        white = torch.linalg.solve_triangular(root, inside, upper=False)[..., 0]
+        square = square - white.square().sum(2)
+        log_volume = root.diagonal(dim1=2, dim2=3).log().sum(2)
+    # Far off, where squares overflow, the difference of infinities would be NaN.
+    square = torch.where(square.isnan(), math.inf, square)
+    log_norm = 0.5 * math.log(2 * math.pi) * (z.shape[1] - n_unknown)
+    return (-0.5 * square - log_volume - log_norm).t()
+
+
+def known_diagonal_log_prob(
+    z: Tensor, known: Tensor, means: Tensor, log_diagonal: Tensor
+) -> Tensor:
+    """Log density of the known columns of rows under Gaussians with diagonal covariances.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, ..., d)
+        Rows; unknown values have no effect.
+    known : Tensor of bool of shape (n, ..., d)
+        Which values are known.
+    means, log_diagonal : Tensor of shape (..., k, d)
+        Means, and logarithms of the inverse standard deviations.
+
+    Returns
+    -------
+    Tensor of shape (n, ..., k)
+        Nats, 0 where nothing is known.
+    """
+    white = (z[..., None, :] - means) * log_diagonal.exp()
+    by_column = log_diagonal - 0.5 * math.log(2 * math.pi) - 0.5 * white.square()
+    return torch.where(known[..., None, :], by_column, 0.0).sum(-1)

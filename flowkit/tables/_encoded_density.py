@@ -1,0 +1,192 @@
+"""Scores of a table from those of its encoded columns.
+
+A discrete value is a cell of the encoded columns, whose probability is the mean over points in it;
+an angle is its encoded value and that one turn to either side, whose densities add up.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import qmc
+
+from ..nested import score_inside
+from ._column_codecs import Codec
+from ._scoring_plan import plan, points_along, warn_if_slow
+
+# Values that go to the inner density at once.
+_CHUNK_VALUES = 2**20
+# Rough scores: points within cells, and how much fewer draws of the missing values each gets.
+_FEW_POINTS, _FEW_DRAWS = 32, 4
+
+
+@dataclass(frozen=True)
+class EncodedDensity:
+    """A fitted density of encoded columns, for rows of the table.
+
+    Rows are numbers within the support, levels by their position, NaN where values are missing.
+
+    Parameters
+    ----------
+    density : estimator
+        Fitted to encoded rows.
+    codecs : list of Codec
+        Maps of the columns.
+    by_cell : bool
+        Whether integers count for the probability of their cell.
+    n_draws : int
+        Number of points in the cell of a row.
+    """
+
+    density: Any
+    codecs: list[Codec]
+    by_cell: bool
+    n_draws: int
+
+    def estimates(self, rows: np.ndarray, n_draws: int | None = None) -> np.ndarray:
+        """Log density of rows and its standard error, shape (n, 2).
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, d)
+            Rows.
+        n_draws : int, default=None
+            Draws of missing values in rough scores, None for accurate ones.
+        """
+        cells = self._points_of_cells()
+        celled = np.array([u is not None for u in cells])
+        alone = celled.sum() == 1
+        inverse = slice(None)
+        if celled.any() or np.isnan(rows).any():
+            rows, inverse = np.unique(rows, axis=0, return_inverse=True)
+            inverse = inverse.reshape(-1)
+        n_points = max((len(u) for u in cells if u is not None), default=1)
+        marginalizes = hasattr(self.density, "score_marginal")
+        shares = plan(np.isnan(rows), celled, n_points, marginalizes)
+        if n_draws is not None:
+            # Errors at different points average out, so that few points and draws are enough.
+            shares = [share.at_most(_FEW_POINTS, max(2, n_draws // _FEW_DRAWS)) for share in shares]
+        warn_if_slow(shares, math.prod(len(codec.shifts) for codec in self.codecs))
+        estimates = np.empty((len(rows), 2))
+        for share in shares:
+            few = [None if u is None else u[: share.n_points] for u in cells]
+            log_share = np.zeros(share.n_points)
+            if alone:
+                in_order, log_share = points_along(share.n_points)
+                few = [None if u is None else in_order for u in few]
+            size = max(1, _CHUNK_VALUES // (share.n_points * rows.shape[1]))
+            for i in range(0, len(share.rows), size):
+                part = share.rows[i : i + size]
+                log_weights = self._log_weights(rows[part], few, share.n_points, share.n_inner)
+                log_weights += log_share[:, None]
+                estimates[part] = _mean_and_error(log_weights, in_order=alone)
+        return estimates[inverse]
+
+    def score_copies(self, copies, inside, rows, known, n_draws: int | None) -> np.ndarray:
+        """Log density of changed copies of rows, as if the rows had not been in training.
+
+        Parameters
+        ----------
+        copies : ndarray of shape (n_inside, d)
+            Copies within the support.
+        inside : ndarray of bool
+            Which of all copies these are.
+        rows : ndarray of shape (n_known, d)
+            Rows within the support that copies were made from.
+        known : ndarray of bool
+            Which of all rows these are.
+        n_draws : int or None
+            Draws of missing values, None for as many as in accurate scores.
+        """
+        if any(codec.fills_cells(self.by_cell) for codec in self.codecs):
+            # Training rows lie anywhere in their cells, so that their kernels are not known.
+            return self.estimates(copies, n_draws)[:, 0]
+        points, log_volume = self._middles(copies)
+        origins, _ = self._middles(rows)
+
+        def score(turned, index):
+            moved = points.copy()
+            moved[index] = turned
+            return score_inside(self.density, moved, inside, origins, known, n_draws)[index]
+
+        return log_volume + self._log_density_over_turns(points, score)
+
+    def _points_of_cells(self):
+        """Points of the unit interval for each column, None where it has no cells to fill."""
+        filled = [codec.fills_cells(self.by_cell) for codec in self.codecs]
+        if not any(filled):
+            return [None] * len(filled)
+        sobol = qmc.Sobol(sum(filled), scramble=True, seed=0)
+        points = iter(sobol.random_base2(math.ceil(math.log2(self.n_draws))).T)
+        return [next(points) if fills else None for fills in filled]
+
+    def _log_weights(self, rows, cells, n_points, n_inner):
+        """Log density times volume at each point of each row, shape (n, n_points, k).
+
+        With `n_inner` draws of missing values k is 2: the second is that times its error.
+        """
+        points = np.empty((len(rows), n_points, rows.shape[1]))
+        log_volume = np.zeros((len(rows), n_points))
+        for j, (codec, u) in enumerate(zip(self.codecs, cells, strict=True)):
+            points[:, :, j], of_column = codec.points(rows[:, j], u)
+            log_volume += of_column
+        log_density = self._log_density_over_turns(
+            points.reshape(-1, rows.shape[1]), lambda part, _: self._inner_scores(part, n_inner)
+        )
+        return log_volume[..., None] + log_density.reshape(len(rows), n_points, -1)
+
+    def _middles(self, rows):
+        """The middle of the cell of each row, and the log volume that it stands for."""
+        encoded = [codec.points(x, None) for codec, x in zip(self.codecs, rows.T, strict=True)]
+        points, log_volumes = (np.concatenate(part, 1) for part in zip(*encoded, strict=True))
+        return points, log_volumes.sum(1)
+
+    def _inner_scores(self, points, n_inner):
+        """Log density of points, and its log times the error where `n_inner` draws are asked."""
+        if n_inner is None:
+            return self.density.score_samples(points)[:, None]
+        log_density, error = self.density.score_marginal(points, n_draws=n_inner)
+        with np.errstate(divide="ignore"):
+            return np.column_stack([log_density, log_density + np.log(error)])
+
+    def _log_density_over_turns(self, points, score):
+        """Log of the inner density of points, summed over turns of circular columns.
+
+        ``score(turned, index)`` gives it for the points at an index, after they were turned.
+        """
+        everything, total = np.arange(len(points)), None
+        for shift in itertools.product(*(codec.shifts for codec in self.codecs)):
+            if total is None:
+                total = score(points, everything)
+                continue
+            # A missing angle has been summed over already.
+            new = np.flatnonzero(~np.isnan(points[:, np.flatnonzero(shift)]).any(1))
+            if new.size:
+                turned = score(points[new] + np.array(shift), new)
+                total[new] = np.logaddexp(total[new], turned)
+        return total
+
+
+def _mean_and_error(log_weights, in_order):
+    """Log of the mean of weights over points, and its standard error, shape (n, 2).
+
+    The points are treated as random ones. Where they are in order, each stands for a part of the
+    cell, and neighbours tell how much the weight varies within two parts, which is more. The
+    error from missing values may be common to all points, so it is not divided by their number.
+    """
+    n = log_weights.shape[1]
+    log_mean = logsumexp(log_weights, axis=1) - math.log(n)
+    with np.errstate(invalid="ignore"):
+        share = np.nan_to_num(np.exp(log_weights - log_mean[:, None, :1]))
+    of_points = 0.0
+    if n > 1 and in_order:
+        of_points = np.sqrt(((share[:, ::2, 0] - share[:, 1::2, 0]) ** 2).sum(1)) / n
+    elif n > 1:
+        of_points = share[..., 0].std(1, ddof=1) / math.sqrt(n)
+    of_missing = share[..., 1].mean(1) if share.shape[2] > 1 else 0.0
+    return np.column_stack([log_mean[:, 0], np.hypot(of_points, of_missing) + np.zeros(len(share))])

@@ -1,0 +1,104 @@
+"""Rows and weights of a table, validated before anything is learned of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_array, get_tags
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from ..exceptions import InvalidDataError
+from ..nested import require_weights
+from ..validation import check_labels, container_of
+
+_MIN_TRAINING_ROWS = 2
+
+
+def validate_table(estimator, X, reset: bool):
+    """A DataFrame as it is, anything else as an array whose values have kept their types.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets the names and the number of columns, or has them compared.
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows.
+    reset : bool
+        Whether these are training rows.
+
+    Raises
+    ------
+    InvalidDataError
+        If there are too few rows, no columns, or columns of one name.
+    """
+    checked = check_labels(estimator, X, reset)
+    n_needed = _MIN_TRAINING_ROWS if reset else 1
+    if container_of(X).is_frame:
+        validate_data(estimator, checked, reset=reset, skip_check_array=True)
+        _refuse_small(X, n_needed)
+        return X
+    return validate_data(
+        estimator,
+        _as_objects(X),
+        dtype=None,
+        reset=reset,
+        ensure_all_finite=False,
+        ensure_min_samples=n_needed,
+    )
+
+
+def _as_objects(X):
+    """Lists that mix text and numbers as objects, as numpy would make all of them text."""
+    if container_of(X).is_typed:
+        return X
+    if check_array(X, dtype=None, ensure_2d=False, ensure_all_finite=False).dtype.kind in "US":
+        return np.array(X, dtype=object)
+    return X
+
+
+def _refuse_small(X, n_needed):
+    n_rows, n_columns = X.shape
+    if n_rows < n_needed or not n_columns:
+        raise InvalidDataError(
+            f"Found a table of shape ({n_rows}, {n_columns}) while a minimum of {n_needed} row(s) "
+            "and one column is required."
+        )
+
+
+def check_weight(sample_weight, n_rows: int, density) -> np.ndarray | None:
+    """Weights of training rows, None where none are given.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,) or None
+        Weights as they were given.
+    n_rows : int
+        Number of training rows.
+    density : estimator
+        Must take weights, too.
+
+    Raises
+    ------
+    InvalidDataError
+        If too few rows have a positive weight.
+    InvalidParameterError
+        If the density takes no weights.
+    """
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(
+        sample_weight, np.empty((n_rows, 1)), dtype=np.float64, ensure_non_negative=True
+    )
+    if (weight > 0).sum() < _MIN_TRAINING_ROWS:
+        raise InvalidDataError(
+            f"sample_weight leaves {(weight > 0).sum()} row(s): all other weights are zero. Give "
+            f"at least {_MIN_TRAINING_ROWS} a positive weight."
+        )
+    require_weights(density)
+    return weight
+
+
+def takes_missing(density) -> bool:
+    """Whether a density accepts NaN; None, which stands for the default one, does not."""
+    if density is None:
+        return False
+    return getattr(density, "missing", None) is not None or get_tags(density).input_tags.allow_nan

@@ -33,19 +33,23 @@ def fractal():
     return density.fit(rows(200, 4))
 
 
-def wrapped(density):
-    """The same density by itself, and at the end of all that may stand around it."""
-    scaled = StandardScaler().set_output(transform="default")
-    return {
-        "bare": density,
-        "frozen": FrozenEstimator(clone(density).fit(rows(200, 4))),
-        "pipeline": make_pipeline(scaled, density),
-        "transformed": TransformedDensity(scaled, density),
-        "nested": TransformedDensity(scaled, make_pipeline(scaled, density)),
-        "frozen in a pipeline": make_pipeline(
-            scaled, FrozenEstimator(clone(density).fit(rows(200, 4)))
-        ),
-    }
+def scaled():
+    return StandardScaler().set_output(transform="default")
+
+
+def frozen(density):
+    return FrozenEstimator(clone(density).fit(rows(200, 4)))
+
+
+# The same density by itself, and at the end of all that may stand around it.
+WRAPPED = {
+    "bare": lambda density: density,
+    "frozen": frozen,
+    "pipeline": lambda density: make_pipeline(scaled(), density),
+    "transformed": lambda density: TransformedDensity(scaled(), density),
+    "nested": lambda density: TransformedDensity(scaled(), make_pipeline(scaled(), density)),
+    "frozen in a pipeline": lambda density: make_pipeline(scaled(), frozen(density)),
+}
 
 
 PARTED = {
@@ -55,11 +59,11 @@ PARTED = {
 }
 
 
-@pytest.mark.parametrize("wrapper", wrapped(GaussianMixture()))
+@pytest.mark.parametrize("wrapper", WRAPPED)
 @pytest.mark.parametrize("part", PARTED)
 def test_parts_sum_to_the_surprise(part, wrapper):
     X, new = rows(200, 4), 2 * rows(30, 4, seed=1)
-    detector = DensityOutlierDetector(wrapped(PARTED[part])[wrapper], random_state=0).fit(X)
+    detector = DensityOutlierDetector(WRAPPED[wrapper](PARTED[part]), random_state=0).fit(X)
     shares = detector.explain(new, by=part)
     typical, scores = detector.score_samples(X), detector.score_samples(new)
     if part == "topics":

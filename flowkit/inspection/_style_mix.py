@@ -20,7 +20,8 @@ class StyleMixDisplay(PictureGridDisplay):
 
     Rows that give the latents of the level and of coarser ones are on the left, rows that give the
     finer latents along the top, and the mix of two is where they meet. Grey levels, or the colours
-    of three channels, run over the range of the rows given; what mixes have beyond it is clipped. Other numbers of channels are averaged. Chains are drawn as lines over that range.
+    of three channels, run over the range of the rows given; what mixes have beyond it is clipped.
+    Other numbers of channels are averaged. Chains are drawn as lines over that range.
 
     Parameters
     ----------

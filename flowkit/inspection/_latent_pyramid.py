@@ -29,11 +29,11 @@ class LatentPyramidDisplay(Display):
 
     Every row has a panel: the image, then a map of each level on the lattice of that level, whose
     cells span what lies between its latents. Red is where the row is less likely than the
-    reference rows are on average, blue where it is more likely. Colours are in units of what is
-    usual: the standard deviation of the log density of a cell over the reference rows, one for
-    each level, so that ordinary rows are pale on all levels. Numbers beside the names of the levels
-    are nats; they add up to the surprise in the title. Chains have their values as a line on top,
-    and a strip of cells for each level, the coarsest at the bottom.
+    reference rows are on average, blue where it is more likely. The unit of the colours is the
+    standard deviation of the log density of a cell over the reference rows, one for each level, so
+    that ordinary rows are pale on all levels. Numbers beside the names of the levels are nats; they
+    add up to the surprise in the title. Chains are drawn as a line, above a strip of cells for each
+    level, the coarsest at the bottom.
 
     Parameters
     ----------

@@ -300,10 +300,8 @@ DETECTORS: dict[str, Builder] = {
 
 # Module that a peer needs.
 LIBRARIES = {
-    **dict.fromkeys(("zuko MAF", "zuko NSF", "zuko"), "zuko"),
+    **dict.fromkeys(("zuko MAF", "zuko NSF"), "zuko"),
     **dict.fromkeys(("ECOD", "COPOD", "DeepSVDD", "PyOD VAE", "PyOD AutoEncoder"), "pyod"),
-    "nflows": "nflows",
-    "normflows": "normflows",
 }
 # Methods that heed the budget.
 BUDGETED = (*OWN_DENSITIES, "zuko MAF")

@@ -119,9 +119,7 @@ def measure(study: Study) -> None:
 
 def compare(fits: list[dict]) -> list[dict]:
     """Fits with their gains over the baseline, and how soon they reach its best."""
-    baselines = {
-        (r["data"], r["seed"]): r for r in fits if (r["n_levels"], r["prior"]) == BASELINE
-    }
+    baselines = {(r["data"], r["seed"]): r for r in fits if (r["n_levels"], r["prior"]) == BASELINE}
     compared = []
     for r in fits:
         baseline = baselines.get((r["data"], r["seed"]))
@@ -207,7 +205,9 @@ def main() -> None:
     study.option("--tables", nargs="+", selects="data", smoke=["iris"], help="of ADBench")
     priors = {"nargs": "+", "choices": PRIORS, "default": list(PRIORS)}
     smoke = ["normal", "topic, LDA"]
-    study.option("--priors", selects="prior", smoke=smoke, help="priors; normal is needed", **priors)
+    study.option(
+        "--priors", selects="prior", smoke=smoke, help="priors; normal is needed", **priors
+    )
     study.option("--max-rows", type=int, default=2000, smoke=60, help="rows drawn from a table")
     study.option("--blocks", type=int, default=2, smoke=1, help="n_blocks of the flows")
     study.option("--max-epochs", type=int, default=30, smoke=1, help="longest training")

@@ -79,7 +79,9 @@ def fit(
 
 def measure(study: Study) -> None:
     args = study.args
-    settings = {name: getattr(args, name) for name in ("max_rows", "max_epochs", "blocks", "budget")}
+    settings = {
+        name: getattr(args, name) for name in ("max_rows", "max_epochs", "blocks", "budget")
+    }
     for seed in study.seeds:
         for table in table_names(args.tables, TABLES):
             train, test = split_for_likelihood(table, seed, args.max_rows)

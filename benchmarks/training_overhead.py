@@ -143,7 +143,9 @@ def largest_difference(initial: Any, x: Any, batch_size: int) -> float:
     pairs = zip(trained["flowkit"].parameters(), trained["hand"].parameters(), strict=True)
     difference = max((a - b).abs().max().item() for a, b in pairs)
     if not difference < 1e-3:
-        raise RuntimeError(f"The two trainings differ: a weight by {difference:.3g} after an epoch.")
+        raise RuntimeError(
+            f"The two trainings differ: a weight by {difference:.3g} after an epoch."
+        )
     return difference
 
 

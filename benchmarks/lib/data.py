@@ -7,6 +7,7 @@ FLOWKIT_DATA holds ``adbench/*.npz`` (`X`, and `y` with 1 for anomalies), ``mnis
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -62,7 +63,9 @@ def table_names(wanted: Sequence[str] | None = None, default: Sequence[str] | No
     if wanted is not None:
         return list(wanted)
     if not os.environ.get("FLOWKIT_DATA"):
-        print(f"FLOWKIT_DATA is not set: tables that ship, {', '.join(SHIPPED)}, instead of ADBench")
+        print(
+            f"FLOWKIT_DATA is not set: tables that ship, {', '.join(SHIPPED)}, instead of ADBench"
+        )
         return list(SHIPPED)
     if default is not None:
         return list(default)
@@ -191,8 +194,9 @@ def draw(images: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     return images[rng.permutation(len(images))[:n]]
 
 
+@functools.lru_cache(maxsize=4)
 def make_msds(kind: int, n: int, state: int) -> Any:
-    """Images of ellipses whose factors are known; see `flowkit.datasets.make_msds`."""
+    """Images of ellipses whose factors are known; not to be written to."""
     from flowkit.datasets import make_msds
 
     return make_msds(kind, n, random_state=state)

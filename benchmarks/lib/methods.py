@@ -281,9 +281,7 @@ DETECTORS: dict[str, Builder] = {
     "IsolationForest": named("sklearn.ensemble.IsolationForest"),
     "OneClassSVM": named("sklearn.svm.OneClassSVM", seeded=False),
     "KernelDensity": named("sklearn.neighbors.KernelDensity", seeded=False, bandwidth="scott"),
-    "GaussianMixture": lambda seed, budget: MixtureByBIC(
-        10, ("full",), np.inf, random_state=seed
-    ),
+    "GaussianMixture": lambda seed, budget: MixtureByBIC(10, ("full",), np.inf, random_state=seed),
     "smooth mixture": lambda seed, budget: MixtureByBIC(
         10, ("full",), np.inf, random_state=seed, reg_covar=0.01
     ),

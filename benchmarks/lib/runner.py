@@ -254,7 +254,7 @@ class Study:
             return False
         for option, key in self._selecting.items():
             wanted = getattr(self.args, option)
-            if wanted is not None and key in r and r[key] not in _as_list(wanted):
+            if wanted is not None and r.get(key) not in (None, *_as_list(wanted)):
                 return False
         return True
 

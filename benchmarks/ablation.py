@@ -80,6 +80,9 @@ def fit(
     with Stopwatch() as watch:
         estimator.fit(train)
     return {
+        "n_train": len(train),
+        "n_features": train.shape[1],
+        "hidden_units": parameters["hidden_units"],
         "log_density": float(estimator.score(test)),
         "n_parameters": count(estimator.module_),
         "n_parameters_prior": count(estimator.module_.prior),
@@ -93,6 +96,13 @@ def fit(
     }
 
 
+def take_over(result: dict, n_levels: int, hidden_units: int) -> dict:
+    """The result of a shallower tree that is the same one."""
+    about = ("data", "seed", "n_levels", "prior", "settings")
+    taken = {key: value for key, value in result.items() if key not in about}
+    return {**taken, "hidden_units": hidden_units, "same_as_n_levels": n_levels}
+
+
 def measure(study: Study) -> None:
     args = study.args
     shared = {"n_blocks": args.blocks, "max_epochs": args.max_epochs}
@@ -102,19 +112,15 @@ def measure(study: Study) -> None:
         d = train.shape[1]
         widths = equal_widths(d)
         for n_levels, prior in product(LEVELS, args.priors):
-
-            def work(n_levels: int = n_levels, prior: str = prior) -> dict:
-                shape = {"n_train": len(train), "n_features": d, "hidden_units": widths[n_levels]}
-                if (same := depth(d, n_levels)) < n_levels:
-                    # Shallower trees come first.
-                    taken = study.find({**key, "n_levels": same, "prior": prior})
-                    return {**taken, **shape, "n_levels": n_levels, "same_as_n_levels": same}
+            about = {"data": table, "seed": seed, "n_levels": n_levels, "prior": prior}
+            if (same := depth(d, n_levels)) < n_levels:
+                # Shallower trees come first.
+                work = take_over, study.find({**about, "n_levels": same}), same, widths[n_levels]
+            else:
                 parameters = {**shared, **PRIORS[prior], "n_levels": n_levels}
                 parameters["hidden_units"] = widths[n_levels]
-                return {**shape, **fit(train, test, seed, study.budget, parameters)}
-
-            key = {"data": table, "seed": seed}
-            study.cell({**key, "n_levels": n_levels, "prior": prior}, work, settings)
+                work = fit, train, test, seed, study.budget, parameters
+            study.cell(about, settings, *work)
 
 
 def compare(fits: list[dict]) -> list[dict]:
@@ -206,7 +212,7 @@ def main() -> None:
     priors = {"nargs": "+", "choices": PRIORS, "default": list(PRIORS)}
     smoke = ["normal", "topic, LDA"]
     study.option(
-        "--priors", selects="prior", smoke=smoke, help="priors; normal is needed", **priors
+        "--priors", selects="prior", smoke=smoke, help="priors; gains are over normal", **priors
     )
     study.option("--max-rows", type=int, default=2000, smoke=60, help="rows drawn from a table")
     study.option("--blocks", type=int, default=2, smoke=1, help="n_blocks of the flows")

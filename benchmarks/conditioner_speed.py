@@ -76,9 +76,7 @@ def measure(study: Study) -> None:
     settings = {"budget": study.args.budget, "rounds": study.args.rounds}
     for shape in SHAPES:
         about = dict(zip(("groups", "in_features", "out_features"), shape, strict=True))
-        study.cell(
-            about, lambda shape=shape: compare(shape, study.budget, study.args.rounds), settings
-        )
+        study.cell(about, settings, compare, shape, study.budget, study.args.rounds)
 
 
 def report(results: list[dict]) -> None:

@@ -65,6 +65,9 @@ def fit(
         estimator.score_samples(rows)
     held_out = estimator.history_["valid_log_density"]
     return {
+        "n_train": len(train),
+        "n_features": train.shape[1],
+        "hidden_units": parameters["hidden_units"],
         "log_density": float(estimator.score(test)),
         "n_parameters": count(estimator.module_),
         **watch.seconds("fit"),
@@ -87,20 +90,11 @@ def measure(study: Study) -> None:
             train, test = split_for_likelihood(table, seed, args.max_rows)
             widths = fractal_widths(train.shape[1])
             for conditioner in args.conditioners:
-
-                def work(conditioner: str = conditioner) -> dict:
-                    parameters = {
-                        "conditioner": conditioner,
-                        "hidden_units": widths[conditioner],
-                        "max_epochs": args.max_epochs,
-                        "n_blocks": args.blocks,
-                    }
-                    told = fit(train, test, seed, study.budget, args.n_scored, parameters)
-                    shape = {"n_train": len(train), "n_features": train.shape[1]}
-                    return {**shape, "hidden_units": widths[conditioner], **told}
-
+                parameters = {"conditioner": conditioner, "hidden_units": widths[conditioner]}
+                parameters |= {"max_epochs": args.max_epochs, "n_blocks": args.blocks}
                 about = {"data": table, "seed": seed, "method": conditioner}
-                study.cell(about, work, settings)
+                work = fit, train, test, seed, study.budget, args.n_scored, parameters
+                study.cell(about, settings, *work)
 
 
 def report(results: list[dict]) -> None:
@@ -125,8 +119,8 @@ def report(results: list[dict]) -> None:
                 ]
             )
         for r in select(results, data=table, method="kan"):
-            for other in select(results, data=table, method="mlp", seed=r["seed"]):
-                differences.append(r["log_density"] - other["log_density"])
+            others = select(results, data=table, method="mlp", seed=r["seed"])
+            differences += [r["log_density"] - other["log_density"] for other in others]
     header = ["table", "train rows", "net", "seeds", "width", *COLUMNS, "s / epoch", "score s"]
     title = "Means over seeds; 'initial' and 'best' are mean nats of the hold-out rows of the fit"
     print_table(title, header, rows)

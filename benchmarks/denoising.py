@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from lib.clocks import Stopwatch
@@ -28,7 +27,8 @@ PICTURE_LEVEL = 20.0
 N_PICTURES = 6
 # Number of steps of Adam, and the first of them in posterior standard deviations of the Gaussian.
 DESCENTS = {"noisy": (100, 0.6), "Wiener": (60, 0.1)}
-SMOKE_STEPS = 2
+# What is told of a fit.
+FITTED = ("bits_per_dim", "fit_cpu_seconds", "fit_wall_seconds")
 
 
 def restore(
@@ -85,6 +85,7 @@ class Patches:
         pairs = zip(NOISE_LEVELS, noise, strict=True)
         self.noisy = {level: self.clean + level * e for level, e in pairs}
         self.gaussian = Gaussian(full=True).fit(train, seed)
+        self.drawn: dict[str, np.ndarray] = {}
         self.flows: dict[str, tuple[dict, Callable]] = {}
 
     def flow(self, name: str) -> tuple[dict, Callable]:
@@ -99,31 +100,32 @@ class Patches:
         y = self.noisy[level]
         return y if name == "noisy" else self.gaussian.wiener(y, level)
 
-    def denoise(
+    def denoise(self, method: str, initial: str | None, level: float, n_steps: int | None) -> dict:
+        told, estimate = self._estimate(method, initial, level, n_steps)
+        if level == PICTURE_LEVEL and initial != "Wiener":
+            self.drawn[method] = estimate
+        return {"n_patches": len(self.clean), "snr": snr(self.clean, estimate), **told}
+
+    def _estimate(
         self, method: str, initial: str | None, level: float, n_steps: int | None
     ) -> tuple[dict, np.ndarray]:
-        """Result of one method, and its estimate."""
         if method not in FLOWS:
-            estimate = self.initial("noisy" if method == "identity" else "Wiener", level)
-            return {"snr": snr(self.clean, estimate)}, estimate
-        told, log_prob = self.flow(method)
+            return {}, self.initial("noisy" if method == "identity" else "Wiener", level)
+        fitted, log_prob = self.flow(method)
         steps, step = DESCENTS[initial]
         steps, x = n_steps or steps, self.initial(initial, level)
         with Stopwatch() as watch:
             estimate, objective = restore(
                 log_prob, self.noisy[level], x, level, self.gaussian, steps, step
             )
-        result = {
-            "snr": snr(self.clean, estimate),
+        told = {
             "objective_before": objective[0],
             "objective": objective[1],
             "steps": steps,
             "first_step": step,
             **watch.seconds("descent"),
-            "bits_per_dim": told["bits_per_dim"],
-            "fit_cpu_seconds": told["fit_cpu_seconds"],
         }
-        return result, estimate
+        return {**told, **{key: fitted[key] for key in FITTED}}, estimate
 
 
 def measure(study: Study) -> None:
@@ -141,28 +143,22 @@ def measure(study: Study) -> None:
             ]
             if not study.lacks(abouts):
                 continue
-            patches, drawn = Patches(study, fold, seed), {}
+            patches = Patches(study, fold, seed)
             for about in abouts:
-
-                def work(about: dict = about, patches: Any = patches, drawn: Any = drawn) -> dict:
-                    way = about["method"], about["initial"], about["level"]
-                    told, estimate = patches.denoise(*way, args.steps)
-                    if about["level"] == PICTURE_LEVEL and about["initial"] != "Wiener":
-                        drawn[about["method"]] = estimate
-                    return {"n_patches": len(patches.clean), **told}
-
-                study.cell(about, work, settings)
+                way = about["method"], about["initial"], about["level"]
+                study.cell(about, settings, patches.denoise, *way, args.steps)
             if args.pictures:
                 path = args.pictures / f"denoised_fold_{fold}_seed_{seed}.png"
-                draw_estimates({"clean": patches.clean, **drawn}, patches.images.shape[1:], path)
+                draw_estimates(patches, path)
 
 
-def draw_estimates(drawn: dict[str, np.ndarray], shape: tuple[int, ...], path: Path) -> None:
+def draw_estimates(patches: Patches, path: Path) -> None:
     titles = {"identity": f"noisy, s = {PICTURE_LEVEL:.0f}", "Gaussian, full": "Wiener"}
-    chosen = np.linspace(0, len(drawn["clean"]) - 1, N_PICTURES).astype(int)
-    columns = {
-        titles.get(name, name): rows[chosen].reshape(-1, *shape) for name, rows in drawn.items()
-    }
+    chosen = np.linspace(0, len(patches.images) - 1, N_PICTURES).astype(int)
+    shape = patches.images.shape[1:]
+    drawn = {titles.get(name, name): rows for name, rows in patches.drawn.items()}
+    columns = {"clean": patches.clean, **drawn}
+    columns = {name: rows[chosen].reshape(-1, *shape) for name, rows in columns.items()}
     draw_columns(columns, path, GREY)
 
 
@@ -200,9 +196,7 @@ def main() -> None:
     study.option("--folds", selects="fold", help="sections of seismic to test on", **folds)
     study.option("--rows", type=int, default=3000, smoke=100, help="most training images")
     study.option("--denoised", type=int, default=64, smoke=8, help="patches to denoise")
-    study.option(
-        "--steps", type=int, smoke=SMOKE_STEPS, help=f"of a descent, instead of {DESCENTS}"
-    )
+    study.option("--steps", type=int, smoke=2, help=f"of a descent, instead of {DESCENTS}")
     study.option("--pictures", type=Path, help="folder for a picture of denoised patches")
     study.run(measure, report)
 

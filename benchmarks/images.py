@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from lib.data import load_images
 from lib.image_flows import FLOWS, FRACTAL, Gaussian, fit_fractal, measure_flow, measure_gaussian
 from lib.report import distinct, mean, print_table, select
@@ -47,6 +48,21 @@ def flows_of(name: str) -> dict[str, tuple[Callable, dict[str, Any]]]:
     return FLOWS
 
 
+def fit_and_measure(
+    method: str,
+    flow: tuple[Callable, dict] | None,
+    train: np.ndarray,
+    test: np.ndarray,
+    seed: int,
+    budget: float,
+) -> dict:
+    if flow is None:
+        told, _ = measure_gaussian(Gaussian(full=GAUSSIANS[method]), train, test, seed)
+    else:
+        told, _ = measure_flow(flow[0], train, test, seed, budget)
+    return {"n_train": len(train), "n_test": len(test), **told}
+
+
 def measure_one(
     study: Study, about: dict[str, Any], methods: dict[str, tuple[Callable, dict] | None]
 ) -> None:
@@ -55,19 +71,12 @@ def measure_one(
     if not study.lacks({**about, "method": method} for method in methods):
         return
     train, test = load_images(about["data"], study.args.rows, seed, fold or 0)
-    shape = {"n_train": len(train), "n_test": len(test)}
     for method, flow in methods.items():
-
-        def work(method: str = method, flow: Any = flow) -> dict:
-            if flow is None:
-                model = Gaussian(full=GAUSSIANS[method])
-                return {**shape, **measure_gaussian(model, train, test, seed)[0]}
-            return {**shape, **measure_flow(flow[0], train, test, seed, study.budget)[0]}
-
         settings = {"rows": study.args.rows}
         if flow is not None:
             settings |= {**flow[1], "budget": study.args.budget}
-        study.cell({**about, "method": method}, work, settings)
+        work = fit_and_measure, method, flow, train, test, seed, study.budget
+        study.cell({**about, "method": method}, settings, *work)
 
 
 def measure(study: Study) -> None:
@@ -101,10 +110,8 @@ def report(results: list[dict]) -> None:
                 " ".join(f"{k}={v}" for k, v in own[0]["settings"].items()),
             ]
         )
-    title = (
-        "Bits per dimension of held-out images, means over seeds; 'linear': parameters of them\n"
-    )
-    print_table(title + "in LU-factorised matrices, of which half are used", header, rows)
+    title = "Bits per dimension of held-out images, means over seeds; 'linear': parameters of them"
+    print_table(f"{title}\nin LU-factorised matrices, of which half are used", header, rows)
     for data in [name for (name,) in distinct(ordered, "data") if name in PUBLISHED]:
         figures = ", ".join(f"{name} {bits}" for name, bits in PUBLISHED[data].items())
         print(f"Published on {data}, full training set, hours to days of GPUs: {figures}")

@@ -49,10 +49,15 @@ def build_variant(estimator: str, **parameters: Any) -> Builder:
     return named(f"flowkit.{estimator}", limited=True, **parameters)
 
 
-def fit_and_score(model: Any, train: np.ndarray, test: np.ndarray, budget: float) -> dict:
+def fit_and_score(
+    build: Builder, train: np.ndarray, test: np.ndarray, seed: int, budget: float
+) -> dict:
     with Stopwatch() as watch:
-        model.fit(train)
+        model = build(seed, budget).fit(train)
     return {
+        "n_train": len(train),
+        "n_test": len(test),
+        "n_features": train.shape[1],
         "log_density": float(np.mean(model.score_samples(test))),
         **watch.seconds("fit"),
         "used_up_budget": watch.cpu >= budget,
@@ -70,15 +75,11 @@ def measure(study: Study) -> None:
     for table in table_names(args.tables, TABLES):
         for seed in study.seeds:
             train, test = split_for_likelihood(table, seed, args.max_rows)
-            shape = {"n_train": len(train), "n_test": len(test), "n_features": train.shape[1]}
             for method in methods:
-
-                def work(method: str = method) -> dict:
-                    model = builders[method](seed, study.budget)
-                    return {**shape, **fit_and_score(model, train, test, study.budget)}
-
                 about = {"data": table, "seed": seed, "method": method}
-                study.cell(about, work, {**settings, **variants.get(method, {})})
+                own = {**settings, **variants.get(method, {})}
+                work = fit_and_score, builders[method], train, test, seed, study.budget
+                study.cell(about, own, *work)
 
 
 def report(results: list[dict]) -> None:

@@ -49,13 +49,7 @@ def measure(study: Study) -> None:
         for seed in study.seeds:
             for method in study.args.methods:
                 about = {"data": kind, "seed": seed, "method": method}
-                study.cell(
-                    about,
-                    lambda kind=kind, seed=seed, method=method: fit_and_measure(
-                        study, kind, seed, method
-                    ),
-                    settings,
-                )
+                study.cell(about, settings, fit_and_measure, study, kind, seed, method)
 
 
 def report(results: list[dict]) -> None:

@@ -163,11 +163,8 @@ def memory(coupling: str, checkpointing: bool, n_rows: int, threads: int) -> dic
 def measure(study: Study) -> None:
     args = study.args
     settings = {name: getattr(args, name) for name in ("rows", "rounds", "steps", "score_rows")}
-    study.cell(
-        {"what": "speed"},
-        lambda: speeds(args.rows, args.steps, args.score_rows, args.rounds, study.budget),
-        settings,
-    )
+    work = speeds, args.rows, args.steps, args.score_rows, args.rounds, study.budget
+    study.cell({"what": "speed"}, settings, *work)
     if not sys.platform.startswith("linux"):
         print("Memory: left out, as only Linux tells it")
         return
@@ -175,11 +172,8 @@ def measure(study: Study) -> None:
         if args.smoke and (coupling, checkpointing) != (COUPLINGS[0], True):
             continue
         about = {"what": "memory", "coupling": coupling, "gradient_checkpointing": checkpointing}
-        study.cell(
-            about,
-            lambda about=about: memory(*list(about.values())[1:], args.rows, args.threads),
-            {"rows": args.rows},
-        )
+        work = memory, coupling, checkpointing, args.rows, args.threads
+        study.cell(about, {"rows": args.rows}, *work)
 
 
 def report(results: list[dict]) -> None:

@@ -42,13 +42,9 @@ def measure(study: Study) -> None:
     for name in args.data:
         for seed in study.seeds:
             for coupling in COUPLINGS:
-                study.cell(
-                    {"data": name, "seed": seed, "method": coupling},
-                    lambda name=name, seed=seed, coupling=coupling: curve(
-                        name, coupling, seed, args.rows, study.budget
-                    ),
-                    settings,
-                )
+                about = {"data": name, "seed": seed, "method": coupling}
+                work = curve, name, coupling, seed, args.rows, study.budget
+                study.cell(about, settings, *work)
 
 
 def seconds_to(curve: dict, target: float) -> float:

@@ -108,13 +108,7 @@ def measure(study: Study) -> None:
         cells = [(method, seed) for seed in study.seeds for method in study.args.methods]
         for method, seed in [*cells, (PIXELS, None)]:
             about = {"data": kind, "seed": seed, "method": method}
-            study.cell(
-                about,
-                lambda kind=kind, method=method, seed=seed: measure_method(
-                    study, kind, method, seed
-                ),
-                settings,
-            )
+            study.cell(about, settings, measure_method, study, kind, method, seed)
 
 
 def report_levels(results: list[dict]) -> None:

@@ -123,14 +123,9 @@ def measure(study: Study) -> None:
                 continue
             models = Models(name, args.rows, seed, study.budget, args.models)
             for about in fits:
-                work = models.measure
-                study.cell(about, lambda about=about, work=work: work(about["method"]), settings)
+                study.cell(about, settings, models.measure, about["method"])
             for about in fillings:
-                study.cell(
-                    about,
-                    lambda about=about, models=models: fill(args, models, about["method"]),
-                    searches,
-                )
+                study.cell(about, searches, fill, args, models, about["method"])
 
 
 def pooled(results: list[dict], key: str) -> np.ndarray:

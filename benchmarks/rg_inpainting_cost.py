@@ -158,7 +158,7 @@ def measure(study: Study) -> None:
     args, edges = study.args, study.args.edges
     for hole, edge in itertools.product(COUNTED_HOLES, edges):
         about = {"what": "latents", "hole": hole, "L": edge}
-        study.cell(about, lambda hole=hole, edge=edge: count_latents(edge, hole), {})
+        study.cell(about, {}, count_latents, edge, hole)
     settings = {name: getattr(args, name) for name in ("rounds", "positions", "budget")}
     settings |= {"edges": edges}
     abouts = {edge: {"what": "seconds", "L": edge} for edge in edges}
@@ -171,11 +171,7 @@ def measure(study: Study) -> None:
     seconds = time_steps(cases, args.rounds, study.budget)
     for edge, (own, facts) in built.items():
         steps = {name: [float(np.median(s)) for s in seconds[edge, name]] for name in own}
-        study.cell(
-            abouts[edge],
-            lambda steps=steps, facts=facts: {**facts, "seconds_per_step": steps},
-            settings,
-        )
+        study.cell(abouts[edge], settings, dict, {**facts, "seconds_per_step": steps})
 
 
 def report_fits(timed: list[dict], counts: list[dict]) -> None:

@@ -3,8 +3,8 @@
 The flow is that of `lib.peer_flows`, with batches of 512. Every library runs in a process of its
 own; measurements take turns, and medians over the rounds are shown, of rows per second of process
 CPU time and of wall time. "peak MiB": growth of the peak memory above that of the imports; with
-compile=True the compiler is in it. "begin s": imports, building and first calls. ``--budget`` is the
-wall time of one measurement.
+compile=True the compiler is in it. "begin s": imports, building and first calls. ``--budget`` is
+the wall time of one measurement.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def measure(study: Study) -> None:
                 for one in workers.values():
                     one.measure(task, study.budget)
         for name in names:
-            study.cell(about[name], workers[name].close, settings)
+            study.cell(about[name], settings, workers[name].close)
 
 
 def rate(result: dict, task: str, clock: str, rows: int = peer_flows.BATCH) -> float:

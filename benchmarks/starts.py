@@ -98,14 +98,16 @@ METHODS = {
 }
 
 
-def fit_and_score(kind: str, density: Any, seed: int, n_train: int, n_test: int) -> dict:
+def fit_and_score(
+    kind: str, method: str, seed: int, budget: float, n_train: int, n_test: int
+) -> dict:
     rng = np.random.default_rng(seed)
     X, _ = KINDS[kind](rng, n_train)
     if kind == "a code, 1.2 %":
         X[: round(0.012 * n_train), 0] = -999.0
     test, truth = KINDS[kind](rng, n_test)
     with Stopwatch() as watch:
-        density.fit(X)
+        density = METHODS[method](seed, budget).fit(X)
     return {"loss": float(truth.mean() - density.score(test)), **watch.seconds("fit")}
 
 
@@ -115,12 +117,9 @@ def measure(study: Study) -> None:
     for kind in args.kinds:
         for seed in study.seeds:
             for method in args.methods:
-
-                def work(method: str = method) -> dict:
-                    density = METHODS[method](seed, study.budget)
-                    return fit_and_score(kind, density, seed, args.n_train, args.n_test)
-
-                study.cell({"kind": kind, "seed": seed, "method": method}, work, settings)
+                about = {"kind": kind, "seed": seed, "method": method}
+                work = fit_and_score, kind, method, seed, study.budget, args.n_train, args.n_test
+                study.cell(about, settings, *work)
 
 
 def report(results: list[dict]) -> None:

@@ -116,13 +116,12 @@ def measure(study: Study) -> None:
             for method in [m for m in methods if applies(m, data)]:
                 stem = f"{name} {method} seed {seed}".replace(",", "").replace(" ", "_")
                 path = args.pictures / f"{stem}.png" if args.pictures else None
-
-                def work(method: str = method, path: Path | None = path) -> dict:
-                    return fit_and_compare(CLUSTERERS[method], data, seed, budget, path)
-
-                own = {**data.settings, "budget": budget} if method.startswith("fractal") else {}
+                settings = (
+                    {**data.settings, "budget": budget} if method.startswith("fractal") else {}
+                )
                 about = {"data": name, "seed": seed, "method": method, "n_rows": len(data.X)}
-                study.cell(about, work, own)
+                work = fit_and_compare, CLUSTERERS[method], data, seed, budget, path
+                study.cell(about, settings, *work)
 
 
 def report(results: list[dict]) -> None:

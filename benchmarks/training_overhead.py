@@ -143,9 +143,7 @@ def largest_difference(initial: Any, x: Any, batch_size: int) -> float:
     pairs = zip(trained["flowkit"].parameters(), trained["hand"].parameters(), strict=True)
     difference = max((a - b).abs().max().item() for a, b in pairs)
     if not difference < 1e-3:
-        raise RuntimeError(
-            f"The two trainings differ: a weight by {difference:.3g} after an epoch."
-        )
+        raise RuntimeError(f"the trainings differ: a weight by {difference:.3g} after an epoch")
     return difference
 
 
@@ -180,6 +178,18 @@ def format_percent(percent: dict[str, float]) -> str:
     return f"{percent['median']:+.1f} % ({percent['low']:+.1f} to {percent['high']:+.1f})"
 
 
+def compare_loops(
+    initial: Any, x: Any, batch_size: int, n_epochs: int, n_repeats: int, budget: float
+) -> dict:
+    difference = largest_difference(initial, x, batch_size)
+    seconds = seconds_per_epoch(initial, x, batch_size, n_epochs, n_repeats, budget)
+    return {
+        "cpu_seconds_per_epoch": seconds,
+        "overhead_percent": {name: overhead_percent(seconds, name) for name in ("hand", "bare")},
+        "largest_weight_difference": difference,
+    }
+
+
 def measure(study: Study) -> None:
     import torch
 
@@ -190,21 +200,8 @@ def measure(study: Study) -> None:
     for model in args.models:
         initial = MODELS[model]()
         for batch_size in args.batch_sizes:
-
-            def work(initial: Any = initial, batch_size: int = batch_size) -> dict:
-                difference = largest_difference(initial, x, batch_size)
-                seconds = seconds_per_epoch(
-                    initial, x, batch_size, args.epochs, args.repeats, study.budget
-                )
-                return {
-                    "cpu_seconds_per_epoch": seconds,
-                    "overhead_percent": {
-                        name: overhead_percent(seconds, name) for name in ("hand", "bare")
-                    },
-                    "largest_weight_difference": difference,
-                }
-
-            study.cell({"model": model, "batch_size": batch_size}, work, settings)
+            work = compare_loops, initial, x, batch_size, args.epochs, args.repeats, study.budget
+            study.cell({"model": model, "batch_size": batch_size}, settings, *work)
 
 
 def report(results: list[dict]) -> None:

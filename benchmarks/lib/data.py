@@ -63,9 +63,7 @@ def table_names(wanted: Sequence[str] | None = None, default: Sequence[str] | No
     if wanted is not None:
         return list(wanted)
     if not os.environ.get("FLOWKIT_DATA"):
-        print(
-            f"FLOWKIT_DATA is not set: tables that ship, {', '.join(SHIPPED)}, instead of ADBench"
-        )
+        print(f"FLOWKIT_DATA is not set: {', '.join(SHIPPED)} instead of the tables of ADBench")
         return list(SHIPPED)
     if default is not None:
         return list(default)

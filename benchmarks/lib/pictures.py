@@ -32,7 +32,7 @@ def draw_columns(columns: dict[str, np.ndarray], path: Path, high: float) -> Non
 
 
 def draw_rows(rows: np.ndarray, labels: list[str], title: str, path: Path) -> None:
-    """A labelled row of grey images for each label; `rows` is (n_rows, n_columns, height, width)."""
+    """A labelled row of grey images each; `rows` is (n_rows, n_columns, height, width)."""
     # A grey line between images.
     high = rows.max()
     images = np.pad(rows, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=high / 2)

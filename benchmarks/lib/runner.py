@@ -76,7 +76,8 @@ class Study:
         self.option("--output", type=Path, help=f"file of results, instead of {name}.json")
         flag = {"action": "store_true"}
         self.option("--resume", help="keep the cells that the file has", **flag)
-        self.option("--redo", nargs="+", default=[], metavar="METHOD", help="but not of these")
+        redo = {"nargs": "+", "default": [], "metavar": "METHOD"}
+        self.option("--redo", help="with --resume: but not the cells of these", **redo)
         self.option("--report", help="only print what the file has", **flag)
         self.option("--merge", nargs="+", type=Path, metavar="FILE", help="add cells of files")
         self.option("--smoke", help="tiny sizes, data that ship, a temporary file", **flag)
@@ -143,15 +144,13 @@ class Study:
             print(f"Failed: {_in_words(r)}: {r['error']}")
         if not self.args.report:
             self._write()
+        if not (self.args.report or self.args.smoke):
             print(f"Written: {self.output}")
         if self.args.smoke and (failed or not results):
             raise SystemExit(f"{self.name}: {len(failed)} cells failed, {len(results)} did not.")
 
     def cell(
-        self,
-        about: dict[str, Any],
-        work: Callable[[], dict],
-        settings: dict[str, Any] | None = None,
+        self, about: dict[str, Any], settings: dict[str, Any], work: Callable[..., dict], *args: Any
     ) -> dict | None:
         """Measure what the file does not have yet.
 
@@ -159,17 +158,19 @@ class Study:
         ----------
         about : dict
             What the cell is; no two cells of a file share it.
+        settings : dict
+            What cells of one file must share with those of an earlier run.
         work : callable
             Measures it and returns its results. An error is recorded, and the study goes on.
-        settings : dict or None, default=None
-            What cells of one file must share with those of an earlier run.
+        *args
+            Given to `work`.
 
         Returns
         -------
         dict or None
             The results; None if it failed.
         """
-        settings = _as_json({"budget": self.args.budget} if settings is None else settings)
+        settings = _as_json(settings)
         if (kept := self.find(about)) is not None:
             if kept["settings"] != settings:
                 raise SystemExit(
@@ -180,7 +181,7 @@ class Study:
         try:
             with warnings.catch_warnings(), Stopwatch() as watch:
                 warnings.simplefilter("ignore")
-                result = work()
+                result = work(*args)
             result = {**watch.seconds(), **result}
         except Exception as error:
             if self.args.smoke:
@@ -229,9 +230,14 @@ class Study:
             args = self.parser.parse_args(argv)
         self.args, self.output = args, args.output
         if self.output is None:
-            # Results that mean nothing must not replace those that do.
-            folder = Path(tempfile.mkdtemp(prefix="flowkit-bench-")) if args.smoke else RESULTS
+            folder = RESULTS
+            if args.smoke:
+                # Results that mean nothing must not replace those that do.
+                self._temporary = tempfile.TemporaryDirectory(prefix="flowkit-bench-")
+                folder = Path(self._temporary.name)
             self.output = folder / f"{self.name}.json"
+        if args.report and not self.output.exists():
+            raise SystemExit(f"No results to report: {self.output} is not there.")
         if self.output.exists() and (args.resume or args.report or args.merge):
             self.payload = json.loads(self.output.read_text())
             self.results = self.payload["results"]

@@ -7,24 +7,27 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 
 RUN := .venv/bin/python
 INSTALLED := .venv/installed
-# Processes that share the tests.
+# Processes that share the tests, and the studies of bench-smoke.
 JOBS ?= 2
+# One study a file; what they share lies in benchmarks/lib.
+STUDIES := $(sort $(wildcard benchmarks/*.py))
 INSTALLED_BENCH := .venv/installed-bench
 
 # Small tensors give threads too little to do: on few cores they only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench bench-smoke clean
 
 help:
 	@echo "make demo   install into .venv and run the tour; pictures in demo-output/"
 	@echo "make test   install into .venv and run the test suite"
 	@echo "make lint   check style"
-	@echo "make bench  install the peers and run the benchmarks (long; FLOWKIT_DATA: folder of tables)"
+	@echo "make bench  install the peers and run all benchmarks (days; FLOWKIT_DATA: folder of data)"
+	@echo "make bench-smoke   run all benchmarks at tiny sizes, to see that they run (minutes)"
 	@echo "make clean  remove .venv, caches and demo-output/"
 	@echo
 	@echo "Variables: PYTHON=$(PYTHON) (3.11 to 3.13), TORCH='$(TORCH)' (arguments of pip install),"
-	@echo "JOBS=$(JOBS) (processes that share the tests)"
+	@echo "JOBS=$(JOBS) (processes that share the tests, and the benchmarks of bench-smoke)"
 
 demo: $(INSTALLED)
 	$(RUN) -m flowkit.demo --output demo-output
@@ -37,18 +40,14 @@ lint: $(INSTALLED)
 	$(RUN) -m ruff format --check .
 
 bench: $(INSTALLED_BENCH)
-	$(RUN) benchmarks/training_overhead.py
-	$(RUN) benchmarks/speed.py
-	$(RUN) benchmarks/likelihood.py
-	$(RUN) benchmarks/starts.py
-	$(RUN) benchmarks/topics.py
-	$(RUN) benchmarks/ablation.py
-	$(RUN) benchmarks/conditioners.py
-	$(RUN) benchmarks/images.py
-	$(RUN) benchmarks/rg_inpainting.py
-	$(RUN) benchmarks/rg_factors.py
-	$(RUN) benchmarks/phvae.py
-	$(RUN) benchmarks/anomaly.py
+	@for study in $(STUDIES); do echo "$$study"; $(RUN) $$study || exit 1; done
+
+# Peers that are not installed are left out, data are those that ship, and no results are kept.
+bench-smoke: $(INSTALLED)
+	@$(MAKE) --no-print-directory -j $(JOBS) $(STUDIES:benchmarks/%.py=smoke-%)
+
+smoke-%: $(INSTALLED)
+	$(RUN) benchmarks/$*.py --smoke
 
 # torch first and alone, so that its version and index are chosen by TORCH and by nothing else.
 $(INSTALLED): pyproject.toml

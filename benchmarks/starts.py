@@ -12,17 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from _common import (
-    Stopwatch,
-    add_threads_option,
-    distinct,
-    environment,
-    find,
-    format_table,
-    make_parser,
-    set_threads,
-    write_json,
-)
+from lib.budgets import TimeLimit
+from lib.clocks import Stopwatch
+from lib.report import distinct, in_order, print_table, select
+from lib.runner import Study
 from scipy.stats import cauchy, lognorm, norm
 
 Draws = tuple[np.ndarray, np.ndarray]
@@ -79,64 +72,79 @@ KINDS = {
 }
 
 
-def methods(seed: int) -> dict[str, Any]:
+def mixture_by_cv(seed: int) -> Any:
     from sklearn.mixture import GaussianMixture
     from sklearn.model_selection import GridSearchCV
 
-    from flowkit import FlowDensity, FractalFlowDensity, RGFlowDensity
-
-    sizes = {"n_components": [1, 2, 3, 5, 8]}
-    return {
-        "GaussianMixture, CV": GridSearchCV(GaussianMixture(random_state=seed), sizes),
-        "FlowDensity": FlowDensity(random_state=seed),
-        "FlowDensity, normal": FlowDensity(prior="normal", random_state=seed),
-        "FractalFlowDensity": FractalFlowDensity(random_state=seed),
-        "RGFlowDensity": RGFlowDensity(random_state=seed),
-    }
+    return GridSearchCV(GaussianMixture(random_state=seed), {"n_components": [1, 2, 3, 5, 8]})
 
 
-def measure(kind: str, density: Any, seed: int, n_train: int, n_test: int) -> dict:
+def ours(name: str, **parameters: Any) -> Any:
+    def build(seed: int, budget: float) -> Any:
+        import flowkit
+
+        given = {"random_state": seed, "callbacks": [TimeLimit(budget)], **parameters}
+        return getattr(flowkit, name)(**given)
+
+    return build
+
+
+METHODS = {
+    "GaussianMixture, CV": lambda seed, budget: mixture_by_cv(seed),
+    "FlowDensity": ours("FlowDensity"),
+    "FlowDensity, normal": ours("FlowDensity", prior="normal"),
+    "FractalFlowDensity": ours("FractalFlowDensity"),
+    "RGFlowDensity": ours("RGFlowDensity"),
+}
+
+
+def fit_and_score(
+    kind: str, method: str, seed: int, budget: float, n_train: int, n_test: int
+) -> dict:
     rng = np.random.default_rng(seed)
     X, _ = KINDS[kind](rng, n_train)
     if kind == "a code, 1.2 %":
         X[: round(0.012 * n_train), 0] = -999.0
     test, truth = KINDS[kind](rng, n_test)
     with Stopwatch() as watch:
-        density.fit(X)
-    return {"loss": float(truth.mean() - density.score(test)), "fit_cpu_seconds": watch.cpu}
+        density = METHODS[method](seed, budget).fit(X)
+    return {"loss": float(truth.mean() - density.score(test)), **watch.seconds("fit")}
+
+
+def measure(study: Study) -> None:
+    args = study.args
+    settings = {"n_train": args.n_train, "n_test": args.n_test, "budget": args.budget}
+    for kind in args.kinds:
+        for seed in study.seeds:
+            for method in args.methods:
+                about = {"kind": kind, "seed": seed, "method": method}
+                work = fit_and_score, kind, method, seed, study.budget, args.n_train, args.n_test
+                study.cell(about, settings, *work)
+
+
+def report(results: list[dict]) -> None:
+    methods, rows = in_order(METHODS, results), []
+    for (kind,) in distinct(results, "kind"):
+        cells = []
+        for method in methods:
+            own = select(results, kind=kind, method=method)
+            loss, seconds = (np.mean([r[k] for r in own]) for k in ("loss", "fit_cpu_seconds"))
+            cells.append(f"{loss:.2f} ({seconds:.0f} s)" if own else "-")
+        rows.append([kind, *cells])
+    print_table("Nats behind the truth (CPU seconds of the fit)", ["", *methods], rows)
 
 
 def main() -> None:
-    parser = make_parser("starts", __doc__.split("\n\n")[0])
-    add_threads_option(parser)
-    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--n-train", type=int, default=1000)
-    parser.add_argument("--n-test", type=int, default=2000)
-    args = parser.parse_args()
-    set_threads(args.threads)
-    payload = {"environment": environment(args.threads), "results": []}
-    for kind in args.kinds:
-        for seed in args.seeds:
-            for name, density in methods(seed).items():
-                result = measure(kind, density, seed, args.n_train, args.n_test)
-                payload["results"].append({"kind": kind, "method": name, "seed": seed, **result})
-                write_json(args.output, payload)
-    print_table(payload["results"], args.seeds)
-
-
-def print_table(results: list[dict], seeds: list[int]) -> None:
-    names = [name for (name,) in distinct(results, "method")]
-    rows = []
-    for (kind,) in distinct(results, "kind"):
-        cells = []
-        for name in names:
-            runs = [find(results, {"kind": kind, "method": name, "seed": seed}) for seed in seeds]
-            loss, seconds = (np.mean([r[k] for r in runs]) for k in ("loss", "fit_cpu_seconds"))
-            cells.append(f"{loss:.2f} ({seconds:.0f} s)")
-        rows.append([kind, *cells])
-    print("Nats behind the truth (CPU seconds of the fit):\n")
-    print(format_table(["", *names], rows))
+    study = Study("starts", __doc__, seeds=1, budget=None)
+    kinds, methods = list(KINDS), list(METHODS)
+    smoke = ["two states", "a code, 1.2 %"]
+    names = {"nargs": "+", "default": kinds, "choices": kinds}
+    study.option("--kinds", smoke=smoke, selects="kind", help="distributions", **names)
+    names |= {"default": methods, "choices": methods}
+    study.option("--methods", selects="method", help="densities", **names)
+    study.option("--n-train", type=int, default=1000, smoke=60, help="training rows")
+    study.option("--n-test", type=int, default=2000, smoke=60, help="rows that are scored")
+    study.run(measure, report)
 
 
 if __name__ == "__main__":

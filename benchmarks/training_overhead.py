@@ -7,7 +7,6 @@ leaves out: clipping, the schedule, the finite check and the record of the loss.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import math
 import statistics
@@ -15,16 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from _common import (
-    Stopwatch,
-    add_threads_option,
-    environment,
-    format_table,
-    is_installed,
-    make_parser,
-    set_threads,
-    write_json,
-)
+from lib.clocks import Stopwatch
+from lib.report import print_table
+from lib.runner import Study
 
 N_FEATURES = 20
 LEARNING_RATE = 1e-3
@@ -142,30 +134,32 @@ LOOPS: dict[str, Callable] = {
 }
 
 
-def check_same_training(start: Any, x: Any, batch_size: int) -> float:
-    """Largest difference of a weight after one epoch here and there; stops if it is not small."""
+def largest_difference(initial: Any, x: Any, batch_size: int) -> float:
+    """Of a weight after one epoch here and there; an error if it is not small."""
     trained = {}
     for name in ("flowkit", "hand"):
-        trained[name] = copy.deepcopy(start)
+        trained[name] = copy.deepcopy(initial)
         LOOPS[name](trained[name], x, batch_size, 1)
     pairs = zip(trained["flowkit"].parameters(), trained["hand"].parameters(), strict=True)
     difference = max((a - b).abs().max().item() for a, b in pairs)
     if not difference < 1e-3:
-        raise SystemExit(f"The two trainings differ: a weight by {difference:.3g} after an epoch.")
+        raise RuntimeError(f"the trainings differ: a weight by {difference:.3g} after an epoch")
     return difference
 
 
-def measure(
-    start: Any, x: Any, batch_size: int, n_epochs: int, n_repeats: int
+def seconds_per_epoch(
+    initial: Any, x: Any, batch_size: int, n_epochs: int, n_repeats: int, budget: float
 ) -> dict[str, list[float]]:
-    """CPU seconds per epoch of every loop, one entry a round."""
+    """CPU seconds per epoch of every loop, one entry a round; no round begins after the budget."""
     seconds: dict[str, list[float]] = {name: [] for name in LOOPS}
     names = list(LOOPS)
     for i in range(n_repeats):
+        if sum(map(sum, seconds.values())) * n_epochs > budget:
+            break
         # Whoever comes first finds the caches as the one before left them: take turns.
         turn = i % len(names)
         for name in names[turn:] + names[:turn]:
-            module = copy.deepcopy(start)
+            module = copy.deepcopy(initial)
             with Stopwatch() as watch:
                 LOOPS[name](module, x, batch_size, n_epochs)
             seconds[name].append(watch.cpu / n_epochs)
@@ -184,67 +178,60 @@ def format_percent(percent: dict[str, float]) -> str:
     return f"{percent['median']:+.1f} % ({percent['low']:+.1f} to {percent['high']:+.1f})"
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = make_parser("training_overhead", "CPU time of flowkit's training over a bare loop.")
-    add_threads_option(parser)
-    parser.add_argument("--rows", type=int, default=100_000, help="training rows")
-    parser.add_argument(
-        "--batch-sizes", type=int, nargs="+", default=[512, 2048, 8192], help="rows of a batch"
+def compare_loops(
+    initial: Any, x: Any, batch_size: int, n_epochs: int, n_repeats: int, budget: float
+) -> dict:
+    difference = largest_difference(initial, x, batch_size)
+    seconds = seconds_per_epoch(initial, x, batch_size, n_epochs, n_repeats, budget)
+    return {
+        "cpu_seconds_per_epoch": seconds,
+        "overhead_percent": {name: overhead_percent(seconds, name) for name in ("hand", "bare")},
+        "largest_weight_difference": difference,
+    }
+
+
+def measure(study: Study) -> None:
+    import torch
+
+    args = study.args
+    torch.manual_seed(0)
+    x = torch.randn(args.rows, N_FEATURES)
+    settings = {name: getattr(args, name) for name in ("rows", "epochs", "repeats", "budget")}
+    for model in args.models:
+        initial = MODELS[model]()
+        for batch_size in args.batch_sizes:
+            work = compare_loops, initial, x, batch_size, args.epochs, args.repeats, study.budget
+            study.cell({"model": model, "batch_size": batch_size}, settings, *work)
+
+
+def report(results: list[dict]) -> None:
+    rows = []
+    for r in results:
+        medians = [f"{statistics.median(s):.3f}" for s in r["cpu_seconds_per_epoch"].values()]
+        percents = map(format_percent, r["overhead_percent"].values())
+        rows.append([r["model"], str(r["batch_size"]), *medians, *percents])
+    print_table(
+        f"CPU seconds per epoch of {results[0]['settings']['rows']:,} x {N_FEATURES} float32 rows, "
+        "median; overheads are medians (quartiles) over rounds",
+        ["model", "batch", *LOOPS, "over hand", "over bare"],
+        rows,
     )
-    parser.add_argument("--epochs", type=int, default=1, help="epochs of one measurement")
-    parser.add_argument("--repeats", type=int, default=9, help="interleaved rounds")
-    return parser.parse_args()
+    worst = max(r["overhead_percent"]["hand"]["median"] for r in results)
+    told = "met" if worst <= TARGET_PERCENT else "missed"
+    print(f"Worst overhead over hand {worst:.1f} %, target {TARGET_PERCENT:.0f} %: {told}.")
 
 
 def main() -> None:
-    arguments = parse_arguments()
-    if not is_installed("flowkit"):
-        raise SystemExit("flowkit is not installed.")
-    set_threads(arguments.threads)
-    import torch
-
-    torch.manual_seed(0)
-    x = torch.randn(arguments.rows, N_FEATURES)
-    payload = {
-        "environment": environment(arguments.threads),
-        "settings": {
-            "rows": arguments.rows,
-            "features": N_FEATURES,
-            "epochs": arguments.epochs,
-            "repeats": arguments.repeats,
-        },
-        "results": [],
-    }
-    rows = []
-    for model, build in MODELS.items():
-        start = build()
-        for batch_size in arguments.batch_sizes:
-            difference = check_same_training(start, x, batch_size)
-            seconds = measure(start, x, batch_size, arguments.epochs, arguments.repeats)
-            overheads = {name: overhead_percent(seconds, name) for name in ("hand", "bare")}
-            payload["results"].append(
-                {
-                    "model": model,
-                    "batch_size": batch_size,
-                    "cpu_seconds_per_epoch": seconds,
-                    "overhead_percent": overheads,
-                    "largest_weight_difference": difference,
-                }
-            )
-            write_json(arguments.output, payload)
-            medians = [f"{statistics.median(s):.3f}" for s in seconds.values()]
-            percents = map(format_percent, overheads.values())
-            rows.append([model, str(batch_size), *medians, *percents])
-    print(
-        f"CPU seconds per epoch of {arguments.rows:,} x {N_FEATURES} float32 rows, "
-        f"{arguments.threads} thread(s), median (quartiles) of {arguments.repeats} interleaved "
-        "rounds"
-    )
-    print(format_table(["model", "batch", *LOOPS, "over hand", "over bare"], rows))
-    worst = max(result["overhead_percent"]["hand"]["median"] for result in payload["results"])
-    verdict = "met" if worst <= TARGET_PERCENT else "missed"
-    print(f"Worst overhead over hand {worst:.1f} %, target {TARGET_PERCENT:.0f} %: {verdict}.")
-    print(f"Written: {arguments.output}")
+    study = Study("training_overhead", __doc__, seeds=1, budget=None, smoke_budget=0.2)
+    models, batches = list(MODELS), [512, 2048, 8192]
+    names = {"nargs": "+", "choices": models, "default": models}
+    study.option("--models", selects="model", help="what is trained", **names)
+    study.option("--rows", type=int, default=100_000, smoke=256, help="training rows")
+    sizes = {"type": int, "nargs": "+", "default": batches, "smoke": [128]}
+    study.option("--batch-sizes", selects="batch_size", help="rows of a batch", **sizes)
+    study.option("--epochs", type=int, default=1, help="of one measurement")
+    study.option("--repeats", type=int, default=9, smoke=2, help="rounds that take turns")
+    study.run(measure, report)
 
 
 if __name__ == "__main__":

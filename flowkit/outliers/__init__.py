@@ -1,5 +1,5 @@
 """Rows that do not belong, found by any density."""
 
-from .detector import DensityOutlierDetector
+from .detector import DensityOutlierDetector, default_densities
 
-__all__ = ["DensityOutlierDetector"]
+__all__ = ["DensityOutlierDetector", "default_densities"]

@@ -1,0 +1,132 @@
+"""Tables of outlier detectors: means over data sets, each data set, and pairs with the default."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .clocks import Stopwatch
+from .methods import DEFAULT_DETECTOR, Builder
+from .metrics import measure_scores
+from .report import distinct, in_order, mean_and_error, means, print_table, select
+
+# A method this near to the best of a table is as good as first.
+NEAR = 0.005
+
+
+def fit_and_score(
+    build: Builder, split: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int, budget: float
+) -> dict:
+    """AUROC, average precision and both clocks of one detector.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the detector.
+    split : (ndarray, ndarray, ndarray)
+        Training rows, test rows, and whether these are anomalies.
+    seed : int
+        Of the detector.
+    budget : float
+        CPU seconds of its training.
+    """
+    train, test, anomalous = split
+    with Stopwatch() as fitting:
+        model = build(seed, budget).fit(train)
+    with Stopwatch() as scoring:
+        scores = model.score_samples(test)
+    return {
+        **measure_scores(-scores, anomalous),
+        **fitting.seconds("fit"),
+        **scoring.seconds("score"),
+        "n_train": len(train),
+        "n_test": len(test),
+        "n_anomalies": int(anomalous.sum()),
+        "d": train.shape[1],
+    }
+
+
+def report_detectors(results: list[dict], title: str, order: list[str]) -> None:
+    """Means of detectors over the tables that all have, then each table, then pairs.
+
+    Parameters
+    ----------
+    results : list of dict
+        With entries ``data``, ``seed`` and ``method``.
+    title : str
+        What they are.
+    order : list of str
+        Methods.
+    """
+    from scipy.stats import rankdata
+
+    tables = [table for (table,) in distinct(results, "data")]
+    methods = in_order(order, results)
+    auroc, precision = (means(results, k, tables, methods) for k in ("auroc", "average_precision"))
+    complete = np.isfinite(auroc).all(1)
+    counts = [len(select(results, method=m)) for m in methods]
+    for method, count in zip(methods, counts, strict=True):
+        if count < max(counts):
+            print(f"{title}: {method} has {count} of {max(counts)} results")
+    if not complete.any():
+        print(f"{title}: no table has results of all of {', '.join(methods)}")
+        return
+    best = auroc[complete].max(1, keepdims=True)
+    seconds = {
+        key: [[r[key] for r in select(results, method=m)] for m in methods] for key in CLOCKS
+    }
+    # name -> values of all methods, and digits.
+    columns = {
+        "AUROC": (auroc[complete].mean(0), 4),
+        "AP": (precision[complete].mean(0), 4),
+        "rank": (rankdata(-auroc[complete], axis=1).mean(0), 2),
+        "rank AP": (rankdata(-precision[complete], axis=1).mean(0), 2),
+        "first": ((auroc[complete] == best).sum(0), 0),
+        f"< {NEAR} off": ((auroc[complete] >= best - NEAR).sum(0), 0),
+        "fit s": ([np.mean(s) for s in seconds["fit_cpu_seconds"]], 2),
+        "most": ([np.max(s) for s in seconds["fit_cpu_seconds"]], 2),
+        "score s": ([np.mean(s) for s in seconds["score_cpu_seconds"]], 2),
+    }
+    ranking = np.argsort(-columns["AUROC"][0])
+    rows = [
+        [methods[i], *(f"{values[i]:.{digits}f}" for values, digits in columns.values())]
+        for i in ranking
+    ]
+    n_seeds = len(distinct(results, "seed"))
+    head = f"{title}: means over the {complete.sum()} tables that all have, {n_seeds} seed(s);\n"
+    head += "on how many tables a method is first in AUROC, or near; CPU seconds of fits"
+    print_table(head, ["method", *columns], rows)
+    _report_each(title, tables, methods, auroc, ranking)
+    if DEFAULT_DETECTOR in methods:
+        _report_pairs(title, methods, auroc, precision)
+
+
+CLOCKS = ("fit_cpu_seconds", "score_cpu_seconds")
+
+
+def _report_each(
+    title: str, tables: list[str], methods: list[str], auroc: np.ndarray, ranking: np.ndarray
+) -> None:
+    rows = []
+    for table, values in zip(tables, auroc, strict=True):
+        stars = np.where(values == np.nanmax(values), "*", " ")
+        cells = [f"{values[i]:.3f}{stars[i]}" if np.isfinite(values[i]) else "-" for i in ranking]
+        rows.append([table, *cells])
+    header = ["table", *(methods[i] for i in ranking)]
+    print_table(f"{title}: AUROC of each table, * the best", header, rows)
+
+
+def _report_pairs(title: str, methods: list[str], auroc: np.ndarray, precision: np.ndarray) -> None:
+    """The default detector against each other method, table by table."""
+    rows, default = [], methods.index(DEFAULT_DETECTOR)
+    for i, method in enumerate(methods):
+        if i == default:
+            continue
+        cells = []
+        for values in (auroc, precision):
+            pairs = values[:, default] - values[:, i]
+            pairs = pairs[np.isfinite(pairs)]
+            cells += [f"{(pairs > 0).sum()} of {len(pairs)}", mean_and_error(pairs, 4)]
+        rows.append([method, *cells])
+    header = ["other", "ahead in AUROC", "difference", "ahead in AP", "difference "]
+    title = f"{title}: {DEFAULT_DETECTOR} less another method, with standard errors over tables"
+    print_table(title, header, rows)

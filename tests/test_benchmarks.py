@@ -1,0 +1,214 @@
+"""The benchmarks: what a study may be, and what the runner keeps. Nothing is timed here."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+STUDIES = sorted(BENCHMARKS.glob("*.py"))
+FILES = [*STUDIES, *sorted((BENCHMARKS / "lib").glob("*.py"))]
+MAX_LINES = 250
+
+
+def by_name(path):
+    return str(path.relative_to(BENCHMARKS))
+
+
+def imports_of(tree):
+    """Dotted names that a module imports, one for each name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{'.' * node.level}{node.module or ''}.{a.name}" for a in node.names)
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def test_there_are_studies():
+    assert len(STUDIES) > 10
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=by_name)
+def test_a_study_is_short_and_knows_no_other(path):
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+    others = {study.stem for study in STUDIES} - {path.stem}
+    for name in imports_of(ast.parse(path.read_text())):
+        assert name.split(".")[0] not in others, name
+
+
+@pytest.mark.parametrize("path", FILES, ids=by_name)
+def test_benchmarks_use_public_names_only(path):
+    tree = ast.parse(path.read_text())
+    for name in imports_of(tree):
+        if name.split(".")[0] == "flowkit":
+            assert not any(map(is_private, name.split("."))), name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            assert isinstance(node.value, ast.Name), node.attr
+            assert node.value.id == "self", node.attr
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=by_name)
+def test_a_study_is_run_by_the_runner(path):
+    """Hence it has --seeds, --budget, --resume and --smoke, and writes to a file of its name."""
+    tree = ast.parse(path.read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    made = [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "Study"]
+    assert [c.args[0].value for c in made] == [path.stem]
+    assert {"seeds", "budget"} <= {keyword.arg for keyword in made[0].keywords}
+    # Tiny settings of its own, but for its seeds and budget.
+    assert "smoke" in ast.unparse(tree)
+    assert ast.unparse(tree.body[-1]).startswith("if __name__ == '__main__':")
+
+
+def test_make_runs_every_study():
+    makefile = (ROOT / "Makefile").read_text()
+    assert "STUDIES := $(sort $(wildcard benchmarks/*.py))" in makefile
+    for target in ("bench", "bench-smoke"):
+        recipe = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)[1]
+        assert "$(STUDIES" in recipe
+    assert "make bench-smoke" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("path", sorted((BENCHMARKS / "results").glob("*.json")), ids=by_name)
+def test_results_belong_to_a_study(path):
+    assert any(path.stem.startswith(study.stem) for study in STUDIES)
+    for r in json.loads(path.read_text())["results"]:
+        assert "settings" in r
+
+
+@pytest.fixture
+def runner(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    module = importlib.import_module("lib.runner")
+    # The threads of the tests stay as they are.
+    monkeypatch.setattr(module, "set_threads", lambda n_threads: None)
+    return module
+
+
+@pytest.fixture
+def run(runner, tmp_path):
+    """Run a study of two methods; what it calls, and the results that it writes and reports."""
+
+    def run(*argv, methods=("a", "b"), settings=None, fails=()):
+        called, reported = [], []
+
+        def work(method, seed):
+            called.append((method, seed))
+            if method in fails:
+                raise ValueError("broken")
+            return {"score": len(called)}
+
+        def measure(study):
+            for seed in study.seeds:
+                for method in methods:
+                    own = settings or {"budget": study.args.budget, "rows": study.args.rows}
+                    study.cell({"seed": seed, "method": method}, own, work, method, seed)
+
+        study = runner.Study("example", "An example.", seeds=2, budget=3.0)
+        study.option("--rows", type=int, default=100, smoke=5)
+        study.option("--methods", nargs="+", selects="method")
+        output = [] if "--smoke" in argv else ["--output", str(tmp_path / "example.json")]
+        study.run(measure, reported.extend, [*argv, *output])
+        return called, reported, study
+
+    return run
+
+
+def test_a_cell_has_both_clocks_and_its_settings(run, tmp_path):
+    _, reported, _ = run()
+    assert [(r["seed"], r["method"]) for r in reported] == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
+    for r in reported:
+        assert r["settings"] == {"budget": 3.0, "rows": 100}
+        assert r["cpu_seconds"] >= 0
+        assert r["wall_seconds"] >= 0
+    assert json.loads((tmp_path / "example.json").read_text())["results"] == reported
+    assert [path.name for path in tmp_path.iterdir()] == ["example.json"]
+
+
+def test_resume_measures_what_is_not_there(run):
+    run("--seeds", "1")
+    assert run("--resume")[0] == [("a", 1), ("b", 1)]
+    assert run("--resume")[0] == []
+    assert run("--resume", "--redo", "b", "--seeds", "1")[0] == [("b", 0)]
+    assert len(run()[0]) == 4
+
+
+def test_resume_refuses_other_settings(run):
+    run()
+    with pytest.raises(SystemExit, match="budget"):
+        run("--resume", "--budget", "4")
+    assert len(run("--resume", "--budget", "4", "--redo", "a", "b")[0]) == 4
+
+
+def test_what_fails_is_recorded_and_tried_again(run, capsys):
+    called, reported, study = run("--seeds", "1", fails=("a",))
+    assert called == [("a", 0), ("b", 0)]
+    assert [r["method"] for r in reported] == ["b"]
+    assert [r.get("error") for r in study.results] == ["ValueError: broken", None]
+    assert "Failed: seed 0, a: ValueError: broken" in capsys.readouterr().out
+    assert run("--seeds", "1", "--resume")[0] == [("a", 0)]
+
+
+def test_report_measures_nothing_and_selects(run):
+    run()
+    called, reported, _ = run("--report", "--seeds", "1", "--methods", "b")
+    assert called == []
+    assert [(r["seed"], r["method"]) for r in reported] == [(0, "b")]
+
+
+def test_merge_joins_files(run, tmp_path):
+    other = tmp_path / "other.json"
+    run("--first-seed", "1", "--seeds", "1")
+    (tmp_path / "example.json").rename(other)
+    run("--seeds", "1", fails=("a",))
+    called, reported, _ = run("--merge", str(other))
+    assert called == []
+    assert sorted((r["seed"], r["method"]) for r in reported) == [(0, "b"), (1, "a"), (1, "b")]
+
+
+def test_smoke_is_tiny_and_leaves_nothing(run, runner):
+    called, reported, study = run("--smoke")
+    assert called == [("a", 0), ("b", 0)]
+    assert reported[0]["settings"] == {"budget": 0.5, "rows": 5}
+    assert runner.RESULTS not in study.output.parents
+    assert Path(tempfile.gettempdir()) in study.output.parents
+    assert run("--smoke", "--rows", "7")[1][0]["settings"]["rows"] == 7
+
+
+def test_smoke_fails_where_a_cell_fails(run):
+    with pytest.raises(SystemExit, match="1 cells failed"):
+        run("--smoke", fails=("a",))
+
+
+def test_absent_peers_are_left_out_with_a_word(runner, capsys):
+    study = runner.Study("example", "An example.", seeds=1, budget=None)
+    present = study.installed(["ours", "theirs"], {"theirs": "no_such_library"})
+    assert present == ["ours"]
+    assert "theirs: left out, as no_such_library is not installed" in capsys.readouterr().out
+
+
+def test_tables_that_ship_need_no_folder(runner, monkeypatch):
+    data = importlib.import_module("lib.data")
+    monkeypatch.delenv("FLOWKIT_DATA", raising=False)
+    assert data.table_names(None, ("2_annthyroid",)) == list(data.SHIPPED)
+    for name in data.SHIPPED:
+        train, test = data.split_for_likelihood(name, 0, 100)
+        assert train.shape[1] == test.shape[1]
+        train, test, anomalous = data.split_for_outliers(name, "one-class", 0, 50, 50)
+        assert len(train) <= 50
+        assert len(test) == len(anomalous) <= 50
+        assert anomalous.any()
+    with pytest.raises(SystemExit, match="FLOWKIT_DATA"):
+        data.load_images("mnist", 10, 0)

@@ -1,4 +1,4 @@
-"""The scikit-learn face that all densities share: validate, train, score, sample, transform."""
+"""How all densities are fitted: validate, learn the columns, initialise, train."""
 
 from __future__ import annotations
 
@@ -7,33 +7,24 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
-from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.base import _fit_context
+from sklearn.utils.validation import _check_sample_weight
 
 from ..columns import Columns, GreyLevels, StandardisedColumns
 from ..exceptions import ChangedParameterError, InvalidDataError, InvalidParameterError
-from ..missing import N_DRAWS, Completion, refuse_empty, refuse_images
-from ..modules import Evaluator
-from ..nested import MeanScoreMixin, check_n_samples
+from ..missing import Completion, refuse_empty, refuse_images
 from ..starts import Start
 from ..training import FitRun, Stream, TrainingRecord, after_chunk, has_parameters, n_held_out
 from ..validation import (
-    SuggestingEstimator,
-    check_image_size,
-    check_labels,
     holds_grey_levels,
-    image_rows,
     labels_of,
-    refuse_non_finite,
-    refuse_unreal,
 )
-from ._device import problem_with, resolve_device
+from ._device import resolve_device
+from ._fitted import FittedDensity
 from ._hold_out import MIN_TRAINING_ROWS, split, split_chunk
 from ._parameters import SHARED_CONSTRAINTS
 from ._rounds import completed_fit
 from ._training import (
-    DTYPES,
     Trainer,
     copied_callbacks,
     normal_noise,
@@ -44,9 +35,7 @@ from ._training import (
 _MAX_DROPOUT = 0.3
 
 
-class BaseDensity(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, MeanScoreMixin, SuggestingEstimator
-):
+class BaseDensity(FittedDensity):
     """Base class of densities that are trained by gradient descent.
 
     `fit` validates rows, learns their columns, initialises a module, and trains it. Subclasses
@@ -64,11 +53,6 @@ class BaseDensity(
     # Parameters that later calls of a continued training cannot change.
     _shaping_parameters: tuple[str, ...] = ("standardize", "dtype", "device")
 
-    # Values of the parameters that some estimators do not have.
-    standardize = True
-    image_shape: tuple[int, ...] | None = None
-    missing: str | None = None
-    kl_warmup = 0.0
     # Whether messages about values are left to a table around this density, which encoded them.
     _column_warnings = True
 
@@ -200,100 +184,6 @@ class BaseDensity(
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
         return self
 
-    def score_samples(self, X):
-        """Log density of each row, in nats and in the units of X.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n_samples,)
-            Natural logarithm of the density, float64; ``-inf`` outside the support. With
-            ``missing='marginalize'`` that of what is known of incomplete rows, an estimate.
-        """
-        check_is_fitted(self)
-        return self._log_density(self._validate_scored(X))
-
-    def _log_density(self, X, without=None):
-        """Log density of valid rows in units of X, each without one more kernel where given."""
-        if self._completion is None or not np.isnan(X).any():
-            Z = self._columns.standardise(X)
-            return self._columns.in_units(self._evaluator.log_prob(Z, without), Z)
-        return self._completion.marginal(X, N_DRAWS, self._evaluator, without)[0]
-
-    def sample(self, n_samples=1, random_state=None):
-        """Draw rows from the density.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows.
-        random_state : int, RandomState instance, Generator or None, default=None
-            Source of randomness; an int gives the same rows each time.
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features)
-            The rows, float64.
-
-        Raises
-        ------
-        ValueError
-            If `n_samples` is less than one.
-        """
-        check_is_fitted(self)
-        return self._sample(n_samples, random_state)
-
-    def _sample(self, n_samples, random_state, draw=None):
-        """Rows of the latents that ``draw(n, generator)`` gives, by default those of the prior."""
-        n_samples = check_n_samples(n_samples)
-        return self._columns.to_domain(
-            self._decode(self._evaluator.draw(n_samples, random_state, draw))
-        )
-
-    def transform(self, X):
-        """Latent of each row: what the prior describes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        Z : ndarray of shape (n_samples, n_features)
-            Latent rows, of the dtype of X; NaN for rows in which values are missing.
-        """
-        check_is_fitted(self)
-        X = self._validate_scored(X)
-        return self._encode(X).astype(X.dtype, copy=False)
-
-    def inverse_transform(self, X):
-        """Rows of each latent.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Latent rows, as `transform` returns them.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-            Rows in the units of the training data, of the dtype of X; continuous ones, so that the
-            way back is exact, where draws are whole numbers.
-        """
-        check_is_fitted(self)
-        # Latent columns are not the columns of X, so their names are not compared.
-        Z = check_array(X, dtype=[np.float64, np.float32], order="C")
-        if Z.shape[1] != self._n_features_out:
-            raise InvalidDataError(
-                f"expected latent rows of shape (n, {self._n_features_out}), got {Z.shape}."
-            )
-        return self._decode(Z.astype(np.float64)).astype(Z.dtype, copy=False)
-
     # ------------------------------------------------------------------ hooks
 
     def _initialize(self, X, Z, sample_weight, random_state) -> tuple[dict, Start]:
@@ -388,41 +278,6 @@ class BaseDensity(
         """
 
     # ------------------------------------------------------------------ validation
-
-    def _validate_scored(self, X):
-        # What was fitted counts, whatever the parameter has become since.
-        return self._validate_rows(X, reset=False, incomplete=self._marginalizes)
-
-    @property
-    def _marginalizes(self) -> bool:
-        """Whether scores integrate over missing values."""
-        return self._shaped_by.get("missing") is not None
-
-    def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None, incomplete=False):
-        """Rows as an array of real numbers, finite but where they may be missing."""
-        is_sparse = hasattr(X, "toarray")
-        if is_sparse and self.__sklearn_tags__().input_tags.sparse:
-            X, is_sparse = X.toarray(), False
-        takes_images = "image_shape" in self._parameter_constraints and not is_sparse
-        if takes_images:
-            X = image_rows(X, self.image_shape)
-        refuse_unreal(X, self)
-        X = validate_data(
-            self,
-            check_labels(self, X, reset),
-            dtype=[np.float64, np.float32],
-            # Sums over another memory layout differ in the last bits.
-            order="C",
-            reset=reset,
-            ensure_min_samples=ensure_min_samples,
-            ensure_all_finite=False,
-        )
-        # scikit-learn's own check does not say where.
-        checked = np.where(np.isnan(X), 0, X) if incomplete else X
-        refuse_non_finite(checked, labels_of(self), missing)
-        if takes_images and self.image_shape is not None:
-            check_image_size(X.shape[1], self.image_shape)
-        return X
 
     def _holds_grey_levels(self, X) -> bool:
         return self.image_shape is not None and holds_grey_levels(X)
@@ -570,104 +425,9 @@ class BaseDensity(
         if len(training):
             self._finalize(X, weight, training, start, run.start)
 
-    def _filled(self, X, rng):
-        """Rows with one draw of what is missing."""
-        if not np.isnan(X).any():
-            return X
-        return self._completion.fill(X, 1, rng, self._evaluator)[0]
-
     def _dropout_share(self, n) -> float:
         """Share of hidden units to drop, of estimators that have a `dropout` parameter."""
         return min(_MAX_DROPOUT, 10 / math.sqrt(n)) if self.dropout == "auto" else self.dropout
-
-    # ------------------------------------------------------------------ rows and latents
-
-    @property
-    def _evaluator(self) -> Evaluator:
-        """The module, applied to standardised rows."""
-        return Evaluator(self.module_, torch.device(self._device))
-
-    def _encode(self, X):
-        """Latents of valid rows, float64; NaN for incomplete ones."""
-        return self._evaluator.encode(self._columns.standardise(X))
-
-    def _expected(self, function, X):
-        """A function of the module of valid rows; of incomplete ones, its mean given the rest."""
-        Z = self._columns.standardise(X)
-        if self._completion is None:
-            return self._evaluator.map(function, Z)
-        return self._completion.expected(function, Z, self._evaluator)
-
-    def _decode(self, latent):
-        """Rows of latents, float64 and continuous."""
-        return self._columns.unstandardise(self._evaluator.decode(latent))
-
-    def _encode_rows(self, X):
-        """Latents of rows as users give them, float64."""
-        check_is_fitted(self)
-        return self._encode(self._validate_rows(X, reset=False))
-
-    def _encode_pairs(self, X, other):
-        """Latents of rows that come in pairs."""
-        first, second = self._encode_rows(X), self._encode_rows(other)
-        if len(first) != len(second):
-            raise InvalidDataError(
-                f"rows come in pairs, got {len(first)} and {len(second)} of them."
-            )
-        return first, second
-
-    def _gradient_norm(self, X):
-        """Length of the gradient of the log density by standardised columns, shape (n,)."""
-        X = self._validate_rows(X, reset=False)
-        return self._evaluator.gradient_norm(self._columns.standardise(X))
-
-    def _score_copies(self, copies, rows, n_draws=None):
-        """Log density of changed copies of rows, without the kernels on the rows themselves."""
-        copies, rows = self._validate_scored(copies), self._validate_scored(rows)
-        without = self._own_kernels(rows)
-        if without is not None:
-            without = np.repeat(without, len(copies) // len(rows))
-        if n_draws is None or not np.isnan(copies).any():
-            return self._log_density(copies, without)
-        return self._completion.marginal(copies, n_draws, self._evaluator, without)[0]
-
-    def _own_kernels(self, X):
-        """The kernel on each of some valid rows, -1 for none; None where there are no kernels."""
-        if not self.module_.has_kernels:
-            return None
-        own, known = np.full(len(X), -1), ~np.isnan(X).any(1)
-        if known.any():
-            Z = self._columns.standardise(X[known])
-            own[known] = self._evaluator.map(self.module_.own_kernel, Z)
-        return own
-
-    # ------------------------------------------------------------------ fitted columns
-
-    @property
-    def location_(self):
-        """What columns are centred by, shape (n_features,)."""
-        return self._columns.location
-
-    @property
-    def scale_(self):
-        """What columns are divided by, shape (n_features,)."""
-        return self._columns.scale
-
-    @property
-    def dequantization_(self):
-        """Width of the uniform noise of each column in training, in units of X."""
-        return self._columns.dequantization
-
-    @property
-    def heavy_values_(self):
-        """Column, value and width of the noise of values with noise of their own."""
-        return self._columns.heavy_values
-
-    # ------------------------------------------------------------------ scikit-learn
-
-    @property
-    def _n_features_out(self):
-        return self.n_features_in_
 
     def __sklearn_clone__(self):
         try:
@@ -676,35 +436,3 @@ class BaseDensity(
             # Copies for a clone are those for a fit.
             copied_callbacks(self.callbacks)
             raise
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.input_tags.allow_nan = self.missing is not None
-        return tags
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        if "_stream" in state:
-            state["_stream"] = replace(state["_stream"], net=None)
-        module = state.pop("module_", None)
-        if module is not None:
-            # Training saw weights of this dtype, so nothing is lost by storing them in it.
-            dtype = DTYPES[self._dtype]
-            state["_weights"] = {
-                k: (v.to(dtype) if v.is_floating_point() else v).detach().cpu().numpy()
-                for k, v in module.state_dict().items()
-            }
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        weights = state.pop("_weights", None)
-        super().__setstate__(state)
-        if weights is not None:
-            self._device = "cpu" if problem_with(self._device) else self._device
-            module = self._build_module(self._config, torch.Generator())
-            module = module.to(device=torch.device(self._device), dtype=torch.float64)
-            # Copies, as weights may lie in memory that must not be written to.
-            module.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
-            self.module_ = module.eval()

@@ -9,24 +9,17 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._image_shape import check_image_shape
-from ..bijections import Compose
-from ..bijections.registry import POSTERIOR_FLOWS, PRIOR_FLOWS, build_steps
+from ..bijections.registry import POSTERIOR_FLOWS, PRIOR_FLOWS
 from ..columns import UnitRange, WholeNumbers
 from ..exceptions import InvalidParameterError
-from ..modules import (
-    BernoulliLikelihood,
-    DiscretizedLogisticLikelihood,
-    LocationScaleLikelihood,
-    PolynomialVAE,
-)
 from ..modules.vae import START_SIGNAL
 from ..nested import check_n_samples
-from ..nets import ConvDecoder, ConvEncoder, GroupedMLP, Polynomials, ResidualMLP
-from ..priors import HierarchicalNormal, Normal, StudentT
+from ..nets import Polynomials
 from ..starts import FactorStart
 from ._base import BaseDensity
 from ._images import ImageRows
 from ._parameters import documented
+from ._vae import build_vae
 
 # Largest whole number of the likelihoods that are for whole numbers.
 _VALUES = {"bernoulli": 1, "discretized_logistic": 255}
@@ -581,51 +574,4 @@ class PHVAE(ImageRows, BaseDensity):
         return given.tolist()
 
     def _build_module(self, config, generator):
-        k, degree, d = config["n_components"], config["degree"], config["n_features"]
-        n_latent = k * degree
-        likelihood = _likelihood(config)
-        n_context = k if config["posterior_flow"] else 0
-        options = {name: config[name] for name in ("hidden_units", "n_hidden_layers", "dropout")}
-        options["generator"] = generator
-        shape, out = config["image_shape"], 2 * k + n_context
-        if shape is None:
-            encoder = GroupedMLP(d, out, degree, **options)
-            decoder = ResidualMLP(n_latent, likelihood.n_outputs * d, **options)
-        else:
-            encoder = ConvEncoder(shape, out, degree, **options)
-            decoder = ConvDecoder(n_latent, shape, likelihood.n_outputs, **options)
-        return PolynomialVAE(
-            Polynomials(degree, config["basis"], *config["interval"]),
-            encoder,
-            decoder,
-            likelihood,
-            HierarchicalNormal(k, degree, learnable=config["divergence"] != "kl"),
-            divergence=config["divergence"],
-            weights=config["divergence_weights"],
-            free_bits=config["free_bits"],
-            linear_path=config["linear_path"],
-            posterior_flow=_flow(
-                POSTERIOR_FLOWS, "posterior_flow", config, generator, n_context=n_context * degree
-            ),
-            prior_flow=_flow(PRIOR_FLOWS, "prior_flow", config, generator),
-            seed=config["seed"],
-        )
-
-
-def _likelihood(config):
-    kind, d, scale = config["likelihood"], config["n_features"], config["decoder_scale"]
-    if kind == "bernoulli":
-        return BernoulliLikelihood(d)
-    if kind == "discretized_logistic":
-        return DiscretizedLogisticLikelihood(d, scale)
-    return LocationScaleLikelihood(Normal(d) if kind == "normal" else StudentT(d), scale)
-
-
-def _flow(kinds, name, config, generator, **options):
-    """Flow of the kind that a parameter names, None for none."""
-    kind, n_latent = config[name], config["n_components"] * config["degree"]
-    if kind is None:
-        return None
-    options |= {"compile": config["compile"], "generator": generator}
-    options["hidden_units"] = min(config["hidden_units"], _MAX_FLOW_UNITS)
-    return Compose(build_steps(kinds[kind], config["n_flow_steps"], n_latent, **options))
+        return build_vae(config, generator)

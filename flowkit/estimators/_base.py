@@ -203,7 +203,8 @@ class BaseDensity(FittedDensity):
         Returns
         -------
         config : dict
-            Plain values that `_build_module` takes.
+            Plain values that `_build_module` takes. With ``given=True``, training rows are checked
+            against the domain of the map first.
         start : Start
             What the module is initialised from.
         """

@@ -12,11 +12,11 @@ from sklearn.utils.extmath import randomized_svd
 from torch import nn
 
 _N_STEPS = 30
-# So many rows are enough to see the factors by.
+# Rows from which factors are estimated; more change them little.
 _MAX_ROWS = 5000
-# Share of the variance of a column that is left to it alone, at least.
+# Least unique variance of a column, of its whole variance.
 _LEAST_OWN_SHARE = 1e-3
-# Least variance of a column, of the largest one.
+# Least variance of a column, relative to the largest one.
 _LEAST_VARIANCE = 1e-3
 # Least standard deviation along an axis of the polynomials beyond the order below, relative to
 # their root mean square.
@@ -127,11 +127,11 @@ def factor_start(
     share = np.full(n, 1 / n) if weight is None else weight / weight.sum()
     rows = (Z - mean) * np.sqrt(share)[:, None]
     variance = (rows**2).sum(0)
-    # A column that hardly changes would be magnified beyond all others where it does.
+    # Divided by its own tiny variance, a column that hardly varies would dominate all others.
     variance = np.maximum(variance, _LEAST_VARIANCE * (variance.max() or 1.0))
-    # Columns of their own scale, so that none counts more than others.
+    # Scaled to unit variance, so that no column counts more than others.
     rows = rows / np.sqrt(variance)
-    # Few rows are explained by many factors, and say nothing of what is left.
+    # With as many factors as rows, nothing would be left for the unique variances.
     k, least_own = min(n_factors, d, max(1, n // 4)), max(_LEAST_OWN_SHARE, 1 / n)
     _, singular, axes = randomized_svd(rows, k, random_state=rng)
     left = max(d - (singular**2).sum(), 0.0) / max(d - k, 1)

@@ -151,11 +151,13 @@ class KernelFlow(Flow):
     @torch.no_grad()
     def refresh(self) -> None:
         """Move the kernels to the latents of `rows`."""
-        training = self.training
-        # The latents that scoring sees are those without dropout.
-        self.eval()
+        if self.training:
+            # The latents that scoring sees are those without dropout.
+            self.eval()
+            self.refresh()
+            self.train()
+            return
         self.prior.start(self.encode(self.rows), rows=self.rows)
-        self.train(training)
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         z, log_det = self.bijection(x, context)

@@ -352,6 +352,7 @@ class BaseDensity(FittedDensity):
         module = self._build_module(self._config, run.weights)
         start.initialise(module)
         self.module_ = module.to(device=device, dtype=torch.float64).eval()
+        self.module_.refresh()
         self.n_iter_ = 0
         return start
 

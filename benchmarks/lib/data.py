@@ -68,8 +68,12 @@ def table_names(wanted: Sequence[str] | None = None, default: Sequence[str] | No
     if default is not None:
         return list(default)
     folder = data_folder("ADBench") / "adbench"
-    names = [path.stem for path in folder.glob("*.npz")]
-    return sorted(names, key=lambda name: (len(name.partition("_")[0]), name))
+    return sorted((path.stem for path in folder.glob("*.npz")), key=by_number)
+
+
+def by_number(name: str) -> tuple[int, str]:
+    """Order of the tables of ADBench."""
+    return len(name.partition("_")[0]), name
 
 
 def load_table(name: str) -> np.ndarray:

@@ -24,10 +24,8 @@ LEARNING_RATE = 1e-3
 FRACTAL = {"n_blocks": 1, "hidden_units": 24}
 CONV_REALNVP = {"n_levels": 0, "coupling": "affine", "n_blocks": 2, "hidden_units": 32}
 MLP_REALNVP = {"n_couplings": 4, "hidden_units": 44}
-# The middle and width of 256 grey levels, of which the logit sees 0.05 to 0.95.
-GREY_LOCATION, GREY_SCALE = GREY / 2, (GREY + 1) / 0.9
-# Splines of single pixels: number of bins, and bound in standard deviations.
-MARGIN_BINS, MARGIN_BOUND = 16, 10.0
+# Width of 256 grey levels, of which the logit sees 0.05 to 0.95.
+GREY_SCALE = (GREY + 1) / 0.9
 
 
 def common(budget: float, seed: int, *, default_rate: bool = False) -> dict[str, Any]:
@@ -199,87 +197,6 @@ def _whitening(seed: int) -> Any:
             last.start(matrix, -matrix @ z.mean(0))
 
     return Whitening()
-
-
-class GreyFlow:
-    """Convolutional RealNVP of grey levels without a matrix of all pixels, behind a logit.
-
-    FractalFlowDensity with ``prior='normal'`` always brings that matrix, which would be thirty
-    times the couplings. Here the same couplings follow the same logit, and splines of single pixels
-    that begin by making these normal.
-
-    Parameters
-    ----------
-    n_blocks : int
-        Number of couplings.
-    hidden_units : int
-        Channels of their networks.
-    """
-
-    def __init__(self, n_blocks: int, hidden_units: int):
-        self.n_blocks, self.hidden_units = n_blocks, hidden_units
-
-    def fit(self, images: np.ndarray, seed: int, budget: float) -> GreyFlow:
-        from flowkit import FlowDensity
-
-        Z = self._standardised(flat(images))
-        steps = self._steps(Z, images.shape[1:], seed)
-        given = {**common(budget, seed), "standardize": False, "prior": "normal"}
-        self.density = FlowDensity(steps, **given).fit(Z)
-        return self
-
-    def _standardised(self, X: np.ndarray) -> np.ndarray:
-        return (X - GREY_LOCATION) / GREY_SCALE
-
-    def _steps(self, Z: np.ndarray, shape: tuple[int, ...], seed: int) -> list:
-        import torch
-        from scipy.stats import norm
-
-        from flowkit.bijections import ActNorm, ElementwiseSpline, FractalCoupling, Logit
-
-        n, d = Z.shape
-        generator = torch.Generator().manual_seed(seed)
-        logit, scale = Logit(d, shift=-0.5), ActNorm(d)
-        margins = ElementwiseSpline(d, n_bins=MARGIN_BINS, tail_bound=MARGIN_BOUND)
-        with torch.no_grad():
-            z, _ = logit(torch.from_numpy(Z))
-            scale.start(z)
-            z = scale(z)[0].numpy()
-        # Ranks further out rest on less than about ten rows.
-        reach = norm.ppf(1 - min(0.25, 10 / n))
-        knots = np.linspace(-reach, reach, MARGIN_BINS - 1)
-        inside = MARGIN_BOUND * (1 - 1e-3)
-        quantiles = np.quantile(z, norm.cdf(knots), axis=0).clip(-inside, inside)
-        knots = np.repeat(knots[:, None], d, axis=1)
-        margins.start(torch.from_numpy(quantiles), torch.from_numpy(knots))
-        couplings = [
-            FractalCoupling(
-                d,
-                image_shape=shape,
-                n_levels=0,
-                coupling="affine",
-                conditioner="conv",
-                tied=True,
-                hidden_units=self.hidden_units,
-                dropout=min(0.3, 10 / math.sqrt(n)),
-                tail_bound=4.0,
-                reverse=bool(i % 2),
-                generator=generator,
-            )
-            for i in range(self.n_blocks)
-        ]
-        return [logit, scale, margins, *couplings]
-
-    def bits_per_dim(self, images: np.ndarray) -> float:
-        noise = np.random.RandomState(0).uniform(-0.5, 0.5, flat(images).shape)
-        Z = self._standardised(flat(images) + noise)
-        return bits(self.density.score(Z), Z.shape[1]) + math.log2(GREY_SCALE)
-
-    def __getattr__(self, name: str) -> Any:
-        # What a fit tells of itself is told by the density.
-        if name.startswith("__") or name == "density":
-            raise AttributeError(name)
-        return getattr(self.density, name)
 
 
 # Measures

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from .clocks import Stopwatch
+from .data import by_number
 from .methods import DEFAULT_DETECTOR, Builder
 from .metrics import measure_scores
-from .report import distinct, in_order, mean_and_error, means, print_table, select
+from .report import distinct, in_order, means, print_table, select, verdict
 
 # A method this near to the best of a table is as good as first.
 NEAR = 0.005
+CLOCKS = ("fit_cpu_seconds", "score_cpu_seconds")
 
 
 def fit_and_score(
@@ -59,7 +61,7 @@ def report_detectors(results: list[dict], title: str, order: list[str]) -> None:
     """
     from scipy.stats import rankdata
 
-    tables = [table for (table,) in distinct(results, "data")]
+    tables = sorted({r["data"] for r in results}, key=by_number)
     methods = in_order(order, results)
     auroc, precision = (means(results, k, tables, methods) for k in ("auroc", "average_precision"))
     complete = np.isfinite(auroc).all(1)
@@ -100,9 +102,6 @@ def report_detectors(results: list[dict], title: str, order: list[str]) -> None:
         _report_pairs(title, methods, auroc, precision)
 
 
-CLOCKS = ("fit_cpu_seconds", "score_cpu_seconds")
-
-
 def _report_each(
     title: str, tables: list[str], methods: list[str], auroc: np.ndarray, ranking: np.ndarray
 ) -> None:
@@ -125,7 +124,7 @@ def _report_pairs(title: str, methods: list[str], auroc: np.ndarray, precision: 
         for values in (auroc, precision):
             pairs = values[:, default] - values[:, i]
             pairs = pairs[np.isfinite(pairs)]
-            cells += [f"{(pairs > 0).sum()} of {len(pairs)}", mean_and_error(pairs, 4)]
+            cells += verdict(pairs, 4)[:2]
         rows.append([method, *cells])
     header = ["other", "ahead in AUROC", "difference", "ahead in AP", "difference "]
     title = f"{title}: {DEFAULT_DETECTOR} less another method, with standard errors over tables"

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .image_flows import GreyFlow, LogitGaussian, fit_fractal, fit_rg, measure_flow
+from .grey_flow import GreyFlow
+from .image_flows import LogitGaussian, fit_fractal, fit_rg, measure_flow
 
 KINDS = (1, 2)
 # Seeds of fits are small, so no training image is among these.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from ..exceptions import ConstantColumnWarning
-from ..validation import name_columns
+from ..validation import name_columns, warn
 from ._gaps import Gap
 from ._ties import HeavyValue, find_ties
 
@@ -19,11 +17,10 @@ def warn_constant(constant: np.ndarray, names: np.ndarray | None) -> None:
     """Name the constant columns, if any."""
     columns = np.flatnonzero(constant)
     if columns.size:
-        warnings.warn(
+        warn(
             f"column(s) {name_columns(columns, names)} hold one value only; they are modelled as "
             "that value with uniform noise of width one in training.",
             ConstantColumnWarning,
-            stacklevel=4,
         )
 
 

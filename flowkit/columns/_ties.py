@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..exceptions import HeavyValueWarning
+from ..validation import warn
 from ._gaps import Gap, find_gaps
 
 # A value shared by this share of the rows, or ties among that share, make a column discrete.
@@ -134,29 +134,25 @@ def own_noise(heavy: list[HeavyValue]) -> list[tuple[int, float, float]]:
     return [(h.column, h.value, h.width) for h in heavy if not h.of_lattice]
 
 
-def warn_heavy(
-    heavy: list[HeavyValue], n: int, names: np.ndarray | None, stacklevel: int = 6
-) -> None:
+def warn_heavy(heavy: list[HeavyValue], n: int, names: np.ndarray | None) -> None:
     """Name the values that stand out, if any."""
     far = [value for value in heavy if value.far]
     if far:
-        warnings.warn(
+        warn(
             f"{_list(far, names)}, far away from all others, which looks like a code for missing: "
             "make it NaN for a density with missing='marginalize', or leave these rows out, or "
             "give TableDensity a category that tells them apart. As a number it is spread over "
             "its own neighbourhood alone.",
             HeavyValueWarning,
-            stacklevel=stacklevel,
         )
     inside = [value for value in heavy if not value.far and value.share * n >= _FEWEST_INSIDE]
     for of_lattice, reason in _REASONS.items():
         if found := [value for value in inside if value.of_lattice == of_lattice]:
-            warnings.warn(
+            warn(
                 f"{_list(found, names)}, {reason}. If it is a code for missing, make it NaN for a "
                 "density with missing='marginalize'; if it is a state of its own, give "
                 "TableDensity a category that tells these rows apart.",
                 HeavyValueWarning,
-                stacklevel=stacklevel,
             )
 
 

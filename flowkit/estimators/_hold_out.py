@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
 from ..exceptions import NoHoldOutWarning
+from ..validation import warn
 
 MIN_HOLD_OUT_ROWS = 3
 MIN_TRAINING_ROWS = 10
@@ -46,12 +46,11 @@ def split(
     if not early_stopping:
         return order, None
     if n_held < MIN_HOLD_OUT_ROWS or n - n_held < MIN_TRAINING_ROWS:
-        warnings.warn(
+        warn(
             f"{n} rows are too few for a hold-out of validation_fraction={validation_fraction}: "
             f"early stopping is off. Give at least {MIN_HOLD_OUT_ROWS} rows to the hold-out and "
             f"{MIN_TRAINING_ROWS} to training, or set early_stopping=False.",
             NoHoldOutWarning,
-            stacklevel=4,
         )
         return order, None
     return order[n_held:], order[:n_held]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 from dataclasses import replace
 
 import torch
@@ -28,6 +27,7 @@ from ..training import (
     train,
     train_chunk,
 )
+from ..validation import warn
 from ._hold_out import MIN_HOLD_OUT_ROWS
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -209,32 +209,29 @@ def normal_noise(noise, n: int, n_features: int) -> float:
 def warn_of_interruption(record: TrainingRecord, epoch: int, best_epoch: int) -> None:
     """Say that Ctrl-C ended training, if it did."""
     if record.ended_by == "interrupt":
-        warnings.warn(
+        warn(
             f"training was interrupted in epoch {epoch}; the best weights so far, of epoch "
             f"{best_epoch}, are kept. A callback that means to end training raises "
             "flowkit.StopTraining, without this warning.",
             InterruptedFitWarning,
-            stacklevel=4,
         )
 
 
 def warn_of_late_gains(record: TrainingRecord, density, n_hold_out: int) -> None:
     """Say that training ended too early, if the density of the hold-out was still rising."""
     if record.ended_by == "max_time" and not record.best_epoch:
-        warnings.warn(
+        warn(
             f"max_time={density.max_time!r} ran out in epoch {record.n_epochs}, before training "
             "came above the initial density, which is kept: raise max_time for a better fit. "
             "Initialisation counts.",
             NotConvergedWarning,
-            stacklevel=4,
         )
     gain, n_epochs = record.late_gain()
     allowed = _MIN_LATE_GAIN + _ROW_ERROR / math.sqrt(n_hold_out)
     if gain > allowed * density.n_features_in_:
-        warnings.warn(
+        warn(
             f"the mean log density of the hold-out still gained {gain:.2g} nats in the last "
             f"{n_epochs} epochs: raise {record.ended_by} (now "
             f"{getattr(density, record.ended_by)!r}) for a better fit.",
             NotConvergedWarning,
-            stacklevel=4,
         )

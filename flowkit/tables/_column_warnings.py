@@ -41,7 +41,7 @@ def warn_of_columns(names, rows, codecs) -> None:
         fine = codec.is_fine(_MANY_CELLS)
         if not (fine and _warn_of_point_masses(name, known)):
             standing += [value for value in find_ties(known, j)[1] if value.far or fine]
-    warn_heavy(standing, len(rows), names, stacklevel=5)
+    warn_heavy(standing, len(rows), names)
 
 
 def _warn_of_point_masses(name, x) -> bool:

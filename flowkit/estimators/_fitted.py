@@ -20,6 +20,7 @@ from ..validation import (
     check_image_size,
     check_labels,
     image_rows,
+    is_sparse,
     labels_of,
     refuse_non_finite,
     refuse_unreal,
@@ -156,10 +157,9 @@ class FittedDensity(
 
     def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None, incomplete=False):
         """Rows as an array of real numbers, finite but where they may be missing."""
-        is_sparse = hasattr(X, "toarray")
-        if is_sparse and self.__sklearn_tags__().input_tags.sparse:
-            X, is_sparse = X.toarray(), False
-        takes_images = "image_shape" in self._parameter_constraints and not is_sparse
+        if is_sparse(X) and self.__sklearn_tags__().input_tags.sparse:
+            X = X.toarray()
+        takes_images = "image_shape" in self._parameter_constraints and not is_sparse(X)
         if takes_images:
             X = image_rows(X, self.image_shape)
         refuse_unreal(X, self)

@@ -8,6 +8,7 @@ from numbers import Integral
 import numpy as np
 
 from ..exceptions import InvalidDataError, InvalidParameterError
+from ..validation import container_of
 from ._axes import colorbar_beside, extent, given_panels
 from ._checks import check_choice
 from ._display import Display, names_within
@@ -178,7 +179,7 @@ class ExplanationDisplay(Display):
         seen = inside.transform(X)
         effects = detector.explain(seen, by=by)
         scores = detector.score_samples(seen)
-        index = X.index if hasattr(X, "iloc") else range(len(scores))
+        index = container_of(X).row_labels
         return cls(
             effects=np.asarray(effects, dtype=np.float64),
             names=_names(inside, X, effects, by),

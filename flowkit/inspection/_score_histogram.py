@@ -12,6 +12,7 @@ from sklearn.utils.validation import column_or_1d
 
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..nested import find
+from ..validation import container_of
 from ._checks import check_count
 from ._display import Display
 from ._style import counted, number, percent
@@ -277,7 +278,7 @@ def _samples(X, y):
     if y is None:
         return {"all": X}
     anomalous = _is_anomalous(y)
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    n_rows = container_of(X).shape[0]
     if n_rows != len(anomalous):
         raise InvalidDataError(f"X has {n_rows} rows, y has {len(anomalous)} values.")
     kinds = {_NORMAL: np.flatnonzero(~anomalous), _ANOMALOUS: np.flatnonzero(anomalous)}

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_array
 
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..nested import find
+from ..validation import container_of, is_frame
 
 
 def rows_for(estimator, X) -> Rows:
@@ -23,7 +24,7 @@ def rows_for(estimator, X) -> Rows:
     kinds = getattr(inside.estimator, "kinds_", ())
     # What changes rows on the way to a table has columns of its own.
     if {"categorical", "integer"} & set(kinds) and inside.transform(X) is X:
-        n_features, expected = X.shape[1] if hasattr(X, "shape") else len(X[0]), len(kinds)
+        n_features, expected = container_of(X).shape[1], len(kinds)
         rows = TableRows(X, kinds) if n_features == expected else None
     else:
         rows = Rows(X)
@@ -58,7 +59,7 @@ class Rows:
     def __init__(self, X):
         self.X = X
         self.numbers = self._as_numbers()
-        columns = getattr(X, "columns", None)
+        columns = container_of(X).labels
         if columns is None:
             columns = [f"feature {j}" for j in range(self.numbers.shape[1])]
         self.names = [str(name) for name in columns]
@@ -97,11 +98,7 @@ class Rows:
         points = np.tile(np.median(self.numbers, axis=0), (grid[0].size, 1))
         for column, values in zip(columns, grid, strict=True):
             points[:, column] = values.ravel()
-        if hasattr(self.X, "iloc"):
-            return type(self.X)(points, columns=self.X.columns)
-        if hasattr(self.X, "schema"):
-            return type(self.X)(points, schema=list(self.X.columns), orient="row")
-        return points
+        return container_of(self.X).like(points)
 
 
 class TableRows(Rows):
@@ -127,13 +124,13 @@ class TableRows(Rows):
 
     def __init__(self, X, kinds):
         self.kinds = kinds
-        super().__init__(X if hasattr(X, "shape") else np.asarray(X, dtype=object))
+        super().__init__(X if container_of(X).is_typed or is_frame(X) else np.asarray(X, object))
 
     def _as_numbers(self):
         return np.column_stack(
             [
                 np.full(len(self.X), np.nan) if kind == "categorical" else _to_float(column)
-                for column, kind in zip(_columns(self.X), self.kinds, strict=True)
+                for column, kind in zip(container_of(self.X).objects(), self.kinds, strict=True)
             ]
         )
 
@@ -158,8 +155,9 @@ class TableRows(Rows):
         """As of `Rows`, but others hold a value of some row: the lower median, or the mode."""
         n = grid[0].size
         along = {j: values.ravel() for j, values in zip(columns, grid, strict=True)}
-        held = [self._typical_row(j, column) for j, column in enumerate(_columns(self.X))]
-        return _build(self.X, held, along, n)
+        columns = container_of(self.X).objects()
+        held = [self._typical_row(j, column) for j, column in enumerate(columns)]
+        return container_of(self.X).take(np.tile(held, (n, 1)), along)
 
     def _typical_row(self, j, column):
         """A row that has the typical value of a column."""
@@ -174,33 +172,5 @@ class TableRows(Rows):
         return max(found.values(), key=len)[0]
 
 
-def _columns(X):
-    if hasattr(X, "iloc"):
-        return [X.iloc[:, j].to_numpy(dtype=object, na_value=None) for j in range(X.shape[1])]
-    if hasattr(X, "get_columns"):
-        return [series.to_list() for series in X.get_columns()]
-    return list(X.T)
-
-
 def _to_float(column):
     return np.array([float(v) if isinstance(v, Number) else np.nan for v in column])
-
-
-def _build(X, held, along, n):
-    if hasattr(X, "iloc"):
-        table = X.iloc[np.zeros(n, dtype=int)].reset_index(drop=True)
-        for j, row in enumerate(held):
-            kept = X.iloc[np.full(n, row), j].reset_index(drop=True)
-            table.isetitem(j, along.get(j, kept))
-        return table
-    if hasattr(X, "get_columns"):
-        return type(X)(
-            {
-                series.name: along.get(j, series.gather([held[j]] * n))
-                for j, series in enumerate(X.get_columns())
-            }
-        )
-    table = np.empty((n, X.shape[1]), dtype=object if X.dtype.kind in "OUS" else np.float64)
-    for j, row in enumerate(held):
-        table[:, j] = along.get(j, X[row, j])
-    return table

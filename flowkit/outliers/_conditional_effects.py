@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from sklearn.utils import _safe_indexing
 
 from ..columns._moments import moments
-from ..validation._real_rows import is_missing_value
+from ..validation import as_floats, container_of, distinct_values, missing_in, pick
 
 # Values around the prediction from the other columns, a step apart: in standard deviations of the
 # residual.
@@ -52,12 +52,12 @@ class ConditionalEffects:
     @classmethod
     def of(cls, X) -> ConditionalEffects:
         """Learn typical values from training rows, an array or a DataFrame."""
-        given = [_column(X, j) for j in range(X.shape[1])]
+        given = container_of(X).columns()
         numbers = [_numbers(column) for column in given]
         numeric = np.array([j for j, x in enumerate(numbers) if x is not None], dtype=int)
         matrix = np.column_stack([numbers[j] for j in numeric]) if numeric.size else None
         location, coefficients, scale = _regressions(matrix)
-        columns = [_Levels(_distinct(column)) for column in given]
+        columns = [_Levels(distinct_values(column)) for column in given]
         for i, j in enumerate(numeric):
             x = matrix[np.isfinite(matrix[:, i]), i]
             if not _is_counted(x):
@@ -90,7 +90,7 @@ class ConditionalEffects:
         """Numbers of rows minus the means of their columns, 0 where one is missing."""
         numbers = np.empty((len(X), len(self.numeric)))
         for i, j in enumerate(self.numeric):
-            numbers[:, i] = _to_float(_column(X, j))
+            numbers[:, i] = as_floats(container_of(X).column(j))
         return np.nan_to_num(numbers - self.location, posinf=0.0, neginf=0.0)
 
     def _effect(self, X, j, observed, centred, log_density):
@@ -105,7 +105,7 @@ class ConditionalEffects:
             part = _safe_indexing(X, rows)
             scores = log_density(_replaced(part, j, values, column.n_values), part)
             expected[rows] = _expected_log_density(scores.reshape(weights.shape), weights)
-        blameless = np.isneginf(expected) | _missing(_column(X, j))
+        blameless = np.isneginf(expected) | missing_in(container_of(X).column(j))
         with np.errstate(invalid="ignore"):
             return np.where(blameless, 0.0, expected - observed)
 
@@ -185,9 +185,7 @@ class _Levels:
         """Each value for each row, flat, and how much it counts, (n, n_values)."""
         index = np.tile(np.arange(self.n_values), len(centred))
         weights = np.ones((len(centred), self.n_values))
-        if hasattr(self.values, "iloc"):
-            return self.values.iloc[index].reset_index(drop=True), weights
-        return self.values[index], weights
+        return pick(self.values, index), weights
 
 
 def _expected_log_density(log_density, weights):
@@ -204,63 +202,26 @@ def _expected_log_density(log_density, weights):
 
 def _replaced(X, j, values, n_values):
     """Each row `n_values` times, with its values put into column j."""
-    if hasattr(X, "iloc"):
-        repeated = X.iloc[np.repeat(np.arange(len(X)), n_values)].reset_index(drop=True)
-        repeated.isetitem(j, values)
-        return repeated
-    values = np.asarray(values)
-    repeated = np.repeat(X, n_values, axis=0)
-    repeated = repeated.astype(np.result_type(repeated, values), copy=False)
-    repeated[:, j] = values
-    return repeated
+    return container_of(X).take(np.repeat(np.arange(len(X)), n_values), {j: values})
 
 
 def is_missing(X) -> np.ndarray:
     """Where an array or DataFrame has no value, shape (n_samples, n_features)."""
-    return np.column_stack([_missing(_column(X, j)) for j in range(X.shape[1])])
-
-
-def _column(X, j):
-    return X.iloc[:, j] if hasattr(X, "iloc") else X[:, j]
+    return np.column_stack([missing_in(column) for column in container_of(X).columns()])
 
 
 def _numbers(column):
     """A column in float64, None if it holds anything but numbers."""
     if getattr(column.dtype, "kind", "O") in "iuf":
-        return _to_float(column)
-    present = column[~_missing(column)]
+        return as_floats(column)
+    present = column[~missing_in(column)]
     if column.dtype != object or not all(_is_number(value) for value in present):
         return None
-    return _to_float(column)
-
-
-def _to_float(column):
-    if hasattr(column, "iloc"):
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return column.astype(np.float64)
+    return as_floats(column)
 
 
 def _is_number(value) -> bool:
     return isinstance(value, Number) and not isinstance(value, (bool, np.bool_))
-
-
-def _missing(column):
-    """Where a column has no value."""
-    if hasattr(column, "iloc"):
-        return column.isna().to_numpy()
-    if column.dtype == object:
-        return np.array([is_missing_value(value) for value in column], dtype=bool)
-    return column != column
-
-
-def _distinct(column):
-    """Each value of a column once, without those that are missing."""
-    present = column[~_missing(column)]
-    if hasattr(column, "iloc"):
-        return present.drop_duplicates()
-    if column.dtype != object:
-        return np.unique(present)
-    return np.array(list(dict.fromkeys(present)), dtype=object)
 
 
 def _is_counted(x) -> bool:

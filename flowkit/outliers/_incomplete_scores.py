@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing, get_tags
 
 from ..nested import can_be_drawn_from, draw_from, score_copies, unwrap
+from ..validation import container_of, is_frame
 from ._conditional_effects import is_missing
 from ._rounding import first_of_equals
 from ._tails import spread_of
@@ -114,9 +115,7 @@ def _complete(density, X, missing):
         drawn = _drawn(density)
     if drawn is None:
         return _safe_indexing(X, whole[:_N_REFERENCES]) if len(whole) > 1 else None
-    if hasattr(X, "iloc") and not hasattr(drawn, "iloc"):
-        return type(X)(drawn, columns=X.columns)
-    return drawn
+    return drawn if is_frame(drawn) else container_of(X).like(drawn)
 
 
 def _drawn(density):
@@ -128,10 +127,4 @@ def _drawn(density):
 
 def _blanked(X, pattern):
     """Rows with the values of some columns taken out."""
-    X = X.copy()
-    for j in np.flatnonzero(pattern):
-        if hasattr(X, "iloc"):
-            X.isetitem(j, X.iloc[:, j].where(np.zeros(len(X), dtype=bool)))
-        else:
-            X[:, j] = np.nan
-    return X
+    return container_of(X).without(np.flatnonzero(pattern))

@@ -6,8 +6,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
-from .._optional import require
-from ..validation._labels import check_labels
+from ..validation import check_labels, container_of, is_frame
 
 # Rows on which what is typical is measured.
 _MAX_REFERENCE_ROWS = 2_000
@@ -36,9 +35,8 @@ def read_rows(detector, X, reset: bool):
         If columns have other names than in training, or several have one name.
     """
     checked = check_labels(detector, X, reset)
-    if hasattr(X, "get_columns"):
-        X = _as_pandas(X)
-    if not hasattr(X, "iloc"):
+    X = container_of(X).to_pandas_or_array()
+    if not is_frame(X):
         X = check_array(X, dtype=None, ensure_all_finite=False, estimator=detector)
         if X.dtype.kind in "iu":
             # Some densities round their scores to the type of the rows.
@@ -51,9 +49,3 @@ def read_rows(detector, X, reset: bool):
 def reference_positions(n: int, rng: np.random.RandomState) -> np.ndarray:
     """Positions of the rows that what is typical is measured on, at most 2000, in random order."""
     return rng.permutation(n)[:_MAX_REFERENCE_ROWS]
-
-
-def _as_pandas(frame):
-    """A polars table with the types that all densities know."""
-    pd = require("pandas", "reading polars tables", "give an array")
-    return pd.DataFrame({column.name: column.to_list() for column in frame.get_columns()})

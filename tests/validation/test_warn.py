@@ -13,11 +13,18 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from flowkit import DifferentiableFunctionTransformer, TableDensity, TransformedDensity
+from flowkit import (
+    DifferentiableFunctionTransformer,
+    FlowDensity,
+    TableDensity,
+    TransformedDensity,
+)
 from flowkit.exceptions import (
+    ConstantColumnWarning,
     FlowkitWarning,
     HeavyValueWarning,
     LostMassWarning,
+    NoHoldOutWarning,
     RareLevelsWarning,
     SlowScoringWarning,
 )
@@ -31,7 +38,11 @@ HEAVY = pd.DataFrame({"x": np.where(np.arange(300) < 90, 0.0, 50 + POSITIVE[:, 0
 EXPONENTIAL = TransformedDensity(
     FunctionTransformer(np.exp, np.log, check_inverse=False), GaussianMixture()
 )
+FLOW = FlowDensity(n_transforms=1, hidden_units=4, max_epochs=1, random_state=0)
 CALLS = {
+    "constant_column": (ConstantColumnWarning, lambda: FLOW.fit(np.ones((40, 1)))),
+    "no_hold_out": (NoHoldOutWarning, lambda: FLOW.fit(POSITIVE[:8])),
+    "heavy_value": (HeavyValueWarning, lambda: FLOW.fit(HEAVY)),
     "table_levels": (RareLevelsWarning, lambda: TableDensity(KernelDensity()).fit(NAMES)),
     "table_heavy": (HeavyValueWarning, lambda: TableDensity(KernelDensity()).fit(HEAVY)),
     "slow": (SlowScoringWarning, lambda: warn_if_slow([Share(np.arange(9**8), 1, None)], 1)),

@@ -19,6 +19,7 @@ from ..validation import (
     SuggestingEstimator,
     check_image_size,
     check_labels,
+    container_of,
     image_rows,
     is_sparse,
     labels_of,
@@ -158,7 +159,7 @@ class FittedDensity(
     def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None, incomplete=False):
         """Rows as an array of real numbers, finite but where they may be missing."""
         if is_sparse(X) and self.__sklearn_tags__().input_tags.sparse:
-            X = X.toarray()
+            X = container_of(X).to_dense()
         takes_images = "image_shape" in self._parameter_constraints and not is_sparse(X)
         if takes_images:
             X = image_rows(X, self.image_shape)

@@ -129,7 +129,6 @@ def documented(cls):
     Parameters stand in the order of the constructor; an entry in the class's own docstring takes
     precedence over the shared one.
     """
-    # Docstrings are stripped under python -OO.
     if not cls.__doc__:
         return cls
     text = inspect.cleandoc(cls.__doc__)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
+from ._base import DensityModule
 from .posterior import Posterior, standard_normal
-
-if TYPE_CHECKING:
-    from .vae import PolynomialVAE
 
 # How much wider than the posterior defensive draws are.
 _WIDTH = 2.0
@@ -41,12 +38,12 @@ def even_noise(n_samples: int, n_columns: int, seed: int) -> Tensor:
     return torch.special.ndtri(uniform)
 
 
-def log_weights(module: PolynomialVAE, x: Tensor, noise: Tensor, defensive: bool = False) -> Tensor:
+def log_weights(module: DensityModule, x: Tensor, noise: Tensor, defensive: bool = False) -> Tensor:
     """Log density of rows and draws of the latent, less that of the draws.
 
     Parameters
     ----------
-    module : PolynomialVAE
+    module : DensityModule
         The model.
     x, noise, defensive
         As in `PolynomialVAE.log_weights`.
@@ -115,7 +112,7 @@ def _from_latents(posterior: Posterior, z: Tensor) -> _Drawn:
 
 
 def _log_weights(
-    module: PolynomialVAE,
+    module: DensityModule,
     x: Tensor,
     posterior: Posterior,
     drawn: Callable[[Posterior, Tensor], _Drawn],

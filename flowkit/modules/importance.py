@@ -44,7 +44,7 @@ def log_weights(module: DensityModule, x: Tensor, noise: Tensor, defensive: bool
     Parameters
     ----------
     module : DensityModule
-        The model.
+        With a posterior, a prior, a likelihood and its outputs, as `PolynomialVAE` has them.
     x, noise, defensive
         As in `PolynomialVAE.log_weights`.
 

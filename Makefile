@@ -22,7 +22,7 @@ help:
 	@echo "make demo   install into .venv and run the tour; pictures in demo-output/"
 	@echo "make test   install into .venv and run the test suite"
 	@echo "make lint   check style"
-	@echo "make bench  install the peers and run all benchmarks (days; FLOWKIT_DATA: folder of data)"
+	@echo "make bench  install the peers and run all benchmarks (a day; FLOWKIT_DATA: folder of data)"
 	@echo "make bench-smoke   run all benchmarks at tiny sizes, to see that they run (minutes)"
 	@echo "make clean  remove .venv, caches and demo-output/"
 	@echo

@@ -42,7 +42,8 @@ def load_arrays(name: str) -> dict[str, np.ndarray]:
     """All arrays of a file of FLOWKIT_DATA."""
     path = data_folder(f"{name}.npz") / f"{name}.npz"
     if not path.exists():
-        raise SystemExit(f"FLOWKIT_DATA={path.parent}: no file {path.name} in it.")
+        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.npz"))) or "none"
+        raise SystemExit(f"No {path.name} in {path.parent}; there are: {known}.")
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
 

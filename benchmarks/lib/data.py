@@ -82,12 +82,8 @@ def load_table(name: str) -> np.ndarray:
     return _load_table(name)[0]
 
 
-def load_labels(name: str) -> np.ndarray:
-    """Whether rows of a table are anomalies; of those that ship, the rows of the rarest class."""
-    return _load_table(name)[1]
-
-
 def _load_table(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows, and whether they are anomalies: of tables that ship, those of the rarest class."""
     if name in SHIPPED:
         from sklearn import datasets
 

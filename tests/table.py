@@ -13,16 +13,13 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from flowkit import (
-    PHVAE,
     DensityOutlierDetector,
     DifferentiableFunctionTransformer,
-    FlowDensity,
-    FractalFlowDensity,
-    RGFlowDensity,
     TableDensity,
     TransformedDensity,
 )
 from flowkit import bijections as b
+from flowkit import estimators as e
 from flowkit import modules as m
 from flowkit import priors as p
 from flowkit.nets import GroupedMLP, Polynomials, ResidualMLP
@@ -261,26 +258,20 @@ MODULES = [
     ModuleCase("vae_flows", _vae(flows=True, seed=3, n_importance_samples=20)),
 ]
 
-_SMALL = {
-    "n_transforms": 2,
-    "hidden_units": 16,
-    "max_epochs": 4,
-    "random_state": 0,
-}
+_BRIEF = {"max_epochs": 4, "random_state": 0}
+_SMALL = {"n_transforms": 2, "hidden_units": 16, **_BRIEF}
 
 # Where the transforms are the case, the mixture is of a given size: only "default" searches for it.
 _TWO = {**_SMALL, "n_components": 2}
 
-_SMALL_FRACTAL = {"n_topics": 3, "n_blocks": 2, "hidden_units": 16, "max_epochs": 4}
+_SMALL_FRACTAL = {"n_topics": 3, "n_blocks": 2, "hidden_units": 16, **_BRIEF}
 
 
 def _fractal(**parameters):
-    return lambda **kw: FractalFlowDensity(
-        **{**_SMALL_FRACTAL, "random_state": 0, **parameters, **kw}
-    )
+    return lambda **kw: e.FractalFlowDensity(**{**_SMALL_FRACTAL, **parameters, **kw})
 
 
-_SMALL_RG = {"n_layers": 1, "hidden_units": 8, "max_epochs": 4, "random_state": 0}
+_SMALL_RG = {"n_layers": 1, "hidden_units": 8, **_BRIEF}
 _OTHER_RG = {
     "kernel_size": 3,
     "coupling": "spline",
@@ -291,7 +282,7 @@ _OTHER_RG = {
     "n_topics": 3,
 }
 
-_SMALL_VAE = {"n_components": 1, "hidden_units": 16, "max_epochs": 4, "random_state": 0}
+_SMALL_VAE = {"n_components": 1, "hidden_units": 16, **_BRIEF}
 _OTHER_VAE = {
     "degree": 2,
     "basis": "power",
@@ -304,29 +295,29 @@ _OTHER_VAE = {
 
 # Exact densities, whose latent is the row itself in other coordinates.
 FLOWS = {
-    "default": lambda **kw: FlowDensity(**{**_SMALL, **kw}),
-    "affine_coupling": lambda **kw: FlowDensity("affine_coupling", **{**_TWO, **kw}),
-    "spline_autoregressive": lambda **kw: FlowDensity("spline_autoregressive", **{**_TWO, **kw}),
-    "affine_autoregressive": lambda **kw: FlowDensity("affine_autoregressive", **{**_TWO, **kw}),
-    "normal_prior": lambda **kw: FlowDensity(prior="normal", **{**_SMALL, **kw}),
-    "laplace_prior": lambda **kw: FlowDensity(prior="laplace", **{**_SMALL, **kw}),
-    "student_t_prior": lambda **kw: FlowDensity(prior="student_t", **{**_SMALL, **kw}),
-    "kernel": lambda **kw: FlowDensity(prior="kernel", noise=0.1, **{**_SMALL, **kw}),
+    "default": lambda **kw: e.FlowDensity(**{**_SMALL, **kw}),
+    "affine_coupling": lambda **kw: e.FlowDensity("affine_coupling", **{**_TWO, **kw}),
+    "spline_autoregressive": lambda **kw: e.FlowDensity("spline_autoregressive", **{**_TWO, **kw}),
+    "affine_autoregressive": lambda **kw: e.FlowDensity("affine_autoregressive", **{**_TWO, **kw}),
+    "normal_prior": lambda **kw: e.FlowDensity(prior="normal", **{**_SMALL, **kw}),
+    "laplace_prior": lambda **kw: e.FlowDensity(prior="laplace", **{**_SMALL, **kw}),
+    "student_t_prior": lambda **kw: e.FlowDensity(prior="student_t", **{**_SMALL, **kw}),
+    "kernel": lambda **kw: e.FlowDensity(prior="kernel", noise=0.1, **{**_SMALL, **kw}),
     "fractal": _fractal(),
     "fractal_groups_kmeans": _fractal(n_word_groups=1, lda_backend=None, n_levels=1),
     "fractal_autoregressive_kan": _fractal(
         fractal="autoregressive", conditioner="kan", n_blocks=1, lda_backend=None
     ),
     "fractal_mixture_affine": _fractal(prior="gaussian_mixture", coupling="affine", tied=True),
-    "rg": lambda **kw: RGFlowDensity(**{**_SMALL_RG, **kw}),
-    "rg_spline_topic": lambda **kw: RGFlowDensity(**{**_SMALL_RG, **_OTHER_RG, **kw}),
-    "float64": lambda **kw: FlowDensity(dtype="float64", **{**_TWO, **kw}),
+    "rg": lambda **kw: e.RGFlowDensity(**{**_SMALL_RG, **kw}),
+    "rg_spline_topic": lambda **kw: e.RGFlowDensity(**{**_SMALL_RG, **_OTHER_RG, **kw}),
+    "float64": lambda **kw: e.FlowDensity(dtype="float64", **{**_TWO, **kw}),
 }
 
 ESTIMATORS = {
     **FLOWS,
-    "phvae": lambda **kw: PHVAE(**{**_SMALL_VAE, **kw}),
-    "phvae_other": lambda **kw: PHVAE(**{**_SMALL_VAE, **_OTHER_VAE, **kw}),
+    "phvae": lambda **kw: e.PHVAE(**{**_SMALL_VAE, **kw}),
+    "phvae_other": lambda **kw: e.PHVAE(**{**_SMALL_VAE, **_OTHER_VAE, **kw}),
 }
 
 

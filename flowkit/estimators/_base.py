@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from dataclasses import replace
 
@@ -48,15 +49,29 @@ class BaseDensity(FittedDensity):
     - ``_batch_size(n)``: rows in a batch;
     - ``_finalize(X, sample_weight, training, start, random_state)``: descriptions of the training
       rows by the trained module.
+
+    Their constructors name all parameters. Those that all estimators share are constrained and
+    documented here, so a subclass lists its own ones only: constraints in
+    ``_parameter_constraints``, and in ``_shaping_parameters`` the names of those that later calls
+    of a continued training cannot change.
     """
 
-    # Parameters that later calls of a continued training cannot change.
     _shaping_parameters: tuple[str, ...] = ("standardize", "dtype", "device")
 
     # Whether messages about values are left to a table around this density, which encoded them.
     _column_warnings = True
 
     _parameter_constraints: dict = SHARED_CONSTRAINTS
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        own, named = vars(cls), inspect.signature(cls).parameters
+        if "_parameter_constraints" in own:
+            shared = {name: kind for name, kind in SHARED_CONSTRAINTS.items() if name in named}
+            cls._parameter_constraints = {**shared, **own["_parameter_constraints"]}
+        if "_shaping_parameters" in own:
+            shared = (name for name in BaseDensity._shaping_parameters if name in named)
+            cls._shaping_parameters = (*shared, *own["_shaping_parameters"])
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):

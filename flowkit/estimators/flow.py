@@ -134,7 +134,6 @@ class FlowDensity(IncompleteRows, BaseDensity):
     """
 
     _parameter_constraints: dict = {
-        **BaseDensity._parameter_constraints,
         "transforms": [StrOptions(set(TRANSFORMS)), Bijection, list, tuple],
         "n_transforms": [Interval(Integral, 0, None, closed="left")],
         "hidden_units": [Interval(Integral, 1, None, closed="left")],
@@ -148,7 +147,7 @@ class FlowDensity(IncompleteRows, BaseDensity):
         "missing": [StrOptions({"marginalize"}), None],
     }
 
-    _shaping_parameters = (*BaseDensity._shaping_parameters, "missing", *_SHAPE)
+    _shaping_parameters = ("missing", *_SHAPE)
 
     def __init__(
         self,

@@ -184,7 +184,6 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
     """
 
     _parameter_constraints: dict = {
-        **{k: v for k, v in BaseDensity._parameter_constraints.items() if k != "standardize"},
         "n_topics": [Interval(Integral, 1, None, closed="left")],
         "n_word_groups": [Interval(Integral, 1, None, closed="left"), None],
         "n_levels": [Interval(Integral, 0, None, closed="left")],
@@ -205,11 +204,7 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         "missing": [StrOptions({"marginalize"}), None],
     }
 
-    _shaping_parameters = (
-        *(name for name in BaseDensity._shaping_parameters if name != "standardize"),
-        "missing",
-        *_SHAPE,
-    )
+    _shaping_parameters = ("missing", *_SHAPE)
 
     def __init__(
         self,

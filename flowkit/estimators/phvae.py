@@ -197,7 +197,6 @@ class PHVAE(ImageRows, BaseDensity):
     """
 
     _parameter_constraints: dict = {
-        **{k: v for k, v in BaseDensity._parameter_constraints.items() if k != "standardize"},
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "degree": [Interval(Integral, 1, None, closed="left")],
         "basis": [StrOptions({"legendre", "power"})],
@@ -223,10 +222,7 @@ class PHVAE(ImageRows, BaseDensity):
         "n_importance_samples": [Interval(Integral, 1, None, closed="left")],
     }
 
-    _shaping_parameters = (
-        *(name for name in BaseDensity._shaping_parameters if name != "standardize"),
-        *_SHAPE,
-    )
+    _shaping_parameters = _SHAPE
 
     def __init__(
         self,

@@ -175,7 +175,6 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
     """
 
     _parameter_constraints: dict = {
-        **{k: v for k, v in BaseDensity._parameter_constraints.items() if k != "standardize"},
         "image_shape": [tuple, list, None],
         "kernel_size": [Interval(Integral, 2, None, closed="left")],
         "n_layers": [
@@ -199,11 +198,7 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         "missing": [StrOptions({"marginalize"}), None],
     }
 
-    _shaping_parameters = (
-        *(name for name in BaseDensity._shaping_parameters if name != "standardize"),
-        "missing",
-        *_SHAPE,
-    )
+    _shaping_parameters = ("missing", *_SHAPE)
 
     def __init__(
         self,

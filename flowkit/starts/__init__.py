@@ -5,7 +5,7 @@ from ._factor_start import FactorStart
 from ._flow_start import FlowStart, KernelStart, MixtureStart
 from ._grey_levels import grey_levels, started_grey_levels
 from ._margins import Margins, choose_margins, margin_steps
-from ._mixture_start import choose_start, mixture_start
+from ._mixture_start import choose_start, mixture_start, whitening
 from ._rows import draw_rows
 from ._start import Start
 from ._topic_start import (
@@ -39,5 +39,6 @@ __all__ = [
     "n_nodes",
     "n_start_rows",
     "started_grey_levels",
+    "whitening",
     "word_groups",
 ]

@@ -7,16 +7,22 @@ import re
 
 import pytest
 
-from flowkit import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity
+from flowkit import estimators
 from flowkit.estimators._parameters import documented
 
-ESTIMATORS = [FlowDensity, FractalFlowDensity, RGFlowDensity, PHVAE]
+from ..table import ESTIMATORS as BUILDS
+
+ESTIMATORS = sorted({type(build()) for build in BUILDS.values()}, key=lambda cls: cls.__name__)
 
 
 def entries(estimator, section):
     text = inspect.getdoc(estimator)
     body = re.search(rf"(?ms)^{section}\n-+\n(.*?)(?=^\w[\w ]+\n-+\n|\Z)", text)[1]
     return re.findall(r"(?m)^(\w[\w, ]*) : (.*)$", body)
+
+
+def test_every_estimator_is_in_the_table():
+    assert {cls.__name__ for cls in ESTIMATORS} == set(estimators.__all__) - {"BaseDensity"}
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

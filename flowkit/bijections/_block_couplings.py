@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..nets import SwishResNet
-from ..nets._layers import GroupedLinear
+from ..nets.layers import GroupedLinear
 
 
 class BlockCouplings(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ._lattice_layout import ABSENT, SubLayer
+from .lattice_layout import ABSENT, SubLayer
 
 
 class Blocks(nn.Module):

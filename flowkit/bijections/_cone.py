@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ._blocks import Blocks
-from ._lattice_layout import ABSENT
+from .lattice_layout import ABSENT
 
 
 class Cone:

@@ -13,8 +13,8 @@ from ..exceptions import InvalidParameterError
 from ..nets import KAN, ConvNet, GroupedMLP
 from ._base import Bijection
 from ._log_det_tree import Node, leaf_nodes
-from ._tree import Level, column_levels, image_levels
 from ._univariate import Affine, RationalQuadraticSpline
+from .tree import Level, column_levels, image_levels
 
 # Half-split nodes have half the inputs, so half the width is enough, down to this.
 _MIN_HIDDEN_UNITS = 8

@@ -16,8 +16,8 @@ from ._base import Bijection
 from ._block_couplings import AffineNet, BlockCouplings, SplineNet
 from ._blocks import Blocks
 from ._cone import Cone
-from ._lattice_layout import lattice_layout
 from ._univariate import Affine, RationalQuadraticSpline
+from .lattice_layout import lattice_layout
 
 
 class Lattice(Bijection):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
-from .._options import taken
+from .._options import refuse_unknown, taken
 from ._base import Bijection
 from .autoregressive import AffineAutoregressive, SplineAutoregressive
 from .coupling import AffineCoupling, SplineCoupling
@@ -54,6 +55,11 @@ def build_steps(
         Options of the constructors. Each is given those that it takes: one that takes ``reverse``
         is reversed in every second step, and one that takes no ``n_bins`` is not given any.
 
+    Raises
+    ------
+    UnknownNameError
+        If no bijection that has a name takes an option.
+
     Returns
     -------
     list of Bijection
@@ -68,6 +74,8 @@ def build_steps(
     >>> steps[1].reverse, steps[3].reverse
     (False, True)
     """
+    kinds = (TRANSFORMS, FRACTALS, POSTERIOR_FLOWS, PRIOR_FLOWS)
+    refuse_unknown(options, chain(step, *(one for kind in kinds for one in kind.values())))
     return [
         bijection(n_features, **taken(bijection, {"reverse": bool(i % 2), **options}))
         for i in range(n_steps)

@@ -44,6 +44,8 @@ class Columns:
     continuous = True
     # Whether later rows may lie where the module has no density.
     bounded = False
+    # Whether these are grey levels, which a logit makes real numbers of.
+    grey = False
 
     def validate(self, X: np.ndarray, names: np.ndarray | None, noise) -> None:
         """Refuse rows and noise that these columns cannot hold; here anything goes.

@@ -80,6 +80,7 @@ class GreyLevels(Columns):
     """Pixels of 8 bits, scaled into the domain of a logit."""
 
     bounded = True
+    grey = True
 
     @classmethod
     def of(cls, d: int, dequantize: str | None) -> GreyLevels:

@@ -47,7 +47,7 @@ def scale_with_noise(scale: np.ndarray, widths: np.ndarray) -> np.ndarray:
 
 
 def without_far_values(U: np.ndarray, X: np.ndarray, heavy: list[HeavyValue]) -> np.ndarray:
-    """Rows of U with values far away in X missing, so that these have no say in its scale."""
+    """Rows of U with values far away in X missing, so that they do not affect its scale."""
     far = [value for value in heavy if value.far]
     U = U.copy() if far else U
     for value in far:

@@ -19,6 +19,7 @@ from ..training import FitRun, Stream, TrainingRecord, after_chunk, has_paramete
 from ..validation import (
     holds_grey_levels,
     labels_of,
+    tell_labels,
 )
 from ._device import resolve_device
 from ._fitted import FittedDensity
@@ -295,6 +296,11 @@ class BaseDensity(FittedDensity):
 
     # ------------------------------------------------------------------ validation
 
+    def _named_by(self, labels):
+        """Take names for columns from a table around, which also warns of their values itself."""
+        tell_labels(self, labels)
+        self._column_warnings = False
+
     def _holds_grey_levels(self, X) -> bool:
         return self.image_shape is not None and holds_grey_levels(X)
 
@@ -357,7 +363,7 @@ class BaseDensity(FittedDensity):
         Z = self._columns.spread_ties(self._columns.standardise(X), rng)
         weight = None if weight is None else weight[training]
         self._completion = None
-        if self.image_shape is None and "missing" in self._parameter_constraints:
+        if self._takes_incomplete_rows and self.image_shape is None:
             self._completion = Completion.of(X, self._columns)
         if self.missing is not None:
             Z = Z + normal_noise(self.noise, len(Z), Z.shape[1]) * rng.normal(size=Z.shape)

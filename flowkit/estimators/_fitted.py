@@ -45,6 +45,10 @@ class FittedDensity(
     # What completes incomplete rows; None where rows cannot be incomplete.
     _completion: Completion | None
 
+    # What methods that go before this class bring along.
+    _takes_images = False
+    _takes_incomplete_rows = False
+
     # Values of the parameters that some estimators do not have.
     standardize = True
     image_shape: tuple[int, ...] | None = None
@@ -99,11 +103,14 @@ class FittedDensity(
         return self._sample(n_samples, random_state)
 
     def _sample(self, n_samples, random_state, draw=None):
-        """Rows of the latents that ``draw(n, generator)`` gives, by default those of the prior."""
+        """Rows, of the latents that ``draw(n, generator)`` gives where it is given."""
         n_samples = check_n_samples(n_samples)
-        return self._columns.to_domain(
-            self._decode(self._evaluator.draw(n_samples, random_state, draw))
-        )
+        evaluator = self._evaluator
+        if draw is None:
+            Z = evaluator.sample(n_samples, random_state)
+        else:
+            Z = evaluator.decode(evaluator.draw(n_samples, random_state, draw))
+        return self._columns.to_domain(self._columns.unstandardise(Z))
 
     def transform(self, X):
         """Latent of each row: what the prior describes.
@@ -160,7 +167,7 @@ class FittedDensity(
         """Rows as an array of real numbers, finite but where they may be missing."""
         if is_sparse(X) and self.__sklearn_tags__().input_tags.sparse:
             X = container_of(X).to_dense()
-        takes_images = "image_shape" in self._parameter_constraints and not is_sparse(X)
+        takes_images = self._takes_images and not is_sparse(X)
         if takes_images:
             X = image_rows(X, self.image_shape)
         refuse_unreal(X, self)

@@ -14,6 +14,8 @@ from ..exceptions import InvalidDataError
 class ImageRows:
     """Methods of a density that has a parameter ``image_shape``; goes before its base class."""
 
+    _takes_images = True
+
     def bits_per_dim(self, X, random_state=0):
         """Mean bits per dimension of rows of whole numbers, continuous ones with uniform noise.
 

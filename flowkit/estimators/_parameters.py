@@ -70,7 +70,8 @@ tol : float
     Gain of the mean hold-out log density, in nats, that counts.
 noise : 'scott', float or None
     Standard deviation of normal noise added to the training rows in each epoch, in standard
-    deviations of the columns; 'scott' is ``n ** (-1 / (d + 4))``.
+    deviations of the columns; 'scott' is ``n ** (-1 / (d + 4))``. Refused where values are
+    discrete: images of uint8, and likelihoods of whole numbers.
 dequantize : 'auto' or None
     'auto' adds uniform noise in training only. Columns whose repeated values form a lattice, such
     as counts, rounded numbers, or zeros and ones, get noise of their spacing; see
@@ -81,7 +82,7 @@ missing : 'marginalize' or None
     take it. With 'marginalize', `score_samples` gives the density of the known values of a row,
     with the others integrated out. `fit` completes rows by draws: first from a Gaussian mixture
     fitted to the known values, then, if early stopping leaves epochs, from the density itself.
-    Whether a value is missing must not depend on the value.
+    Whether a value is missing must not depend on the value. Not for images.
 warm_start : bool
     Whether `fit` goes on from the weights of the last fit, keeping location and scale.
 random_state : int, RandomState instance, Generator or None

@@ -216,7 +216,10 @@ class ScaleAnalysis:
                     f"got an array of shape {direction.shape}."
                 )
             move[own] = direction
-        steps = np.atleast_1d(steps)
+        try:
+            steps = np.atleast_1d(np.asarray(steps, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise InvalidDataError(f"steps must be numbers, got {steps!r}.") from None
         if not steps.size:
             raise InvalidDataError("steps must hold at least one number, got none.")
         Z = self._encode_rows(X)

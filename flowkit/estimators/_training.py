@@ -31,8 +31,8 @@ from ..validation import warn
 from ._hold_out import MIN_HOLD_OUT_ROWS
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-# Nats for each column that the last part of training may gain without a warning, by what counts
-# and by what one row held out may err.
+# Nats per column that the last half of training may gain without a warning: a fixed part, and the
+# error of one held-out row.
 _MIN_LATE_GAIN, _ROW_ERROR = 0.02, 0.2
 
 

@@ -10,9 +10,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..bijections import Compose, LULinear
-from ..bijections._tree import image_levels
 from ..bijections.registry import FRACTALS, build_steps
-from ..columns import GreyLevels
+from ..bijections.tree import image_levels
 from ..exceptions import InvalidParameterError
 from ..missing import IncompleteRows
 from ..modules import Flow
@@ -65,7 +64,6 @@ _SHAPE = (
 )
 # Rows from which the words of the topics are told.
 _MAX_DESCRIBED_ROWS = 5_000
-_N_WORDS = 5
 
 
 @documented
@@ -115,7 +113,7 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
     prior : {'topic', 'gaussian_mixture', 'normal'}, default='topic'
         Density of the latent. 'gaussian_mixture' has `n_topics` components of whole rows (fewer
         where there are fewer distinct rows), 'normal' no topics; `n_word_groups` and
-        `lda_backend` mean nothing to these two.
+        `lda_backend` are ignored by both.
     lda_backend : {'sklearn', 'gensim'} or None, default='sklearn'
         What finds the topics that initialise the prior. gensim learns an uneven alpha too, and is
         an optional dependency; None takes k-means.
@@ -128,15 +126,6 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         X then may be of shape ``(n, *image_shape)`` too. Images of dtype uint8 get uniform noise
         of width one in training and a logit of their grey levels squeezed into [0.05, 0.95]; those
         of other dtypes are columns of numbers like all others.
-    noise : 'scott', float or None, default=None
-        Deviation, in standard deviations of the columns, of normal noise added to the training
-        rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``. None alone for uint8 images.
-    missing : 'marginalize' or None, default=None
-        What becomes of NaN: None refuses it, but in `score_marginal` and `impute`, which take it in
-        any case. With 'marginalize', `score_samples` scores what is known of a row, with the rest
-        integrated out, and `fit` completes rows by draws, from a Gaussian mixture fitted to what is
-        known and, where early stopping leaves epochs, then from the density itself. That a value is
-        missing must not depend on the value itself. Not for images.
     compile : bool, default=False
         Whether spline kernels run through ``torch.compile``. The maps of a tree have many shapes,
         of which torch compiles eight at most; it runs the others as they are and says so.
@@ -355,7 +344,7 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = d = Z.shape[1]
         groupings = self._check_shape(d)
-        config["grey"] = isinstance(self._columns, GreyLevels)
+        config["grey"] = self._columns.grey
         config["dropout"] = self._dropout_share(len(Z))
         if self.conditioner == "auto":
             images = self.image_shape is not None and self.fractal == "coupling"

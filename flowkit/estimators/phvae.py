@@ -13,7 +13,6 @@ from ..bijections.registry import POSTERIOR_FLOWS, PRIOR_FLOWS
 from ..columns import UnitRange, WholeNumbers
 from ..exceptions import InvalidParameterError
 from ..modules.vae import START_SIGNAL
-from ..nested import check_n_samples
 from ..nets import Polynomials
 from ..starts import FactorStart
 from ._base import BaseDensity
@@ -25,8 +24,6 @@ from ._vae import build_vae
 _VALUES = {"bernoulli": 1, "discretized_logistic": 255}
 # Draws by which the mean of the prior is known well enough to be decoded.
 _N_PRIOR_DRAWS = 1000
-# Widest layers of the networks that steer flows.
-_MAX_FLOW_UNITS = 64
 # Standardised columns are seen by the polynomials within this many deviations.
 _BOUND = 3.0
 _SHAPE = (
@@ -59,9 +56,9 @@ class PHVAE(ImageRows, BaseDensity):
     model is initialised as a factor analysis, which training can only improve on the hold-out. By
     default a flow bends the prior of the latent.
 
-    Log densities are importance-weighted estimates: with the same draws for every row, hence
-    repeatable, on average too low, by less the more draws, and with an error that `score_samples`
-    tells. The unlikelier a row, the worse its posterior and its estimate.
+    Log densities are importance-weighted estimates. They use the same draws for every row, so they
+    are repeatable. They are biased low, less so with more draws; `score_samples` returns their
+    error. The unlikelier a row, the worse its posterior and its estimate.
 
     Parameters
     ----------
@@ -126,15 +123,6 @@ class PHVAE(ImageRows, BaseDensity):
         'log_ratio', the objective of training is used instead of the bound.
     tol : float, default=1e-4
         Gain of the mean hold-out bound, in nats, that counts.
-    noise : 'scott', float or None, default=None
-        Deviation, in standard deviations of the columns, of normal noise added to the training
-        rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``. Refused where values are discrete.
-    dequantize : 'auto' or None, default='auto'
-        'auto' adds, in training only, uniform noise: of their spacing to columns whose repeated
-        values form a lattice, such as counts, roundings, or zeros and ones; see `dequantization_`.
-        A value that many rows share in a column without a lattice, such as a code for missing or
-        a pile of zeros, gets narrower noise of its own, with a warning; see `heavy_values_`.
-        Discrete likelihoods need none.
     random_state : int, RandomState instance, Generator or None, default=None
         Source of all randomness of `fit`, and of the draws by which rows are scored. Global
         generators are never seeded.
@@ -151,7 +139,7 @@ class PHVAE(ImageRows, BaseDensity):
         (all mean nats, units of X), ``divergence_1``, ``divergence_2`` and so on (nats: of each
         order, or moments of 'log_ratio'; without sample weights), ``divergence_flow`` (with flows,
         which make only the sum of all these a divergence), ``learning_rate``, ``seconds``. Entry
-        0 is the start.
+        0 is the state before the first epoch.
 
     See Also
     --------
@@ -322,8 +310,8 @@ class PHVAE(ImageRows, BaseDensity):
             stand beside it. For ``likelihood='bernoulli'`` the log probability.
         std : ndarray of shape (n_samples,)
             Only with `return_std`: standard error in nats, from the spread of the weights of
-            `n_importance_samples` draws. It cannot exceed one by much: where it comes near, one
-            draw rules, and the estimate is a lower bound whose distance is unknown.
+            `n_importance_samples` draws. It cannot exceed one by much. Near one, one draw
+            dominates, and the estimate is a lower bound by an unknown amount.
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
@@ -442,7 +430,9 @@ class PHVAE(ImageRows, BaseDensity):
             columns = np.repeat(np.isin(known, kept), self.n_components_)
             mean = 0.0
             if self.module_.prior_flow is not None:
-                mean = self._evaluator.draw(_N_PRIOR_DRAWS, self._config["seed"]).mean(0)
+                mean = self._evaluator.draw(
+                    _N_PRIOR_DRAWS, self._config["seed"], self.module_.prior.sample
+                ).mean(0)
             Z = np.where(columns, Z, mean)
         return self._decode(Z)
 
@@ -488,10 +478,7 @@ class PHVAE(ImageRows, BaseDensity):
         ValueError
             If `n_samples` is less than one.
         """
-        check_is_fitted(self)
-        n_samples = check_n_samples(n_samples)
-        Z = self._evaluator.draw(n_samples, random_state, self.module_.sample)
-        return self._columns.to_domain(self._columns.unstandardise(Z))
+        return super().sample(n_samples, random_state)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` gives.

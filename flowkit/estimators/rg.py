@@ -13,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._image_shape import check_image_shape
 from ..bijections import Compose, Lattice
-from ..bijections._lattice_layout import latent_levels, n_levels_of
 from ..bijections.lattice import layers_by_level
-from ..columns import GreyLevels
+from ..bijections.lattice_layout import latent_levels, n_levels_of
 from ..exceptions import InvalidDataError
 from ..missing import IncompleteRows
 from ..modules import Flow
@@ -124,15 +123,6 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, and
         where images are large as many as hold 2 ** 19 values, at least 64.
-    noise : 'scott', float or None, default=None
-        Deviation, in standard deviations of the columns, of normal noise added to the training
-        rows in each epoch; 'scott' is ``n ** (-1 / (d + 4))``. None alone for uint8 images.
-    missing : 'marginalize' or None, default=None
-        What becomes of NaN: None refuses it, but in `score_marginal` and `impute`, which take it in
-        any case. With 'marginalize', `score_samples` scores what is known of a row, with the rest
-        integrated out, and `fit` completes rows by draws, from a Gaussian mixture fitted to what is
-        known and, where early stopping leaves epochs, then from the density itself. That a value is
-        missing must not depend on the value itself. Not for images.
 
     Attributes
     ----------
@@ -412,7 +402,7 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         d = Z.shape[1]
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = d
-        config["grey"] = isinstance(self._columns, GreyLevels)
+        config["grey"] = self._columns.grey
         shape = (d,) if self.image_shape is None else check_image_shape(self.image_shape)[:2]
         n_levels = n_levels_of(shape, self.kernel_size)
         if self.n_layers == "auto":

@@ -26,8 +26,8 @@ _SEED = 0
 class Completion:
     """Completes rows of one density, with draws from a Gaussian mixture given what is known.
 
-    What learns returns another completion. Only the mixture that stands in where none was fitted is
-    kept in place: it depends on the density alone.
+    Methods that learn return another completion. The exception is the mixture that `mixture_for`
+    makes where none was fitted: it is kept, as it depends on the density alone.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class Completion:
 
     def _typical_draws(self, evaluator, rng):
         """Standardised draws of the density without its tails, which would widen a mixture."""
-        drawn = evaluator.decode(evaluator.draw(_N_ADAPTATION_DRAWS, rng))
+        drawn = evaluator.sample(_N_ADAPTATION_DRAWS, rng)
         X = self.columns.to_domain(self.columns.unstandardise(drawn))
         Z = self.columns.standardise(X)
         low, high = self._range()
@@ -174,7 +174,7 @@ class Completion:
             Z = self.draws(Z[part], n_draws, rng, evaluator, n_candidates)
             filled[:, part] = self.columns.unstandardise(Z)
         if empty := missing.all(1).sum():
-            drawn = evaluator.decode(evaluator.draw(n_draws * empty, rng))
+            drawn = evaluator.sample(n_draws * empty, rng)
             drawn = self.columns.to_domain(self.columns.unstandardise(drawn))
             filled[:, missing.all(1)] = drawn.reshape(n_draws, empty, -1)
         return np.where(missing, self._to_levels(filled), X)

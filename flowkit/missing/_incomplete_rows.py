@@ -16,6 +16,8 @@ from ._completion import N_DRAWS
 class IncompleteRows:
     """Methods of a density that has a parameter ``missing``; goes before its base class."""
 
+    _takes_incomplete_rows = True
+
     def score_marginal(self, X, n_draws=N_DRAWS):
         """Log density of what is known of each row, and the error of that.
 
@@ -39,8 +41,8 @@ class IncompleteRows:
         error : ndarray of shape (n_samples,)
             Standard error in nats, from the spread of the weights of the draws; 0 for complete
             rows, and where the map takes each column by itself onto a prior whose marginals are
-            known. It cannot exceed one by much: where it comes near, few draws rule, and the
-            estimate is a lower bound whose distance is unknown.
+            known. It cannot exceed one by much. Near one, few draws dominate, and the
+            estimate is a lower bound by an unknown amount.
 
         Raises
         ------
@@ -63,7 +65,7 @@ class IncompleteRows:
     def impute(self, X, n_draws=None, random_state=None):
         """Fill what is missing with draws from the density given what is known.
 
-        The best of many proposals, by their weights, stand for draws of the density. Takes rows
+        Draws are resampled from many proposals, by their importance weights. Takes rows
         with missing values whatever `missing` was in `fit`.
 
         Parameters

@@ -30,6 +30,8 @@ class DensityModule(nn.Module):
         Whether `log_prob` is the log density itself rather than an estimate of it.
     n_latent : int
         Number of columns of a latent row.
+    has_marginals : bool
+        Whether `log_prob_marginal` is known in closed form.
     has_kernels : bool
         Whether rows may have kernels of their own, which `own_kernel` and `log_prob_without` know.
     min_rows : int
@@ -58,6 +60,7 @@ class DensityModule(nn.Module):
     """
 
     is_exact: bool = True
+    has_marginals: bool = False
     has_kernels: bool = False
     min_rows: int = 0
     warmth: float = 1.0
@@ -149,6 +152,31 @@ class DensityModule(nn.Module):
             Rows.
         """
         raise _missing(self, "decode")
+
+    def log_prob_marginal(self, x: Tensor, known: Tensor) -> Tensor:
+        """Log density of what is known of each row, where `has_marginals`.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Rows; unknown values have no effect and may be NaN.
+        known : Tensor of bool of shape (n, n_features)
+            Which values are known.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Nats; 0 where nothing is known.
+        """
+        raise _missing(self, "log_prob_marginal")
+
+    def own_kernel(self, x: Tensor) -> Tensor:
+        """The kernel on each row itself, where `has_kernels`; -1 for none, shape (n,)."""
+        raise _missing(self, "own_kernel")
+
+    def log_prob_without(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """Log density of each row without one more kernel, where `has_kernels`; shape (n,)."""
+        raise _missing(self, "log_prob_without")
 
     def loss(self, batch: Batch) -> Tensor:
         """What a training step minimises: by default minus the mean log density, in nats.

@@ -6,14 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import nn
 
 from .._seeds import check_random_state
-
-# Rows that go through a module at once: few enough for the cache, many enough for the calls.
-_MAX_CHUNK = 4096
-_MIN_CHUNK = 64
-_CHUNK_VALUES = 2**18
+from ._base import DensityModule
+from ._chunks import chunk_size
 
 
 class Evaluator:
@@ -23,7 +19,7 @@ class Evaluator:
 
     Parameters
     ----------
-    module : torch.nn.Module
+    module : DensityModule
         Density of standardised rows, in double precision.
     device : torch.device
         Where the module is.
@@ -40,7 +36,7 @@ class Evaluator:
     (3,)
     """
 
-    def __init__(self, module: nn.Module, device: torch.device):
+    def __init__(self, module: DensityModule, device: torch.device):
         self.module = module
         self.device = device
 
@@ -61,7 +57,7 @@ class Evaluator:
         ndarray of shape (n, ...)
             The results, joined.
         """
-        size = int(np.clip(_CHUNK_VALUES // Z.shape[1], _MIN_CHUNK, _MAX_CHUNK))
+        size = chunk_size(Z.shape[1])
         with torch.inference_mode():
             chunks = [
                 function(*(torch.from_numpy(a[i : i + size]).to(self.device) for a in (Z, *others)))
@@ -105,8 +101,25 @@ class Evaluator:
         """Standardised row of each latent."""
         return self.map(self.module.decode, latent)
 
-    def draw(self, n: int, random_state, draw: Callable | None = None) -> np.ndarray:
-        """Draws of the latent from the prior.
+    def sample(self, n: int, random_state) -> np.ndarray:
+        """Draws of standardised rows.
+
+        Parameters
+        ----------
+        n : int
+            Number of rows.
+        random_state : int, RandomState instance, Generator or None
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            The rows.
+        """
+        return self.draw(n, random_state, self.module.sample)
+
+    def draw(self, n: int, random_state, draw: Callable) -> np.ndarray:
+        """What a function of a number and a `torch.Generator` draws.
 
         Parameters
         ----------
@@ -114,15 +127,14 @@ class Evaluator:
             Number of draws.
         random_state : int, RandomState instance, Generator or None
             Source of randomness.
-        draw : callable, default=None
-            Takes a number and a `torch.Generator`; None is ``module.prior.sample``.
+        draw : callable
+            Such as ``module.sample``, or ``sample`` of a prior.
 
         Returns
         -------
-        ndarray of shape (n, n_latent)
+        ndarray of shape (n, ...)
             The draws.
         """
-        draw = self.module.prior.sample if draw is None else draw
         with torch.inference_mode():
             return draw(n, self.generator(random_state)).cpu().numpy()
 

@@ -9,6 +9,7 @@ from ..bijections import Bijection
 from ..exceptions import ShapeError
 from ..priors import Kernel, Prior
 from ._base import Batch, DensityModule, weighted_mean
+from ._chunks import chunk_size
 
 
 class Flow(DensityModule):
@@ -58,7 +59,10 @@ class Flow(DensityModule):
         self, n: int, generator: torch.Generator | None = None, context: Tensor | None = None
     ) -> Tensor:
         with torch.no_grad():
-            return self.decode(self.prior.sample(n, generator), context)
+            z = self.prior.sample(n, generator)
+            if context is not None:
+                return self.decode(z, context)
+            return torch.cat([self.decode(part) for part in z.split(chunk_size(z.shape[1]))])
 
     @property
     def has_marginals(self) -> bool:

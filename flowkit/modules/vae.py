@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..bijections import Bijection
 from ..exceptions import InvalidParameterError
 from ..nets import Polynomials, StandardNormal
-from ..nets._layers import GroupedLinear, Linear
+from ..nets.layers import GroupedLinear, Linear
 from ..priors import HierarchicalNormal
 from . import divergences, importance
 from ._base import Batch, DensityModule, weighted_mean

@@ -1,10 +1,10 @@
 """Conditioner networks, whose last layer is initialised at zero: flows begin as the identity."""
 
-from ._layers import StandardNormal, set_generator
 from .conv import ConvNet
 from .grouped import GroupedMLP
 from .images import ConvDecoder, ConvEncoder
 from .kan import KAN
+from .layers import StandardNormal, set_generator
 from .made import MADE
 from .mlp import ResidualMLP
 from .polynomial import Polynomials

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ._layers import Dropout, activation
 from .grouped import check_sizes
+from .layers import Dropout, activation
 from .mlp import check_hidden
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
-from ._layers import Dropout, GroupedLinear, activation
+from .layers import Dropout, GroupedLinear, activation
 from .mlp import check_hidden
 
 

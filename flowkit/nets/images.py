@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ._layers import Dropout, GroupedLinear, Linear, activation
+from .layers import Dropout, GroupedLinear, Linear, activation
 from .mlp import check_hidden
 
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ..exceptions import InvalidParameterError
-from ._layers import Dropout, GroupedLinear
 from .grouped import check_sizes
+from .layers import Dropout, GroupedLinear
 from .mlp import check_hidden
 
 _DEGREE = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ._layers import Dropout, Linear, activation
+from .layers import Dropout, Linear, activation
 from .mlp import check_hidden
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
-from ._layers import Dropout, Linear, activation
+from .layers import Dropout, Linear, activation
 
 
 class ResidualMLP(nn.Module):

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 from ..exceptions import InvalidParameterError
-from ._layers import GroupedLinear
+from .layers import GroupedLinear
 
 # The gain that keeps the variance of activations behind a swish.
 _SWISH_GAIN = 2.81

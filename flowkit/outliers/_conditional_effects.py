@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.utils import _safe_indexing
 
-from ..columns._moments import moments
+from ..columns import moments
 from ..validation import as_floats, container_of, distinct_values, missing_in, pick
 
 # Values around the prediction from the other columns, a step apart: in standard deviations of the

@@ -14,9 +14,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from .._seeds import check_random_state
 from ..exceptions import InvalidParameterError
 from ..nested import Held, seed_names, seeded_copies
-from ..validation._labels import labels_of
-from ..validation._output import in_container, remember_output
-from ..validation._parameters import SuggestingEstimator
+from ..validation import SuggestingEstimator, in_container, labels_of, remember_output
 from ._calibration import calibrated_threshold, hold_out, training_threshold
 from ._default_densities import default_densities
 from ._explanations import Explanations

@@ -31,9 +31,8 @@ class Kernel(Prior):
 
     Notes
     -----
-    `log_prob` of a row that is a centre leaves that kernel out, as the estimate of its density
-    from all others; the density is changed in as many points as there are centres, so its
-    integral is not. `log_prob_marginal` leaves no kernel out.
+    `log_prob` of a row that is a centre leaves its own kernel out. This changes the density only
+    at the centres, so it still integrates to one. `log_prob_marginal` leaves no kernel out.
 
     Centres are not part of ``state_dict``: call `start` again after loading one.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 
-from .._options import taken
+from .._options import refuse_unknown, taken
 from ._base import Prior
 from .factorised import Laplace, Normal, StudentT
 from .kernel import Kernel
@@ -39,11 +39,17 @@ def build_prior(name: str, n_features: int, **options) -> Prior:
     Prior
         Newly built, with its initial parameters.
 
+    Raises
+    ------
+    UnknownNameError
+        If no prior of a name takes an option.
+
     Examples
     --------
     >>> from flowkit.priors.registry import build_prior
     >>> build_prior("laplace", 2, n_components=3).scale ** 2
     0.5000000000000001
     """
+    refuse_unknown(options, PRIORS.values())
     given = {option: value for option, value in options.items() if value is not None}
     return PRIORS[name](n_features, **taken(PRIORS[name], given))

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._seeds import check_random_state
-from ..estimators import BaseDensity, FlowDensity
+from ..estimators import FlowDensity
 from ..exceptions import InvalidDataError, InvalidParameterError, OutsideSupportError
 from ..nested import (
     Held,
@@ -20,7 +20,7 @@ from ..nested import (
     draw_from,
     seeded_copies,
 )
-from ..validation import SuggestingEstimator, labels_of, refuse_non_finite, tell_labels
+from ..validation import SuggestingEstimator, labels_of, refuse_non_finite
 from ._column_reading import read_columns
 from ._column_report import report_frame, report_lines, report_text
 from ._column_warnings import warn_of_columns
@@ -230,9 +230,8 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             rows = self._settle(columns, weight, rng)
             warn_of_columns(self._names(), rows, self._codecs)
             encoded = self._encode_training(rows, density, rng)
-            if isinstance(density, BaseDensity):
-                tell_labels(density, self._names())
-                density._column_warnings = False
+            if hasattr(density, "_named_by"):
+                density._named_by(self._names())
             options = {} if weight is None else {"sample_weight": weight}
             self.density_ = density.fit(encoded, None, **options)
             self._form = form

@@ -82,10 +82,10 @@ class StreamWeights(Callback):
     """Keeps, of all weights along a stream of chunks, those with the lowest loss on the hold-out.
 
     After each pass over a chunk there are three candidates: the weights kept so far, the present
-    weights, and an average over the last steps. Training goes on from the present weights whatever
-    is kept, as it may lead through worse weights to better ones. Where these are better than the
-    average, which lags behind, the average begins anew at them. Without a hold-out the average is
-    kept.
+    weights, and an average over the last steps. Whichever is kept, training goes on from the
+    present weights, as the way to better weights may lead through worse ones. Where the present
+    weights are better than the average, which lags behind, the average begins anew at them. Without
+    a hold-out the average is kept.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class TrainingRecord:
         return self.ended_by in ("max_time", "callback", "interrupt")
 
     def late_gain(self) -> tuple[float, int]:
-        """What the hold-out gained in the last part of a training that nobody broke off.
+        """Gain of the hold-out in the last part of training.
 
         Returns
         -------

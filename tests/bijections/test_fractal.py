@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from flowkit import bijections as b
-from flowkit.bijections._tree import column_levels, image_levels
+from flowkit.bijections.tree import column_levels, image_levels
 from flowkit.exceptions import InvalidParameterError
 
 from ..table import NET, context_for, perturbed, rows_in

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from flowkit import bijections as b
-from flowkit.bijections._lattice_layout import ABSENT, lattice_layout
+from flowkit.bijections.lattice_layout import ABSENT, lattice_layout
 from flowkit.exceptions import InvalidParameterError, ShapeError
 from flowkit.nets import SwishResNet
 

@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.datasets import load_digits
 
 from flowkit import RGFlowDensity
-from flowkit.bijections._lattice_layout import ABSENT, lattice_layout
+from flowkit.bijections.lattice_layout import ABSENT, lattice_layout
 from flowkit.exceptions import InvalidDataError, InvalidParameterError, OutsideSupportError
 
 from ..table import perturbed

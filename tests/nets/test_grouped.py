@@ -10,7 +10,7 @@ import torch
 
 from flowkit.exceptions import InvalidParameterError
 from flowkit.nets import KAN, GroupedMLP, set_generator
-from flowkit.nets._layers import Dropout
+from flowkit.nets.layers import Dropout
 
 from ..table import perturbed
 from .examples import normal, seeded

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from flowkit.nets import MADE, ResidualMLP, set_generator
-from flowkit.nets._layers import Dropout
+from flowkit.nets.layers import Dropout
 
 from ..table import perturbed
 

@@ -8,7 +8,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.frozen import FrozenEstimator
+
+import flowkit
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
@@ -82,7 +86,8 @@ def copy(tmp_path_factory):
     for folder in ("flowkit", "tests"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
-    shutil.copy(ROOT / "pyproject.toml", root)
+    for name in ("pyproject.toml", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, root)
     for recipe in RECIPES.values():
         for block in recipe:
             block.apply(root)
@@ -131,9 +136,41 @@ def test_new_parts_pass_the_tests_of_their_kinds(copy):
         assert len(passed) > 5, (name, said)
 
 
+def in_the_copy():
+    """What the page says of the new parts, which only the copy has."""
+    rng = np.random.default_rng(0)
+    sources = rng.laplace(size=(1000, 2))
+    X = sources @ [[1.0, 0.5], [-0.5, 1.0]] + 3.0
+    brief = {"max_epochs": 2, "random_state": 0}
+    density = flowkit.FlowDensity(transforms="power_tails", prior="logistic", **brief).fit(X)
+    steps = {type(step).__name__ for step in density.module_.bijection.bijections}
+    assert "PowerTails" in steps
+    lattice = flowkit.RGFlowDensity(prior="logistic", n_layers=1, hidden_units=8, **brief).fit(X)
+    detector = flowkit.DensityOutlierDetector(FrozenEstimator(density), statistic="latent_norm")
+    for fitted in (density, lattice, detector.fit(X)):
+        assert np.isfinite(fitted.score_samples(X)).all()
+    with pytest.raises(ValueError, match="Did you mean 'power_tails'"):
+        flowkit.FlowDensity(transforms="power_tail").fit(X)
+    components = flowkit.estimators.IndependentComponents(max_epochs=30, random_state=0).fit(X)
+    alike = np.abs(np.corrcoef(components.transform(X).T, sources.T)[:2, 2:])
+    assert alike.max(axis=1).min() > 0.95
+    assert alike.min(axis=1).max() < 0.2
+    score = components.score(X)
+    assert components.set_params(prior="normal").fit(X).score(X) < score - 0.05
+
+
+def test_new_parts_do_what_the_page_says(copy):
+    status, said = run(copy, "tests.test_recipes")
+    assert status == 0, said
+
+
 def test_new_parts_are_in_the_style_of_the_house(copy):
     pytest.importorskip("ruff")
     paths = [block.path for recipe in RECIPES.values() for block in recipe]
     for command in (["check"], ["format", "--check"]):
         status, said = run(copy, "ruff", *command, "--no-cache", *paths)
         assert status == 0, said
+
+
+if __name__ == "__main__":
+    in_the_copy()

@@ -129,6 +129,15 @@ def test_long_modules_are_mostly_documentation():
     assert not mostly_code, mostly_code
 
 
+def test_rooms_import_public_files_of_other_rooms():
+    for path in ROOT.rglob("*.py"):
+        depth = len(path.relative_to(ROOT).parts)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == depth and node.module:
+                _, *inner = node.module.split(".")
+                assert not any(name.startswith("_") for name in inner), (path, node.module)
+
+
 def test_importing_is_cheap_in_dependencies():
     code = (
         "import sys, flowkit, flowkit.inspection, flowkit.topics, flowkit.datasets;"

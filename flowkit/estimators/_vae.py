@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ..bijections import Compose
 from ..bijections.registry import POSTERIOR_FLOWS, PRIOR_FLOWS, build_steps
+from ..exceptions import InvalidParameterError
 from ..modules import (
     BernoulliLikelihood,
     DiscretizedLogisticLikelihood,
@@ -17,6 +19,28 @@ from ..priors import HierarchicalNormal, Normal, StudentT
 
 # Widest layers of the networks that steer flows.
 _MAX_FLOW_UNITS = 64
+
+
+def plain_weights(weights, degree: int) -> list[float] | None:
+    """Weights of orders or moments as plain numbers, one for each.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is another number of them, or one is negative.
+    """
+    if weights is None:
+        return None
+    try:
+        given = np.broadcast_to(np.asarray(weights, dtype=float), degree)
+    except ValueError:
+        given = np.array([np.nan])
+    if not (np.isfinite(given) & (given >= 0)).all():
+        raise InvalidParameterError(
+            f"divergence_weights must be a number, or one for each of the {degree} orders or "
+            f"moments, none of them negative, got {weights!r}."
+        )
+    return given.tolist()
 
 
 def build_vae(config: dict, generator: torch.Generator) -> PolynomialVAE:

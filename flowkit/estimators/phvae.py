@@ -18,7 +18,7 @@ from ..starts import FactorStart
 from ._base import BaseDensity
 from ._images import ImageRows
 from ._parameters import documented
-from ._vae import build_vae
+from ._vae import build_vae, plain_weights
 
 # Largest whole number of the likelihoods that are for whole numbers.
 _VALUES = {"bernoulli": 1, "discretized_logistic": 255}
@@ -529,7 +529,7 @@ class PHVAE(ImageRows, BaseDensity):
         config["n_features"], config["likelihood"] = d, kind
         config["interval"] = (0.0, 1.0) if images or whole else (-_BOUND, _BOUND)
         config["dropout"] = self._dropout_share(len(Z))
-        config["divergence_weights"] = self._weights()
+        config["divergence_weights"] = plain_weights(self.divergence_weights, self.degree)
         config["seed"] = int(random_state.randint(2**31 - 1))
         self.degree_, self.n_components_ = self.degree, config["n_components"]
         k, n_latent = self.n_components_, self._n_features_out
@@ -540,21 +540,6 @@ class PHVAE(ImageRows, BaseDensity):
             Z, sample_weight, n_factors, polynomials, k, START_SIGNAL, random_state
         )
         return config, start
-
-    def _weights(self):
-        """Weights of orders or moments as plain numbers."""
-        if self.divergence_weights is None:
-            return None
-        try:
-            given = np.broadcast_to(np.asarray(self.divergence_weights, dtype=float), self.degree)
-        except ValueError:
-            given = np.array([np.nan])
-        if not (np.isfinite(given) & (given >= 0)).all():
-            raise InvalidParameterError(
-                f"divergence_weights must be a number, or one for each of the {self.degree} "
-                f"orders or moments, none of them negative, got {self.divergence_weights!r}."
-            )
-        return given.tolist()
 
     def _build_module(self, config, generator):
         return build_vae(config, generator)

@@ -165,9 +165,10 @@ class FittedDensity(
 
     def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None, incomplete=False):
         """Rows as an array of real numbers, finite but where they may be missing."""
-        if is_sparse(X) and self.__sklearn_tags__().input_tags.sparse:
-            X = container_of(X).to_dense()
-        takes_images = self._takes_images and not is_sparse(X)
+        sparse = is_sparse(X)
+        if sparse and self.__sklearn_tags__().input_tags.sparse:
+            X, sparse = container_of(X).to_dense(), False
+        takes_images = self._takes_images and not sparse
         if takes_images:
             X = image_rows(X, self.image_shape)
         refuse_unreal(X, self)

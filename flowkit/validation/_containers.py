@@ -1,6 +1,6 @@
 """What holds rows: arrays, sparse matrices, tables of pandas and of polars.
 
-No other module tells them apart. A new container is a class here and a line in `_CONTAINERS`;
+Other rooms ask it instead of telling them apart. A new container is a class here and a line in `_CONTAINERS`;
 `TableDensity` reads and rebuilds the types of its columns by the name of the class. Neither pandas
 nor polars is imported: a table brings its library along.
 """
@@ -259,6 +259,9 @@ _CONTAINERS = (PolarsTable, PandasTable, SparseMatrix, Container)
 
 def container_of(X) -> Container:
     """The rows with what their container can do."""
+    # By far the most common.
+    if type(X) is np.ndarray:
+        return Container(X)
     return next(kind for kind in _CONTAINERS if kind.holds(X))(X)
 
 

@@ -1,8 +1,8 @@
 """What holds rows: arrays, sparse matrices, tables of pandas and of polars.
 
-Other rooms ask it instead of telling them apart. A new container is a class here and a line in `_CONTAINERS`;
-`TableDensity` reads and rebuilds the types of its columns by the name of the class. Neither pandas
-nor polars is imported: a table brings its library along.
+Other rooms ask it instead of telling containers apart. A new container is a class here and a line
+in `_CONTAINERS`; `TableDensity` reads and rebuilds the types of its columns by the name of the
+class. Neither pandas nor polars is imported: a table brings its library along.
 """
 
 from __future__ import annotations

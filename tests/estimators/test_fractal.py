@@ -341,7 +341,7 @@ def test_draws_of_counts_are_counts(prior):
     drawn = density.sample(500, 0)
     assert is_count(drawn)
     # The density without its last step: draws lie in the cells of their counts.
-    latent = density._draw(500, 0, density.module_.prior.sample)
+    latent = density._evaluator.draw(500, 0, density.module_.prior.sample)
     continuous = density.inverse_transform(latent)
     assert (np.abs(drawn - continuous)[continuous > 0] <= 0.5).all()
     np.testing.assert_allclose(density.transform(continuous), latent, atol=1e-6)

@@ -188,6 +188,6 @@ def test_verbose_shows_a_bar_and_silence_is_silent(X, capsys):
 
 
 def test_time_that_the_start_has_used_up_is_told(X):
-    with pytest.warns(NotConvergedWarning, match=r"max_time=1e-06 ran out .* start"):
+    with pytest.warns(NotConvergedWarning, match=r"max_time=1e-06 ran out .* initial"):
         density = FlowDensity(**{**SMALL, "max_time": 1e-6}).fit(X)
     assert density.n_iter_ == 1

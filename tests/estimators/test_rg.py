@@ -155,7 +155,7 @@ def test_temperature_scales_latents_level_by_level(density):
 def test_receptive_fields_are_mean_absolute_derivatives(density):
     fields = density.receptive_fields(1, [0, 7], n_samples=3)
     assert fields.shape == (2, 8, 8)
-    generator = density._generator(0)
+    generator = density._evaluator.generator(0)
     z = density.module_.prior.sample(3, generator)
     column = np.flatnonzero(density.latent_levels_ == 1)[7]
     derivatives = [

@@ -16,7 +16,9 @@ from typing import Any
 
 from .clocks import Stopwatch, environment, set_threads
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+_BENCHMARKS = Path(__file__).resolve().parents[1]
+# Results that pages show, and those of runs that record nothing.
+RESULTS, OUTPUT = _BENCHMARKS / "results", _BENCHMARKS / "output"
 BUDGET = "CPU seconds after which one training, or one timing, ends; a pass under way is finished"
 
 
@@ -73,8 +75,10 @@ class Study:
         few = [1] if many else 1
         threads_help = "threads of torch and BLAS"
         self.option("--threads", type=int, default=threads, smoke=few, help=threads_help, **many)
-        self.option("--output", type=Path, help=f"file of results, instead of {name}.json")
+        default = f"file of results, instead of {OUTPUT.parent.name}/{OUTPUT.name}/{name}.json"
+        self.option("--output", type=Path, help=default)
         flag = {"action": "store_true"}
+        self.option("--record", help="write the committed results, those of --report", **flag)
         self.option("--resume", help="keep the cells that the file has", **flag)
         redo = {"nargs": "+", "default": [], "metavar": "METHOD"}
         self.option("--redo", help="with --resume: but not the cells of these", **redo)
@@ -230,7 +234,7 @@ class Study:
             args = self.parser.parse_args(argv)
         self.args, self.output = args, args.output
         if self.output is None:
-            folder = RESULTS
+            folder = RESULTS if args.record or args.report else OUTPUT
             if args.smoke:
                 # Results that mean nothing must not replace those that do.
                 self._temporary = tempfile.TemporaryDirectory(prefix="flowkit-bench-")

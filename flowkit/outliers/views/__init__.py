@@ -1,0 +1,7 @@
+"""Ways to look at rows, each a rough density of its own, that make up the default detector."""
+
+from .dependence import DependenceForest
+from .neighbours import RankedNeighbors
+from .single_columns import SingleColumns
+
+__all__ = ["DependenceForest", "RankedNeighbors", "SingleColumns"]

@@ -38,7 +38,7 @@ def weighted_rows(X, sample_weight, densities):
     """
     if sample_weight is None:
         return X, None
-    if not np.any(sample_weight):
+    if not np.asarray(sample_weight).any():
         raise InvalidDataError(
             "sample_weight is zero for all rows, so there is none to fit: give some rows a "
             "positive weight."

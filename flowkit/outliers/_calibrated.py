@@ -75,8 +75,8 @@ class CalibratedMixin:
         Warns
         -----
         FewCalibrationRowsWarning
-            If no row is found, though some are stranger than all calibration rows, and these are
-            too few to find a single row.
+            If no row is found, though some are stranger than all calibration rows: these are too
+            few to find so few rows.
 
         Notes
         -----
@@ -108,8 +108,9 @@ class CalibratedMixin:
             raise InvalidParameterError(f"alpha must be a number in (0, 1), got {alpha!r}.")
         p = self.p_values(X)
         found = benjamini_hochberg(p, alpha)
-        if not found.any():
-            _warn_of_few_rows(p, len(self.calibration_scores_), alpha)
+        least = possible_p_values(len(self.calibration_scores_))[0]
+        if not found.any() and p.min() <= least:
+            _warn_of_few_rows(np.count_nonzero(p <= least), p, self.calibration_scores_, alpha)
         return found
 
     def _calibration(self):
@@ -121,16 +122,12 @@ class CalibratedMixin:
         return self.calibration_scores_
 
 
-def _warn_of_few_rows(p, n_calibration, alpha):
-    """Warn if rows could not be found because there is no smaller p-value."""
-    least = possible_p_values(n_calibration)[0]
-    n_strangest = np.count_nonzero(p <= least)
-    if n_strangest and least > alpha / len(p):
-        needed = math.ceil(len(p) / (alpha * n_strangest)) - 1
-        warn(
-            f"no row is found at alpha={alpha:g}: {n_strangest} of {len(p)} row(s) are stranger "
-            f"than all {n_calibration} calibration rows, and to find so few takes at least "
-            f"{needed} calibration rows. Give fit more rows, use calibrate='cv', raise alpha, or "
-            "select among fewer rows.",
-            FewCalibrationRowsWarning,
-        )
+def _warn_of_few_rows(n_strangest, p, calibration_scores, alpha):
+    needed = math.ceil(len(p) / (alpha * n_strangest)) - 1
+    warn(
+        f"no row is found at alpha={alpha:g}: {n_strangest} of {len(p)} row(s) are stranger than "
+        f"all {len(calibration_scores)} calibration rows, and to find so few takes at least "
+        f"{needed} calibration rows. Give fit more rows, use calibrate='cv', raise alpha, or "
+        "select among fewer rows.",
+        FewCalibrationRowsWarning,
+    )

@@ -25,6 +25,7 @@ __all__ = [
     "ConstantColumnWarning",
     "ConstraintError",
     "DeviceUnavailableError",
+    "FewCalibrationRowsWarning",
     "FitDivergedError",
     "FlowkitError",
     "FlowkitWarning",
@@ -139,6 +140,10 @@ class FlowkitWarning(UserWarning):
 
 class ConstantColumnWarning(FlowkitWarning):
     """A column holds one value only, so it says nothing about the density."""
+
+
+class FewCalibrationRowsWarning(FlowkitWarning):
+    """There are too few calibration rows to find what was searched for."""
 
 
 class HeavyValueWarning(FlowkitWarning):

@@ -93,7 +93,7 @@ class CalibrationDisplay(Display):
     """
 
     _needs = "p_values"
-    _owners = "a DensityOutlierDetector that was fitted with calibrate=True has it"
+    _owners = "a DensityOutlierDetector that was fitted with calibrate=True or 'cv' has it"
 
     def __init__(self, *, p_values, n_calibration=None, rate=None):
         self.p_values = p_values

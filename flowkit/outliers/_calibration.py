@@ -1,4 +1,4 @@
-"""The threshold of a detector: from training rows, or from rows held out for it."""
+"""The rows that calibrate a detector: held out once, or each in one of several folds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ import numpy as np
 
 from ..exceptions import InvalidDataError
 from ._p_values import possible_p_values
-from ._rounding import less_rounding
 
+N_FOLDS = 5
 _MIN_TRAINING_ROWS = 2
+
+
+def n_rows_needed(rate: float) -> int:
+    """Number of calibration rows that a false-alarm rate needs; for 0 one is enough."""
+    return math.ceil(1 / rate) - 1 if rate else 1
+
+
+def can_show(n: int, rate: float) -> bool:
+    """Whether n calibration rows are enough for a false-alarm rate."""
+    return n > 0 and (rate == 0 or possible_p_values(n)[0] <= rate)
 
 
 def hold_out(n: int, fraction: float, rate: float, rng: np.random.RandomState):
@@ -38,67 +48,44 @@ def hold_out(n: int, fraction: float, rate: float, rng: np.random.RandomState):
         If too few rows are held out for the rate, or too few are left.
     """
     n_held_out = round(fraction * n)
-    left = n - n_held_out
-    if n_held_out < 1 or possible_p_values(n_held_out)[0] > rate or left < _MIN_TRAINING_ROWS:
-        needed = math.ceil(1 / rate) - 1
+    if not can_show(n_held_out, rate) or n - n_held_out < _MIN_TRAINING_ROWS:
         raise InvalidDataError(
-            f"a false-alarm rate of {rate:g} needs at least {needed} calibration rows, but "
-            f"calibration_fraction={fraction:g} of {n} rows are {n_held_out}. Give more rows, "
-            "raise contamination or calibration_fraction, or set calibrate=False."
+            f"a false-alarm rate of {rate:g} needs at least {n_rows_needed(rate)} calibration "
+            f"rows, but calibration_fraction={fraction:g} of {n} rows are {n_held_out}. Give more "
+            "rows, raise contamination or calibration_fraction, or set calibrate='cv', which "
+            "calibrates by all rows, or calibrate=False."
         )
     order = rng.permutation(n)
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 
-def calibrated_threshold(calibration_scores, rate: float) -> float:
-    """The lowest score whose p-value exceeds a false-alarm rate.
+def folds(n: int, rate: float, rng: np.random.RandomState) -> list[np.ndarray]:
+    """Positions of the rows of each fold, in order; each row is in one of them.
 
     Parameters
     ----------
-    calibration_scores : ndarray of shape (n_calibration,)
-        Scores of the rows held out, sorted.
+    n : int
+        Number of rows.
     rate : float
-        False-alarm rate.
+        False-alarm rate that all rows together must be able to show.
+    rng : RandomState
+        Source of randomness.
 
     Returns
     -------
-    float
-        The threshold.
+    list of ndarray of int
+        Five, or one for each row if there are fewer rows.
 
     Raises
     ------
     InvalidDataError
-        If it is ``-inf``, below which nothing is.
+        If there are too few rows for the rate, or too few would be left beside a fold.
     """
-    possible = possible_p_values(len(calibration_scores))
-    n_alarms = np.searchsorted(possible, rate, side="right")
-    threshold = less_rounding(calibration_scores[n_alarms - 1])
-    if np.isneginf(threshold):
-        share = np.isneginf(calibration_scores).mean()
+    n_needed = max(n_rows_needed(rate), _MIN_TRAINING_ROWS + 1)
+    if n < n_needed or not can_show(n, rate):
         raise InvalidDataError(
-            f"{share:.0%} of the calibration rows have a density of zero, more than the "
-            f"false-alarm rate of {rate:g}, so that no threshold is left. Text whose levels are "
-            "rare has levels that training did not see: make it a pandas category. Or widen "
-            "bounds, or set calibrate=False."
+            f"a false-alarm rate of {rate:g} needs at least {n_needed} rows with calibrate='cv', "
+            f"got {n}. Give more rows, raise contamination, or set calibrate=False."
         )
-    return threshold
-
-
-def training_threshold(scores, rate: float) -> float:
-    """The score that a share of the training rows lies below.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_samples,)
-        Scores of the training rows.
-    rate : float
-        The share.
-
-    Returns
-    -------
-    float
-        The threshold, finite.
-    """
-    # Between infinity and a number there is no number.
-    finite = np.maximum(scores, np.finfo(np.float64).min)
-    return less_rounding(np.percentile(finite, 100 * rate))
+    parts = np.array_split(rng.permutation(n), min(N_FOLDS, n))
+    return [np.sort(part) for part in parts]

@@ -38,12 +38,3 @@ class Progress:
     def __exit__(self, *exception):
         if self._bar is not None:
             self._bar.close()
-
-
-def silent_names(density) -> list[str]:
-    """Names of the parameters `verbose` of a density, and of what it holds, that are 0."""
-    return [
-        name
-        for name, value in density.get_params(deep=True).items()
-        if name.split("__")[-1] == "verbose" and not value
-    ]

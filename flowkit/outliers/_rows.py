@@ -7,6 +7,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from ..validation import check_labels, container_of, is_frame
+from ._weights import row_counts
 
 # Rows on which what is typical is measured.
 _MAX_REFERENCE_ROWS = 2_000
@@ -46,6 +47,29 @@ def read_rows(detector, X, reset: bool):
     return X
 
 
-def reference_positions(n: int, rng: np.random.RandomState) -> np.ndarray:
-    """Positions of the rows that what is typical is measured on, at most 2000, in random order."""
-    return rng.permutation(n)[:_MAX_REFERENCE_ROWS]
+def reference_positions(n: int, rng: np.random.RandomState, weight=None) -> np.ndarray:
+    """Positions of the rows that what is typical is measured on, at most 2000, in random order.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    rng : RandomState
+        Source of randomness.
+    weight : ndarray of shape (n,), default=None
+        Weights of the rows; a position is repeated as often as they say.
+
+    Returns
+    -------
+    ndarray of int
+        Positions.
+    """
+    order = rng.permutation(n)
+    if weight is None:
+        return order[:_MAX_REFERENCE_ROWS]
+    cumulative = np.cumsum(row_counts(n, weight)[order])
+    n_drawn = min(max(n, round(cumulative[-1])), _MAX_REFERENCE_ROWS)
+    # Even steps through whole weights repeat each row exactly.
+    steps = (np.arange(n_drawn) + rng.uniform()) * (cumulative[-1] / n_drawn)
+    drawn = np.searchsorted(cumulative, steps, side="right").clip(max=n - 1)
+    return order[rng.permutation(drawn)]

@@ -68,7 +68,7 @@ class Scores:
         """Whether scores are shares of training rows, as those of several densities are."""
         return len(self._sizes) > 1
 
-    def fit(self, X, rng: np.random.RandomState) -> np.ndarray:
+    def fit(self, X, rng: np.random.RandomState, weight=None) -> np.ndarray:
         """Learn from training rows what scores are compared with.
 
         Parameters
@@ -77,6 +77,8 @@ class Scores:
             The rows that the densities were fitted to.
         rng : RandomState
             Source of randomness.
+        weight : ndarray of shape (n_samples,), default=None
+            Weights of the rows, positive.
 
         Returns
         -------
@@ -92,7 +94,7 @@ class Scores:
             for member in self._members:
                 wanted = self.statistic.name
                 self.statistic.requirement.check(member.unwrapped.estimator, wanted)
-        few = reference_positions(_num_samples(X), rng)
+        few = reference_positions(_num_samples(X), rng, weight)
         if self.statistic.takes_incomplete_rows and self._may_be_incomplete(X):
             shuffled = _safe_indexing(X, few)
             for member in self._members:
@@ -100,7 +102,7 @@ class Scores:
         reference = _safe_indexing(X, np.sort(few))
         self._statistics = [self.statistic().fit(member, reference) for member in self._members]
         of_each = self._of_each(X)
-        self._tails = [Tail(scores) for scores in of_each]
+        self._tails = [Tail(scores, weight) for scores in of_each]
         return self._combined(of_each)
 
     def __call__(self, X) -> np.ndarray:

@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 
 from ..exceptions import InvalidDataError
 from ._rounding import first_of_equals
+from ._weights import row_counts
 
 # Scores that spread by fewer nats are measured in nats.
 _LEAST_SPREAD = 1e-3
@@ -21,6 +22,8 @@ class Tail:
     ----------
     scores : ndarray of shape (n,)
         Scores of the training rows.
+    weight : ndarray of shape (n,), default=None
+        Weights of the rows in the share.
 
     Raises
     ------
@@ -28,8 +31,11 @@ class Tail:
         If none of them is finite.
     """
 
-    def __init__(self, scores):
-        finite = np.sort(scores[np.isfinite(scores)])
+    def __init__(self, scores, weight=None):
+        counts = row_counts(len(scores), weight)
+        known = np.flatnonzero(np.isfinite(scores))
+        known = known[np.argsort(scores[known])]
+        finite = scores[known]
         if not len(finite):
             raise InvalidDataError(
                 "no training row has a finite score, so there is nothing to compare rows with: "
@@ -37,12 +43,12 @@ class Tail:
             )
         first = first_of_equals(finite)
         last = np.append(first[1:], len(finite)) - 1
-        n_as_low = np.isneginf(scores).sum() + last + 1
+        n_as_low = counts[np.isneginf(scores)].sum() + np.cumsum(counts[known])[last]
         # Equal scores lie between their lowest and their highest, where the share is the same.
         self.scores = np.column_stack([finite[first], finite[last]]).ravel()
-        self.log_shares = np.repeat(np.log((1 + n_as_low) / (1 + len(scores))), 2)
+        self.log_shares = np.repeat(np.log((1 + n_as_low) / (1 + counts.sum())), 2)
         # The unit in which scores below all of these are measured.
-        self.spread = spread_of(finite)
+        self.spread = spread_of(finite, counts[known])
 
     def __call__(self, scores):
         """Logarithms of the shares of scores (n,), shape (n,); they go on falling below all."""
@@ -51,9 +57,30 @@ class Tail:
         return np.interp(scores, self.scores, self.log_shares) - np.log1p(beyond)
 
 
-def spread_of(ordered) -> float:
-    """Distance of the median of ordered scores from the lowest, in nats; 1 if it is tiny."""
-    spread = np.median(ordered) - ordered[0]
+def spread_of(ordered, counts=None) -> float:
+    """Distance of the median of ordered scores from the lowest, in nats; 1 if it is tiny.
+
+    Parameters
+    ----------
+    ordered : ndarray of shape (n,)
+        The scores.
+    counts : ndarray of shape (n,), default=None
+        How many rows each stands for, one by default.
+
+    Returns
+    -------
+    float
+        Nats.
+    """
+    if counts is None:
+        median = np.median(ordered)
+    else:
+        cumulative = np.cumsum(counts)
+        middle = [
+            np.searchsorted(cumulative, cumulative[-1] / 2, side) for side in ("left", "right")
+        ]
+        median = ordered[middle].mean()
+    spread = median - ordered[0]
     return float(spread) if spread > _LEAST_SPREAD else 1.0
 
 

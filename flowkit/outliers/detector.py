@@ -7,36 +7,36 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import OutlierMixin, _fit_context
 from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._seeds import check_random_state
 from ..exceptions import InvalidParameterError
-from ..nested import Held, seed_names, seeded_copies
+from ..nested import Held
 from ..validation import SuggestingEstimator, in_container, labels_of, remember_output
-from ._calibration import calibrated_threshold, hold_out, training_threshold
+from ._adjustable_threshold import AdjustableThresholdMixin
+from ._calibrated import CalibratedMixin
+from ._calibration import N_FOLDS, folds, hold_out
+from ._cross_calibration import out_of_fold_scores
 from ._default_densities import default_densities
 from ._explanations import Explanations
-from ._p_values import p_values
-from ._progress import Progress, silent_names
-from ._rounding import less_rounding
+from ._fitting import Fitter, n_copies
+from ._progress import Progress
 from ._rows import read_rows, reference_positions
-from ._scores import Scores
+from ._stream import StreamMixin
+from ._threshold import calibrated_threshold, training_threshold
+from ._weights import select_weights, weighted_rows
 from .statistics import STATISTICS, describes_statistics
 
 # False alarms that contamination='auto' allows.
 _FALSE_ALARM_RATE = 0.05
-
-
-def _calibrates(detector) -> bool:
-    if detector.calibrate:
-        return True
-    raise AttributeError("p-values need calibration rows: set calibrate=True before fit.")
+_CROSS = "cv"
 
 
 @describes_statistics(STATISTICS)
-class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
+class DensityOutlierDetector(
+    CalibratedMixin, AdjustableThresholdMixin, StreamMixin, OutlierMixin, SuggestingEstimator
+):
     """Find the rows that do not belong: those of low density.
 
     The density is any estimator with ``score_samples``. By default there are three: kernel
@@ -54,9 +54,12 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         depend on units, and it is enough for a row to be strange to one density. None is the three
         default ones. Put a density that is fitted already in `sklearn.frozen.FrozenEstimator`.
     contamination : 'auto' or float, default='auto'
-        Share of the training rows below the threshold, in (0, 0.5]; with ``calibrate=True`` the
-        false-alarm rate on rows like those of training. 'auto' is 0.05. Without `calibrate` a
-        larger share of new rows lies below, above all after training on few rows.
+        Share of the training rows below the threshold, in [0, 0.5]: as many as possible, but not
+        more. With `calibrate` it is the false-alarm rate on rows like those of training. 'auto' is
+        0.05. 0 is for training rows that are known to be clean: the threshold is their lowest
+        finite score, with `calibrate` that of the calibration rows. Without `calibrate` a larger
+        share of new rows lies below, above all after training on few rows. `set_threshold` sets
+        another one after `fit`.
     statistic : {statistic_names}, default='log_density'
         What `score_samples` returns:
 
@@ -67,10 +70,18 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     trim : float, default=0.0
         Share of the training rows that a second fit leaves out: those strangest to a first fit. For
         training rows that contain outliers.
-    calibrate : bool, default=False
-        Whether to hold out rows for the threshold and for `p_values`.
+    calibrate : bool or 'cv', default=False
+        What the threshold and `p_values` come from. False: the training rows, without p-values.
+        True: rows held out of training. 'cv': all rows, each scored by densities that are fitted
+        without a fifth of the rows, to which it belongs; new rows are scored by densities fitted to
+        all rows. This takes six fits instead of one and loses no row.
     calibration_fraction : float, default=0.25
-        Share of the rows that ``calibrate=True`` holds out.
+        Share of the rows that ``calibrate=True`` holds out; otherwise without effect.
+    max_time : float, default=None
+        Seconds that `fit`, or `partial_fit` of a chunk, may take; None is no limit. The time left
+        is shared evenly among the fits still to come: each parameter `max_time` within a density
+        that is None is set to the share while it is fitted. Densities without this parameter,
+        scores and calibration are not cut short, and a search gives the share to each of its fits.
     random_state : int, RandomState instance, Generator or None, default=None
         Source of all randomness of `fit`. Each ``random_state`` within `density` that is None is
         filled from it, unless it is None as well; one that is given stays. Where a density is
@@ -86,8 +97,15 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         The fitted densities; those that differ only in their seed are neighbours.
     offset_ : float
         Threshold: rows with lower scores are outliers.
+    training_scores_ : ndarray of shape (n_training,)
+        Scores of the rows that were trained on, in their order: all rows of `fit` of a positive
+        weight, but with ``calibrate=True`` those that were not held out. Trimmed rows are among
+        them. After `partial_fit` those of its sample of rows.
     calibration_scores_ : ndarray of shape (n_calibration,)
-        Scores of the rows held out, sorted; only with ``calibrate=True``.
+        Scores of the calibration rows, sorted; only with `calibrate`.
+    out_of_fold_scores_ : ndarray of shape (n_samples,)
+        Score of each row of `fit` of a positive weight, in their order, by the densities that were
+        fitted without it; only with ``calibrate='cv'``.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -116,10 +134,17 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
     steps inside instead: ``DensityOutlierDetector(make_pipeline(scaler, density))``.
 
     p-values are conformal: if calibration rows and a new row are exchangeable, the chance that its
-    p-value is at most ``a`` is at most ``a``, whatever the density.
+    p-value is at most ``a`` is at most ``a``, whatever the density. With ``calibrate='cv'`` this
+    holds approximately. p-values are a little too large, as the densities that score new rows have
+    seen a quarter more rows than those that scored the calibration rows. Folds are drawn at random;
+    equal rows may be in several. `trim` leaves rows out of the training of each fit, never out of
+    calibration.
 
     References
     ----------
+    Barber, Candès, Ramdas, Tibshirani, "Predictive inference with the jackknife+", Annals of
+    Statistics 49, 2021 (calibration by cross-validation). Bates, Candès, Lei, Romano, Sesia,
+    "Testing for outliers with conformal p-values", Annals of Statistics 51, 2023.
     Laxhammar, Falkman, "Conformal prediction for distribution-independent anomaly detection in
     streaming vessel data", StreamKDD 2010. Nalisnick, Matsukawa, Teh, Lakshminarayanan,
     "Detecting Out-of-Distribution Inputs to Deep Generative Models Using Typicality", 2019, arXiv
@@ -144,12 +169,18 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
     _parameter_constraints: dict = {
         "density": [HasMethods(["fit", "score_samples"]), list, tuple, None],
-        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+        "contamination": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, 0.5, closed="right"),
+            # scikit-learn's checks refuse an interval that holds 0.
+            Options(Real, {0}),
+        ],
         "statistic": [StrOptions(set(STATISTICS))],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "trim": [Interval(Real, 0, 0.5, closed="left")],
-        "calibrate": ["boolean"],
+        "calibrate": ["boolean", StrOptions({_CROSS})],
         "calibration_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "random_state": ["random_state", np.random.Generator],
         "verbose": ["verbose"],
     }
@@ -166,6 +197,7 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         trim=0.0,
         calibrate=False,
         calibration_fraction=0.25,
+        max_time=None,
         random_state=None,
         verbose=0,
     ):
@@ -176,11 +208,12 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         self.trim = trim
         self.calibrate = calibrate
         self.calibration_fraction = calibration_fraction
+        self.max_time = max_time
         self.random_state = random_state
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit the density to rows and set the threshold.
 
         Parameters
@@ -189,6 +222,11 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             Rows, most or all of which belong.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; rows of weight zero are left out. Every density must take them.
+            They also count in what scores are compared with, and in the shares that
+            `contamination` and `trim` state. Calibration rows count the same whatever their
+            weights, since a p-value compares a row with single rows.
 
         Returns
         -------
@@ -198,96 +236,97 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         Raises
         ------
         InvalidDataError
-            If too few rows are held out for the false-alarm rate.
+            If there are too few calibration rows for the false-alarm rate, or all weights are zero.
         InvalidParameterError
-            If a density lacks what `statistic` needs.
+            If a density lacks what `statistic` needs, or takes no weights.
         """
         with self._unchanged_on_failure():
             X = read_rows(self, X, reset=True)
-            with Progress(self._n_steps(), self.verbose) as progress:
-                self._fit(X, progress)
+            densities = self._given()
+            X, weight = weighted_rows(X, sample_weight, densities)
+            rng = check_random_state(self.random_state)
+            n_folds = min(N_FOLDS, _num_samples(X)) if self._is_crossed else 0
+            with Progress(self._n_steps(densities, n_folds), self.verbose) as progress:
+                self._fit(X, weight, Fitter(self, densities, rng, progress, 1 + n_folds))
         return self
 
-    def _fit(self, X, progress):
-        rng = check_random_state(self.random_state)
-        self.__dict__.pop("calibration_scores_", None)
-        rows, held_out = X, None
-        if self.calibrate:
-            training, held_out = hold_out(
-                _num_samples(X), self.calibration_fraction, self._rate(), rng
-            )
-            rows = _safe_indexing(X, training)
-        scores = self._fit_densities(rows, rng, progress)
-        if self.trim:
-            finite = np.maximum(scores, np.finfo(np.float64).min)
-            kept = np.flatnonzero(scores >= less_rounding(np.quantile(finite, self.trim)))
-            whole, rows = rows, _safe_indexing(rows, kept)
-            self._fit_densities(rows, rng, progress)
-            scores = self._scores(whole)
-        with progress.step("typical rows"):
-            few = np.sort(reference_positions(_num_samples(rows), rng))
-            self._explanations = Explanations(
-                self.densities_[: self._n_first], _safe_indexing(rows, few), self._feature_names()
-            )
-        if self.calibrate:
-            with progress.step("score calibration rows"):
+    def _fit(self, X, weight, fitter):
+        self._forget_calibration()
+        n, rng, rate = _num_samples(X), fitter.rng, self._rate()
+        rows, row_weight = X, weight
+        if self._is_crossed:
+            parts = folds(n, rate, rng)
+        elif self.calibrate:
+            training, held_out = hold_out(n, self.calibration_fraction, rate, rng)
+            rows, row_weight = _safe_indexing(X, training), select_weights(weight, training)
+        fitted = fitter.fit(rows, row_weight)
+        self._remember(fitted, row_weight, fitter)
+        if self._is_crossed:
+            self.out_of_fold_scores_ = out_of_fold_scores(fitter, X, weight, parts)
+            self.calibration_scores_ = np.sort(self.out_of_fold_scores_)
+        elif self.calibrate:
+            with fitter.progress.step("score calibration rows"):
                 self.calibration_scores_ = np.sort(self._scores(_safe_indexing(X, held_out)))
+        self._set_offset()
+        self._begin_stream(fitted, rows, row_weight, rng)
+
+    def _remember(self, fitted, weight, fitter):
+        """Take fitted densities, and describe the rows that they were trained on."""
+        self.densities_, self._n_first = fitted.densities, len(fitted.groups[0])
+        self._scores, self.training_scores_ = fitted.scores, fitted.training_scores
+        self._training_weight = weight
+        with fitter.progress.step("typical rows"):
+            few = np.sort(reference_positions(_num_samples(fitted.X), fitter.rng, fitted.weight))
+            self._explanations = Explanations(
+                self.densities_[: self._n_first],
+                _safe_indexing(fitted.X, few),
+                self._feature_names(),
+            )
+
+    def _set_offset(self):
+        if self.calibrate:
             self.offset_ = calibrated_threshold(self.calibration_scores_, self._rate())
         else:
-            self.offset_ = training_threshold(scores, self._rate())
+            self.offset_ = training_threshold(
+                self.training_scores_, self._rate(), self._training_weight
+            )
 
-    def _fit_densities(self, X, rng, progress):
-        """Fit the densities to rows, and what their scores are compared with; return the scores."""
-        groups = [self._copies(density, rng) for density in self._given()]
-        n_densities = sum(map(len, groups))
-        self._n_first = len(groups[0])
-        self.densities_ = []
-        for group in groups:
-            for k, density in enumerate(group):
-                position = f"{len(self.densities_) + 1} of {n_densities}"
-                with progress.step(f"fit density {position}, {type(density).__name__}"):
-                    # Frozen estimators need the second argument.
-                    group[k] = density.fit(X, None)
-                self.densities_.append(group[k])
-        with progress.step("score training rows"):
-            self._scores = Scores(groups, STATISTICS[self.statistic])
-            return self._scores.fit(X, rng)
+    def _forget_calibration(self):
+        for name in ("calibration_scores_", "out_of_fold_scores_"):
+            self.__dict__.pop(name, None)
 
-    def _n_steps(self):
+    @property
+    def _is_crossed(self):
+        return self.calibrate == _CROSS
+
+    def _n_steps(self, densities, n_folds):
         """Steps of the progress bar: each density and the scores of a round, then the rest."""
-        n_densities = sum(self._n_copies(density) for density in self._given())
-        return (n_densities + 1) * (2 if self.trim else 1) + 1 + self.calibrate
-
-    def _n_copies(self, density):
-        return self.n_estimators if seed_names(density) else 1
+        n_densities = sum(n_copies(density, self.n_estimators) for density in densities)
+        a_fit = (n_densities + 1) * (2 if self.trim else 1)
+        return a_fit + 1 + (n_folds * (a_fit + 1) if n_folds else bool(self.calibrate))
 
     def _rate(self):
         """The false-alarm rate that was asked for."""
         return _FALSE_ALARM_RATE if self.contamination == "auto" else self.contamination
 
-    def _given(self):
-        """The densities to fit."""
+    def _listed(self):
+        """The densities to fit, not validated."""
         if self.density is None:
             return default_densities()
-        if not isinstance(self.density, (list, tuple)):
-            return [self.density]
-        for density in self.density:
+        return self.density if isinstance(self.density, (list, tuple)) else [self.density]
+
+    def _given(self):
+        """The densities to fit."""
+        densities = self._listed()
+        for density in densities:
             if not hasattr(density, "score_samples"):
                 raise InvalidParameterError(
                     f"density holds {density!r}, which has no score_samples: a list may hold "
                     "nothing but estimators of densities."
                 )
-        if not self.density:
+        if not densities:
             raise InvalidParameterError("density is an empty list: give at least one estimator.")
-        return self.density
-
-    def _copies(self, density, rng):
-        """Copies of a density to fit."""
-        copies = seeded_copies(density, self.n_estimators, self.random_state, rng)
-        if self.verbose:
-            for copy in copies:
-                copy.set_params(**dict.fromkeys(silent_names(copy), self.verbose))
-        return copies
+        return densities
 
     def score_samples(self, X):
         """How well each row belongs: the lower, the stranger.
@@ -340,34 +379,6 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
             +1 for rows that belong, -1 for outliers.
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
-
-    @available_if(_calibrates)
-    def p_values(self, X):
-        """Share of calibration rows that are at least as strange as a row, itself counted too.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        p_values : ndarray of shape (n_samples,)
-            Conformal p-values. For a row that is exchangeable with the calibration rows, the chance
-            of a p-value of at most ``a`` is at most ``a``.
-
-        Raises
-        ------
-        InvalidParameterError
-            If `calibrate` was False in `fit`.
-        """
-        scores = self.score_samples(X)
-        if not hasattr(self, "calibration_scores_"):
-            raise InvalidParameterError(
-                "p-values need calibration rows, but calibrate was False in fit: fit again with "
-                "calibrate=True."
-            )
-        return p_values(self.calibration_scores_, scores)
 
     def explain(self, X, by="features"):
         """How much each part of a row adds to its surprise, in nats.

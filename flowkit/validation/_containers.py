@@ -123,6 +123,10 @@ class Container:
         rows[:, columns] = np.nan
         return rows
 
+    def join(self, rows):
+        """The rows, with others of the same container below them, under new labels of rows."""
+        return np.concatenate([self.X, rows])
+
     def to_dense(self):
         """The rows without a container that leaves out zeros."""
         return self.X
@@ -144,6 +148,9 @@ class SparseMatrix(Container):
 
     def columns_of_other_types(self):
         return iter(())
+
+    def join(self, rows):
+        return sparse.vstack([self.X, rows], format=self.X.format)
 
     def to_dense(self):
         return self.X.toarray()
@@ -207,6 +214,10 @@ class PandasTable(Container):
             rows.isetitem(j, self.column(j).where(np.zeros(len(rows), dtype=bool)))
         return rows
 
+    def join(self, rows):
+        pandas = require("pandas", "joining tables", "give arrays")
+        return pandas.concat([self.X, rows], ignore_index=True)
+
 
 class PolarsTable(Container):
     """A DataFrame of polars."""
@@ -247,6 +258,9 @@ class PolarsTable(Container):
     def without(self, columns):
         series = enumerate(self.columns())
         return self.X.with_columns(s.clear(len(s)) for j, s in series if j in columns)
+
+    def join(self, rows):
+        return self.X.vstack(rows)
 
     def to_pandas_or_array(self):
         pandas = require("pandas", "reading polars tables", "give an array")

@@ -196,7 +196,12 @@ def test_cloned_and_pickled_it_says_the_same(statistic):
 
 @pytest.mark.parametrize(
     ("options", "n_steps"),
-    [({}, 4), ({"n_estimators": 2}, 5), ({"trim": 0.1, "calibrate": True}, 8)],
+    [
+        ({}, 4),
+        ({"n_estimators": 2}, 5),
+        ({"trim": 0.1, "calibrate": True}, 8),
+        ({"trim": 0.1, "calibrate": "cv"}, 42),
+    ],
     ids=str,
 )
 def test_verbose_shows_every_density_and_what_comes_after(options, n_steps, capfd):
@@ -238,7 +243,9 @@ def test_nothing_works_before_fit():
     "parameters",
     [
         {"contamination": 0.6},
-        {"contamination": 0.0},
+        {"contamination": -0.1},
+        {"calibrate": "folds"},
+        {"max_time": 0.0},
         {"statistic": "typical"},
         {"n_estimators": 0},
         {"calibration_fraction": 1.0},

@@ -93,6 +93,16 @@ def test_columns_are_blanked_in_a_copy(name):
     assert_array_equal(as_array(ROWS[name]), VALUES)
 
 
+@every
+def test_rows_are_joined_below_others(name):
+    rows = ROWS[name]
+    joined = container_of(rows).join(rows)
+    assert container_of(joined).name == name
+    assert_array_equal(as_array(joined), np.vstack([VALUES, VALUES]))
+    assert list(container_of(joined).row_labels) == list(range(6))
+    assert container_of(joined).labels == container_of(rows).labels
+
+
 def test_columns_of_other_types_are_named_by_position():
     others = {"day": [datetime.datetime(2020, 1, 1)] * 3, "text": ["u", "v", None]}
     found = dict(container_of(ROWS["pandas"].assign(**others)).columns_of_other_types())
@@ -104,6 +114,13 @@ def test_columns_of_other_types_are_named_by_position():
     found = dict(container_of([[1, "u"], [2, "v"]]).columns_of_other_types())
     assert list(found) == [0, 1]
     assert not list(container_of([[1, 2], [3]]).columns_of_other_types())
+
+
+@pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csc_array, sparse.coo_matrix])
+def test_sparse_rows_are_joined_below_others(make):
+    joined = container_of(make(VALUES)).join(make(VALUES))
+    assert type(joined) is make
+    assert_array_equal(joined.toarray(), np.vstack([VALUES, VALUES]))
 
 
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csc_array, sparse.coo_matrix])

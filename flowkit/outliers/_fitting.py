@@ -1,0 +1,136 @@
+"""The densities of a detector, fitted to rows as often as it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+from ..nested import seed_names, seeded_copies
+from ._nested_parameters import names_of
+from ._progress import Progress
+from ._scores import Scores
+from ._threshold import training_threshold
+from ._time_limit import TimeLimit
+from ._weights import select_weights
+from .statistics import STATISTICS
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Fitted densities, and what they say of their training rows.
+
+    Parameters
+    ----------
+    groups : list of lists of estimators
+        The densities; those of one list differ in their seeds alone.
+    scores : Scores
+        Scores of rows by these.
+    training_scores : ndarray of shape (n_samples,)
+        Those of all training rows, the trimmed ones among them.
+    X, weight : ndarray or DataFrame of shape (n_kept, n_features), ndarray of shape (n_kept,)
+        The rows that were not trimmed, and their weights, or None.
+    """
+
+    groups: list[list]
+    scores: Scores
+    training_scores: np.ndarray
+    X: Any
+    weight: np.ndarray | None
+
+    @property
+    def densities(self) -> list:
+        """The densities in one list."""
+        return [density for group in self.groups for density in group]
+
+
+class Fitter:
+    """Fits clones of the densities of a detector.
+
+    Parameters
+    ----------
+    detector : DensityOutlierDetector
+        Its parameters say how.
+    densities : list of estimators
+        The densities, which are left as they are.
+    rng : RandomState
+        Source of randomness.
+    progress : Progress
+        Gets a step for each density, and one for the scores of each round.
+    n_fits : int, default=1
+        How often `fit` is going to be called, by which `max_time` is shared.
+    """
+
+    def __init__(self, detector, densities, rng, progress: Progress, n_fits: int = 1):
+        self._detector, self._given = detector, densities
+        self.rng, self.progress = rng, progress
+        n_rounds = n_fits * (2 if detector.trim else 1)
+        n_densities = sum(n_copies(density, detector.n_estimators) for density in densities)
+        self.time_limit = TimeLimit(detector.max_time, n_rounds * n_densities)
+
+    def copies(self) -> list[list]:
+        """Clones to fit, seeded; those of one list differ in their seeds alone."""
+        detector = self._detector
+        groups = [
+            seeded_copies(density, detector.n_estimators, detector.random_state, self.rng)
+            for density in self._given
+        ]
+        if detector.verbose:
+            for density in (density for group in groups for density in group):
+                names = names_of(density, "verbose", lambda value: not value)
+                density.set_params(**dict.fromkeys(names, detector.verbose))
+        return groups
+
+    def fit(self, X, weight=None) -> Fitted:
+        """Fit the densities to rows, and again without the strangest where rows are trimmed.
+
+        Parameters
+        ----------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows.
+        weight : ndarray of shape (n_samples,), default=None
+            Their weights, positive.
+
+        Returns
+        -------
+        Fitted
+            The fitted densities.
+        """
+        fitted = self._fit_once(X, weight)
+        if not self._detector.trim:
+            return fitted
+        scores = fitted.training_scores
+        kept = np.flatnonzero(scores >= training_threshold(scores, self._detector.trim, weight))
+        again = self._fit_once(_safe_indexing(X, kept), select_weights(weight, kept))
+        return Fitted(again.groups, again.scores, again.scores(X), again.X, again.weight)
+
+    def score(self, groups, X, weight=None):
+        """Scores by fitted densities, and those of their training rows, as one step."""
+        with self.progress.step("score training rows"):
+            scores = Scores(groups, STATISTICS[self._detector.statistic])
+            return scores, scores.fit(X, self.rng, weight)
+
+    def train(self, groups, train) -> None:
+        """Replace each density by what ``train(density)`` returns: a step each, within its time."""
+        n_densities, position = sum(map(len, groups)), 0
+        for group in groups:
+            for k, density in enumerate(group):
+                position += 1
+                name = f"fit density {position} of {n_densities}, {type(density).__name__}"
+                with self.progress.step(name), self.time_limit.share(density):
+                    group[k] = train(density)
+
+    def _fit_once(self, X, weight):
+        groups = self.copies()
+        options = {} if weight is None else {"sample_weight": weight}
+        # Frozen estimators need the second argument.
+        self.train(groups, lambda density: density.fit(X, None, **options))
+        scores, of_training = self.score(groups, X, weight)
+        return Fitted(groups, scores, of_training, X, weight)
+
+
+def n_copies(density, n_estimators: int) -> int:
+    """How often a density is fitted; without a seed, all fits would be alike."""
+    return n_estimators if seed_names(density) else 1

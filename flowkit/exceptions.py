@@ -30,6 +30,7 @@ __all__ = [
     "FlowkitError",
     "FlowkitWarning",
     "HeavyValueWarning",
+    "IdentifierWarning",
     "InterruptedFitWarning",
     "InvalidDataError",
     "InvalidFileError",
@@ -148,6 +149,10 @@ class FewCalibrationRowsWarning(FlowkitWarning):
 
 class HeavyValueWarning(FlowkitWarning):
     """Many rows share a value that stands alone, such as a code for missing."""
+
+
+class IdentifierWarning(FlowkitWarning):
+    """A column tells rows apart but says nothing of them, and is left out."""
 
 
 class NoHoldOutWarning(FlowkitWarning):

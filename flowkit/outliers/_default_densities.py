@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..estimators.flow import FlowDensity
-from .views import DependenceForest, RankedNeighbors, SingleColumns
+from .views import DependenceForest, LevelsAsColumns, RankedNeighbors, SingleColumns
 
 
-def default_densities() -> list:
+def default_densities(categorical_features=None) -> list:
     """The densities of a detector that is given none, not fitted yet.
+
+    Parameters
+    ----------
+    categorical_features : ndarray of bool of shape (n_features,), default=None
+        Which columns hold codes of levels; None for no column.
 
     Returns
     -------
     list of estimator
-        Kernels on the rows in a space that a flow bends; neighbours among ranks; a forest that
+        Kernels on the rows, in a space that a flow bends; neighbours among ranks; a forest that
         knows which values go together; and each column by itself.
     """
-    return [
-        FlowDensity(
-            prior="kernel",
-            n_transforms=2,
-            hidden_units=32,
-            dropout=0.0,
-            noise=0.1,
-            bandwidth_factor=0.25,
-            max_epochs=30,
-            learning_rate=3e-3,
-            weight_decay=1e-2,
-            n_iter_no_change=10,
-        ),
-        RankedNeighbors(),
-        DependenceForest(),
-        SingleColumns(),
-    ]
+    kernels = FlowDensity(
+        prior="kernel",
+        n_transforms=2,
+        hidden_units=32,
+        dropout=0.0,
+        noise=0.1,
+        bandwidth_factor=0.25,
+        max_epochs=30,
+        learning_rate=3e-3,
+        weight_decay=1e-2,
+        n_iter_no_change=10,
+    )
+    levels = {}
+    if categorical_features is not None and np.any(categorical_features):
+        levels = {"categorical_features": categorical_features}
+        kernels = LevelsAsColumns(kernels, **levels)
+    return [kernels, RankedNeighbors(**levels), DependenceForest(), SingleColumns(**levels)]

@@ -9,12 +9,14 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 
 from ..nested import seed_names, seeded_copies
+from ._default_densities import default_densities
 from ._nested_parameters import names_of
 from ._progress import Progress
 from ._scores import Scores
 from ._threshold import training_threshold
 from ._time_limit import TimeLimit
 from ._weights import select_weights
+from .reading import TableReading
 from .statistics import STATISTICS
 
 
@@ -54,7 +56,8 @@ class Fitter:
     detector : DensityOutlierDetector
         Its parameters say how.
     densities : list of estimators
-        The densities, which are left as they are.
+        The densities, which are left as they are. Where `detector` was given none, these are the
+        default ones, which see rows as `TableReading` reads them.
     rng : RandomState
         Source of randomness.
     progress : Progress
@@ -65,6 +68,7 @@ class Fitter:
 
     def __init__(self, detector, densities, rng, progress: Progress, n_fits: int = 1):
         self._detector, self._given = detector, densities
+        self._n_read = 0
         self.rng, self.progress = rng, progress
         n_rounds = n_fits * (2 if detector.trim else 1)
         n_densities = sum(n_copies(density, detector.n_estimators) for density in densities)
@@ -106,10 +110,10 @@ class Fitter:
         again = self._fit_once(_safe_indexing(X, kept), select_weights(weight, kept))
         return Fitted(again.groups, again.scores, again.scores(X), again.X, again.weight)
 
-    def score(self, groups, X, weight=None):
+    def score(self, groups, X, weight=None, reading=None):
         """Scores by fitted densities, and those of their training rows, as one step."""
         with self.progress.step("score training rows"):
-            scores = Scores(groups, STATISTICS[self._detector.statistic])
+            scores = Scores(groups, STATISTICS[self._detector.statistic], reading)
             return scores, scores.fit(X, self.rng, weight)
 
     def train(self, groups, train) -> None:
@@ -123,12 +127,23 @@ class Fitter:
                     group[k] = train(density)
 
     def _fit_once(self, X, weight):
+        reading = self._read(X) if self._detector.density is None else None
         groups = self.copies()
         options = {} if weight is None else {"sample_weight": weight}
+        rows = X if reading is None else reading(X)
         # Frozen estimators need the second argument.
-        self.train(groups, lambda density: density.fit(X, None, **options))
-        scores, of_training = self.score(groups, X, weight)
+        self.train(groups, lambda density: density.fit(rows, None, **options))
+        scores, of_training = self.score(groups, X, weight, reading)
         return Fitted(groups, scores, of_training, X, weight)
+
+    def _read(self, X):
+        """The reading of training rows, and the default densities for what it makes of them."""
+        reading = TableReading(X, self._detector._feature_names())
+        if not self._n_read:
+            reading.warn_of_identifiers()
+        self._n_read += 1
+        self._given = default_densities(reading.is_level)
+        return reading
 
 
 def n_copies(density, n_estimators: int) -> int:

@@ -56,10 +56,12 @@ class Scores:
         Fitted densities; those of one list differ in their seeds alone.
     statistic : type of Statistic
         What rows are scored by.
+    reading : TableReading, default=None
+        What makes rows what the densities see; None where they see them as they are.
     """
 
-    def __init__(self, groups, statistic):
-        self.statistic = statistic
+    def __init__(self, groups, statistic, reading=None):
+        self.statistic, self.reading = statistic, reading
         self._sizes = [len(group) for group in groups]
         self._members = [Member(density) for density in itertools.chain(*groups)]
 
@@ -94,6 +96,7 @@ class Scores:
             for member in self._members:
                 wanted = self.statistic.name
                 self.statistic.requirement.check(member.unwrapped.estimator, wanted)
+        X = self._read(X)
         few = reference_positions(_num_samples(X), rng, weight)
         if self.statistic.takes_incomplete_rows and self._may_be_incomplete(X):
             shuffled = _safe_indexing(X, few)
@@ -107,7 +110,10 @@ class Scores:
 
     def __call__(self, X) -> np.ndarray:
         """Scores of rows, shape (n_samples,)."""
-        return self._combined(self._of_each(X))
+        return self._combined(self._of_each(self._read(X)))
+
+    def _read(self, X):
+        return X if self.reading is None else self.reading(X)
 
     def _may_be_incomplete(self, X):
         # Pipelines do not tell whether their last step takes missing values.

@@ -92,8 +92,8 @@ class StreamMixin:
 
         Notes
         -----
-        ``FlowDensity(prior='kernel')``, of which the default densities are, keeps the kernels of
-        the first chunk: give all kinds of rows there, or use another prior.
+        ``FlowDensity(prior='kernel')`` keeps the kernels of the first chunk: give all kinds of rows
+        there, or use another prior.
         """
         for name in ("calibrate", "trim"):
             if getattr(self, name):

@@ -185,7 +185,7 @@ class DensityOutlierDetector(
         "verbose": ["verbose"],
     }
 
-    _stand_ins = {"density": "three of FlowDensity(prior='kernel')"}
+    _stand_ins = {"density": "four densities, the first of them FlowDensity(prior='kernel')"}
 
     def __init__(
         self,
@@ -483,5 +483,6 @@ class DensityOutlierDetector(
         given = self.density if isinstance(self.density, (list, tuple)) else [self.density]
         known = [get_tags(d).input_tags for d in given if hasattr(d, "__sklearn_tags__")]
         for name in ("allow_nan", "categorical", "string"):
-            setattr(tags.input_tags, name, bool(known) and all(getattr(t, name) for t in known))
+            takes = bool(known) and all(getattr(t, name) for t in known)
+            setattr(tags.input_tags, name, takes or self.density is None)
         return tags

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..._seeds import check_random_state
 from ._base import View
+from ._levels import LevelColumns, level_mask
 from ._normal_scores import NormalScores
 
 # A tree is faster than all distances below this number of columns.
@@ -31,6 +32,9 @@ class RankedNeighbors(View):
         Number of neighbours, whose mean distance is the radius of a ball.
     max_rows : int, default=5000
         Most rows that are kept as neighbours; of more, so many are drawn.
+    categorical_features : array-like or None, default=None
+        Columns that hold codes of levels, by a mask or by their positions. Each level counts as a
+        column of zeros and ones.
     random_state : int, RandomState instance, Generator or None, default=None
         Source of this draw.
 
@@ -68,32 +72,37 @@ class RankedNeighbors(View):
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "max_rows": [Interval(Integral, 2, None, closed="left")],
+        "categorical_features": ["array-like", None],
         "random_state": ["random_state", np.random.Generator],
     }
 
-    def __init__(self, *, n_neighbors=5, max_rows=5000, random_state=None):
+    def __init__(
+        self, *, n_neighbors=5, max_rows=5000, categorical_features=None, random_state=None
+    ):
         self.n_neighbors = n_neighbors
         self.max_rows = max_rows
+        self.categorical_features = categorical_features
         self.random_state = random_state
 
     def _fit(self, X, weight):
-        self._normal_scores = NormalScores(X, weight)
+        self._columns = LevelColumns(X, level_mask(self.categorical_features, X.shape[1]))
+        self._normal_scores = NormalScores(self._columns(X), weight)
         kept = np.arange(len(X))
         if len(X) > self.max_rows:
             drawn = check_random_state(self.random_state).permutation(len(X))
             kept = np.sort(drawn[: self.max_rows])
-        self._rows = self._normal_scores(X[kept])
+        self._rows = self._normal_scores(self._columns(X[kept]))
         self._weight = np.ones(len(kept)) if weight is None else weight[kept]
-        tree = X.shape[1] <= _MOST_COLUMNS_OF_A_TREE
+        tree = self._rows.shape[1] <= _MOST_COLUMNS_OF_A_TREE
         self._search = NearestNeighbors(algorithm="kd_tree" if tree else "brute").fit(self._rows)
 
     def _score_without(self, X, rows):
-        z = self._normal_scores(X)
+        z = self._normal_scores(self._columns(X))
         distances, nearest = self._nearest(z, self.n_neighbors + 2)
         # A row has itself among its neighbours; a changed copy also the row that it was made from.
         own = (distances == 0) & (np.cumsum(distances == 0, axis=1) == 1)
         if rows is not X:
-            distance, origin = self._nearest(self._normal_scores(rows), 1)
+            distance, origin = self._nearest(self._normal_scores(self._columns(rows)), 1)
             own |= (nearest == origin) & (distance == 0)
         distances[own] = np.inf
         order = np.argsort(distances, axis=1, kind="stable")[:, : self.n_neighbors]

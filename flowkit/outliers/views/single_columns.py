@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ._base import View
+from ._levels import level_mask
 
 
 class SingleColumns(View):
@@ -22,6 +22,9 @@ class SingleColumns(View):
     ----------
     n_neighbors : int, default=5
         Number of nearest values.
+    categorical_features : array-like or None, default=None
+        Columns that hold codes of levels, by a mask or by their positions. A level is the more
+        isolated the fewer rows have it.
 
     Attributes
     ----------
@@ -48,75 +51,98 @@ class SingleColumns(View):
     array([ 0. , -6.8])
     """
 
-    _parameter_constraints: dict = {"n_neighbors": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints: dict = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "categorical_features": ["array-like", None],
+    }
 
-    def __init__(self, *, n_neighbors=5):
+    def __init__(self, *, n_neighbors=5, categorical_features=None):
         self.n_neighbors = n_neighbors
+        self.categorical_features = categorical_features
 
     def _fit(self, X, weight):
-        self._columns = [_Column.of(x, weight, self.n_neighbors) for x in X.T]
+        weight = np.ones(len(X)) if weight is None else weight
+        is_level = level_mask(self.categorical_features, X.shape[1])
+        self._columns = [
+            _Levels(x, weight) if flag else _Numbers(x, weight, self.n_neighbors)
+            for x, flag in zip(X.T, is_level, strict=True)
+        ]
 
     def _score_without(self, X, rows):
-        shares = [
-            column.log_share(x, row, self.n_neighbors)
-            for column, x, row in zip(self._columns, X.T, rows.T, strict=True)
-        ]
-        return np.min(shares, axis=0)
+        columns = zip(self._columns, X.T, rows.T, strict=True)
+        return np.min([column(x, row) for column, x, row in columns], axis=0)
 
 
-class _Column(NamedTuple):
-    """Values of a column, and how isolated they are.
+class _Shares:
+    """Logarithms of the shares of rows that are at least as isolated as a value.
 
-    Attributes
+    Parameters
     ----------
-    values : ndarray of shape (n,)
-        In order.
     isolation : ndarray of shape (n,)
-        Mean distances of the values from the nearest others, in order.
-    log_share : ndarray of shape (n + 1,)
-        Logarithm of the share of values that are at least as isolated as each, then of none.
-    unit : float
-        What larger distances than all of these are measured in.
+        How isolated the values of training are.
+    weight : ndarray of shape (n,)
+        Weights of the rows.
     """
 
-    values: np.ndarray
-    isolation: np.ndarray
-    log_shares: np.ndarray
-    unit: float
-
-    @classmethod
-    def of(cls, x, weight, k):
-        values, ones = np.sort(x), np.ones(len(x)) if weight is None else weight
-        isolation = _isolation(values, x, x, k)
+    def __init__(self, isolation, weight):
         order = np.argsort(isolation)
-        # One value more stands for the one that is scored.
-        mass = np.append(np.cumsum(ones[order][::-1])[::-1], 0.0)
-        mean = ones.mean()
-        log_shares = np.log((mass + mean) / (ones.sum() + mean))
-        return cls(values, isolation[order], log_shares, _unit(x))
+        self._isolation = isolation[order]
+        # One row more stands for the one that is scored.
+        as_isolated = np.append(np.cumsum(weight[order][::-1])[::-1], 0.0) + weight.mean()
+        self._log_shares = np.log(as_isolated / (weight.sum() + weight.mean()))
 
-    def log_share(self, x, rows, k):
-        isolation = _isolation(self.values, x, rows, k)
-        position = np.searchsorted(self.isolation, isolation, side="left")
-        beyond = np.maximum(isolation - self.isolation[-1], 0.0) / self.unit
-        return self.log_shares[position] - np.log1p(beyond)
+    @property
+    def largest(self):
+        return self._isolation[-1]
 
-
-def _isolation(values, x, rows, k):
-    """Mean distance of each x from the k nearest of ordered values, without the one of its row."""
-    place = np.searchsorted(values, x)[:, None] + np.arange(-k - 1, k + 2)
-    there = (place >= 0) & (place < len(values))
-    near = values[np.clip(place, 0, len(values) - 1)]
-    distances = np.where(there, np.abs(near - x[:, None]), np.inf)
-    # Of a run of equal values one is enough to leave out.
-    own = there & (near == rows[:, None])
-    distances[own & (np.cumsum(own, axis=1) == 1)] = np.inf
-    nearest = np.sort(distances, axis=1)[:, :k]
-    found = np.isfinite(nearest)
-    return np.where(found, nearest, 0.0).sum(1) / np.maximum(found.sum(1), 1)
+    def __call__(self, isolation):
+        return self._log_shares[np.searchsorted(self._isolation, isolation, side="left")]
 
 
-def _unit(x):
-    """A tenth of the standard deviation, of a constant column a hair."""
-    scale = x.std() / 10
-    return scale if scale > 0 else np.finfo(np.float32).eps * max(abs(x[0]), 1.0)
+class _Numbers:
+    """A column of numbers: isolated is what is far from its nearest values."""
+
+    def __init__(self, x, weight, k):
+        self._values, self._k = np.sort(x), k
+        self._shares = _Shares(self._isolation(x, x), weight)
+        # A tenth of the standard deviation; of a constant any other value is far.
+        self._unit = x.std() / 10 or np.finfo(np.float32).eps * max(abs(x[0]), 1.0)
+
+    def __call__(self, x, rows):
+        isolation = self._isolation(x, rows)
+        beyond = np.maximum(isolation - self._shares.largest, 0.0) / self._unit
+        return self._shares(isolation) - np.log1p(beyond)
+
+    def _isolation(self, x, rows):
+        """Mean distance of each x from its nearest values, without the one of its row."""
+        values, k = self._values, self._k
+        place = np.searchsorted(values, x)[:, None] + np.arange(-k - 1, k + 2)
+        there = (place >= 0) & (place < len(values))
+        near = values[np.clip(place, 0, len(values) - 1)]
+        distances = np.where(there, np.abs(near - x[:, None]), np.inf)
+        # Of a run of equal values one is enough to leave out.
+        own = there & (near == rows[:, None])
+        distances[own & (np.cumsum(own, axis=1) == 1)] = np.inf
+        nearest = np.sort(distances, axis=1)[:, :k]
+        found = np.isfinite(nearest)
+        return np.where(found, nearest, 0.0).sum(1) / np.maximum(found.sum(1), 1)
+
+
+class _Levels:
+    """A column of levels: isolated is what few rows have."""
+
+    def __init__(self, x, weight):
+        self._levels, index = np.unique(x, return_inverse=True)
+        self._mass = np.bincount(index, weight)
+        self._one = weight.mean()
+        self._shares = _Shares(-self._of_others(x, x), weight)
+
+    def __call__(self, x, rows):
+        return self._shares(-self._of_others(x, rows))
+
+    def _of_others(self, x, rows):
+        """Weight of the rows that have the level of each x, without its own row."""
+        place = np.searchsorted(self._levels, x).clip(max=len(self._levels) - 1)
+        known = self._levels[place] == x
+        mass = np.where(known, self._mass[place], 0.0) - self._one * (x == rows)
+        return np.maximum(mass, 0.0)

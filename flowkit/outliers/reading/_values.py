@@ -1,0 +1,100 @@
+"""What a column holds: numbers, dates as numbers, or levels."""
+
+from __future__ import annotations
+
+import datetime
+from numbers import Number
+
+import numpy as np
+
+from ...exceptions import UnsupportedValueError
+from ...validation import a_kind_of, as_floats, is_date, missing_in, shown
+
+_SECONDS_OF_A_DAY = 86_400.0
+_EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def numbers_of(column) -> np.ndarray | None:
+    """A column as numbers.
+
+    Parameters
+    ----------
+    column : ndarray or pandas.Series of shape (n,)
+        The column, in its own type.
+
+    Returns
+    -------
+    ndarray of shape (n,) or None
+        Numbers as they are, booleans as 0 and 1, dates and lengths of time in days; NaN where
+        nothing is known. None where anything else is held: levels.
+    """
+    dtype = column.dtype
+    if hasattr(dtype, "categories"):
+        return None
+    kind = getattr(dtype, "kind", "O")
+    if kind in "iufb":
+        return as_floats(column)
+    missing, numbers = missing_in(column), np.full(len(column), np.nan)
+    present = list(column[~missing])
+    convert = _converter(present)
+    if present and convert is None:
+        return None
+    numbers[~missing] = [convert(value) for value in present]
+    return numbers
+
+
+def levels_of(column, name) -> list:
+    """A column as levels: hashable values, None where there is none.
+
+    Parameters
+    ----------
+    column : ndarray or pandas.Series of shape (n,)
+        The column, in its own type.
+    name : object
+        Its name, for errors.
+
+    Returns
+    -------
+    list of length n
+        The levels.
+
+    Raises
+    ------
+    UnsupportedValueError
+        If a value is neither text nor a number.
+    """
+    missing = missing_in(column)
+    values = [None if gone else value for gone, value in zip(missing, column, strict=True)]
+    for value in values:
+        if not isinstance(value, str | bytes | Number | tuple | None) and not is_date(value):
+            raise UnsupportedValueError(
+                f"column {name} holds {shown(value)}, {a_kind_of(value)}, but each value of this "
+                "argument must be a string or a real number: make it text with str, which is a "
+                "level, give each of its entries a column, or drop the column."
+            )
+    return values
+
+
+def _converter(present):
+    """What turns all values of a column into numbers, None where nothing does."""
+    if all(isinstance(value, Number) and not isinstance(value, complex) for value in present):
+        return float
+    return _days if all(map(is_date, present)) else None
+
+
+def _days(value) -> float:
+    """A date as days since 1970, a length of time or a time of the day in days."""
+    if hasattr(value, "to_timestamp"):
+        value = value.to_timestamp()
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        origin = np.datetime64("1970-01-01") if isinstance(value, np.datetime64) else 0
+        return float((value - origin) / np.timedelta64(1, "D"))
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds() / _SECONDS_OF_A_DAY
+    if isinstance(value, datetime.time):
+        value = datetime.datetime.combine(_EPOCH, value)
+    elif not isinstance(value, datetime.datetime):
+        value = datetime.datetime.combine(value, datetime.time())
+    if value.tzinfo is not None:
+        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return (value - _EPOCH).total_seconds() / _SECONDS_OF_A_DAY

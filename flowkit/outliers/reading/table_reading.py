@@ -1,0 +1,87 @@
+"""A table of anything as a table of numbers, without a word from the user."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...exceptions import IdentifierWarning, InvalidDataError
+from ...validation import container_of, name_columns, warn
+from ._columns import IdentifierReading, reading_of
+
+
+class TableReading:
+    """The columns of numbers and of codes that a table becomes.
+
+    Numbers and booleans stay as they are, dates become days. Text and categories become codes from
+    the most frequent level on; those of fewer than five rows share the last code with all that
+    training has not seen, so that a new level is as strange as rare levels are. A missing level is
+    a level; a missing number is the median, and where training lacks numbers of a column a further
+    column says whether one is missing. A running index, and levels that are all rare, say nothing:
+    they are left out.
+
+    Parameters
+    ----------
+    X : ndarray or DataFrame of shape (n_samples, n_features)
+        Training rows.
+    names : list
+        Names of the columns.
+
+    Attributes
+    ----------
+    is_level : ndarray of bool of shape (n_columns,)
+        Which of the columns that a call returns hold codes of levels.
+
+    Raises
+    ------
+    InvalidDataError
+        If no column is left.
+    UnsupportedValueError
+        If a value is neither a number, a date, nor text.
+    """
+
+    def __init__(self, X, names):
+        self._columns = [
+            reading_of(column, name)
+            for column, name in zip(container_of(X).columns(), names, strict=True)
+        ]
+        self.is_level = np.array([flag for one in self._columns for flag in one.is_level], bool)
+        if not self.is_level.size:
+            raise InvalidDataError(
+                "no column says anything of a row: each one is a running index, or text that "
+                "hardly repeats. Give a column of numbers or of levels."
+            )
+
+    def warn_of_identifiers(self) -> None:
+        """Warn of the columns that are left out, with an IdentifierWarning, if there are any."""
+        left_out = [isinstance(one, IdentifierReading) for one in self._columns]
+        if any(left_out):
+            names = np.array([str(one.name) for one in self._columns])
+            warn(
+                f"column(s) {name_columns(np.flatnonzero(left_out), names)} tell rows apart but "
+                "say nothing of them, as a running index or text that hardly repeats does, and are "
+                "left out. Drop them to be without this warning, or encode them as numbers that "
+                "mean something.",
+                IdentifierWarning,
+            )
+
+    def __call__(self, X) -> np.ndarray:
+        """Rows as numbers, shape (n_samples, n_columns): codes of levels, and no NaN.
+
+        Parameters
+        ----------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns)
+            float64.
+
+        Raises
+        ------
+        UnsupportedValueError
+            If a column of numbers holds something else.
+        """
+        columns = container_of(X).columns()
+        read = [one(column) for one, column in zip(self._columns, columns, strict=True)]
+        return np.column_stack([column for parts in read for column in parts])

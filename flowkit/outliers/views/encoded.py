@@ -1,0 +1,83 @@
+"""Any density of numbers for rows with levels."""
+
+from __future__ import annotations
+
+from sklearn.base import clone
+from sklearn.utils._param_validation import HasMethods
+
+from ...nested import Held, score_copies
+from ._base import View
+from ._levels import LevelColumns, level_mask
+
+
+class LevelsAsColumns(View):
+    """A density of numbers that sees each level of a category as a column of zeros and ones.
+
+    Parameters
+    ----------
+    density : estimator with ``score_samples``
+        The density; cloned.
+    categorical_features : array-like or None, default=None
+        Columns that hold codes of levels, by a mask or by their positions.
+
+    Attributes
+    ----------
+    density_ : estimator
+        The fitted density.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X has names.
+
+    Notes
+    -----
+    `score_samples` is the log density of columns of numbers and of zeros and ones, which is good
+    for comparing rows alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neighbors import KernelDensity
+    >>> from flowkit.outliers import LevelsAsColumns
+    >>> X = np.column_stack([np.arange(100.0), np.arange(100) % 3])
+    >>> density = LevelsAsColumns(KernelDensity(), categorical_features=[1]).fit(X)
+    >>> bool(np.diff(density.score_samples([[50.0, 7.0], [50.0, 2.0]]))[0] > 0)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "density": [HasMethods(["fit", "score_samples"])],
+        "categorical_features": ["array-like", None],
+    }
+
+    def __init__(self, density, *, categorical_features=None):
+        self.density = density
+        self.categorical_features = categorical_features
+
+    def _fit(self, X, weight):
+        self._columns = LevelColumns(X, level_mask(self.categorical_features, X.shape[1]))
+        options = {} if weight is None else {"sample_weight": weight}
+        self.density_ = clone(self.density).fit(self._columns(X), **options)
+
+    def _score_without(self, X, rows):
+        return score_copies(self.density_, self._columns(X), self._columns(rows))
+
+    def score_samples(self, X):
+        """Log density of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of finite numbers.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            In nats, of the columns that the density sees.
+        """
+        return self.density_.score_samples(self._columns(self._read(X)))
+
+    def _held(self):
+        if not hasattr(self, "density_"):
+            return Held(self.density, transformers=None, log_density="other")
+        return Held(self.density_, transformers=None, log_density="other")

@@ -88,7 +88,7 @@ class Explanations:
             Nats.
         """
         if by == FEATURES:
-            return self._effects(X, self._held_out_log_density)
+            return self._effects(X, self._held_out_log_density).effects
         effects = np.full((_num_samples(X), len(self._names[by])), np.inf)
         possible = self._possible(X)
         if possible.size:
@@ -110,4 +110,6 @@ class Explanations:
 
     def _held_out_log_density(self, copies, rows):
         """Log density of copies of rows, as if the rows had not been in training."""
-        return np.mean([score_copies(one, copies, rows) for one in self._densities], axis=0)
+        scores = np.mean([score_copies(one, copies, rows) for one in self._densities], axis=0)
+        # Some densities give a single row a number alone.
+        return np.where(np.isnan(scores), -np.inf, scores).reshape(-1)

@@ -406,8 +406,12 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
         rows, its own is left out. Within the cells of a `TableDensity` with categories it is not
         known which kernel that is, and weights that were trained on the row stay as they are.
 
-        An impossible row (``-inf``) has an infinite effect in the one column whose change makes it
-        possible, and effects of 0 where no single change does. All its parts have infinite effects.
+        An impossible row (``-inf``) has infinite effects in the columns at fault: each one whose
+        change alone makes the row possible, or, where no single one does, few whose values must
+        be replaced together. These are found by taking over all values of a similar training row
+        and putting the row's own values back one by one. The other columns are judged as if those
+        at fault were replaced. All effects are 0 if no training row makes the row possible. All
+        parts of an impossible row have infinite effects.
         """
         check_is_fitted(self)
         rows, names = read_rows(self, X, reset=False), self.get_part_names(by)

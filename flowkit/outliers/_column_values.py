@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..columns import moments
 from ..validation import as_floats, container_of, distinct_values, missing_in, pick
+from ._regressions import Regressions
 
-# Values around the prediction from the other columns, a step apart: in standard deviations of the
-# residual.
-_STEPS = np.arange(-24, 25)
-_STEP = 0.25
+# Values to either side of the prediction from the other columns, which reach so many standard
+# deviations of the residual far; and where few values are to do.
+_N_STEPS, _N_FEW_STEPS, _REACH = 24, 12, 6.0
 # Values elsewhere: evenly spaced, and at quantiles of those seen.
 _N_EVEN, _N_QUANTILES = 16, 24
 # How far the values go beyond those seen, in standard deviations.
 _MARGIN = 2.0
 # A column of at most so many values, which repeat, is replaced by these values alone.
 _FEW_VALUES = 32
-# Least share of a column's variance that the other columns do not explain.
-_OWN_VARIANCE = 1e-4
-# Interquartile range of a normal column in standard deviations.
-_NORMAL_IQR = 1.349
 # Shares below and above the interval of typical numbers.
 _LOW, _HIGH = 0.05, 0.95
 # Shares that differ by less are the same.
@@ -62,17 +57,20 @@ class Axis:
         Mean of the column.
     coefficients : ndarray of shape (n_numeric,)
         Its regression on all columns of numbers, 0 on itself.
-    step : float
-        Distance between the values around the prediction.
+    scale : float
+        Standard deviation of its residual.
     whole : bool
         Whether all its values are whole numbers.
+    n_steps : int, default=24
+        Number of values to either side of the prediction.
     """
 
     seen: np.ndarray
     location: float
     coefficients: np.ndarray
-    step: float
+    scale: float
     whole: bool
+    n_steps: int = _N_STEPS
 
     @classmethod
     def of(cls, x, location, coefficients, scale):
@@ -82,12 +80,23 @@ class Axis:
         seen = np.sort(np.append(even, np.quantile(x, np.linspace(0, 1, _N_QUANTILES))))
         whole = bool((np.rint(x) == x).all())
         if whole:
-            return cls(np.rint(seen), location, coefficients, np.ceil(_STEP * scale), whole)
-        return cls(seen, location, coefficients, _STEP * scale, whole)
+            seen = np.rint(seen)
+        return cls(seen, location, coefficients, scale, whole)
 
     @property
     def n_values(self) -> int:
-        return len(self.seen) + len(_STEPS)
+        return len(self.seen) + 2 * self.n_steps + 1
+
+    @property
+    def step(self) -> float:
+        """Distance between the values around the prediction."""
+        step = _REACH / self.n_steps * self.scale
+        return float(np.ceil(step)) if self.whole else step
+
+    def given(self, coefficients, scale) -> Axis:
+        """About half as many values, by a regression on fewer columns."""
+        few = np.append(self.seen[::2], self.seen[-1])
+        return replace(self, seen=few, coefficients=coefficients, scale=scale, n_steps=_N_FEW_STEPS)
 
     def candidates(self, centred):
         """Values for some rows, flat, and the length that each stands for, (n, n_values)."""
@@ -95,7 +104,7 @@ class Axis:
         expected = self.location + (centred * self.coefficients).sum(1, keepdims=True)
         if self.whole:
             expected = np.rint(expected)
-        around = expected + self.step * _STEPS
+        around = expected + self.step * np.arange(-self.n_steps, self.n_steps + 1)
         # Even steps integrate a normal density exactly, so no other value may lie among them.
         low, high = around[:, :1], around[:, -1:]
         nearer = np.where(self.seen < expected, low, high)
@@ -168,34 +177,55 @@ class Levels:
         return Typical(pick(self.values, likeliest), low, high, highest)
 
 
-def values_of_columns(X):
-    """What replaces the values of each column of training rows, and where these hold numbers.
+@dataclass(frozen=True)
+class ColumnValues:
+    """What replaces the values of each column.
 
     Parameters
     ----------
-    X : ndarray or DataFrame of shape (n_samples, n_features)
-        Training rows.
-
-    Returns
-    -------
     columns : list of Axis or Levels
         One for each column.
     numeric : ndarray of int of shape (n_numeric,)
         Positions of the columns that hold numbers.
-    location : ndarray of shape (n_numeric,)
-        Their means.
+    regressions : Regressions
+        Of these.
     """
-    given = container_of(X).columns()
-    numbers = [numbers_of(column) for column in given]
-    numeric = np.array([j for j, x in enumerate(numbers) if x is not None], dtype=int)
-    matrix = np.column_stack([numbers[j] for j in numeric]) if numeric.size else None
-    location, coefficients, scale = _regressions(matrix)
-    columns = [Levels.of(column) for column in given]
-    for i, j in enumerate(numeric):
-        x = matrix[np.isfinite(matrix[:, i]), i]
-        if not _is_counted(x):
-            columns[j] = Axis.of(x, location[i], coefficients[i], scale[i])
-    return columns, numeric, location
+
+    columns: list[Axis | Levels]
+    numeric: np.ndarray
+    regressions: Regressions
+
+    @classmethod
+    def of(cls, X) -> ColumnValues:
+        """Learn from training rows, an array or a DataFrame."""
+        given = container_of(X).columns()
+        numbers = [numbers_of(column) for column in given]
+        numeric = np.array([j for j, x in enumerate(numbers) if x is not None], dtype=int)
+        matrix = np.array([numbers[j] for j in numeric]).reshape(len(numeric), -1).T
+        regressions = Regressions.of(matrix)
+        coefficients, scale = regressions.on(np.ones(len(numeric), dtype=bool))
+        columns = [Levels.of(column) for column in given]
+        for i, j in enumerate(numeric):
+            x = matrix[np.isfinite(matrix[:, i]), i]
+            if not _is_counted(x):
+                columns[j] = Axis.of(x, regressions.location[i], coefficients[i], scale[i])
+        return cls(columns, numeric, regressions)
+
+    def given(self, missing) -> ColumnValues:
+        """For rows in which some columns (n_features,) are missing: about half as many."""
+        coefficients, scale = self.regressions.on(~missing[self.numeric])
+        columns = list(self.columns)
+        for i, j in enumerate(self.numeric):
+            if isinstance(columns[j], Axis):
+                columns[j] = columns[j].given(coefficients[i], scale[i])
+        return replace(self, columns=columns)
+
+    def centred(self, X) -> np.ndarray:
+        """Numbers of rows minus the means of their columns, 0 where one is missing."""
+        numbers = np.empty((len(X), len(self.numeric)))
+        for i, j in enumerate(self.numeric):
+            numbers[:, i] = as_floats(container_of(X).column(j))
+        return np.nan_to_num(numbers - self.regressions.location, posinf=0.0, neginf=0.0)
 
 
 def numbers_of(column):
@@ -216,34 +246,3 @@ def _is_counted(x) -> bool:
     """Whether a column of numbers has so few values that all can be tried."""
     n_distinct = len(np.unique(x))
     return n_distinct < 2 or n_distinct <= min(_FEW_VALUES, len(x) / 2)
-
-
-def _regressions(X):
-    """Mean of each column, its regression on the others, and standard deviation of the residual."""
-    if X is None:
-        return (np.empty(0),) * 3
-    complete = X[np.isfinite(X).all(1)]
-    d = X.shape[1]
-    location, coefficients, own = np.zeros(d), np.zeros((d, d)), np.zeros(d)
-    if not len(complete):
-        return location, coefficients, own
-    location, scale, constant = moments(complete)
-    varying = np.flatnonzero(~constant & np.isfinite(scale))
-    if varying.size:
-        scale = scale[varying]
-        scaled = (complete[:, varying] - location[varying]) / scale
-        correlation = np.atleast_2d(np.corrcoef(scaled, rowvar=False))
-        precision = np.linalg.inv(correlation + _OWN_VARIANCE * np.eye(varying.size))
-        slopes = -precision / np.diag(precision)[:, None]
-        np.fill_diagonal(slopes, 0.0)
-        coefficients[np.ix_(varying, varying)] = slopes * scale[:, None] / scale
-        own[varying] = np.minimum(scale, _spread(complete[:, varying])) / np.sqrt(
-            np.diag(precision)
-        )
-    return location, coefficients, own
-
-
-def _spread(X):
-    """Standard deviation of columns by their quartiles, which a few values far off do not move."""
-    low, high = np.quantile(X, [0.25, 0.75], axis=0)
-    return np.where(high > low, (high - low) / _NORMAL_IQR, np.inf)

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.utils import _safe_indexing
 
-from ..validation import as_floats, container_of, missing_in, pick, stacked
-from ._column_values import Axis, Levels, values_of_columns
+from ..validation import container_of, missing_in, pick, stacked
+from ._column_values import ColumnValues
 from ._repairs import Repairs
 
 # Rows that the density scores at once.
@@ -77,25 +77,19 @@ class ConditionalEffects:
 
     Parameters
     ----------
-    columns : list of Axis or Levels
+    values : ColumnValues
         What replaces the values of each column.
-    numeric : ndarray of int
-        Positions of the columns that hold numbers.
-    location : ndarray of shape (n_numeric,)
-        Their means.
     repairs : Repairs
         What makes rows possible that are so by no change of a single value.
     """
 
-    columns: list[Axis | Levels]
-    numeric: np.ndarray
-    location: np.ndarray
+    values: ColumnValues
     repairs: Repairs
 
     @classmethod
     def of(cls, X) -> ConditionalEffects:
         """Learn typical values from training rows, an array or a DataFrame."""
-        return cls(*values_of_columns(X), Repairs.of(X))
+        return cls(ColumnValues.of(X), Repairs.of(X))
 
     def __call__(self, X, log_density, score=None) -> Account:
         """Surprise of each value given the others, minus the expected surprise.
@@ -103,7 +97,8 @@ class ConditionalEffects:
         The values that replace another are those of the columns, each as likely as the density
         says, given the others: ``p(v | others)``. An impossible row is repaired first: the
         columns whose replacement makes it possible, alone or together, are at fault, and all
-        others are judged as if these were replaced.
+        others are judged as if these were replaced. Incomplete rows, whose densities are costly,
+        are tried with fewer values.
 
         Parameters
         ----------
@@ -111,7 +106,8 @@ class ConditionalEffects:
             Rows.
         log_density : callable
             ``log_density(copies, rows)`` is the log density, in nats, of copies of rows: as many of
-            each row, those of one row next to each other. It says how likely values are.
+            each row, those of one row next to each other. It says how likely values are. All rows
+            of a call miss the same columns.
         score : callable, default=None
             What effects are differences of: any score, of the same form. None for the log density.
 
@@ -122,7 +118,16 @@ class ConditionalEffects:
             where the value is missing, or none is possible. Those of the columns at fault are
             infinite where the score is minus infinity.
         """
-        rate = _Rating(log_density, score)
+        rate, account = _Rating(log_density, score), Account.blank(*X.shape)
+        patterns, group = np.unique(is_missing(X), axis=0, return_inverse=True)
+        for i, missing in enumerate(patterns):
+            rows = np.flatnonzero(group.reshape(-1) == i)
+            given = replace(self, values=self.values.given(missing)) if missing.any() else self
+            account.put(rows, given._of_rows(_safe_indexing(X, rows), rate))
+        return account
+
+    def _of_rows(self, X, rate):
+        """Account of rows, of which the impossible ones are repaired."""
         possibility, observed = rate(X, X)
         account = self._account(X, X, observed, rate)
         impossible = np.flatnonzero(np.isneginf(possibility))
@@ -140,7 +145,7 @@ class ConditionalEffects:
 
     def _account(self, X, origins, observed, rate):
         """Account of rows, as they are or repaired, and of the rows that these were."""
-        centred = self._centred(X)
+        centred = self.values.centred(X)
         account = Account.blank(*X.shape)
         for j in range(X.shape[1]):
             known = np.flatnonzero(~missing_in(container_of(X).column(j)))
@@ -151,7 +156,7 @@ class ConditionalEffects:
                 expected = (shares * np.where(shares > 0, scores, 0.0)).sum(1)
                 with np.errstate(invalid="ignore"):
                     effects = np.where(np.isneginf(expected), 0.0, expected - observed[part])
-                typical, *rest = self.columns[j].typical(values, shares)
+                typical, *rest = self.values.columns[j].typical(values, shares)
                 told = effects, expected, possible, np.asarray(typical, dtype=object), *rest
                 for field, of_column in zip(fields(account), told, strict=True):
                     getattr(account, field.name)[part[possible], j] = of_column[possible]
@@ -159,32 +164,25 @@ class ConditionalEffects:
 
     def _parts(self, rows, j):
         """Rows whose copies the density scores at once."""
-        if not rows.size or not self.columns[j].n_values:
+        if not rows.size or not self.values.columns[j].n_values:
             return []
-        n_parts = -(-len(rows) * self.columns[j].n_values // _MAX_ROWS)
+        n_parts = -(-len(rows) * self.values.columns[j].n_values // _MAX_ROWS)
         return np.array_split(rows, min(n_parts, len(rows)))
 
     def _conditional(self, X, origins, j, part, centred, rate):
         """Values of a column, flat; how likely each is in each row, and the score of that row."""
-        values, weights = self.columns[j].candidates(centred[part])
+        values, weights = self.values.columns[j].candidates(centred[part])
         copies = container_of(X).take(np.repeat(part, weights.shape[1]), {j: values})
         rated = rate(copies, _safe_indexing(origins, part))
         log_density, scores = (one.reshape(weights.shape) for one in rated)
         return values, _shares(log_density, weights), scores
-
-    def _centred(self, X):
-        """Numbers of rows minus the means of their columns, 0 where one is missing."""
-        numbers = np.empty((len(X), len(self.numeric)))
-        for i, j in enumerate(self.numeric):
-            numbers[:, i] = as_floats(container_of(X).column(j))
-        return np.nan_to_num(numbers - self.location, posinf=0.0, neginf=0.0)
 
     def _repair_alone(self, X, account, observed, rate):
         """Account of rows that a change of one value makes possible."""
         expected = np.where(account.possible, account.expected, -np.inf)
         best = expected.max(1, keepdims=True)
         changed = (account.possible & (expected >= best - _ROUNDING)).argmax(1)
-        repaired, centred = X, self._centred(X)
+        repaired, centred = X, self.values.centred(X)
         for j in np.unique(changed):
             rows = np.flatnonzero(changed == j)
             for part in self._parts(rows, j):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..validation import as_floats, container_of, missing_in, pick, stacked
 from ._column_values import numbers_of
+from ._regressions import spread_of_columns
 
 # Training rows that may lend their values, and how many of them each row tries.
 _N_DONORS, _N_TRIED = 512, 8
@@ -126,9 +127,8 @@ def _scale(x):
     x = x[np.isfinite(x)]
     if not x.size:
         return 1.0
-    low, high = np.quantile(x, [0.25, 0.75])
-    # Quartiles of a normal column are 1.349 standard deviations apart.
-    return float((high - low) / 1.349 or x.std() or 1.0)
+    spread = float(spread_of_columns(x))
+    return spread if np.isfinite(spread) else float(x.std()) or 1.0
 
 
 def _differ(values, others, missing, none):

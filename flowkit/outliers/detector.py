@@ -401,7 +401,9 @@ class DensityOutlierDetector(OutlierMixin, SuggestingEstimator):
 
         Notes
         -----
-        'features' scores up to 89 rows for each value of X. A training row is explained as if it
+        'features' scores up to 89 rows for each value of X. For a row with missing values it is
+        half as many, each with 8 draws of what is missing where the density needs draws: effects
+        are a few percent off. Missing values have no effect. A training row is explained as if it
         had not been in training, as far as the density can tell: where kernels stand on training
         rows, its own is left out. Within the cells of a `TableDensity` with categories it is not
         known which kernel that is, and weights that were trained on the row stay as they are.

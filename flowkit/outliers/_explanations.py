@@ -8,7 +8,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..nested import score_copies, unwrap
-from ._conditional_effects import ConditionalEffects, is_missing
+from ._conditional_effects import Account, ConditionalEffects, is_missing
 from ._splits import SPLITS
 
 FEATURES = "features"
@@ -75,7 +75,25 @@ class Explanations:
             )
         return list(self._names[by])
 
-    def effects(self, X, by: str) -> np.ndarray:
+    def account(self, X, score=None) -> Account:
+        """How much each column adds to the surprise of each row, and what would be typical there.
+
+        Parameters
+        ----------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows.
+        score : callable, default=None
+            What effects are differences of; see `ConditionalEffects`. What is typical is always
+            said by the densities.
+
+        Returns
+        -------
+        Account
+            Of all columns.
+        """
+        return self._effects(X, self._held_out_log_density, score)
+
+    def effects(self, X, by: str, score=None) -> np.ndarray:
         """How much each column or part adds to the surprise of each row.
 
         Parameters
@@ -84,6 +102,8 @@ class Explanations:
             Rows.
         by : str
             As in `names`, which has raised no error.
+        score : callable, default=None
+            As in `account`, for ``by='features'``.
 
         Returns
         -------
@@ -91,7 +111,7 @@ class Explanations:
             Nats.
         """
         if by == FEATURES:
-            return self._effects(X, self._held_out_log_density).effects
+            return self.account(X, score).effects
         effects = np.full((_num_samples(X), len(self._names[by])), np.inf)
         possible = self._possible(X)
         if possible.size:

@@ -201,7 +201,7 @@ class ColumnValues:
         given = container_of(X).columns()
         numbers = [numbers_of(column) for column in given]
         numeric = np.array([j for j, x in enumerate(numbers) if x is not None], dtype=int)
-        matrix = np.array([numbers[j] for j in numeric]).reshape(len(numeric), -1).T
+        matrix = np.array([numbers[j] for j in numeric]).reshape(len(numeric), len(X)).T
         regressions = Regressions.of(matrix)
         coefficients, scale = regressions.on(np.ones(len(numeric), dtype=bool))
         columns = [Levels.of(column) for column in given]

@@ -43,7 +43,7 @@ class Regressions:
         d = X.shape[1]
         location, scale, spread, correlation = np.zeros(d), np.zeros(d), np.zeros(d), np.eye(d)
         rows = _completed(X)
-        if not len(rows):
+        if not rows.size:
             return cls(location, scale, spread, correlation)
         location, deviation, constant = moments(rows)
         varying = np.flatnonzero(~constant & np.isfinite(deviation))

@@ -107,6 +107,20 @@ def test_typical_levels_are_the_likeliest_with_their_probability():
         assert told.probability[i, list(told.columns[i]).index("tame")] == 1.0
 
 
+def test_tables_of_text_alone_have_reasons():
+    share = {"a": 0.7, "b": 0.2, "c": 0.1}
+
+    def log_density(X):
+        return sum(np.log(pd.Series(column).map(share).to_numpy(float)) for column in X.T)
+
+    X = np.random.default_rng(0).choice(list(share), size=(200, 2))
+    reasons = DensityOutlierDetector(Known(log_density)).fit(X).reasons([["c", "a"], ["z", "z"]])
+    assert reasons.columns.tolist() == [["x0", "x1"], ["x0", "x1"]]
+    assert (reasons.typical == "a").all()
+    np.testing.assert_allclose(reasons.probability, 0.7)
+    assert np.isposinf(reasons.effects[1]).all()
+
+
 def test_columns_of_few_numbers_have_both():
     X = np.column_stack([np.resize([1.0, 2.0, 5.0], 300), rows(300, 1)])
     weight = {1.0: 0.02, 2.0: 0.9, 5.0: 0.08}

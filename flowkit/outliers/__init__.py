@@ -1,5 +1,6 @@
 """Rows that do not belong, found by any density."""
 
+from ._reasons import Reasons
 from .detector import DensityOutlierDetector, default_densities
 from .views import DependenceForest, LevelsAsColumns, RankedNeighbors, SingleColumns
 
@@ -8,6 +9,7 @@ __all__ = [
     "DependenceForest",
     "LevelsAsColumns",
     "RankedNeighbors",
+    "Reasons",
     "SingleColumns",
     "default_densities",
 ]

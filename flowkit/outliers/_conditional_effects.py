@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from numbers import Number
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.utils import _safe_indexing
 
-from ..columns import moments
-from ..validation import as_floats, container_of, distinct_values, missing_in, pick
+from ..validation import container_of, missing_in, pick, stacked
+from ._column_values import ColumnValues
+from ._repairs import Repairs
 
-# Values around the prediction from the other columns, a step apart: in standard deviations of the
-# residual.
-_STEPS = np.arange(-24, 25)
-_STEP = 0.25
-# Values elsewhere: evenly spaced, and at quantiles of those seen.
-_N_EVEN, _N_QUANTILES = 16, 24
-# How far the values go beyond those seen, in standard deviations.
-_MARGIN = 2.0
-# A column of at most so many values, which repeat, is replaced by these values alone.
-_FEW_VALUES = 32
 # Rows that the density scores at once.
 _MAX_ROWS = 2**15
-# Least share of a column's variance that the other columns do not explain.
-_OWN_VARIANCE = 1e-4
-# Interquartile range of a normal column in standard deviations.
-_NORMAL_IQR = 1.349
+# Shares that differ by less, relative to each other, are the same.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Account:
+    """What each column of some rows adds to their surprise, and what would have been typical.
+
+    Parameters
+    ----------
+    effects : ndarray of shape (n_samples, n_features)
+        Effects in nats.
+    expected : ndarray of shape (n_samples, n_features)
+        Expected score of the row with the value replaced.
+    possible : ndarray of bool of shape (n_samples, n_features)
+        Whether any value makes the row possible.
+    typical : ndarray of object of shape (n_samples, n_features)
+        Median of numbers given the other columns, or the likeliest level; None where the value is
+        missing or nothing is possible.
+    low, high : ndarray of shape (n_samples, n_features)
+        Between which numbers lie with a probability of 0.9; NaN where there are none.
+    probability : ndarray of shape (n_samples, n_features)
+        Of the likeliest value; NaN where a column has a density.
+    """
+
+    effects: np.ndarray
+    expected: np.ndarray
+    possible: np.ndarray
+    typical: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    probability: np.ndarray
+
+    @classmethod
+    def blank(cls, n, d) -> Account:
+        """One of rows of which nothing is known."""
+        expected, low, high, probability = np.full((4, n, d), np.nan)
+        impossible, typical = np.zeros((n, d), dtype=bool), np.full((n, d), None, dtype=object)
+        effects = np.zeros((n, d))
+        return cls(effects, expected, impossible, typical, low, high, probability)
+
+    def take(self, rows) -> Account:
+        """That of some of the rows."""
+        return Account(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def put(self, rows, other):
+        """Replace what is said of some rows."""
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(other, field.name)
+
+    def where(self, condition, other) -> Account:
+        """This account where a condition (n_samples, n_features) holds, else the other."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return Account(*(np.where(condition, *pair) for pair in pairs))
 
 
 @dataclass(frozen=True)
@@ -37,35 +77,28 @@ class ConditionalEffects:
 
     Parameters
     ----------
-    columns : list of _Axis or _Levels
+    values : ColumnValues
         What replaces the values of each column.
-    numeric : ndarray of int
-        Positions of the columns that hold numbers.
-    location : ndarray of shape (n_numeric,)
-        Their means.
+    repairs : Repairs
+        What makes rows possible that are so by no change of a single value.
     """
 
-    columns: list[_Axis | _Levels]
-    numeric: np.ndarray
-    location: np.ndarray
+    values: ColumnValues
+    repairs: Repairs
 
     @classmethod
     def of(cls, X) -> ConditionalEffects:
         """Learn typical values from training rows, an array or a DataFrame."""
-        given = container_of(X).columns()
-        numbers = [_numbers(column) for column in given]
-        numeric = np.array([j for j, x in enumerate(numbers) if x is not None], dtype=int)
-        matrix = np.column_stack([numbers[j] for j in numeric]) if numeric.size else None
-        location, coefficients, scale = _regressions(matrix)
-        columns = [_Levels(distinct_values(column)) for column in given]
-        for i, j in enumerate(numeric):
-            x = matrix[np.isfinite(matrix[:, i]), i]
-            if not _is_counted(x):
-                columns[j] = _Axis.of(x, location[i], coefficients[i], scale[i])
-        return cls(columns, numeric, location)
+        return cls(ColumnValues.of(X), Repairs.of(X))
 
-    def __call__(self, X, log_density) -> np.ndarray:
+    def __call__(self, X, log_density, score=None) -> Account:
         """Surprise of each value given the others, minus the expected surprise.
+
+        The values that replace another are those of the columns, each as likely as the density
+        says, given the others: ``p(v | others)``. An impossible row is repaired first: the
+        columns whose replacement makes it possible, alone or together, are at fault, and all
+        others are judged as if these were replaced. Incomplete rows, whose densities are costly,
+        are tried with fewer values.
 
         Parameters
         ----------
@@ -73,189 +106,146 @@ class ConditionalEffects:
             Rows.
         log_density : callable
             ``log_density(copies, rows)`` is the log density, in nats, of copies of rows: as many of
-            each row, those of one row next to each other.
+            each row, those of one row next to each other. It says how likely values are. All rows
+            of a call miss the same columns.
+        score : callable, default=None
+            What effects are differences of: any score, of the same form. None for the log density.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features)
-            ``E[log p(v | others)] - log p(value | others)`` in nats, the expectation over values
-            ``v`` drawn from ``p(v | others)``; 0 where the value is missing, or none is possible.
+        Account
+            Its effects are ``E[score(row with v)] - score(row)``, the expectation over ``v``; 0
+            where the value is missing, or none is possible. Those of the columns at fault are
+            infinite where the score is minus infinity.
         """
-        observed = log_density(X, X)
-        centred = self._centred(X)
-        effects = [self._effect(X, j, observed, centred, log_density) for j in range(X.shape[1])]
-        return np.column_stack(effects)
+        rate, account = _Rating(log_density, score), Account.blank(*X.shape)
+        patterns, group = np.unique(is_missing(X), axis=0, return_inverse=True)
+        for i, missing in enumerate(patterns):
+            rows = np.flatnonzero(group.reshape(-1) == i)
+            given = replace(self, values=self.values.given(missing)) if missing.any() else self
+            account.put(rows, given._of_rows(_safe_indexing(X, rows), rate))
+        return account
 
-    def _centred(self, X):
-        """Numbers of rows minus the means of their columns, 0 where one is missing."""
-        numbers = np.empty((len(X), len(self.numeric)))
-        for i, j in enumerate(self.numeric):
-            numbers[:, i] = as_floats(container_of(X).column(j))
-        return np.nan_to_num(numbers - self.location, posinf=0.0, neginf=0.0)
+    def _of_rows(self, X, rate):
+        """Account of rows, of which the impossible ones are repaired."""
+        possibility, observed = rate(X, X)
+        account = self._account(X, X, observed, rate)
+        impossible = np.flatnonzero(np.isneginf(possibility))
+        if impossible.size:
+            alone = account.take(impossible).possible.any(1)
+            for rows, repair in (
+                (impossible[alone], self._repair_alone),
+                (impossible[~alone], self._repair_together),
+            ):
+                if rows.size:
+                    part = account.take(rows)
+                    part = repair(_safe_indexing(X, rows), part, observed[rows], rate)
+                    account.put(rows, part)
+        return account
 
-    def _effect(self, X, j, observed, centred, log_density):
-        column = self.columns[j]
-        if not column.n_values:
-            return np.zeros(len(X))
-        n_parts = -(-len(X) * column.n_values // _MAX_ROWS)
-        parts = np.array_split(np.arange(len(X)), min(n_parts, len(X)))
-        expected = np.empty(len(X))
-        for rows in parts:
-            values, weights = column.candidates(centred[rows])
-            part = _safe_indexing(X, rows)
-            scores = log_density(_replaced(part, j, values, column.n_values), part)
-            expected[rows] = _expected_log_density(scores.reshape(weights.shape), weights)
-        blameless = np.isneginf(expected) | missing_in(container_of(X).column(j))
-        with np.errstate(invalid="ignore"):
-            return np.where(blameless, 0.0, expected - observed)
+    def _account(self, X, origins, observed, rate):
+        """Account of rows, as they are or repaired, and of the rows that these were."""
+        centred = self.values.centred(X)
+        account = Account.blank(*X.shape)
+        for j in range(X.shape[1]):
+            known = np.flatnonzero(~missing_in(container_of(X).column(j)))
+            for part in self._parts(known, j):
+                values, shares, scores = self._conditional(X, origins, j, part, centred, rate)
+                possible = shares.any(1)
+                # x times y is zero where x is, whatever the score there.
+                expected = (shares * np.where(shares > 0, scores, 0.0)).sum(1)
+                with np.errstate(invalid="ignore"):
+                    effects = np.where(np.isneginf(expected), 0.0, expected - observed[part])
+                typical, *rest = self.values.columns[j].typical(values, shares)
+                told = effects, expected, possible, np.asarray(typical, dtype=object), *rest
+                for field, of_column in zip(fields(account), told, strict=True):
+                    getattr(account, field.name)[part[possible], j] = of_column[possible]
+        return account
+
+    def _parts(self, rows, j):
+        """Rows whose copies the density scores at once."""
+        if not rows.size or not self.values.columns[j].n_values:
+            return []
+        n_parts = -(-len(rows) * self.values.columns[j].n_values // _MAX_ROWS)
+        return np.array_split(rows, min(n_parts, len(rows)))
+
+    def _conditional(self, X, origins, j, part, centred, rate):
+        """Values of a column, flat; how likely each is in each row, and the score of that row."""
+        values, weights = self.values.columns[j].candidates(centred[part])
+        copies = container_of(X).take(np.repeat(part, weights.shape[1]), {j: values})
+        rated = rate(copies, _safe_indexing(origins, part))
+        log_density, scores = (one.reshape(weights.shape) for one in rated)
+        return values, _shares(log_density, weights), scores
+
+    def _repair_alone(self, X, account, observed, rate):
+        """Account of rows that a change of one value makes possible."""
+        expected = np.where(account.possible, account.expected, -np.inf)
+        best = expected.max(1, keepdims=True)
+        changed = (account.possible & (expected >= best - _ROUNDING)).argmax(1)
+        repaired, centred = X, self.values.centred(X)
+        for j in np.unique(changed):
+            rows = np.flatnonzero(changed == j)
+            for part in self._parts(rows, j):
+                values, shares, _ = self._conditional(X, X, j, part, centred, rate)
+                highest = shares.max(1, keepdims=True)
+                first = (shares >= highest * (1 - _ROUNDING)).argmax(1)
+                likeliest = pick(values, first + np.arange(len(part)) * shares.shape[1])
+                repaired = _with_values(repaired, j, part, likeliest)
+        given = self._account_of_repaired(repaired, X, rate)
+        return _blamed(account.where(account.possible, given), account.possible, observed)
+
+    def _repair_together(self, X, account, observed, rate):
+        """Account of rows that only a change of several values makes possible."""
+        repaired, replaced = self.repairs(X, rate.log_density)
+        done = np.flatnonzero(replaced.any(1))
+        if done.size:
+            parts = (_safe_indexing(rows, done) for rows in (repaired, X))
+            given = self._account_of_repaired(*parts, rate)
+            account.put(done, _blamed(given, replaced[done], observed[done]))
+        return account
+
+    def _account_of_repaired(self, repaired, X, rate):
+        return self._account(repaired, X, rate(repaired, X)[1], rate)
 
 
 @dataclass(frozen=True)
-class _Axis:
-    """Values of a column of numbers: around the prediction from the others, and over its range.
+class _Rating:
+    """Log density and score of copies of rows."""
 
-    Parameters
-    ----------
-    seen : ndarray of shape (k,)
-        Values over the range of the column, in order.
-    location : float
-        Mean of the column.
-    coefficients : ndarray of shape (n_numeric,)
-        Its regression on all columns of numbers, 0 on itself.
-    step : float
-        Distance between the values around the prediction.
-    whole : bool
-        Whether all its values are whole numbers.
-    """
+    log_density: Callable
+    score: Callable | None = None
 
-    seen: np.ndarray
-    location: float
-    coefficients: np.ndarray
-    step: float
-    whole: bool
-
-    @classmethod
-    def of(cls, x, location, coefficients, scale):
-        """The values of a column x whose residual has the standard deviation `scale`."""
-        margin = _MARGIN * x.std()
-        even = np.linspace(x.min() - margin, x.max() + margin, _N_EVEN)
-        seen = np.sort(np.append(even, np.quantile(x, np.linspace(0, 1, _N_QUANTILES))))
-        whole = bool((np.rint(x) == x).all())
-        if whole:
-            return cls(np.rint(seen), location, coefficients, np.ceil(_STEP * scale), whole)
-        return cls(seen, location, coefficients, _STEP * scale, whole)
-
-    @property
-    def n_values(self) -> int:
-        return len(self.seen) + len(_STEPS)
-
-    def candidates(self, centred):
-        """Values for some rows, flat, and the length that each stands for, (n, n_values)."""
-        # A product of matrices would differ in the last bits with the number of rows.
-        expected = self.location + (centred * self.coefficients).sum(1, keepdims=True)
-        if self.whole:
-            expected = np.rint(expected)
-        around = expected + self.step * _STEPS
-        # Even steps integrate a normal density exactly, so no other value may lie among them.
-        low, high = around[:, :1], around[:, -1:]
-        nearer = np.where(self.seen < expected, low, high)
-        inside = (self.seen > low) & (self.seen < high)
-        values = np.sort(np.hstack([around, np.where(inside, nearer, self.seen)]), axis=1)
-        gaps = 0.5 * np.diff(values, axis=1)
-        return values.ravel(), np.pad(gaps, ((0, 0), (1, 0))) + np.pad(gaps, ((0, 0), (0, 1)))
+    def __call__(self, copies, rows):
+        log_density = self.log_density(copies, rows)
+        return log_density, log_density if self.score is None else self.score(copies, rows)
 
 
-@dataclass(frozen=True)
-class _Levels:
-    """The values of a column that has few.
-
-    Parameters
-    ----------
-    values : ndarray or Series
-        Each value once.
-    """
-
-    values: Any
-
-    @property
-    def n_values(self) -> int:
-        return len(self.values)
-
-    def candidates(self, centred):
-        """Each value for each row, flat, and how much it counts, (n, n_values)."""
-        index = np.tile(np.arange(self.n_values), len(centred))
-        weights = np.ones((len(centred), self.n_values))
-        return pick(self.values, index), weights
+def _blamed(account, at_fault, observed):
+    """An account in which the columns at fault make up for all of the surprise of their row."""
+    observed = observed[:, None]
+    with np.errstate(invalid="ignore"):
+        effects = np.where(account.possible, account.expected - observed, 0.0)
+    effects = np.where(np.isneginf(observed), np.inf, effects)
+    return replace(account, effects=np.where(at_fault, effects, account.effects))
 
 
-def _expected_log_density(log_density, weights):
-    """Mean log density over values, weighted by their density."""
+def _shares(log_density, weights):
+    """Probability of values, by their density and weights; 0 for all where none is possible."""
     with np.errstate(divide="ignore"):
         log_mass = log_density + np.log(weights)
     total = logsumexp(log_mass, axis=1, keepdims=True)
-    possible = np.isfinite(total[:, 0])
-    share = np.exp(log_mass - np.where(possible[:, None], total, 0.0))
-    # x log y is zero where x is, whatever the density there.
-    contribution = share * np.where(share > 0, log_density, 0.0)
-    return np.where(possible, contribution.sum(1), -np.inf)
+    known = np.isfinite(total)
+    return np.where(known, np.exp(log_mass - np.where(known, total, 0.0)), 0.0)
 
 
-def _replaced(X, j, values, n_values):
-    """Each row `n_values` times, with its values put into column j."""
-    return container_of(X).take(np.repeat(np.arange(len(X)), n_values), {j: values})
+def _with_values(X, j, rows, values):
+    """Rows with other values of a column in some of them."""
+    index = np.arange(len(X))
+    index[rows] = len(X) + np.arange(len(rows))
+    both = stacked(container_of(X).column(j), values)
+    return container_of(X).take(np.arange(len(X)), {j: pick(both, index)})
 
 
 def is_missing(X) -> np.ndarray:
     """Where an array or DataFrame has no value, shape (n_samples, n_features)."""
     return np.column_stack([missing_in(column) for column in container_of(X).columns()])
-
-
-def _numbers(column):
-    """A column in float64, None if it holds anything but numbers."""
-    if getattr(column.dtype, "kind", "O") in "iuf":
-        return as_floats(column)
-    present = column[~missing_in(column)]
-    if column.dtype != object or not all(_is_number(value) for value in present):
-        return None
-    return as_floats(column)
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, Number) and not isinstance(value, (bool, np.bool_))
-
-
-def _is_counted(x) -> bool:
-    """Whether a column of numbers has so few values that all can be tried."""
-    n_distinct = len(np.unique(x))
-    return n_distinct < 2 or n_distinct <= min(_FEW_VALUES, len(x) / 2)
-
-
-def _regressions(X):
-    """Mean of each column, its regression on the others, and standard deviation of the residual."""
-    if X is None:
-        return (np.empty(0),) * 3
-    complete = X[np.isfinite(X).all(1)]
-    d = X.shape[1]
-    location, coefficients, own = np.zeros(d), np.zeros((d, d)), np.zeros(d)
-    if not len(complete):
-        return location, coefficients, own
-    location, scale, constant = moments(complete)
-    varying = np.flatnonzero(~constant & np.isfinite(scale))
-    if varying.size:
-        scale = scale[varying]
-        scaled = (complete[:, varying] - location[varying]) / scale
-        correlation = np.atleast_2d(np.corrcoef(scaled, rowvar=False))
-        precision = np.linalg.inv(correlation + _OWN_VARIANCE * np.eye(varying.size))
-        slopes = -precision / np.diag(precision)[:, None]
-        np.fill_diagonal(slopes, 0.0)
-        coefficients[np.ix_(varying, varying)] = slopes * scale[:, None] / scale
-        own[varying] = np.minimum(scale, _spread(complete[:, varying])) / np.sqrt(
-            np.diag(precision)
-        )
-    return location, coefficients, own
-
-
-def _spread(X):
-    """Standard deviation of columns by their quartiles, which a few values far off do not move."""
-    low, high = np.quantile(X, [0.25, 0.75], axis=0)
-    return np.where(high > low, (high - low) / _NORMAL_IQR, np.inf)

@@ -8,10 +8,13 @@ from sklearn.utils.validation import _num_samples
 
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..nested import score_copies, unwrap
-from ._conditional_effects import ConditionalEffects
+from ._conditional_effects import Account, ConditionalEffects, is_missing
 from ._splits import SPLITS
 
 FEATURES = "features"
+# Draws of the missing values of a row. They are evenly spread and come from the same uniform
+# numbers for all its copies, so that most of their error is common to these.
+_N_DRAWS = 8
 
 
 class Explanations:
@@ -72,7 +75,25 @@ class Explanations:
             )
         return list(self._names[by])
 
-    def effects(self, X, by: str) -> np.ndarray:
+    def account(self, X, score=None) -> Account:
+        """How much each column adds to the surprise of each row, and what would be typical there.
+
+        Parameters
+        ----------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            Rows.
+        score : callable, default=None
+            What effects are differences of; see `ConditionalEffects`. What is typical is always
+            said by the densities.
+
+        Returns
+        -------
+        Account
+            Of all columns.
+        """
+        return self._effects(X, self._held_out_log_density, score)
+
+    def effects(self, X, by: str, score=None) -> np.ndarray:
         """How much each column or part adds to the surprise of each row.
 
         Parameters
@@ -81,6 +102,8 @@ class Explanations:
             Rows.
         by : str
             As in `names`, which has raised no error.
+        score : callable, default=None
+            As in `account`, for ``by='features'``.
 
         Returns
         -------
@@ -88,7 +111,7 @@ class Explanations:
             Nats.
         """
         if by == FEATURES:
-            return self._effects(X, self._held_out_log_density)
+            return self.account(X, score).effects
         effects = np.full((_num_samples(X), len(self._names[by])), np.inf)
         possible = self._possible(X)
         if possible.size:
@@ -110,4 +133,8 @@ class Explanations:
 
     def _held_out_log_density(self, copies, rows):
         """Log density of copies of rows, as if the rows had not been in training."""
-        return np.mean([score_copies(one, copies, rows) for one in self._densities], axis=0)
+        n_draws = _N_DRAWS if is_missing(rows).any() else None
+        each = [score_copies(one, copies, rows, n_draws) for one in self._densities]
+        scores = np.mean(each, axis=0)
+        # Some densities give a single row a number alone.
+        return np.where(np.isnan(scores), -np.inf, scores).reshape(-1)

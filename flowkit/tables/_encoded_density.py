@@ -21,8 +21,9 @@ from ._scoring_plan import plan, points_along, warn_if_slow
 
 # Values that go to the inner density at once.
 _CHUNK_VALUES = 2**20
-# Rough scores: points within cells, and how much fewer draws of the missing values each gets.
-_FEW_POINTS, _FEW_DRAWS = 32, 4
+# Rough scores: points within cells, how much fewer draws of the missing values each gets, and the
+# fewest it gets.
+_FEW_POINTS, _FEW_DRAWS, _LEAST_DRAWS = 32, 4, 4
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,11 @@ class EncodedDensity:
         shares = plan(np.isnan(rows), celled, n_points, marginalizes)
         if n_draws is not None:
             # Errors at different points average out, so that few points and draws are enough.
-            shares = [share.at_most(_FEW_POINTS, max(2, n_draws // _FEW_DRAWS)) for share in shares]
+            few = max(n_draws // _FEW_DRAWS, _LEAST_DRAWS)
+            shares = [
+                share.at_most(_FEW_POINTS, n_draws if share.n_points == 1 else few)
+                for share in shares
+            ]
         warn_if_slow(shares, math.prod(len(codec.shifts) for codec in self.codecs))
         estimates = np.empty((len(rows), 2))
         for share in shares:

@@ -9,6 +9,7 @@ from ._containers import (
     is_sparse,
     missing_in,
     pick,
+    stacked,
 )
 from ._finite import name_columns, refuse_non_finite
 from ._image_rows import check_image_size, holds_grey_levels, image_rows
@@ -44,6 +45,7 @@ __all__ = [
     "refuse_unreal",
     "remember_output",
     "shown",
+    "stacked",
     "tell_labels",
     "warn",
 ]

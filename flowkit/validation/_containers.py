@@ -328,3 +328,16 @@ def distinct_values(column):
 def pick(column, index: np.ndarray):
     """Values of a column by their positions, in its own type and under new labels."""
     return column.iloc[index].reset_index(drop=True) if _is_series(column) else column[index]
+
+
+def stacked(column, other):
+    """Two columns below each other: as objects, unless both hold numbers or have one type."""
+    if _is_series(column) or _is_series(other):
+        pandas = require("pandas", "mixing rows of tables", "give arrays")
+        column, other = pandas.Series(column), pandas.Series(other)
+        if column.dtype != other.dtype:
+            both = pandas.concat([column.astype(object), other.astype(object)], ignore_index=True)
+            return both.infer_objects()
+        return pandas.concat([column, other], ignore_index=True)
+    are_numbers = all(one.dtype.kind in _NUMBERS for one in (column, other))
+    return np.concatenate([column, other], dtype=None if are_numbers else object)

@@ -15,7 +15,7 @@ from flowkit.columns._gaps import lengthen, log_lengths, shorten
 from flowkit.columns._moments import constant_columns, moments
 from flowkit.columns._ties import find_ties
 from flowkit.exceptions import ConstantColumnWarning, HeavyValueWarning
-from flowkit.outliers._conditional_effects import ConditionalEffects
+from flowkit.outliers._column_values import ColumnValues
 from flowkit.training import Noise
 
 from ..table import ESTIMATORS, FLOWS
@@ -317,7 +317,7 @@ def test_rows_are_explained_beside_a_constant(value, rng):
 
 def test_regressions_leave_constants_out(rng):
     X = np.c_[rng.normal(size=(300, 2)), np.full(300, 0.3)]
-    axes = ConditionalEffects.of(X).columns
+    axes = ColumnValues.of(X).columns
     assert (axes[0].coefficients[[0, 2]] == 0).all()
     assert abs(axes[0].coefficients[1]) < 0.3
 

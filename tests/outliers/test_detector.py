@@ -234,7 +234,14 @@ def test_frozen_densities_stay_silent():
 
 def test_nothing_works_before_fit():
     detector = DensityOutlierDetector(calibrate=True)
-    for method in ("predict", "score_samples", "decision_function", "p_values", "explain"):
+    for method in (
+        "predict",
+        "score_samples",
+        "decision_function",
+        "p_values",
+        "explain",
+        "reasons",
+    ):
         with pytest.raises(NotFittedError):
             getattr(detector, method)(rows())
 

@@ -23,6 +23,7 @@ from flowkit.validation import (
     is_sparse,
     missing_in,
     pick,
+    stacked,
 )
 
 VALUES = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
@@ -157,6 +158,28 @@ def test_columns_tell_what_is_missing_and_distinct(column):
     picked = pick(column, np.array([2, 0]))
     assert picked.tolist() == [1, 3]
     assert not hasattr(picked, "index") or list(picked.index) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("column", "other", "dtype"),
+    [
+        (np.array([1, 2]), np.array([0.5]), float),
+        (np.array(["a", "bc"]), np.array([0.5]), object),
+        (np.array(["a", "bc"]), np.array(["def"]), object),
+        (pd.Series([1, 2]), pd.Series([0.5]), float),
+        (pd.Series([1.0, 2.0], index=[7, 8]), np.array([3.0]), float),
+        (pd.Series(["a", "b"], dtype="category"), pd.Series(["c"], dtype="category"), object),
+        (pd.Series([True, False]), pd.Series([True]), bool),
+        (pd.Series([1, None], dtype="Int64"), pd.Series([3], dtype="Int64"), "Int64"),
+    ],
+)
+def test_columns_are_stacked_with_their_values(column, other, dtype):
+    both = stacked(column, other)
+    # Text may be of a type of its own.
+    assert both.dtype == dtype or both.dtype == pd.Series(["a"]).dtype
+    pairs = zip(both, [*column, *other], strict=True)
+    assert all(a is b or a == b for a, b in pairs)
+    assert not hasattr(both, "index") or list(both.index) == list(range(len(both)))
 
 
 def test_no_other_module_tells_containers_apart():

@@ -1,0 +1,216 @@
+"""Reasons in the units of the columns: what would have been typical, and how likely that is."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import stats
+from sklearn.mixture import GaussianMixture
+
+from flowkit import DensityOutlierDetector
+from flowkit.exceptions import InvalidParameterError, MissingDependencyError
+
+from .examples import Known, mixed_table, rows
+
+SCALE = np.array([1e-2, 1.0, 1e2])
+COVARIANCE = (0.7 + 0.3 * np.eye(3)) * SCALE * SCALE[:, None]
+NORMAL = stats.multivariate_normal(2 * SCALE, COVARIANCE)
+
+
+def normal_rows(n=500, seed=0):
+    return NORMAL.rvs(n, random_state=seed)
+
+
+def in_order_of_columns(reasons, values):
+    """Values of reasons for all columns, in the order that these have in X."""
+    order = np.argsort(reasons.columns.astype(str), axis=1)
+    return np.take_along_axis(values, order, axis=1)
+
+
+def test_typical_numbers_are_conditional_quantiles():
+    detector = DensityOutlierDetector(Known(NORMAL.logpdf)).fit(normal_rows())
+    X = normal_rows(20, seed=1)
+    X[:5, 1] += 6
+    reasons = detector.reasons(X, n_columns=None)
+    precision = np.linalg.inv(COVARIANCE)
+    deviation = 1 / np.sqrt(np.diag(precision))
+    centre = X - (X - 2 * SCALE) @ precision / np.diag(precision)
+    for shift, got in ((-1.645, reasons.low), (0, reasons.typical), (1.645, reasons.high)):
+        got = in_order_of_columns(reasons, got).astype(float)
+        np.testing.assert_allclose((got - centre) / deviation, shift, atol=0.02)
+    assert np.isnan(reasons.probability).all()
+
+
+@pytest.mark.parametrize("n_columns", [1, 2, 7, None])
+def test_reasons_are_the_largest_effects_of_explain(n_columns):
+    detector = DensityOutlierDetector(GaussianMixture()).fit(rows())
+    X = 2 * rows(10, seed=1)
+    effects, reasons = detector.explain(X), detector.reasons(X, n_columns)
+    order = np.argsort(-effects, axis=1)[:, :n_columns]
+    assert len(reasons) == 10
+    np.testing.assert_array_equal(reasons.columns, np.array(["x0", "x1", "x2"])[order])
+    for array, all_columns in ((reasons.effects, effects), (reasons.values.astype(float), X)):
+        np.testing.assert_array_equal(array, np.take_along_axis(all_columns, order, axis=1))
+
+
+def test_nothing_is_scored_twice():
+    class Counted(Known):
+        n_scored = 0
+
+        def score_samples(self, X):
+            self.n_scored += len(X)
+            return super().score_samples(X)
+
+    detector = DensityOutlierDetector(Counted(NORMAL.logpdf)).fit(normal_rows())
+    counts = []
+    for ask in (detector.explain, detector.reasons):
+        detector.densities_[0].n_scored = 0
+        ask(normal_rows(5, seed=1))
+        counts.append(detector.densities_[0].n_scored)
+    assert counts[0] == counts[1] > 0
+
+
+def kind_and_size(X):
+    """Cats are small, dogs are large; tame follows from kind."""
+    weight = X["kind"].map({"cat": 0.5, "dog": 0.3, "emu": 0.2}).astype(float)
+    place = X["kind"].map({"cat": -3.0, "dog": 0.0, "emu": 3.0}).astype(float)
+    follows = (X["kind"] != "emu") == X["tame"]
+    return np.where(follows, np.log(weight) + stats.norm.logpdf(X["size"], place), -np.inf)
+
+
+def test_typical_levels_are_the_likeliest_with_their_probability():
+    X = mixed_table()
+    detector = DensityOutlierDetector(Known(kind_and_size)).fit(X)
+    kinds = ["cat", "dog"]
+    new = (
+        X[:1]
+        .iloc[[0, 0]]
+        .assign(
+            kind=pd.Categorical(["cat", "dog"], X["kind"].cat.categories),
+            size=[0.4, -1.2],
+            tame=True,
+        )
+    )
+    told = detector.reasons(new, n_columns=None)
+    for i, row in enumerate(new.itertuples()):
+        j = list(told.columns[i]).index("kind")
+        log_mass = np.log([0.5, 0.3]) + stats.norm.logpdf(row.size, [-3.0, 0.0])
+        share = np.exp(log_mass - np.logaddexp.reduce(log_mass))
+        assert told.typical[i, j] == kinds[share.argmax()]
+        assert told.probability[i, j] == pytest.approx(share.max(), abs=1e-9)
+        assert np.isnan([told.low[i, j], told.high[i, j]]).all()
+        assert told.probability[i, list(told.columns[i]).index("tame")] == 1.0
+
+
+def test_tables_of_text_alone_have_reasons():
+    share = {"a": 0.7, "b": 0.2, "c": 0.1}
+
+    def log_density(X):
+        return sum(np.log(pd.Series(column).map(share).to_numpy(float)) for column in X.T)
+
+    X = np.random.default_rng(0).choice(list(share), size=(200, 2))
+    reasons = DensityOutlierDetector(Known(log_density)).fit(X).reasons([["c", "a"], ["z", "z"]])
+    assert reasons.columns.tolist() == [["x0", "x1"], ["x0", "x1"]]
+    assert (reasons.typical == "a").all()
+    np.testing.assert_allclose(reasons.probability, 0.7)
+    assert np.isposinf(reasons.effects[1]).all()
+
+
+def test_columns_of_few_numbers_have_both():
+    X = np.column_stack([np.resize([1.0, 2.0, 5.0], 300), rows(300, 1)])
+    weight = {1.0: 0.02, 2.0: 0.9, 5.0: 0.08}
+
+    def log_density(X):
+        return np.log([weight[x] for x in X[:, 0]]) + stats.norm.logpdf(X[:, 1])
+
+    reasons = DensityOutlierDetector(Known(log_density)).fit(X).reasons([[1.0, 0.0]], n_columns=1)
+    assert reasons.columns == "x0"
+    assert reasons.typical == 2.0
+    np.testing.assert_allclose(reasons.probability, 0.9)
+    assert (reasons.low, reasons.high) == (2.0, 5.0)
+
+
+def test_whole_numbers_are_typical_of_whole_numbers():
+    X = np.random.default_rng(0).poisson([60.0, 400.0], size=(500, 2)).astype(float)
+    density = Known(lambda X: stats.poisson.logpmf(X, [60.0, 400.0]).sum(1))
+    reasons = DensityOutlierDetector(density).fit(X).reasons(X[:20], n_columns=None)
+    for j, mean in enumerate((60.0, 400.0)):
+        column = reasons.columns == f"x{j}"
+        for share, got in ((0.05, reasons.low), (0.5, reasons.typical), (0.95, reasons.high)):
+            got = got[column].astype(float)
+            np.testing.assert_array_equal(got, np.rint(got))
+            assert np.abs(got - stats.poisson.ppf(share, mean)).max() <= 1 + 0.05 * np.sqrt(mean)
+
+
+def test_what_makes_a_row_impossible_comes_first_with_what_is_possible():
+    def log_density(X):
+        inside = ((X[:, 1:] > 0) & (X[:, 1:] < 1)).all(1)
+        return np.where(inside, stats.norm.logpdf(X[:, 0]), -np.inf)
+
+    X = np.column_stack([rows(500, 1), np.random.default_rng(0).random((500, 2))])
+    detector = DensityOutlierDetector(Known(log_density)).fit(X)
+    reasons = detector.reasons([[4.0, 7.0, -7.0], [4.0, 0.5, -7.0]])
+    assert reasons.columns.tolist() == [["x1", "x2", "x0"], ["x2", "x0", "x1"]]
+    assert np.isposinf(reasons.effects[0, :2]).all()
+    typical = reasons.typical.astype(float)
+    np.testing.assert_allclose([typical[0, 0], typical[0, 1], typical[1, 0]], 0.5, atol=0.06)
+    np.testing.assert_allclose(reasons.low[0, :2], 0.05, atol=0.06)
+    np.testing.assert_allclose(reasons.high[0, :2], 0.95, atol=0.06)
+    assert "x1 = 7, typical" in str(reasons)
+    assert str(reasons).count("impossible") == 3
+
+
+def test_missing_values_come_last_and_nothing_is_typical_of_them():
+    def log_density(X):
+        return np.nansum(stats.norm.logpdf(X), axis=1)
+
+    detector = DensityOutlierDetector(Known(log_density)).fit(rows())
+    reasons = detector.reasons([[np.nan, 0.0, 0.1]])
+    assert reasons.columns.tolist() == [["x2", "x1", "x0"]]
+    assert (reasons.effects[0, :2] < 0).all()
+    assert reasons.typical[0, 2] is None
+    assert str(reasons).splitlines()[-1] == "    x0 is missing"
+
+
+@pytest.mark.parametrize("container", [np.array, pd.DataFrame, pl.DataFrame, np.ndarray.tolist])
+def test_reasons_are_the_same_for_all_containers(container):
+    X = rows(100, 2)
+    expected = DensityOutlierDetector(GaussianMixture()).fit(X).reasons(X[:4])
+    got = DensityOutlierDetector(GaussianMixture()).fit(container(X)).reasons(container(X[:4]))
+    np.testing.assert_allclose(got.effects, expected.effects, atol=1e-9)
+    np.testing.assert_allclose(got.typical.astype(float), expected.typical.astype(float))
+    assert list(got.rows) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("names", [["a", "b"], [0, 7], [("a", 1), ("a", 2)]], ids=str)
+def test_names_and_labels_are_those_of_the_frame(names):
+    X = pd.DataFrame(rows(60, 2), columns=pd.Index(names), index=[f"row{i}" for i in range(60)])
+    reasons = DensityOutlierDetector(GaussianMixture()).fit(X).reasons(X[5:8])
+    assert all(set(row) == set(names) for row in reasons.columns)
+    assert list(reasons.rows) == ["row5", "row6", "row7"]
+    frame = reasons.to_frame()
+    assert list(frame["row"]) == np.repeat(["row5", "row6", "row7"], 2).tolist()
+    assert list(frame["column"]) == list(reasons.columns.ravel())
+    np.testing.assert_array_equal(frame["effect"], reasons.effects.ravel())
+    loaded = pickle.loads(pickle.dumps(reasons))
+    assert str(loaded) == str(reasons)
+
+
+def test_a_table_of_reasons_needs_pandas(monkeypatch):
+    reasons = DensityOutlierDetector(GaussianMixture()).fit(rows()).reasons(rows(2))
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingDependencyError, match=r"Reasons.to_frame needs pandas"):
+        reasons.to_frame()
+    assert len(str(reasons).splitlines()) == 2 * 4
+
+
+@pytest.mark.parametrize("n_columns", [0, -1, 1.5, "all", True])
+def test_wrong_numbers_of_columns_are_refused(n_columns):
+    detector = DensityOutlierDetector(GaussianMixture()).fit(rows())
+    with pytest.raises(InvalidParameterError, match="n_columns must be an int of at least 1"):
+        detector.reasons(rows(2), n_columns=n_columns)

@@ -29,15 +29,17 @@ class Explanations:
         Typical rows.
     names : list
         Names of the columns.
+    reading : TableReading, default=None
+        What makes rows what the densities see; None where they see them as they are.
     """
 
-    def __init__(self, densities, X, names):
-        self._densities, self._names = densities, {FEATURES: names}
+    def __init__(self, densities, X, names, reading=None):
+        self._densities, self._names, self._reading = densities, {FEATURES: names}, reading
         self._effects, self._typical = ConditionalEffects.of(X), {}
         inner, splits = self._inner(), self._splits()
         possible = self._possible(X) if splits else np.empty(0)
         if possible.size:
-            rows = inner.transform(_safe_indexing(X, possible))
+            rows = inner.transform(self._read(_safe_indexing(X, possible)))
             for split in splits:
                 self._typical[split.name] = split.typical(inner.estimator, rows)
                 self._names[split.name] = split.names(
@@ -116,7 +118,7 @@ class Explanations:
         possible = self._possible(X)
         if possible.size:
             inner = self._inner()
-            rows = inner.transform(_safe_indexing(X, possible))
+            rows = inner.transform(self._read(_safe_indexing(X, possible)))
             effects[possible] = SPLITS[by].surprises(inner.estimator, rows, self._typical[by])
         return effects
 
@@ -129,10 +131,14 @@ class Explanations:
 
     def _possible(self, X):
         """Positions of rows of positive density; others may lie outside a transformer's domain."""
-        return np.flatnonzero(np.isfinite(self._densities[0].score_samples(X)))
+        return np.flatnonzero(np.isfinite(self._densities[0].score_samples(self._read(X))))
+
+    def _read(self, X):
+        return X if self._reading is None else self._reading(X)
 
     def _held_out_log_density(self, copies, rows):
         """Log density of copies of rows, as if the rows had not been in training."""
+        copies, rows = self._read(copies), self._read(rows)
         n_draws = _N_DRAWS if is_missing(rows).any() else None
         each = [score_copies(one, copies, rows, n_draws) for one in self._densities]
         scores = np.mean(each, axis=0)

@@ -8,11 +8,15 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from ..nested import Unwrapped, unwrap
+from ..nested import Unwrapped, score_copies, unwrap
 from ._conditional_effects import is_missing
 from ._incomplete_scores import IncompleteScores, allows_missing
 from ._rows import reference_positions
 from ._tails import Tail, combined
+
+# Draws of the missing values of a row. They are evenly spread and come from the same uniform
+# numbers for all its copies, so that most of their error is common to these.
+_N_DRAWS = 8
 
 
 class Member:
@@ -45,6 +49,29 @@ class Member:
         if self.incomplete is None:
             return log_density
         return self.incomplete(self.density, X, log_density)
+
+    def log_density_of_copies(self, copies, rows) -> np.ndarray:
+        """Log density of changed copies of rows, as if the rows had not been in training.
+
+        Parameters
+        ----------
+        copies : ndarray or DataFrame of shape (k * n, n_features)
+            As many copies of each row, those of one row next to each other.
+        rows : ndarray or DataFrame of shape (n, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (k * n,)
+            As `log_density` returns them.
+        """
+        n_draws = _N_DRAWS if is_missing(rows).any() else None
+        # Some densities give a single row a number alone.
+        log_density = np.reshape(score_copies(self.density, copies, rows, n_draws), -1)
+        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
+        if self.incomplete is None:
+            return log_density
+        return self.incomplete(self.density, copies, log_density)
 
 
 class Scores:
@@ -112,6 +139,25 @@ class Scores:
         """Scores of rows, shape (n_samples,)."""
         return self._combined(self._of_each(self._read(X)))
 
+    def of_copies(self, copies, rows) -> np.ndarray:
+        """Scores of changed copies of rows by their log densities, as if the rows were new.
+
+        Parameters
+        ----------
+        copies : ndarray or DataFrame of shape (k * n, n_features)
+            As many copies of each row, those of one row next to each other.
+        rows : ndarray or DataFrame of shape (n, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (k * n,)
+            Combined over densities as the scores of rows are.
+        """
+        copies, rows = self._read(copies), self._read(rows)
+        by_member = [member.log_density_of_copies(copies, rows) for member in self._members]
+        return self._combined(self._by_group(np.array(by_member)))
+
     def _read(self, X):
         return X if self.reading is None else self.reading(X)
 
@@ -124,8 +170,11 @@ class Scores:
         """Scores by each density, averaged over seeds."""
         pairs = zip(self._statistics, self._members, strict=True)
         scores = np.array([statistic.score(member, X) for statistic, member in pairs], float)
-        groups = np.split(scores, np.cumsum(self._sizes)[:-1])
-        return [group.mean(0) for group in groups]
+        return self._by_group(scores)
+
+    def _by_group(self, scores):
+        """Means over seeds of the scores of members, (n_members, n)."""
+        return [group.mean(0) for group in np.split(scores, np.cumsum(self._sizes)[:-1])]
 
     def _combined(self, of_each):
         if not self.are_combined:

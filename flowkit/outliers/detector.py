@@ -288,6 +288,7 @@ class DensityOutlierDetector(
                 self.densities_[: self._n_first],
                 _safe_indexing(fitted.X, few),
                 self._feature_names(),
+                self._scores.reading,
             )
 
     def _set_offset(self):
@@ -395,15 +396,18 @@ class DensityOutlierDetector(
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows.
         by : {'features', 'levels', 'tree', 'topics'}, default='features'
-            What explains the log density of the first density. 'features' replaces the value of
-            each column by typical values given the other columns. The effect is the expected log
-            density of such values minus that of the row: 0 on average over rows that belong. For a
-            normal density it is ``(z ** 2 - 1) / 2``, where ``z`` is the distance from the
-            conditional mean in conditional standard deviations. The others split the log density
-            exactly, as the density itself does: by the scales of RGFlowDensity, by the nodes of the
-            tree of FractalFlowDensity, or by topics (components of a mixture). The effect of a part
-            is its typical value over training rows minus that of the row. Behind a pipeline or
-            transformer, parts are in the units that the density sees.
+            'features' replaces the value of each column by typical values given the other columns,
+            as likely as the first density says. The effect is the expected log density of the row
+            with such values minus that of the row: 0 on average over rows that belong. For a normal
+            density it is ``(z ** 2 - 1) / 2``, where ``z`` is the distance from the conditional
+            mean in conditional standard deviations. With several densities, as by default, it is
+            the expected rise of the score that these make together, if they make it of log
+            densities, else that of the first. The others
+            split the log density of the first density exactly, as the density itself does: by the
+            scales of RGFlowDensity, by the nodes of the tree of FractalFlowDensity, or by topics
+            (components of a mixture). The effect of a part is its typical value over training rows
+            minus that of the row. Behind a pipeline or transformer, parts are in the units that
+            the density sees.
 
         Returns
         -------
@@ -435,7 +439,7 @@ class DensityOutlierDetector(
         """
         check_is_fitted(self)
         rows, names = read_rows(self, X, reset=False), self.get_part_names(by)
-        return in_container(self, self._explanations.effects(rows, by), X, names)
+        return in_container(self, self._explanations.effects(rows, by, self._explained()), X, names)
 
     def reasons(self, X, n_columns=3):
         """The columns that make rows surprising, with what would have been typical there.
@@ -478,7 +482,7 @@ class DensityOutlierDetector(
         check_is_fitted(self)
         check_n_columns(n_columns)
         rows = read_rows(self, X, reset=False)
-        account = self._explanations.account(rows)
+        account = self._explanations.account(rows, self._explained())
         labels = container_of(X).row_labels
         return Reasons.of(rows, account, self.get_part_names(), n_columns, labels)
 
@@ -503,6 +507,12 @@ class DensityOutlierDetector(
         """
         check_is_fitted(self)
         return self._explanations.names(by)
+
+    def _explained(self):
+        """The score that effects of columns are differences of; None for the log density."""
+        scores = self._scores
+        of_log_density = scores.statistic.name == "log_density"
+        return scores.of_copies if scores.are_combined and of_log_density else None
 
     def _feature_names(self):
         names = labels_of(self)

@@ -129,6 +129,11 @@ class Fitter:
     def _fit_once(self, X, weight):
         reading = self._read(X) if self._detector.density is None else None
         groups = self.copies()
+        if reading is not None:
+            for density in (density for group in groups for density in group):
+                # A detector need not be told of values that no density describes well.
+                if hasattr(density, "_named_by"):
+                    density._named_by(reading.names)
         options = {} if weight is None else {"sample_weight": weight}
         rows = X if reading is None else reading(X)
         # Frozen estimators need the second argument.

@@ -46,19 +46,19 @@ class DensityOutlierDetector(
 ):
     """Find the rows that do not belong: those of low density.
 
-    The density is any estimator with ``score_samples``. By default there are three: kernel
-    estimates in a space that a flow bends until rows lie close to each other
-    (``FlowDensity(prior='kernel')``). The first is trained for the highest likelihood. The second
-    has a quarter of the bandwidth and so follows single rows. The third is trained on rows with
-    much noise, so that its flow hardly bends. There are three because the likelihood of clean rows
-    does not tell how well a density finds strange ones.
+    The density is any estimator with ``score_samples``. By default there are four views of a table,
+    since rows can be strange in different ways: kernels on the training rows in a space that a flow
+    bends (``FlowDensity(prior='kernel')``); nearest neighbours among the ranks of the columns
+    (`RankedNeighbors`); a forest that knows which values go together (`DependenceForest`); and
+    each column by itself (`SingleColumns`). A row is as strange as the views that find it strangest
+    say. They take any table: numbers, dates, text and categories, with missing values.
 
     Parameters
     ----------
     density : estimator with ``score_samples``, list of these or None, default=None
         The density; cloned. With several, each gives a row the share of training rows that are at
         least as strange to it, and the score is the harmonic mean of these shares. Shares do not
-        depend on units, and it is enough for a row to be strange to one density. None is the three
+        depend on units, and it is enough for a row to be strange to one density. None is the four
         default ones. Put a density that is fitted already in `sklearn.frozen.FrozenEstimator`.
     contamination : 'auto' or float, default='auto'
         Share of the training rows below the threshold, in [0, 0.5]: as many as possible, but not
@@ -125,17 +125,26 @@ class DensityOutlierDetector(
 
     Notes
     -----
+    `partial_fit` is there where all densities have it. The default ones have not: neighbours, ranks
+    and trees stand on all training rows at once.
+
     The parameter is not called ``score``: that is a method of scikit-learn's estimators.
 
-    For tables with text or categories use `TableDensity` as density.
+    The default densities see numbers. Text and categories become levels: those of fewer than five
+    rows count as one, with levels that training has not seen, so that a new level is as strange as
+    rare levels are. Dates are days. A missing number is taken for the median of its column, and
+    where training rows lack some a level says so. Running indices, and text that hardly ever
+    repeats, are left out with a warning. A density that is given sees rows as they are; for text it
+    may be a `TableDensity`.
 
-    Rows may have missing values where both the density and the statistic take them. Such a row is
-    scored by its known columns. A density of fewer columns has other units, so that its logarithm
-    cannot be compared with that of a complete row. Therefore the same columns are taken out of 256
-    complete training rows (of draws from the density where few rows are complete), and the row gets
-    the log density of the complete rows that are as strange. Where this leaves a choice, the least
-    strange counts: a row of which nothing is known gets the median. Each pattern of missing columns
-    costs as much as scoring these 256 rows; `fit` prepares up to 100 patterns of the training rows.
+    With a density that is given, rows may have missing values where both the density and the
+    statistic take them. Such a row is scored by its known columns. A density of fewer columns has
+    other units, so that its logarithm cannot be compared with that of a complete row. Therefore the
+    same columns are taken out of 256 complete training rows (of draws from the density where few
+    rows are complete), and the row gets the log density of the complete rows that are as strange.
+    Where this leaves a choice, the least strange counts: a row of which nothing is known gets the
+    median. Each pattern of missing columns costs as much as scoring these 256 rows; `fit` prepares
+    up to 100 patterns of the training rows.
 
     A `Pipeline` that ends in a detector has `predict` but not `explain`, `reasons` or `p_values`.
     Put the steps inside instead: ``DensityOutlierDetector(make_pipeline(scaler, density))``.

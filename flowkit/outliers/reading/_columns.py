@@ -32,6 +32,11 @@ class ColumnReading(ABC):
     def __init__(self, name):
         self.name = name
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns that it becomes."""
+        return [str(self.name), f"{self.name} is missing"][: len(self.is_level)]
+
     @abstractmethod
     def __call__(self, column) -> list[np.ndarray]:
         """What a column of a table becomes: columns of float64 without NaN."""

@@ -30,6 +30,8 @@ class TableReading:
     ----------
     is_level : ndarray of bool of shape (n_columns,)
         Which of the columns that a call returns hold codes of levels.
+    names : list of str
+        Names of these columns.
 
     Raises
     ------
@@ -45,6 +47,7 @@ class TableReading:
             for column, name in zip(container_of(X).columns(), names, strict=True)
         ]
         self.is_level = np.array([flag for one in self._columns for flag in one.is_level], bool)
+        self.names = [name for one in self._columns for name in one.names]
         if not self.is_level.size:
             raise InvalidDataError(
                 "no column says anything of a row: each one is a running index, or text that "

@@ -57,7 +57,10 @@ class LevelsAsColumns(View):
     def _fit(self, X, weight):
         self._columns = LevelColumns(X, level_mask(self.categorical_features, X.shape[1]))
         options = {} if weight is None else {"sample_weight": weight}
-        self.density_ = clone(self.density).fit(self._columns(X), **options)
+        encoded, self.density_ = self._columns(X), clone(self.density)
+        if hasattr(self.density_, "_named_by"):
+            self.density_._named_by([f"x{j}" for j in range(encoded.shape[1])])
+        self.density_.fit(encoded, **options)
 
     def _score_without(self, X, rows):
         return score_copies(self.density_, self._columns(X), self._columns(rows))

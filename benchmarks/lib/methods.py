@@ -40,9 +40,10 @@ def named(path: str, *, seeded: bool = True, limited: bool = False, **parameters
     return build
 
 
-def warm_up(build: Builder) -> None:
+def warm_up(build: Builder, rows: Any = None) -> None:
     """A fit that counts for nothing: the first one would pay for what is loaded when needed."""
-    rows = np.random.default_rng(0).normal(size=(WARM_UP_ROWS, 3))
+    if rows is None:
+        rows = np.random.default_rng(0).normal(size=(WARM_UP_ROWS, 3))
     # What fails here fails again where it is recorded.
     with warnings.catch_warnings(), suppress(Exception):
         warnings.simplefilter("ignore")

@@ -53,14 +53,14 @@ def split_of_oddbench(name: str, max_train: int) -> tuple[np.ndarray, np.ndarray
     """
     if name in SHIPPED:
         return split_for_outliers(name, "one-class", 0, max_train, np.iinfo(int).max)
-    rows, test, anomalous = rows_of_oddbench(name)
-    drawn = np.random.RandomState(0).permutation(len(rows))[:max_train]
-    both = standardised(np.vstack([rows[drawn], test]), np.arange(len(drawn)))
-    return both[: len(drawn)], both[len(drawn) :], anomalous
+    train, test, anomalous = rows_of_oddbench(name, max_train)
+    both = standardised(np.vstack([train, test]), np.arange(len(train)))
+    return both[: len(train)], both[len(train) :], anomalous
 
 
-def rows_of_oddbench(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Training rows, test rows, and whether these are anomalies, in the units of the table."""
+def rows_of_oddbench(name: str, max_train: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same in the units of the table, with all its columns; of a table of OddBench alone."""
     arrays = load_arrays(f"oddbench/{name}")
     train, test = (arrays[key].astype(np.float64) for key in ("train", "test"))
-    return train, test, arrays["test_labels"].astype(bool)
+    drawn = np.random.RandomState(0).permutation(len(train))[:max_train]
+    return train[drawn], test, arrays["test_labels"].astype(bool)

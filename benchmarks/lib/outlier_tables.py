@@ -16,7 +16,11 @@ CLOCKS = ("fit_cpu_seconds", "score_cpu_seconds")
 
 
 def fit_and_score(
-    build: Builder, split: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int, budget: float
+    build: Builder,
+    split: tuple[np.ndarray, np.ndarray, np.ndarray],
+    seed: int,
+    budget: float,
+    kinds: np.ndarray | None = None,
 ) -> dict:
     """AUROC, average precision and both clocks of one detector.
 
@@ -30,12 +34,19 @@ def fit_and_score(
         Of the detector.
     budget : float
         CPU seconds of its training.
+    kinds : ndarray of str or None, default=None
+        What is wrong with each test row, empty text for those that belong: both measures are also
+        those of each kind by itself.
     """
     train, test, anomalous = split
     with Stopwatch() as fitting:
         model = build(seed, budget).fit(train)
     with Stopwatch() as scoring:
         scores = model.score_samples(test)
+    of_kinds: dict[str, float] = {}
+    for kind in () if kinds is None else np.unique(kinds[anomalous]):
+        shown = ~anomalous | (kinds == kind)
+        of_kinds |= measure_scores(-scores[shown], anomalous[shown], f", {kind}")
     return {
         **measure_scores(-scores, anomalous),
         **fitting.seconds("fit"),
@@ -44,6 +55,7 @@ def fit_and_score(
         "n_test": len(test),
         "n_anomalies": int(anomalous.sum()),
         "d": train.shape[1],
+        **of_kinds,
     }
 
 

@@ -13,8 +13,9 @@ with hardly any: ten are kept, which raises their average precision.
 
 Every method has its library's defaults and no tuning, but for these: kNN and DTE-NP have five
 neighbours, mixtures one to ten normals by BIC, KernelDensity Scott's bandwidth; "smooth mixture" is
-a GaussianMixture with reg_covar=0.01 instead of 1e-6, which suits rows of unit variance better; the
-MAF has five transforms of 64 x 64 units. flowkit's densities and the MAF stop training once the
+a GaussianMixture with reg_covar=0.01 instead of 1e-6, which suits rows of unit variance better, and
+"mean of five mixtures" the mean density of five of these; the MAF has five transforms of 64 x 64
+units. flowkit's densities and the MAF stop training once the
 budget is used up, with the best weights so far; the default detector has no budget. CPU seconds are
 those of one thread, after a first fit that counts for nothing. Ranks, and means over tables, are of
 the tables on which all the methods shown have results; values of a table are means over seeds.

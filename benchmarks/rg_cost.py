@@ -12,17 +12,16 @@ import copy
 import math
 import multiprocessing
 import statistics
-import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lib.clocks import Stopwatch, set_threads
 from lib.data import flat, make_msds
 from lib.image_flows import BATCH
+from lib.memory import AVAILABLE, PeakMemory
 from lib.metrics import count
 from lib.report import print_table
 from lib.rg_flows import TEST_STATE
@@ -138,18 +137,10 @@ def peak_memory(coupling: str, checkpointing: bool, n_rows: int, threads: int) -
     # Small batches leave little behind that the steps could use again.
     options = {"coupling": coupling, "gradient_checkpointing": checkpointing}
     trainer = Trainer(tiny_fit(images, 4, n_rows, **options), images)
-    # Makes the present size the peak so far; getrusage would report the parent's.
-    Path("/proc/self/clear_refs").write_text("5")
-    before = peak_resident()
-    for _ in range(MEMORY_STEPS):
-        trainer.step()
-    return peak_resident() - before
-
-
-def peak_resident() -> float:
-    """MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+    with PeakMemory() as memory:
+        for _ in range(MEMORY_STEPS):
+            trainer.step()
+    return memory.mebibytes
 
 
 def memory(coupling: str, checkpointing: bool, n_rows: int, threads: int) -> dict:
@@ -165,7 +156,7 @@ def measure(study: Study) -> None:
     settings = {name: getattr(args, name) for name in ("rows", "rounds", "steps", "score_rows")}
     work = speeds, args.rows, args.steps, args.score_rows, args.rounds, study.budget
     study.cell({"what": "speed"}, settings, *work)
-    if not sys.platform.startswith("linux"):
+    if not AVAILABLE:
         print("Memory: left out, as only Linux tells it")
         return
     for coupling, checkpointing in product(COUPLINGS, (False, True)):

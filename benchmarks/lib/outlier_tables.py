@@ -16,7 +16,11 @@ CLOCKS = ("fit_cpu_seconds", "score_cpu_seconds")
 
 
 def fit_and_score(
-    build: Builder, split: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int, budget: float
+    build: Builder,
+    split: tuple[np.ndarray, np.ndarray, np.ndarray],
+    seed: int,
+    budget: float,
+    kinds: np.ndarray | None = None,
 ) -> dict:
     """AUROC, average precision and both clocks of one detector.
 
@@ -30,12 +34,19 @@ def fit_and_score(
         Of the detector.
     budget : float
         CPU seconds of its training.
+    kinds : ndarray of str or None, default=None
+        What is wrong with each test row, empty text for those that belong: both measures are also
+        those of each kind by itself.
     """
     train, test, anomalous = split
     with Stopwatch() as fitting:
         model = build(seed, budget).fit(train)
     with Stopwatch() as scoring:
         scores = model.score_samples(test)
+    of_kinds: dict[str, float] = {}
+    for kind in () if kinds is None else np.unique(kinds[anomalous]):
+        shown = ~anomalous | (kinds == kind)
+        of_kinds |= measure_scores(-scores[shown], anomalous[shown], f", {kind}")
     return {
         **measure_scores(-scores, anomalous),
         **fitting.seconds("fit"),
@@ -44,10 +55,18 @@ def fit_and_score(
         "n_test": len(test),
         "n_anomalies": int(anomalous.sum()),
         "d": train.shape[1],
+        **of_kinds,
     }
 
 
-def report_detectors(results: list[dict], title: str, order: list[str]) -> None:
+def report_detectors(
+    results: list[dict],
+    title: str,
+    order: list[str],
+    *,
+    reference: str | None = None,
+    each: bool = True,
+) -> None:
     """Means of detectors over the tables that all have, then each table, then pairs.
 
     Parameters
@@ -58,6 +77,10 @@ def report_detectors(results: list[dict], title: str, order: list[str]) -> None:
         What they are.
     order : list of str
         Methods.
+    reference : str or None, default=None
+        Method that each other one is compared with, beside the default detector.
+    each : bool, default=True
+        Whether each table is printed.
     """
     from scipy.stats import rankdata
 
@@ -97,7 +120,10 @@ def report_detectors(results: list[dict], title: str, order: list[str]) -> None:
     head = f"{title}: means over the {complete.sum()} tables that all have, {n_seeds} seed(s);\n"
     head += "on how many tables a method is first in AUROC, or near; CPU seconds of fits"
     print_table(head, ["method", *columns], rows)
-    _report_each(title, tables, methods, auroc, ranking)
+    if each:
+        _report_each(title, tables, methods, auroc, ranking)
+    if reference in methods:
+        _report_gains(title, methods, auroc, precision, reference)
     if DEFAULT_DETECTOR in methods:
         _report_pairs(title, methods, auroc, precision)
 
@@ -114,18 +140,32 @@ def _report_each(
     print_table(f"{title}: AUROC of each table, * the best", header, rows)
 
 
+def _report_gains(
+    title: str, methods: list[str], auroc: np.ndarray, precision: np.ndarray, reference: str
+) -> None:
+    """Each method against the reference, table by table."""
+    base = methods.index(reference)
+    others = [i for i in range(len(methods)) if i != base]
+    rows = [[methods[i], *_compared(auroc, precision, i, base)] for i in others]
+    header = ["method", "ahead in AUROC", "gain", "ahead in AP", "gain "]
+    print_table(f"{title}: gain over {reference}, with standard errors over tables", header, rows)
+
+
 def _report_pairs(title: str, methods: list[str], auroc: np.ndarray, precision: np.ndarray) -> None:
     """The default detector against each other method, table by table."""
-    rows, default = [], methods.index(DEFAULT_DETECTOR)
-    for i, method in enumerate(methods):
-        if i == default:
-            continue
-        cells = []
-        for values in (auroc, precision):
-            pairs = values[:, default] - values[:, i]
-            pairs = pairs[np.isfinite(pairs)]
-            cells += verdict(pairs, 4)[:2]
-        rows.append([method, *cells])
+    default = methods.index(DEFAULT_DETECTOR)
+    others = [i for i in range(len(methods)) if i != default]
+    rows = [[methods[i], *_compared(auroc, precision, default, i)] for i in others]
     header = ["other", "ahead in AUROC", "difference", "ahead in AP", "difference "]
     title = f"{title}: {DEFAULT_DETECTOR} less another method, with standard errors over tables"
     print_table(title, header, rows)
+
+
+def _compared(auroc: np.ndarray, precision: np.ndarray, one: int, other: int) -> list[str]:
+    """How often a method is ahead of another and by how much, by both measures."""
+    cells: list[str] = []
+    for values in (auroc, precision):
+        pairs = values[:, one] - values[:, other]
+        pairs = pairs[np.isfinite(pairs)]
+        cells += verdict(pairs, 4)[:2] if len(pairs) else ("-", "-")
+    return cells

@@ -165,7 +165,7 @@ class KernelFlow(Flow):
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         z, log_det = self.bijection(x, context)
-        return self.prior.leave_own_out(z, x, self.rows) + log_det
+        return self.prior.leave_own_out(z, x) + log_det
 
     def loss(self, batch: Batch) -> Tensor:
         """Minus the mean log density of each row given kernels on the others, in nats.
@@ -197,7 +197,7 @@ class KernelFlow(Flow):
         Tensor of int of shape (n,)
             Index among `rows`, -1 for a row without a kernel.
         """
-        return self.prior.own(self.encode(x), x, self.rows)
+        return self.prior.own(x)
 
     def log_prob_without(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Log density of each row without one more kernel than its own.
@@ -215,4 +215,4 @@ class KernelFlow(Flow):
             Nats.
         """
         z, log_det = self.bijection(x)
-        return self.prior.leave_own_out(z, x, self.rows, kernel) + log_det
+        return self.prior.leave_own_out(z, x, kernel) + log_det

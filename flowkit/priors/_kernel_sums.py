@@ -17,26 +17,6 @@ from torch.autograd.function import once_differentiable
 _NEGLIGIBLE = -60.0
 
 
-def log_kernels(z: Tensor, centres: Tensor, log_weights: Tensor) -> Tensor:
-    """Logarithms of weighted kernels of unit bandwidth, up to ``-|z|^2 / 2`` in each row.
-
-    Parameters
-    ----------
-    z : Tensor of shape (n, d)
-        Rows, divided by the bandwidth.
-    centres : Tensor of shape (n_centres, d)
-        Centres, divided by the bandwidth.
-    log_weights : Tensor of shape (n_centres,)
-        Logarithms of the weights.
-
-    Returns
-    -------
-    Tensor of shape (n, n_centres)
-        Nats, without the norm of the kernel.
-    """
-    return torch.addmm(log_weights - half_squares(centres), z, centres.t())
-
-
 def half_squares(z: Tensor) -> Tensor:
     """Half the squared length of each row, shape (n,)."""
     return 0.5 * z.square().sum(1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
-from ._kernel_sums import half_squares, log_kernels, log_sums, log_sums_of_others
+from ._kernel_sums import half_squares, log_sums, log_sums_of_others
 from ._known_rows import KnownRows
 
 
@@ -155,8 +155,8 @@ class Kernel(Prior):
             left_out = torch.stack((own, torch.where(also == own, -1, also)), 1)
         narrow = (-self._scored_log_bandwidth()).exp()
         shares = self.weights / self.weights.sum()
-        scaled = z * narrow
-        kernels = self.centres * narrow, shares.log()
+        scaled, centres = z * narrow, self.centres * narrow
+        kernels = centres.t(), shares.log() - half_squares(centres)
         sums = [self._log_sums_without(*part, *kernels) for part in self._parts(scaled, left_out)]
         without = torch.where(left_out >= 0, shares[left_out], 0.0).sum(1)
         log_norm = _log_norm(self._scored_log_bandwidth(), self.n_features)
@@ -182,8 +182,9 @@ class Kernel(Prior):
         return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
     @staticmethod
-    def _log_sums_without(z, left_out, centres, log_shares):
-        logs = log_kernels(z, centres, log_shares)
+    def _log_sums_without(z, left_out, centres, log_heights):
+        # Up to -|z|^2 / 2, which is the same for all kernels.
+        logs = torch.addmm(log_heights, z, centres)
         row, which = torch.nonzero(left_out >= 0, as_tuple=True)
         logs[row, left_out[row, which]] = -math.inf
         return log_sums(logs)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
 from ._kernel_sums import half_squares, log_sums, log_sums_of_others
-from ._known_rows import KnownRows
+from .known_rows import KnownRows
 
 
 class Kernel(Prior):
@@ -72,12 +72,9 @@ class Kernel(Prior):
         self.register_buffer("weights", torch.ones(n_centres))
         # Follows from rows and map, so that it need not be stored.
         self.register_buffer("centres", torch.zeros(n_centres, n_features), persistent=False)
-        self.known_rows = KnownRows(n_centres)
 
     @torch.no_grad()
-    def start(
-        self, centres: Tensor, weights: Tensor | None = None, rows: Tensor | None = None
-    ) -> None:
+    def start(self, centres: Tensor, weights: Tensor | None = None) -> None:
         """Put the kernels on centres.
 
         Parameters
@@ -86,9 +83,6 @@ class Kernel(Prior):
             Latent rows.
         weights : Tensor of shape (n_centres,), default=None
             Positive weights of the kernels; None leaves them as they are, equal at first.
-        rows : Tensor of shape (n_centres, k), default=None
-            What the centres are the latents of; None for the centres themselves. Rows are known by
-            these rather than by their latents, which a steep map drives apart.
 
         Raises
         ------
@@ -101,7 +95,6 @@ class Kernel(Prior):
                 f"{tuple(centres.shape)}."
             )
         self.centres.copy_(centres)
-        self.known_rows.remember(self.centres if rows is None else rows)
         if weights is not None:
             self.weights.copy_(weights)
 
@@ -132,65 +125,50 @@ class Kernel(Prior):
         log_sums = log_sums_of_others(z * (-log_bandwidth).exp())
         return log_sums - _log_norm(log_bandwidth, self.n_features) - math.log(n)
 
-    def leave_own_out(self, z: Tensor, x: Tensor, also: Tensor | None = None) -> Tensor:
-        """Log density of latents of rows, without the kernel on a row itself where it has one.
+    def log_prob_without(self, z: Tensor, *left_out: Tensor) -> Tensor:
+        """Log density of each row without some of the kernels.
 
         Parameters
         ----------
         z : Tensor of shape (n, n_features)
             Latent rows.
-        x : Tensor of shape (n, k)
-            What they are the latents of, as the `rows` of `start` are of the centres.
-        also : Tensor of int of shape (n,), default=None
-            One more kernel to leave out of the score of each row, as `own` returns it.
+        *left_out : Tensor of int of shape (n,)
+            Index of one kernel to leave out of the score of each row, -1 for none. Where two are
+            the same, it is left out once.
 
         Returns
         -------
         Tensor of shape (n,)
             Nats.
         """
-        own = self.own(x)
-        left_out = own[:, None]
-        if also is not None:
-            left_out = torch.stack((own, torch.where(also == own, -1, also)), 1)
+        without = torch.stack(left_out, 1).sort(1).values
+        repeated = without[:, 1:] == without[:, :-1]
+        without[:, 1:].masked_fill_(repeated, -1)
         narrow = (-self._scored_log_bandwidth()).exp()
         shares = self.weights / self.weights.sum()
         scaled, centres = z * narrow, self.centres * narrow
         kernels = centres.t(), shares.log() - half_squares(centres)
-        sums = [self._log_sums_without(*part, *kernels) for part in self._parts(scaled, left_out)]
-        without = torch.where(left_out >= 0, shares[left_out], 0.0).sum(1)
+        sums = [self._log_sums_without(*part, *kernels) for part in self._parts(scaled, without)]
+        share = torch.where(without >= 0, shares[without], 0.0).sum(1)
         log_norm = _log_norm(self._scored_log_bandwidth(), self.n_features)
-        return torch.cat(sums) - half_squares(scaled) - log_norm - torch.log1p(-without)
-
-    def own(self, x: Tensor) -> Tensor:
-        """The kernel on each row itself: of several on equal rows always the first.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n, k)
-            Rows, as the `rows` of `start`.
-
-        Returns
-        -------
-        Tensor of int of shape (n,)
-            Index among the centres, -1 where a row has none.
-        """
-        return self.known_rows.find(x)
+        return torch.cat(sums) - half_squares(scaled) - log_norm - torch.log1p(-share)
 
     def _parts(self, *tensors):
         size = max(1, self._MAX_KERNELS // len(self.centres))
         return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
     @staticmethod
-    def _log_sums_without(z, left_out, centres, log_heights):
+    def _log_sums_without(z, without, centres, log_heights):
         # Up to -|z|^2 / 2, which is the same for all kernels.
         logs = torch.addmm(log_heights, z, centres)
-        row, which = torch.nonzero(left_out >= 0, as_tuple=True)
-        logs[row, left_out[row, which]] = -math.inf
+        row, which = torch.nonzero(without >= 0, as_tuple=True)
+        logs[row, without[row, which]] = -math.inf
         return log_sums(logs)
 
     def _log_prob(self, z):
-        return self.leave_own_out(z, z)
+        known = KnownRows(len(self.centres)).to(self.centres.device)
+        known.remember(self.centres)
+        return self.log_prob_without(z, known.find(z))
 
     def _log_prob_marginal(self, z, known):
         return torch.cat([self._marginal_of_part(*part) for part in self._parts(z, known)])

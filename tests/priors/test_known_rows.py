@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from flowkit.priors._known_rows import KnownRows
+from flowkit.priors.known_rows import KnownRows
 
 
 def normal(n, k, seed=0):

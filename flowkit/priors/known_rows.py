@@ -27,6 +27,15 @@ class KnownRows(nn.Module):
     ----------
     first : Tensor of int of shape (n_rows,)
         Index of the first of the rows that equal each row.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from flowkit.priors.known_rows import KnownRows
+    >>> known = KnownRows(3)
+    >>> known.remember(torch.tensor([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]))
+    >>> known.find(torch.tensor([[3.0, 4.0], [1.0, 2.0], [5.0, 6.0]]))
+    tensor([ 1,  0, -1])
     """
 
     def __init__(self, n_rows: int):
@@ -42,7 +51,13 @@ class KnownRows(nn.Module):
 
     @torch.no_grad()
     def remember(self, rows: Tensor) -> None:
-        """Learn the rows, of shape (n_rows, k)."""
+        """Learn the rows; at once where they are those that were learned last.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (n_rows, k)
+            The rows.
+        """
         # Rounding to another dtype can make rows equal.
         if rows.dtype == self._dtype and torch.equal(rows, self.rows):
             return

@@ -59,6 +59,9 @@ class BaseDensity(FittedDensity):
 
     _shaping_parameters: tuple[str, ...] = ("standardize", "dtype", "device")
 
+    # Rows that an epoch of `fit` visits at most; None for all.
+    _max_epoch_rows: int | None = None
+
     # Whether messages about values are left to a table around this density, which encoded them.
     _column_warnings = True
 

@@ -118,6 +118,7 @@ class Trainer:
             schedule=False,
             max_setbacks=0,
             divergence_warmup=0.0,
+            max_rows=None,
         )
         net = stream.net
         if net is None:
@@ -154,6 +155,7 @@ class Trainer:
             callbacks=copied_callbacks(density.callbacks),
             verbose=int(density.verbose),
             max_time=self.fit_run.time_left(density.max_time),
+            max_rows=density._max_epoch_rows,
             # What has been trained before is warm.
             divergence_warmup=0.0 if density.n_iter_ else density.kl_warmup,
         )

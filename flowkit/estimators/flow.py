@@ -46,6 +46,8 @@ _SHAPE = (
 _N_PROBES = 1000
 # Rows on whose latents kernels are put; each costs a distance in every score.
 _MAX_CENTRES = 5_000
+# Rows of an epoch with kernels, so that training on many rows costs no more than on so many.
+_MAX_KERNEL_EPOCH = 20_000
 # Batches are of nearly equal size: below this, one could be left with a single row.
 _MIN_KERNEL_BATCH = 3
 
@@ -81,8 +83,9 @@ class FlowDensity(IncompleteRows, BaseDensity):
         initialised is initialised from data. 'kernel' puts a Gaussian of one trained bandwidth on
         the latent of each training row (of 5,000 drawn at random, if there are more): a kernel
         density estimate in a space that the flow bends. The score of a training row leaves its own
-        kernel out, so that it can be compared with the scores of new rows. `partial_fit` keeps the
-        kernels of its first chunk, ``warm_start`` those of the first fit.
+        kernel out, so that it can be compared with the scores of new rows. An epoch of `fit` visits
+        at most 20,000 rows, drawn anew for each. `partial_fit` keeps the kernels of its first
+        chunk, ``warm_start`` those of the first fit.
     n_components : int or None, default=None
         Number of components of ``prior='gaussian_mixture'``; None chooses it by BIC.
     bandwidth_factor : float, default=1.0
@@ -271,6 +274,10 @@ class FlowDensity(IncompleteRows, BaseDensity):
                 "NaN: use another prior, or train on complete rows; rows to be scored may have NaN."
             )
         return X, weight
+
+    @property
+    def _max_epoch_rows(self):
+        return _MAX_KERNEL_EPOCH if self.prior == "kernel" else None
 
     def _batch_size(self, n):
         if self.prior != "kernel":

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..bijections import Bijection
 from ..exceptions import ShapeError
 from ..priors import Kernel, Prior
+from ..priors.known_rows import KnownRows
 from ._base import Batch, DensityModule, weighted_mean
 from ._chunks import chunk_size
 
@@ -115,6 +116,9 @@ class KernelFlow(Flow):
     ----------
     rows : Tensor of shape (n_centres, n_features)
         Rows whose latents are the centres of the kernels.
+    known_rows : KnownRows
+        What knows these again by their values rather than by their latents, which a steep map
+        drives apart.
     """
 
     prior: Kernel
@@ -127,6 +131,7 @@ class KernelFlow(Flow):
     def __init__(self, bijection: Bijection, prior: Kernel):
         super().__init__(bijection, prior)
         self.register_buffer("rows", torch.zeros_like(prior.centres))
+        self.known_rows = KnownRows(len(self.rows))
 
     def start(self, rows: Tensor, weights: Tensor | None = None) -> None:
         """Put the kernels on the latents of rows.
@@ -161,11 +166,12 @@ class KernelFlow(Flow):
             self.refresh()
             self.train()
             return
-        self.prior.start(self.encode(self.rows), rows=self.rows)
+        self.known_rows.remember(self.rows)
+        self.prior.start(self.encode(self.rows))
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         z, log_det = self.bijection(x, context)
-        return self.prior.leave_own_out(z, x, self.rows) + log_det
+        return self.prior.log_prob_without(z, self.own_kernel(x)) + log_det
 
     def loss(self, batch: Batch) -> Tensor:
         """Minus the mean log density of each row given kernels on the others, in nats.
@@ -197,7 +203,7 @@ class KernelFlow(Flow):
         Tensor of int of shape (n,)
             Index among `rows`, -1 for a row without a kernel.
         """
-        return self.prior.own(self.encode(x), x, self.rows)
+        return self.known_rows.find(x)
 
     def log_prob_without(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Log density of each row without one more kernel than its own.
@@ -215,4 +221,4 @@ class KernelFlow(Flow):
             Nats.
         """
         z, log_det = self.bijection(x)
-        return self.prior.leave_own_out(z, x, self.rows, kernel) + log_det
+        return self.prior.log_prob_without(z, self.own_kernel(x), kernel) + log_det

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
+from ._kernel_sums import half_squares, log_sums, log_sums_of_others
+from .known_rows import KnownRows
 
 
 class Kernel(Prior):
@@ -52,10 +54,8 @@ class Kernel(Prior):
 
     # Bandwidths within exp(+-5) of the initial one, so that none can vanish.
     _MAX_LOG_RATIO = 5.0
-    # Distances that are held at once.
-    _MAX_DISTANCES = 2**22
-    # A squared distance this small, for rows of unit length, is rounding to float32.
-    _SAME = 1e-12
+    # Kernels that are held at once: few enough for the cache.
+    _MAX_KERNELS = 2**17
 
     def __init__(
         self, n_features: int, n_centres: int, width: float = 0.5, bandwidth_factor: float = 1.0
@@ -72,12 +72,9 @@ class Kernel(Prior):
         self.register_buffer("weights", torch.ones(n_centres))
         # Follows from rows and map, so that it need not be stored.
         self.register_buffer("centres", torch.zeros(n_centres, n_features), persistent=False)
-        self.register_buffer("first", torch.arange(n_centres), persistent=False)
 
     @torch.no_grad()
-    def start(
-        self, centres: Tensor, weights: Tensor | None = None, rows: Tensor | None = None
-    ) -> None:
+    def start(self, centres: Tensor, weights: Tensor | None = None) -> None:
         """Put the kernels on centres.
 
         Parameters
@@ -86,8 +83,6 @@ class Kernel(Prior):
             Latent rows.
         weights : Tensor of shape (n_centres,), default=None
             Positive weights of the kernels; None leaves them as they are, equal at first.
-        rows : Tensor of shape (n_centres, k), default=None
-            What the centres are the latents of; None for the centres themselves.
 
         Raises
         ------
@@ -100,7 +95,6 @@ class Kernel(Prior):
                 f"{tuple(centres.shape)}."
             )
         self.centres.copy_(centres)
-        self.first.copy_(_first_of_equals(centres if rows is None else rows))
         if weights is not None:
             self.weights.copy_(weights)
 
@@ -127,81 +121,54 @@ class Kernel(Prior):
             raise ShapeError(
                 "expected at least two rows, each scored by kernels on the others, got 1."
             )
-        itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
         log_bandwidth = self.log_bandwidth(n)
-        log_kernels = _log_kernels(_squared_distances(z, z), log_bandwidth, self.n_features)
-        return log_kernels.masked_fill(itself, -math.inf).logsumexp(1) - math.log(n)
+        log_sums = log_sums_of_others(z * (-log_bandwidth).exp())
+        return log_sums - _log_norm(log_bandwidth, self.n_features) - math.log(n)
 
-    def leave_own_out(
-        self, z: Tensor, x: Tensor, rows: Tensor, also: Tensor | None = None
-    ) -> Tensor:
-        """Log density of latents of rows, without the kernel on a row itself where it has one.
+    def log_prob_without(self, z: Tensor, *left_out: Tensor) -> Tensor:
+        """Log density of each row without some of the kernels.
 
         Parameters
         ----------
         z : Tensor of shape (n, n_features)
             Latent rows.
-        x : Tensor of shape (n, k)
-            What they are the latents of.
-        rows : Tensor of shape (n_centres, k)
-            What the centres are the latents of. Rows are known by these rather than by their
-            latents, which a steep map drives apart.
-        also : Tensor of int of shape (n,), default=None
-            One more kernel to leave out of the score of each row, as `own` returns it.
+        *left_out : Tensor of int of shape (n,)
+            Index of one kernel to leave out of the score of each row, -1 for none. Where two are
+            the same, it is left out once.
 
         Returns
         -------
         Tensor of shape (n,)
             Nats.
         """
-        also = self.centres.new_full((len(z),), -1).long() if also is None else also
-        parts = [self._leave_own_out_of_part(*part, rows) for part in self._parts(z, x, also)]
-        return torch.cat(parts)
-
-    def own(self, z: Tensor, x: Tensor, rows: Tensor) -> Tensor:
-        """The kernel on each row itself: of several on equal rows always the first.
-
-        Parameters
-        ----------
-        z, x, rows
-            As in `leave_own_out`.
-
-        Returns
-        -------
-        Tensor of int of shape (n,)
-            Index among the centres, -1 where a row has none.
-        """
-        parts = [
-            self._own_of_part(_squared_distances(part, self.centres), of_part, rows)
-            for part, of_part in self._parts(z, x)
-        ]
-        return torch.cat(parts)
+        without = torch.stack(left_out, 1).sort(1).values
+        repeated = without[:, 1:] == without[:, :-1]
+        without[:, 1:].masked_fill_(repeated, -1)
+        narrow = (-self._scored_log_bandwidth()).exp()
+        shares = self.weights / self.weights.sum()
+        scaled, centres = z * narrow, self.centres * narrow
+        kernels = centres.t(), shares.log() - half_squares(centres)
+        sums = [self._log_sums_without(*part, *kernels) for part in self._parts(scaled, without)]
+        share = torch.where(without >= 0, shares[without], 0.0).sum(1)
+        log_norm = _log_norm(self._scored_log_bandwidth(), self.n_features)
+        return torch.cat(sums) - half_squares(scaled) - log_norm - torch.log1p(-share)
 
     def _parts(self, *tensors):
-        size = max(1, self._MAX_DISTANCES // len(self.centres))
+        size = max(1, self._MAX_KERNELS // len(self.centres))
         return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
-    def _own_of_part(self, distances, x, rows):
-        # Which of equal rows is nearest is a matter of rounding, but their weights may differ.
-        nearest = self.first[distances.argmin(1)]
-        gap = (x - rows[nearest]).square().sum(1)
-        return torch.where(gap <= self._SAME * (1 + x.square().sum(1)), nearest, -1)
-
-    def _leave_own_out_of_part(self, z, x, also, rows):
-        distances = _squared_distances(z, self.centres)
-        log_kernels = _log_kernels(distances, self._scored_log_bandwidth(), self.n_features)
-        own = self._own_of_part(distances, x, rows)
-        shares = self.weights / self.weights.sum()
-        log_kernels = log_kernels + shares.log()
-        left_out = torch.zeros_like(own, dtype=shares.dtype)
-        for kernel in (own, torch.where(also == own, -1, also)):
-            known = torch.nonzero(kernel >= 0)[:, 0]
-            log_kernels[known, kernel[known]] = -math.inf
-            left_out[known] += shares[kernel[known]]
-        return log_kernels.logsumexp(1) - torch.log1p(-left_out)
+    @staticmethod
+    def _log_sums_without(z, without, centres, log_heights):
+        # Up to -|z|^2 / 2, which is the same for all kernels.
+        logs = torch.addmm(log_heights, z, centres)
+        row, which = torch.nonzero(without >= 0, as_tuple=True)
+        logs[row, without[row, which]] = -math.inf
+        return log_sums(logs)
 
     def _log_prob(self, z):
-        return self.leave_own_out(z, z, self.centres)
+        known = KnownRows(len(self.centres)).to(self.centres.device)
+        known.remember(self.centres)
+        return self.log_prob_without(z, known.find(z))
 
     def _log_prob_marginal(self, z, known):
         return torch.cat([self._marginal_of_part(*part) for part in self._parts(z, known)])
@@ -211,9 +178,10 @@ class Kernel(Prior):
         # Unknown values are zeros, so that products with the centres are of known columns alone.
         squares = z.square().sum(1)[:, None] + observed @ self.centres.square().t()
         distances = (squares - 2 * z @ self.centres.t()).clamp_min(0)
-        n_known = observed.sum(1, keepdim=True)
-        log_kernels = _log_kernels(distances, self._scored_log_bandwidth(), n_known)
-        return (log_kernels + (self.weights / self.weights.sum()).log()).logsumexp(1)
+        log_bandwidth = self._scored_log_bandwidth()
+        logs = -0.5 * (-2 * log_bandwidth).exp() * distances
+        log_norm = _log_norm(log_bandwidth, observed.sum(1))
+        return log_sums(logs + (self.weights / self.weights.sum()).log()) - log_norm
 
     def _scored_log_bandwidth(self) -> Tensor:
         return self.log_bandwidth(len(self.centres)) + math.log(self.bandwidth_factor)
@@ -224,20 +192,6 @@ class Kernel(Prior):
         return self.centres[index] + self._scored_log_bandwidth().exp() * noise
 
 
-def _first_of_equals(rows: Tensor) -> Tensor:
-    """Index of the first of the rows that equal each row."""
-    _, group = torch.unique(rows, dim=0, return_inverse=True)
-    index = torch.arange(len(rows), device=rows.device)
-    first = torch.zeros_like(index).scatter_reduce(0, group, index, "amin", include_self=False)
-    return first[group]
-
-
-def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    squares = a.square().sum(1)[:, None] + b.square().sum(1)
-    return (squares - 2 * a @ b.T).clamp_min(0)
-
-
-def _log_kernels(distances: Tensor, log_bandwidth: Tensor, n_features: int | Tensor) -> Tensor:
-    """Log density at some squared distances from the centre of a kernel."""
-    log_norm = n_features * (log_bandwidth + 0.5 * math.log(2 * math.pi))
-    return -0.5 * (-2 * log_bandwidth).exp() * distances - log_norm
+def _log_norm(log_bandwidth: Tensor, n_features: int | Tensor) -> Tensor:
+    """Minus the log density at the centre of a kernel on so many columns."""
+    return n_features * (log_bandwidth + 0.5 * math.log(2 * math.pi))

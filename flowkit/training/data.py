@@ -90,13 +90,23 @@ class ShuffledBatches:
         Added to the rows.
     generator : torch.Generator
         Source of order and noise.
+    max_rows : int or None, default=None
+        Largest number of rows in a pass, drawn anew for each; None for all.
     """
 
-    def __init__(self, rows: Rows, batch_size: int, noise: Noise, generator: torch.Generator):
+    def __init__(
+        self,
+        rows: Rows,
+        batch_size: int,
+        noise: Noise,
+        generator: torch.Generator,
+        max_rows: int | None = None,
+    ):
         self.rows = rows
         self.noise = noise
         self.generator = generator
-        self.n_batches = -(-len(rows) // batch_size)
+        self.n_rows = rows_per_pass(len(rows), max_rows)
+        self.n_batches = -(-self.n_rows // batch_size)
 
     def __len__(self) -> int:
         return self.n_batches
@@ -104,7 +114,7 @@ class ShuffledBatches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         x, weight = self.rows.x, self.rows.weight
         order = torch.randperm(len(x), generator=self.generator, device=x.device)
-        for index in order.tensor_split(self.n_batches):
+        for index in order[: self.n_rows].tensor_split(self.n_batches):
             batch = self.noise.add(x.index_select(0, index), self.generator)
             yield batch, None if weight is None else weight.index_select(0, index)
 
@@ -132,6 +142,11 @@ class OrderedBatches:
         for start in range(0, len(x), self.batch_size):
             part = slice(start, start + self.batch_size)
             yield x[part], None if weight is None else weight[part]
+
+
+def rows_per_pass(n: int, max_rows: int | None) -> int:
+    """How many of n rows a pass has, where there are at most `max_rows`."""
+    return n if max_rows is None else min(n, max_rows)
 
 
 def _like(x: Tensor) -> dict:

@@ -10,7 +10,7 @@ from ..exceptions import InvalidParameterError
 from ..modules import DensityModule
 from .best_weights import BestWeights, StreamWeights
 from .callbacks import Course, DivergenceWarmUp, EpochBar, Monitor, WarmUp, WarmupCosine
-from .data import Rows
+from .data import Rows, rows_per_pass
 from .net import DensityNet
 from .options import TrainingOptions
 from .record import TrainingRecord, record_of, untrained_record
@@ -92,6 +92,7 @@ def make_net(
                 f"callbacks holds {callback!r}, which is not a skorch callback: expected instances "
                 "of subclasses of skorch.callbacks.Callback."
             )
+    n_rows = rows_per_pass(n_rows, options.max_rows)
     n_steps = options.max_epochs * -(-n_rows // options.batch_size)
     callbacks = [
         ("best_weights", stream or BestWeights(options.patience, options.tol)),
@@ -119,6 +120,7 @@ def make_net(
         batch_size=options.batch_size,
         iterator_train__noise=options.noise,
         iterator_train__generator=generator,
+        iterator_train__max_rows=options.max_rows,
         callbacks=[*callbacks, *options.callbacks],
         callbacks__print_log=None,
         device=None,

@@ -40,6 +40,8 @@ class TrainingOptions:
         Fraction of the epochs over which ``warmth`` of the module rises to one.
     max_time : float or None, default=None
         Seconds that training may take; None for any number.
+    max_rows : int or None, default=None
+        Largest number of rows in an epoch, drawn anew for each; None for all.
     """
 
     max_epochs: int
@@ -55,3 +57,4 @@ class TrainingOptions:
     max_setbacks: int = 2
     divergence_warmup: float = 0.0
     max_time: float | None = None
+    max_rows: int | None = None

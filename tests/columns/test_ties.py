@@ -152,7 +152,7 @@ def test_of_kernels_on_equal_rows_the_first_is_left_out():
     assert spread_of_equals(scores, X) < 1e-7
     module = density.module_
     assert isinstance(module, KernelFlow)
-    firsts = module.prior.first
+    firsts = module.known_rows.first
     assert (module.rows[firsts] == module.rows).all()
     assert len(torch.unique(firsts)) == 20
     for first in torch.unique(firsts):

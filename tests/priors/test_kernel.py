@@ -130,7 +130,7 @@ def test_chunks_do_not_change_scores(monkeypatch):
     rows = torch.cat([centres(), centres(31, seed=1)])
     with torch.no_grad():
         whole = prior.log_prob(rows)
-        monkeypatch.setattr(Kernel, "_MAX_DISTANCES", 4 * 30)
+        monkeypatch.setattr(Kernel, "_MAX_KERNELS", 4 * 30)
         torch.testing.assert_close(prior.log_prob(rows), whole, rtol=0, atol=1e-12)
 
 

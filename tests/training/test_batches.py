@@ -30,6 +30,18 @@ def test_shuffled_batches_differ_by_pass_and_repeat_by_seed():
     assert torch.equal(first, again)
 
 
+@pytest.mark.parametrize("max_rows", [None, 1, 30, N, 10 * N])
+def test_a_pass_visits_other_rows_where_it_visits_few(max_rows):
+    data = Rows(torch.arange(N)[:, None])
+    batches = ShuffledBatches(data, 20, Noise(), generator(), max_rows)
+    expected = N if max_rows is None else min(N, max_rows)
+    passes = [torch.cat([x for x, _ in batches])[:, 0].tolist() for _ in range(60)]
+    assert all(len(set(rows)) == len(rows) == expected for rows in passes)
+    assert len(list(batches)) == len(batches) == -(-expected // 20)
+    if 1 < expected < N:
+        assert set().union(*passes) == set(range(N))
+
+
 def test_ordered_batches_keep_the_order():
     data = rows()
     parts = list(OrderedBatches(data, 20))

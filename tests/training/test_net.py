@@ -69,6 +69,15 @@ def test_weights_are_refreshed_before_rows_are_scored_and_not_oftener():
     assert all(np.diff(net.history[:, "valid_loss"]) < 0)
 
 
+def test_few_rows_an_epoch_make_few_steps_and_one_full_schedule():
+    few = net_of(Spy().train(), max_rows=40).fit(rows())
+    alone = make_net(Spy().train(), None, options(), torch.Generator().manual_seed(0), 40)
+    alone.fit(rows(40))
+    assert [len(row["batches"]) for row in few.history] == [2, 2, 2]
+    rates = [net.history[:, "learning_rate"] for net in (few, alone)]
+    assert rates[0] == rates[1]
+
+
 def test_streams_refresh_too():
     settings = options(schedule=False, max_setbacks=0, max_epochs=1)
     generator = torch.Generator().manual_seed(0)

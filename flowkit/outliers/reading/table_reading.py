@@ -16,8 +16,8 @@ class TableReading:
     the most frequent level on; those of fewer than five rows share the last code with all that
     training has not seen, so that a new level is as strange as rare levels are. A missing level is
     a level; a missing number is the median, and where training lacks numbers of a column a further
-    column says whether one is missing. A running index, and levels that are all rare, say nothing:
-    they are left out.
+    column says whether one is missing. A running index, dates that rise or fall from row to row,
+    and levels that are all rare say nothing of a row: they are left out.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ class TableReading:
     Raises
     ------
     InvalidDataError
-        If no column is left.
+        If no column is left, or a number is infinite.
     UnsupportedValueError
-        If a value is neither a number, a date, nor text.
+        If a value is neither a number nor a date, and cannot be a level.
     """
 
     def __init__(self, X, names):
@@ -47,8 +47,8 @@ class TableReading:
         self.is_level = np.array([flag for one in self._columns for flag in one.is_level], bool)
         if not self.is_level.size:
             raise InvalidDataError(
-                "no column says anything of a row: each one is a running index, or text that "
-                "hardly repeats. Give a column of numbers or of levels."
+                "no column says anything of a row: each one is a running index, dates in order, or "
+                "text that hardly repeats. Give a column of numbers or of levels."
             )
 
     def warn_of_identifiers(self) -> None:
@@ -58,9 +58,9 @@ class TableReading:
             names = np.array([str(one.name) for one in self._columns])
             warn(
                 f"column(s) {name_columns(np.flatnonzero(left_out), names)} tell rows apart but "
-                "say nothing of them, as a running index or text that hardly repeats does, and are "
-                "left out. Drop them to be without this warning, or encode them as numbers that "
-                "mean something.",
+                "say nothing of them, as a running index, dates in order or text that hardly "
+                "repeats do, and are left out. Drop them to be without this warning, or encode "
+                "them as numbers that mean something.",
                 IdentifierWarning,
             )
 
@@ -79,6 +79,8 @@ class TableReading:
 
         Raises
         ------
+        InvalidDataError
+            If a number is infinite.
         UnsupportedValueError
             If a column of numbers holds something else.
         """

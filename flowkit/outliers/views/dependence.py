@@ -10,11 +10,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils._param_validation import Interval
 
 from ..._seeds import check_random_state
-from ._base import View
+from ._base import LeaveOneOutView
 from ._normal_scores import NormalScores
 
 
-class DependenceForest(View):
+class DependenceForest(LeaveOneOutView):
     """Log odds of a row against rows whose columns were shuffled, each by itself.
 
     A forest of scikit-learn learns to tell the two apart. Its log odds estimate the density of a
@@ -83,6 +83,8 @@ class DependenceForest(View):
         self.forest_ = None
         if X.shape[1] == 1:
             return
+        if weight is not None and np.ptp(weight) == 0:
+            weight = None
         rng = check_random_state(self.random_state)
         self._normal_scores = NormalScores(X, weight)
         z, n = self._normal_scores(X), len(X)
@@ -99,30 +101,35 @@ class DependenceForest(View):
         if weight is not None:
             weights = np.append(weight / weight.mean(), np.ones(n))
         self.forest_ = forest.fit(both, np.repeat([True, False], n), weights)
-        self._known = dict(zip(_keys(X), self._out_of_bag(X, both[:n]), strict=True))
+        self._keys, index = np.unique(_keys(X), return_inverse=True)
+        self._known = self._out_of_bag(both[:n], index)
 
-    def _out_of_bag(self, X, z):
-        """Scores of training rows by the trees not grown on them, the same for equal rows."""
-        total, count = np.zeros((2, len(z)))
+    def _out_of_bag(self, z, index):
+        """Scores by the trees not grown on a training row, for each index that equal rows share."""
+        share, n_trees = np.zeros((2, index.max() + 1))
         for tree, grown_on in zip(
             self.forest_.estimators_, self.forest_.estimators_samples_, strict=True
         ):
-            unseen = np.setdiff1d(np.arange(len(z)), grown_on)
-            total[unseen] += tree.predict_proba(z[unseen])[:, 1]
-            count[unseen] += 1
-        _, index = np.unique(X, axis=0, return_inverse=True)
-        total, count = (np.bincount(index, a)[index] for a in (total, count))
-        share = np.where(count > 0, total / np.maximum(count, 1), self._share(z))
+            is_unseen = np.ones(len(z), dtype=bool)
+            is_unseen[grown_on[grown_on < len(z)]] = False
+            unseen = index[is_unseen]
+            votes = tree.predict_proba(z[is_unseen])[:, 1]
+            share += np.bincount(unseen, votes, len(share))
+            n_trees += np.bincount(unseen, minlength=len(share))
+        # Rows that all trees were grown on have no other score than that of the forest.
+        first = np.unique(index, return_index=True)[1]
+        share = np.where(n_trees > 0, share / np.maximum(n_trees, 1), self._share(z[first]))
         return self._log_odds(share)
 
     def _score_without(self, X, rows):
         if self.forest_ is None:
             return np.zeros(len(X))
-        scores = self._log_odds(self._share(self._normal_scores(X).astype(np.float32)))
-        return np.array([self._known.get(k, s) for k, s in zip(_keys(X), scores, strict=True)])
+        scores, keys = self._log_odds(self._share(self._normal_scores(X))), _keys(X)
+        place = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
+        return np.where(self._keys[place] == keys, self._known[place], scores)
 
     def _share(self, z):
-        return self.forest_.predict_proba(z)[:, 1]
+        return self.forest_.predict_proba(z.astype(np.float32))[:, 1]
 
     def _log_odds(self, share):
         """Log odds of shares of votes, finite as if half a tree more had voted for either."""
@@ -130,5 +137,12 @@ class DependenceForest(View):
 
 
 def _keys(X):
-    """What equal rows have in common: their bytes, where zero has no sign."""
-    return [row.tobytes() for row in X + 0.0]
+    """A number for each row, which equal rows share: its bits, mixed as in SplitMix64."""
+    keys = np.zeros(len(X), dtype=np.uint64)
+    # Zero has no sign.
+    for bits in (X.T + 0.0).view(np.uint64):
+        keys = (keys ^ bits) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
+        keys ^= keys >> np.uint64(31)
+    return keys

@@ -59,9 +59,6 @@ class LevelsAsColumns(View):
         options = {} if weight is None else {"sample_weight": weight}
         self.density_ = clone(self.density).fit(self._columns(X), **options)
 
-    def _score_without(self, X, rows):
-        return score_copies(self.density_, self._columns(X), self._columns(rows))
-
     def score_samples(self, X):
         """Log density of rows.
 
@@ -76,6 +73,10 @@ class LevelsAsColumns(View):
             In nats, of the columns that the density sees.
         """
         return self.density_.score_samples(self._columns(self._read(X)))
+
+    def _score_copies(self, copies, rows, n_draws=None):
+        copies, rows = (self._columns(self._read(X)) for X in (copies, rows))
+        return score_copies(self.density_, copies, rows, n_draws)
 
     def _held(self):
         if not hasattr(self, "density_"):

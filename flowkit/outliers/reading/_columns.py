@@ -14,6 +14,8 @@ from ._values import holds_dates, is_number, levels_of, numbers_of
 
 # A level of fewer rows is a rare one; in a short table that is one of few rows in ten.
 _FEWEST_ROWS, _LEAST_SHARE = 5, 0.1
+# Less often, that a number is missing says more of chance than of the row.
+_OFTEN_MISSING = 0.2
 
 
 class ColumnReading(ABC):
@@ -32,7 +34,7 @@ class ColumnReading(ABC):
 
     @abstractmethod
     def __call__(self, column) -> list[np.ndarray]:
-        """What a column of a table becomes: columns of float64 without NaN."""
+        """What a column of a table becomes: columns of float64, NaN where a number is missing."""
 
 
 class IdentifierReading(ColumnReading):
@@ -43,21 +45,18 @@ class IdentifierReading(ColumnReading):
 
 
 class NumberReading(ColumnReading):
-    """Numbers, the median where one is missing; where training lacks some, levels that say so."""
+    """Numbers, NaN where one is missing; where training lacks many, levels that say so."""
 
     def __init__(self, numbers, name):
         super().__init__(name)
-        known = numbers[~np.isnan(numbers)]
-        self._refuse_infinite(known)
-        self._median = float(np.median(known))
-        self.is_level = (False, True) if known.size < numbers.size else (False,)
+        self._refuse_infinite(numbers)
+        is_often_missing = np.isnan(numbers).mean() >= _OFTEN_MISSING
+        self.is_level = (False, True) if is_often_missing else (False,)
 
     def __call__(self, column):
         numbers = self._numbers(column)
         self._refuse_infinite(numbers)
-        missing = np.isnan(numbers)
-        read = [np.where(missing, self._median, numbers), missing.astype(np.float64)]
-        return read[: len(self.is_level)]
+        return [numbers, np.isnan(numbers).astype(np.float64)][: len(self.is_level)]
 
     def _numbers(self, column):
         if hasattr(column.dtype, "categories"):

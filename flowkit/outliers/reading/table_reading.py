@@ -7,6 +7,7 @@ import numpy as np
 from ...exceptions import IdentifierWarning, InvalidDataError
 from ...validation import container_of, name_columns, warn
 from ._columns import IdentifierReading, reading_of
+from ._donors import Donors
 
 
 class TableReading:
@@ -15,8 +16,9 @@ class TableReading:
     Numbers and booleans stay as they are, dates become days. Text and categories become codes from
     the most frequent level on; those of fewer than five rows share the last code with all that
     training has not seen, so that a new level is as strange as rare levels are. A missing level is
-    a level; a missing number is the median, and where training lacks numbers of a column a further
-    column says whether one is missing. A running index, dates that rise or fall from row to row,
+    a level. A missing number is that of the training row that is most alike, so that it is neither
+    strange by itself nor beside the others; where training lacks a fifth of the numbers of a column
+    or more, a further column says which. A running index, dates that rise or fall from row to row,
     and levels that are all rare say nothing of a row: they are left out.
 
     Parameters
@@ -50,6 +52,10 @@ class TableReading:
                 "no column says anything of a row: each one is a running index, dates in order, or "
                 "text that hardly repeats. Give a column of numbers or of levels."
             )
+        # The first of the columns that each one becomes; the others say what is missing.
+        self._values = np.cumsum([0, *(len(one.is_level) for one in self._columns)])[:-1]
+        self._values = self._values[[bool(one.is_level) for one in self._columns]]
+        self._donors = Donors(self._read(X)[:, self._values], self.is_level[self._values])
 
     def warn_of_identifiers(self) -> None:
         """Warn of the columns that are left out, with an IdentifierWarning, if there are any."""
@@ -84,6 +90,12 @@ class TableReading:
         UnsupportedValueError
             If a column of numbers holds something else.
         """
+        read = self._read(X)
+        read[:, self._values] = self._donors.complete(read[:, self._values])
+        return read
+
+    def _read(self, X):
+        """Rows as numbers, NaN where one is missing."""
         columns = container_of(X).columns()
         read = [one(column) for one, column in zip(self._columns, columns, strict=True)]
         return np.column_stack([column for parts in read for column in parts])

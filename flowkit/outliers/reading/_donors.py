@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from ..views import NormalScores
 
@@ -10,7 +11,8 @@ from ..views import NormalScores
 _ENOUGH_ROWS = 20
 # How many rows are kept for it, and how many numbers where these limits allow.
 _LEAST_KEPT, _MOST_KEPT, _NUMBERS_KEPT = 50, 1000, 10_000
-_ROWS_AT_ONCE = 1024
+# Differences that are held in memory at once.
+_MOST_DIFFERENCES = 500_000
 # Squared difference of two levels: that of the normal scores of two independent numbers.
 _OF_LEVELS = np.float32(2.0)
 
@@ -60,28 +62,27 @@ class Donors:
         if not incomplete.size:
             return X
         X = X.copy()
-        patterns, index = np.unique(np.isnan(X[incomplete]), axis=0, return_inverse=True)
-        order, first = np.argsort(index, kind="stable"), np.cumsum(np.bincount(index))[:-1]
-        for missing, members in zip(patterns, np.split(incomplete[order], first), strict=True):
-            for start in range(0, len(members), _ROWS_AT_ONCE):
-                rows = members[start : start + _ROWS_AT_ONCE]
-                X[np.ix_(rows, missing)] = self._lent(X[rows], missing)
+        gaps = np.isnan(X[incomplete])
+        compared = self._comparable(np.where(gaps, self._medians, X[incomplete]))
+        patterns, index = np.unique(gaps, axis=0, return_inverse=True)
+        index = index.ravel()
+        members = np.split(np.argsort(index, kind="stable"), np.cumsum(np.bincount(index))[:-1])
+        for missing, alike in zip(patterns, members, strict=True):
+            X[np.ix_(incomplete[alike], missing)] = self._lent(compared[alike], missing)
         return X
 
-    def _lent(self, X, missing):
+    def _lent(self, compared, missing):
         """What rows that lack the same columns get for these."""
         if missing.all():
             return self._medians
-        compared = self._comparable(np.where(missing, self._medians, X))
-        # Column by column: products of matrices differ in the last bits with the rows beside.
-        distance = np.zeros((len(X), len(self._rows)), dtype=np.float32)
-        for j in np.flatnonzero(~missing):
-            of_rows, of_donors = compared[:, j, None], self._compared[:, j]
-            if self._is_level[j]:
-                distance += _OF_LEVELS * (of_rows != of_donors)
-            else:
-                distance += (of_rows - of_donors) ** 2
-        return self._rows[distance.argmin(1)][:, missing]
+        compared, of_donors = compared[:, ~missing], self._compared[:, ~missing]
+        is_level = self._is_level[~missing]
+        nearest = np.empty(len(compared), dtype=int)
+        for part in gen_batches(len(compared), max(1, _MOST_DIFFERENCES // of_donors.size)):
+            squares = (compared[part, None] - of_donors) ** 2
+            squares[..., is_level] = _OF_LEVELS * (squares[..., is_level] > 0)
+            nearest[part] = squares.sum(2).argmin(1)
+        return self._rows[nearest][:, missing]
 
     def _comparable(self, X):
         return np.where(self._is_level, X, self._normal_scores(X)).astype(np.float32)

@@ -23,6 +23,7 @@ from flowkit import estimators as e
 from flowkit import modules as m
 from flowkit import priors as p
 from flowkit.nets import GroupedMLP, Polynomials, ResidualMLP
+from flowkit.outliers import DependenceForest, LevelsAsColumns, RankedNeighbors, SingleColumns
 
 NET = {"hidden_units": 16, "n_hidden_layers": 2}
 _LATTICE = {"hidden_units": 8, "n_layers": 1, "kernel_size": 2}
@@ -357,6 +358,13 @@ DETECTORS = {
     ),
 }
 
+# Ways to look at rows of numbers; `categorical_features` of those that know of levels.
+VIEWS = {
+    "dependence": lambda **kw: DependenceForest(n_estimators=20, random_state=0, **kw),
+    "encoded": lambda **kw: LevelsAsColumns(KernelDensity(), **kw),
+    "neighbours": lambda **kw: RankedNeighbors(random_state=0, **kw),
+    "single_columns": lambda **kw: SingleColumns(**kw),
+}
 
 # Statistics of detectors, with densities that have all that these can use.
 STATISTICS = {

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
-from ..validation import check_labels, container_of, is_frame
+from ..validation import check_labels, container_of, is_frame, keep_types
 from ._weights import row_counts
 
 # Rows on which what is typical is measured.
@@ -38,6 +38,7 @@ def read_rows(detector, X, reset: bool):
     checked = check_labels(detector, X, reset)
     X = container_of(X).to_pandas_or_array()
     if not is_frame(X):
+        X = keep_types(X)
         X = check_array(X, dtype=None, ensure_all_finite=False, estimator=detector)
         if X.dtype.kind in "iu":
             # Some densities round their scores to the type of the rows.
@@ -47,8 +48,10 @@ def read_rows(detector, X, reset: bool):
     return X
 
 
-def reference_positions(n: int, rng: np.random.RandomState, weight=None) -> np.ndarray:
-    """Positions of the rows that what is typical is measured on, at most 2000, in random order.
+def reference_positions(
+    n: int, rng: np.random.RandomState, weight=None, most: int = _MAX_REFERENCE_ROWS
+) -> np.ndarray:
+    """Positions of rows that stand for all of them, such as those that are typical.
 
     Parameters
     ----------
@@ -58,17 +61,19 @@ def reference_positions(n: int, rng: np.random.RandomState, weight=None) -> np.n
         Source of randomness.
     weight : ndarray of shape (n,), default=None
         Weights of the rows; a position is repeated as often as they say.
+    most : int, default=2000
+        Largest number of positions.
 
     Returns
     -------
     ndarray of int
-        Positions.
+        Positions, in random order.
     """
     order = rng.permutation(n)
     if weight is None:
-        return order[:_MAX_REFERENCE_ROWS]
+        return order[:most]
     cumulative = np.cumsum(row_counts(n, weight)[order])
-    n_drawn = min(max(n, round(cumulative[-1])), _MAX_REFERENCE_ROWS)
+    n_drawn = min(max(n, round(cumulative[-1])), most)
     # Even steps through whole weights repeat each row exactly.
     steps = (np.arange(n_drawn) + rng.uniform()) * (cumulative[-1] / n_drawn)
     drawn = np.searchsorted(cumulative, steps, side="right").clip(max=n - 1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import check_array, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ..exceptions import InvalidDataError
 from ..nested import require_weights
-from ..validation import check_labels, container_of
+from ..validation import check_labels, container_of, keep_types
 
 _MIN_TRAINING_ROWS = 2
 
@@ -38,21 +38,12 @@ def validate_table(estimator, X, reset: bool):
         return X
     return validate_data(
         estimator,
-        _as_objects(X),
+        keep_types(X),
         dtype=None,
         reset=reset,
         ensure_all_finite=False,
         ensure_min_samples=n_needed,
     )
-
-
-def _as_objects(X):
-    """Lists that mix text and numbers as objects, as numpy would make all of them text."""
-    if container_of(X).is_typed:
-        return X
-    if check_array(X, dtype=None, ensure_2d=False, ensure_all_finite=False).dtype.kind in "US":
-        return np.array(X, dtype=object)
-    return X
 
 
 def _refuse_small(X, n_needed):

@@ -14,6 +14,7 @@ from ._containers import (
 from ._finite import name_columns, refuse_non_finite
 from ._image_rows import check_image_size, holds_grey_levels, image_rows
 from ._labels import check_labels, labels_of, tell_labels
+from ._mixed_lists import keep_types
 from ._output import in_container, remember_output
 from ._parameters import SuggestingEstimator
 from ._real_rows import refuse_unreal
@@ -37,6 +38,7 @@ __all__ = [
     "is_frame",
     "is_missing_value",
     "is_sparse",
+    "keep_types",
     "labels_of",
     "missing_in",
     "name_columns",

@@ -7,15 +7,15 @@ from collections import Counter
 
 import numpy as np
 
-from ...exceptions import UnsupportedValueError
-from ...validation import a_kind_of, shown
-from ._values import levels_of, numbers_of
+from ...exceptions import InvalidDataError, UnsupportedValueError
+from ...validation import a_kind_of, is_date, missing_in, shown
+from ._running import is_running
+from ._values import holds_dates, is_number, levels_of, numbers_of
 
-# A level of fewer rows is a rare one.
-_FEWEST_ROWS = 5
-# Distinct whole numbers that fill this share of their range are a running index.
-_INDEX_SHARE = 0.5
-_FEWEST_ROWS_OF_AN_INDEX = 50
+# A level of fewer rows is a rare one; in a short table that is one of few rows in ten.
+_FEWEST_ROWS, _LEAST_SHARE = 5, 0.1
+# Less often, that a number is missing says more of chance than of the row.
+_OFTEN_MISSING = 0.2
 
 
 class ColumnReading(ABC):
@@ -39,7 +39,7 @@ class ColumnReading(ABC):
 
     @abstractmethod
     def __call__(self, column) -> list[np.ndarray]:
-        """What a column of a table becomes: columns of float64 without NaN."""
+        """What a column of a table becomes: columns of float64, NaN where a number is missing."""
 
 
 class IdentifierReading(ColumnReading):
@@ -50,25 +50,39 @@ class IdentifierReading(ColumnReading):
 
 
 class NumberReading(ColumnReading):
-    """Numbers, the median where one is missing; where training lacks some, levels that say so."""
+    """Numbers, NaN where one is missing; where training lacks many, levels that say so."""
 
     def __init__(self, numbers, name):
         super().__init__(name)
-        known = numbers[~np.isnan(numbers)]
-        self._median = float(np.median(known)) if known.size else 0.0
-        self.is_level = (False, True) if 0 < known.size < numbers.size else (False,)
+        self._refuse_infinite(numbers)
+        is_often_missing = np.isnan(numbers).mean() >= _OFTEN_MISSING
+        self.is_level = (False, True) if is_often_missing else (False,)
 
     def __call__(self, column):
+        numbers = self._numbers(column)
+        self._refuse_infinite(numbers)
+        return [numbers, np.isnan(numbers).astype(np.float64)][: len(self.is_level)]
+
+    def _numbers(self, column):
+        if hasattr(column.dtype, "categories"):
+            column = np.asarray(column, dtype=object)
         numbers = numbers_of(column)
         if numbers is None:
-            value = next(v for v in column if numbers_of(np.array([v], dtype=object)) is None)
+            present = column[~missing_in(column)]
+            other = [value for value in present if not (is_number(value) or is_date(value))]
+            value = other[0] if other else next(v for v in present if is_date(v))
             raise UnsupportedValueError(
                 f"column {self.name} holds {shown(value)}, {a_kind_of(value)}, but held numbers or "
                 "dates in training: give it numbers, or fit again with it as text."
             )
-        missing = np.isnan(numbers)
-        read = [np.where(missing, self._median, numbers), missing.astype(np.float64)]
-        return read[: len(self.is_level)]
+        return numbers
+
+    def _refuse_infinite(self, numbers):
+        if np.isinf(numbers).any():
+            raise InvalidDataError(
+                f"Input X contains infinity in column(s) {self.name}, or numbers too large for a "
+                "float: drop these rows, or put the largest number that makes sense in its place."
+            )
 
 
 class LevelReading(ColumnReading):
@@ -95,17 +109,21 @@ def reading_of(column, name) -> ColumnReading:
         The column, in its own type.
     name : object
         Its name.
+
+    Raises
+    ------
+    InvalidDataError
+        If a number is infinite.
+    UnsupportedValueError
+        If a value is neither a number nor a date, and cannot be a level.
     """
     numbers = numbers_of(column)
-    if numbers is not None:
-        return IdentifierReading(name) if _is_index(numbers) else NumberReading(numbers, name)
-    counts = Counter(levels_of(column, name)).most_common()
-    codes = {level: i for i, (level, count) in enumerate(counts) if count >= _FEWEST_ROWS}
+    if numbers is not None and not np.isnan(numbers).all():
+        if is_running(numbers, holds_dates(column)):
+            return IdentifierReading(name)
+        return NumberReading(numbers, name)
+    levels = levels_of(column, name)
+    fewest = min(_FEWEST_ROWS, max(2, _LEAST_SHARE * len(levels)))
+    counts = Counter(levels).most_common()
+    codes = {level: i for i, (level, count) in enumerate(counts) if count >= fewest}
     return LevelReading(codes, name) if codes else IdentifierReading(name)
-
-
-def _is_index(x) -> bool:
-    """Whether numbers are whole, distinct, and so dense that they count rows."""
-    if len(x) < _FEWEST_ROWS_OF_AN_INDEX or not (np.isfinite(x) & (x == np.rint(x))).all():
-        return False
-    return bool(len(x) > _INDEX_SHARE * (np.ptp(x) + 1)) and len(np.unique(x)) == len(x)

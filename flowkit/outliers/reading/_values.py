@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Hashable
 from numbers import Number
 
 import numpy as np
@@ -12,6 +13,7 @@ from ...validation import a_kind_of, as_floats, is_date, missing_in, shown
 
 _SECONDS_OF_A_DAY = 86_400.0
 _EPOCH = datetime.datetime(1970, 1, 1)
+_DAY = np.timedelta64(1, "D")
 
 
 def numbers_of(column) -> np.ndarray | None:
@@ -28,12 +30,13 @@ def numbers_of(column) -> np.ndarray | None:
         Numbers as they are, booleans as 0 and 1, dates and lengths of time in days; NaN where
         nothing is known. None where anything else is held: levels.
     """
-    dtype = column.dtype
-    if hasattr(dtype, "categories"):
+    if hasattr(column.dtype, "categories"):
         return None
-    kind = getattr(dtype, "kind", "O")
+    kind = _kind(column)
     if kind in "iufb":
         return as_floats(column)
+    if kind in "mM":
+        return _days_of(column, kind)
     missing, numbers = missing_in(column), np.full(len(column), np.nan)
     present = list(column[~missing])
     convert = _converter(present)
@@ -41,6 +44,20 @@ def numbers_of(column) -> np.ndarray | None:
         return None
     numbers[~missing] = [convert(value) for value in present]
     return numbers
+
+
+def holds_dates(column) -> bool:
+    """Whether all that a column holds are dates, times or lengths of time, and there are any.
+
+    Parameters
+    ----------
+    column : ndarray or pandas.Series of shape (n,)
+        The column, in its own type.
+    """
+    missing = missing_in(column)
+    if hasattr(column.dtype, "categories") or missing.all():
+        return False
+    return _kind(column) in "mM" or all(map(is_date, column[~missing]))
 
 
 def levels_of(column, name) -> list:
@@ -61,12 +78,12 @@ def levels_of(column, name) -> list:
     Raises
     ------
     UnsupportedValueError
-        If a value is neither text nor a number.
+        If a value cannot be a level, as lists, dicts and complex numbers cannot.
     """
     missing = missing_in(column)
     values = [None if gone else value for gone, value in zip(missing, column, strict=True)]
     for value in values:
-        if not isinstance(value, str | bytes | Number | tuple | None) and not is_date(value):
+        if not _can_be_a_level(value):
             raise UnsupportedValueError(
                 f"column {name} holds {shown(value)}, {a_kind_of(value)}, but each value of this "
                 "argument must be a string or a real number: make it text with str, which is a "
@@ -75,11 +92,50 @@ def levels_of(column, name) -> list:
     return values
 
 
+def is_number(value) -> bool:
+    """Whether a value is a real number, or a truth value, which counts as 0 or 1."""
+    return isinstance(value, Number | np.bool_) and not isinstance(value, complex)
+
+
+def _kind(column) -> str:
+    return getattr(column.dtype, "kind", "O")
+
+
+def _can_be_a_level(value) -> bool:
+    # By far the most common.
+    if isinstance(value, str):
+        return True
+    if isinstance(value, complex) or not isinstance(value, Hashable):
+        return False
+    try:
+        hash(value)
+    except TypeError:
+        # Tuples claim to be hashable whatever they hold.
+        return False
+    return True
+
+
 def _converter(present):
     """What turns all values of a column into numbers, None where nothing does."""
-    if all(isinstance(value, Number) and not isinstance(value, complex) for value in present):
-        return float
+    if all(map(is_number, present)):
+        return _float
     return _days if all(map(is_date, present)) else None
+
+
+def _float(value) -> float:
+    """A number as a float, infinite where it is too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return np.copysign(np.inf, 1 if value > 0 else -1)
+
+
+def _days_of(column, kind) -> np.ndarray:
+    """A column of dates or lengths of time in days, NaN where it has no value."""
+    if hasattr(column.dtype, "tz"):
+        column = column.dt.tz_convert(None)
+    values = np.asarray(column)
+    return (values - np.datetime64("1970-01-01") if kind == "M" else values) / _DAY
 
 
 def _days(value) -> float:
@@ -88,7 +144,7 @@ def _days(value) -> float:
         value = value.to_timestamp()
     if isinstance(value, np.datetime64 | np.timedelta64):
         origin = np.datetime64("1970-01-01") if isinstance(value, np.datetime64) else 0
-        return float((value - origin) / np.timedelta64(1, "D"))
+        return float((value - origin) / _DAY)
     if isinstance(value, datetime.timedelta):
         return value.total_seconds() / _SECONDS_OF_A_DAY
     if isinstance(value, datetime.time):

@@ -7,6 +7,7 @@ import numpy as np
 from ...exceptions import IdentifierWarning, InvalidDataError
 from ...validation import container_of, name_columns, warn
 from ._columns import IdentifierReading, reading_of
+from ._donors import Donors
 
 
 class TableReading:
@@ -15,9 +16,10 @@ class TableReading:
     Numbers and booleans stay as they are, dates become days. Text and categories become codes from
     the most frequent level on; those of fewer than five rows share the last code with all that
     training has not seen, so that a new level is as strange as rare levels are. A missing level is
-    a level; a missing number is the median, and where training lacks numbers of a column a further
-    column says whether one is missing. A running index, and levels that are all rare, say nothing:
-    they are left out.
+    a level. A missing number is that of the training row that is most alike, so that it is neither
+    strange by itself nor beside the others; where training lacks a fifth of the numbers of a column
+    or more, a further column says which. A running index, dates that rise or fall from row to row,
+    and levels that are all rare say nothing of a row: they are left out.
 
     Parameters
     ----------
@@ -36,9 +38,9 @@ class TableReading:
     Raises
     ------
     InvalidDataError
-        If no column is left.
+        If no column is left, or a number is infinite.
     UnsupportedValueError
-        If a value is neither a number, a date, nor text.
+        If a value is neither a number nor a date, and cannot be a level.
     """
 
     def __init__(self, X, names):
@@ -50,9 +52,13 @@ class TableReading:
         self.names = [name for one in self._columns for name in one.names]
         if not self.is_level.size:
             raise InvalidDataError(
-                "no column says anything of a row: each one is a running index, or text that "
-                "hardly repeats. Give a column of numbers or of levels."
+                "no column says anything of a row: each one is a running index, dates in order, or "
+                "text that hardly repeats. Give a column of numbers or of levels."
             )
+        # The first of the columns that each one becomes; the others say what is missing.
+        self._values = np.cumsum([0, *(len(one.is_level) for one in self._columns)])[:-1]
+        self._values = self._values[[bool(one.is_level) for one in self._columns]]
+        self._donors = Donors(self._read(X)[:, self._values], self.is_level[self._values])
 
     def warn_of_identifiers(self) -> None:
         """Warn of the columns that are left out, with an IdentifierWarning, if there are any."""
@@ -61,9 +67,9 @@ class TableReading:
             names = np.array([str(one.name) for one in self._columns])
             warn(
                 f"column(s) {name_columns(np.flatnonzero(left_out), names)} tell rows apart but "
-                "say nothing of them, as a running index or text that hardly repeats does, and are "
-                "left out. Drop them to be without this warning, or encode them as numbers that "
-                "mean something.",
+                "say nothing of them, as a running index, dates in order or text that hardly "
+                "repeats do, and are left out. Drop them to be without this warning, or encode "
+                "them as numbers that mean something.",
                 IdentifierWarning,
             )
 
@@ -82,9 +88,17 @@ class TableReading:
 
         Raises
         ------
+        InvalidDataError
+            If a number is infinite.
         UnsupportedValueError
             If a column of numbers holds something else.
         """
+        read = self._read(X)
+        read[:, self._values] = self._donors.complete(read[:, self._values])
+        return read
+
+    def _read(self, X):
+        """Rows as numbers, NaN where one is missing."""
         columns = container_of(X).columns()
         read = [one(column) for one, column in zip(self._columns, columns, strict=True)]
         return np.column_stack([column for parts in read for column in parts])

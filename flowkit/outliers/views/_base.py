@@ -17,11 +17,7 @@ _MIN_ROWS = 2
 class View(SuggestingEstimator):
     """A way to look at rows: how well they belong, in nats.
 
-    A row that equals a training row is scored as if that had not been in training, one of its
-    repeats if there are several. So scores of training rows compare with those of new rows, and
-    equal rows have equal scores.
-
-    Subclasses implement `_fit` and `_score_without`.
+    Subclasses implement `_fit` and `score_samples`.
     """
 
     _parameter_constraints: dict = {}
@@ -66,6 +62,24 @@ class View(SuggestingEstimator):
             self._fit(X, weight)
         return self
 
+    def _read(self, X):
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=np.float64, reset=False)
+
+    @abstractmethod
+    def _fit(self, X, weight):
+        """Learn from rows (n_samples, n_features) of positive weight, None for equal ones."""
+
+
+class LeaveOneOutView(View):
+    """A view in which a training row is as strange as if it had not been in training.
+
+    So is any row that equals one; of repeats, one is left out. So scores of training rows compare
+    with those of new rows, and equal rows have equal scores.
+
+    Subclasses implement `_fit` and `_score_without`.
+    """
+
     def score_samples(self, X):
         """How well each row belongs.
 
@@ -86,14 +100,6 @@ class View(SuggestingEstimator):
         """Scores of changed copies of rows, as if the rows had not been in training."""
         copies, rows = self._read(copies), self._read(rows)
         return self._score_without(copies, np.repeat(rows, len(copies) // len(rows), axis=0))
-
-    def _read(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=np.float64, reset=False)
-
-    @abstractmethod
-    def _fit(self, X, weight):
-        """Learn from rows (n_samples, n_features) of positive weight, None for equal ones."""
 
     @abstractmethod
     def _score_without(self, X, rows):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...exceptions import InvalidParameterError
+
 
 class LevelColumns:
     """Columns of numbers as they are, and a column of zeros and ones for each level.
@@ -27,8 +29,37 @@ class LevelColumns:
 
 
 def level_mask(categorical_features, n_features: int) -> np.ndarray:
-    """Which columns hold codes of levels, shape (n_features,), from a mask, positions or None."""
+    """Which columns hold codes of levels.
+
+    Parameters
+    ----------
+    categorical_features : array-like or None
+        A mask, or positions.
+    n_features : int
+        Number of columns.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_features,)
+        The mask.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is neither.
+    """
     mask = np.zeros(n_features, dtype=bool)
-    if categorical_features is not None:
-        mask[np.asarray(categorical_features)] = True
+    if categorical_features is None:
+        return mask
+    given = np.asarray(categorical_features)
+    if not given.size and given.ndim == 1:
+        return mask
+    is_mask = given.dtype == bool and given.shape == (n_features,)
+    are_positions = given.dtype.kind in "iu" and given.ndim == 1
+    if not is_mask and not (are_positions and ((given >= 0) & (given < n_features)).all()):
+        raise InvalidParameterError(
+            f"categorical_features must be a mask of {n_features} booleans or positions from 0 to "
+            f"{n_features - 1}, one for each column with codes, got {categorical_features!r}."
+        )
+    mask[given] = True
     return mask

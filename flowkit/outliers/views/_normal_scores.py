@@ -7,8 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from ._beyond import log_beyond, unit_of_constant
+
 # The tail that tells how steep a map is at its end, as a share of the rows.
 _TAIL = 0.05
+# Keeps normal scores finite and apart where a row has next to no weight.
+_LEAST_SHARE, _LEAST_RISE = 1e-300, 1e-6
 
 
 class NormalScores:
@@ -35,31 +39,43 @@ class NormalScores:
 
 
 class _Map(NamedTuple):
-    """The map of one column: values in order, their scores, and the units beyond both ends."""
+    """The map of one column: values in order, their scores, and the units beyond both ends.
 
-    values: np.ndarray
+    Values are halved: the distance of two never overflows.
+    """
+
+    halves: np.ndarray
     scores: np.ndarray
     below: float
     above: float
 
     @classmethod
     def of(cls, x, weight):
-        values, index = np.unique(x, return_inverse=True)
+        halves, index = np.unique(x / 2, return_inverse=True)
         mass = np.bincount(index, weight)
-        scores = ndtri((np.cumsum(mass) - mass / 2) / mass.sum())
-        return cls(values, scores, _unit(-values[::-1], -scores[::-1]), _unit(values, scores))
+        scores = _scores(mass)
+        return cls(halves, scores, _unit(-halves[::-1], -scores[::-1]), _unit(halves, scores))
 
     def __call__(self, x):
-        inside = np.interp(x, self.values, self.scores)
-        above = np.maximum(x - self.values[-1], 0.0) / self.above
-        below = np.maximum(self.values[0] - x, 0.0) / self.below
-        return inside + np.log1p(above) - np.log1p(below)
+        half = x / 2
+        inside = np.interp(half, self.halves, self.scores)
+        above = log_beyond(np.maximum(half - self.halves[-1], 0.0), self.above)
+        below = log_beyond(np.maximum(self.halves[0] - half, 0.0), self.below)
+        return inside + above - below
 
 
-def _unit(values, scores):
-    """Length over which the map rises by one at its upper end."""
-    if len(values) == 1:
-        # Any other value is far from a constant.
-        return np.finfo(np.float32).eps * max(abs(values[0]), 1.0)
+def _scores(mass):
+    """Normal scores of the middle of each mass, as exact in the upper tail as in the lower."""
+    lower = np.cumsum(mass) - mass / 2
+    upper = np.cumsum(mass[::-1])[::-1] - mass / 2
+    lower, upper = (np.maximum(part / mass.sum(), _LEAST_SHARE) for part in (lower, upper))
+    return np.where(lower < upper, ndtri(lower), -ndtri(upper))
+
+
+def _unit(halves, scores):
+    """Length over which the map rises by one at its upper end, halved like the values."""
+    if len(halves) == 1:
+        return unit_of_constant(2 * halves[0]) / 2
     start = min(-ndtri(_TAIL), scores[-2])
-    return (values[-1] - np.interp(start, scores, values)) / (scores[-1] - start)
+    length = halves[-1] - np.interp(start, scores, halves)
+    return length / max(scores[-1] - start, _LEAST_RISE)

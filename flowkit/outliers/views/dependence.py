@@ -6,20 +6,20 @@ from numbers import Integral
 
 import numpy as np
 from scipy.special import logit
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils._param_validation import Interval
 
 from ..._seeds import check_random_state
-from ._base import View
+from ._base import LeaveOneOutView
 from ._normal_scores import NormalScores
 
 
-class DependenceForest(View):
+class DependenceForest(LeaveOneOutView):
     """Log odds of a row against rows whose columns were shuffled, each by itself.
 
-    A forest of scikit-learn learns to tell the two apart. Its log odds estimate the density of a
-    row by the product of the densities of its columns: how well the values go together, whatever
-    they are by themselves. It finds rows that break a rule.
+    Trees of scikit-learn learn to tell the two apart. Their log odds estimate the density of a row
+    by the product of the densities of its columns: how well the values go together, whatever they
+    are by themselves. This finds rows that break a rule.
 
     Parameters
     ----------
@@ -28,14 +28,15 @@ class DependenceForest(View):
     min_samples_leaf : int, default=5
         Fewest rows in a leaf.
     max_rows : int, default=2000
-        Most rows that a tree is grown on, drawn for each, beside as many shuffled ones.
+        Most rows that a tree is grown on, drawn for each, beside as many that their shuffled
+        columns make.
     random_state : int, RandomState instance, Generator or None, default=None
         Source of shuffles and draws.
 
     Attributes
     ----------
-    forest_ : RandomForestClassifier
-        The fitted forest, of rows as normal scores; None for one column, which goes with all.
+    estimators_ : list of DecisionTreeClassifier
+        The trees, of rows as normal scores; none for one column, which goes with all.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -47,8 +48,8 @@ class DependenceForest(View):
 
     Notes
     -----
-    Training rows are scored by the trees that were not grown on them. Beyond the range of training
-    scores are constant.
+    Training rows are scored by the trees that were not grown on them, nor on rows made of their
+    values. Beyond the range of training scores are constant.
 
     References
     ----------
@@ -80,55 +81,70 @@ class DependenceForest(View):
         self.random_state = random_state
 
     def _fit(self, X, weight):
-        self.forest_ = None
+        self.estimators_ = []
         if X.shape[1] == 1:
             return
+        if weight is not None and np.ptp(weight) == 0:
+            weight = None
         rng = check_random_state(self.random_state)
         self._normal_scores = NormalScores(X, weight)
-        z, n = self._normal_scores(X), len(X)
+        z, n = self._normal_scores(X).astype(np.float32), len(X)
         shares = None if weight is None else weight / weight.sum()
-        drawn = (rng.permutation(n) if shares is None else rng.choice(n, n, p=shares) for _ in z.T)
-        shuffled = np.column_stack([x[order] for x, order in zip(z.T, drawn, strict=True)])
-        forest = RandomForestClassifier(
-            self.n_estimators,
+        self._keys, index = np.unique(_keys(X), return_inverse=True)
+        votes, n_trees = np.zeros((2, len(self._keys)))
+        for _ in range(self.n_estimators):
+            drawn = rng.choice(n, min(n, self.max_rows), p=shares)
+            tree = self._grow(z[drawn], rng)
+            self.estimators_.append(tree)
+            is_unseen = np.ones(n, dtype=bool)
+            is_unseen[drawn] = False
+            if is_unseen.any():
+                unseen = index[is_unseen]
+                votes += np.bincount(unseen, _vote(tree, z[is_unseen]), len(votes))
+                n_trees += np.bincount(unseen, minlength=len(votes))
+        # Rows that all trees were grown on have no other score than that of the forest.
+        of_all = self._share(z[np.unique(index, return_index=True)[1]])
+        share = np.where(n_trees > 0, votes / np.maximum(n_trees, 1), of_all)
+        self._known = self._log_odds(share)
+
+    def _grow(self, z, rng):
+        """A tree that tells rows from those that the shuffled columns of the same rows make."""
+        shuffled = np.column_stack([rng.permutation(x) for x in z.T])
+        tree = DecisionTreeClassifier(
             min_samples_leaf=self.min_samples_leaf,
-            max_samples=min(1.0, self.max_rows / n),
+            max_features="sqrt",
             random_state=rng.randint(2**31 - 1),
         )
-        both, weights = np.vstack([z, shuffled]).astype(np.float32), None
-        if weight is not None:
-            weights = np.append(weight / weight.mean(), np.ones(n))
-        self.forest_ = forest.fit(both, np.repeat([True, False], n), weights)
-        self._known = dict(zip(_keys(X), self._out_of_bag(X, both[:n]), strict=True))
-
-    def _out_of_bag(self, X, z):
-        """Scores of training rows by the trees not grown on them, the same for equal rows."""
-        total, count = np.zeros((2, len(z)))
-        for tree, grown_on in zip(
-            self.forest_.estimators_, self.forest_.estimators_samples_, strict=True
-        ):
-            unseen = np.setdiff1d(np.arange(len(z)), grown_on)
-            total[unseen] += tree.predict_proba(z[unseen])[:, 1]
-            count[unseen] += 1
-        _, index = np.unique(X, axis=0, return_inverse=True)
-        total, count = (np.bincount(index, a)[index] for a in (total, count))
-        share = np.where(count > 0, total / np.maximum(count, 1), self._share(z))
-        return self._log_odds(share)
+        return tree.fit(np.vstack([z, shuffled]), np.repeat([True, False], len(z)))
 
     def _score_without(self, X, rows):
-        if self.forest_ is None:
+        if not self.estimators_:
             return np.zeros(len(X))
         scores = self._log_odds(self._share(self._normal_scores(X).astype(np.float32)))
-        return np.array([self._known.get(k, s) for k, s in zip(_keys(X), scores, strict=True)])
+        keys = _keys(X)
+        place = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
+        return np.where(self._keys[place] == keys, self._known[place], scores)
 
     def _share(self, z):
-        return self.forest_.predict_proba(z)[:, 1]
+        return sum(_vote(tree, z) for tree in self.estimators_) / self.n_estimators
 
     def _log_odds(self, share):
         """Log odds of shares of votes, finite as if half a tree more had voted for either."""
         return logit((share * self.n_estimators + 0.5) / (self.n_estimators + 1))
 
 
+def _vote(tree, z):
+    """Shares of rows among all that lie in the leaves of z, (n,)."""
+    return tree.predict_proba(z, check_input=False)[:, 1]
+
+
 def _keys(X):
-    """What equal rows have in common: their bytes, where zero has no sign."""
-    return [row.tobytes() for row in X + 0.0]
+    """A number for each row, which equal rows share: its bits, mixed as in SplitMix64."""
+    keys = np.zeros(len(X), dtype=np.uint64)
+    # Zero has no sign.
+    for bits in (X.T + 0.0).view(np.uint64):
+        keys = (keys ^ bits) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
+        keys ^= keys >> np.uint64(31)
+    return keys

@@ -62,9 +62,6 @@ class LevelsAsColumns(View):
             self.density_._named_by([f"x{j}" for j in range(encoded.shape[1])])
         self.density_.fit(encoded, **options)
 
-    def _score_without(self, X, rows):
-        return score_copies(self.density_, self._columns(X), self._columns(rows))
-
     def score_samples(self, X):
         """Log density of rows.
 
@@ -79,6 +76,10 @@ class LevelsAsColumns(View):
             In nats, of the columns that the density sees.
         """
         return self.density_.score_samples(self._columns(self._read(X)))
+
+    def _score_copies(self, copies, rows, n_draws=None):
+        copies, rows = (self._columns(self._read(X)) for X in (copies, rows))
+        return score_copies(self.density_, copies, rows, n_draws)
 
     def _held(self):
         if not hasattr(self, "density_"):

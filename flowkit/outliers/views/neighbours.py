@@ -10,7 +10,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval
 
 from ..._seeds import check_random_state
-from ._base import View
+from .._rows import reference_positions
+from ._base import LeaveOneOutView
 from ._levels import LevelColumns, level_mask
 from ._normal_scores import NormalScores
 
@@ -20,7 +21,7 @@ _MOST_COLUMNS_OF_A_TREE = 4
 _LEAST_RADIUS = 1e-9
 
 
-class RankedNeighbors(View):
+class RankedNeighbors(LeaveOneOutView):
     """Density by the nearest neighbours, of rows whose columns are mapped onto normal scores.
 
     Ranks make heavy tails, counts and identifiers count as much as any other column. Beyond the
@@ -87,41 +88,38 @@ class RankedNeighbors(View):
     def _fit(self, X, weight):
         self._columns = LevelColumns(X, level_mask(self.categorical_features, X.shape[1]))
         self._normal_scores = NormalScores(self._columns(X), weight)
-        kept = np.arange(len(X))
-        if len(X) > self.max_rows:
-            drawn = check_random_state(self.random_state).permutation(len(X))
-            kept = np.sort(drawn[: self.max_rows])
+        rng = check_random_state(self.random_state)
+        kept = np.sort(reference_positions(len(X), rng, weight, self.max_rows))
         self._rows = self._normal_scores(self._columns(X[kept]))
-        self._weight = np.ones(len(kept)) if weight is None else weight[kept]
         tree = self._rows.shape[1] <= _MOST_COLUMNS_OF_A_TREE
         self._search = NearestNeighbors(algorithm="kd_tree" if tree else "brute").fit(self._rows)
 
     def _score_without(self, X, rows):
         z = self._normal_scores(self._columns(X))
-        distances, nearest = self._nearest(z, self.n_neighbors + 2)
-        # A row has itself among its neighbours; a changed copy also the row that it was made from.
-        own = (distances == 0) & (np.cumsum(distances == 0, axis=1) == 1)
-        if rows is not X:
-            distance, origin = self._nearest(self._normal_scores(self._columns(rows)), 1)
-            own |= (nearest == origin) & (distance == 0)
-        distances[own] = np.inf
-        order = np.argsort(distances, axis=1, kind="stable")[:, : self.n_neighbors]
-        distances, nearest = (np.take_along_axis(a, order, axis=1) for a in (distances, nearest))
-        return self._log_density(
-            distances, np.where(np.isinf(distances), 0.0, self._weight[nearest])
-        )
-
-    def _nearest(self, z, k):
-        """Distances of the nearest rows kept and their positions, (n, k) each."""
-        _, nearest = self._search.kneighbors(z, min(k, len(self._rows)))
+        n_found = min(self.n_neighbors + 2, len(self._rows))
+        nearest = self._search.kneighbors(z, n_found, return_distance=False)
         # Distances by products of matrices differ in the last bits with the rows beside.
-        return np.linalg.norm(self._rows[nearest] - z[:, None], axis=2), nearest
+        columns = zip(self._rows.T, z.T, strict=True)
+        distances = np.sqrt(sum((kept[nearest] - one[:, None]) ** 2 for kept, one in columns))
+        own = _first(distances == 0)
+        if rows is not X:
+            # A changed copy also has the row that it was made from among its neighbours.
+            origin = self._normal_scores(self._columns(rows))
+            is_changed = (z != origin).any(1, keepdims=True)
+            own |= _first((self._rows[nearest] == origin[:, None]).all(2)) & is_changed
+        distances[own] = np.inf
+        return self._log_density(np.sort(distances, axis=1)[:, : self.n_neighbors])
 
-    def _log_density(self, distances, weight):
-        """Log share of weight by volume, in the ball whose radius is the mean distance."""
-        d, mass = self._rows.shape[1], weight.sum(1)
-        counted = np.isfinite(distances)
-        radius = np.where(counted, distances, 0.0).sum(1) / np.maximum(counted.sum(1), 1)
+    def _log_density(self, distances):
+        """Log share of rows by volume, in the ball whose radius is the mean distance."""
+        d, found = self._rows.shape[1], np.isfinite(distances)
+        counted = np.maximum(found.sum(1), 1)
+        radius = np.where(found, distances, 0.0).sum(1) / counted
         log_ball = d / 2 * np.log(np.pi) - gammaln(d / 2 + 1)
-        log_share = np.log(mass / self._weight.sum())
+        log_share = np.log(counted / len(self._rows))
         return log_share - log_ball - d * np.log(np.maximum(radius, _LEAST_RADIUS))
+
+
+def _first(flags):
+    """The first that is set in each row of flags, (n, k)."""
+    return flags & (np.cumsum(flags, axis=1) == 1)

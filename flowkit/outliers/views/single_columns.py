@@ -7,11 +7,16 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._base import View
+from .._weights import row_counts
+from ._base import LeaveOneOutView
+from ._beyond import log_beyond, unit_of_constant
 from ._levels import level_mask
 
+# Distances are the same that differ by less, relative to the values.
+_ROUNDING = 16 * np.finfo(np.float64).eps
 
-class SingleColumns(View):
+
+class SingleColumns(LeaveOneOutView):
     """How isolated the most isolated value of a row is within its own column.
 
     A value is as isolated as its mean distance from the nearest values of training. It is compared
@@ -61,10 +66,10 @@ class SingleColumns(View):
         self.categorical_features = categorical_features
 
     def _fit(self, X, weight):
-        weight = np.ones(len(X)) if weight is None else weight
+        counts = row_counts(len(X), weight)
         is_level = level_mask(self.categorical_features, X.shape[1])
         self._columns = [
-            _Levels(x, weight) if flag else _Numbers(x, weight, self.n_neighbors)
+            _Levels(x, counts) if flag else _Numbers(x, counts, self.n_neighbors)
             for x, flag in zip(X.T, is_level, strict=True)
         ]
 
@@ -80,16 +85,16 @@ class _Shares:
     ----------
     isolation : ndarray of shape (n,)
         How isolated the values of training are.
-    weight : ndarray of shape (n,)
-        Weights of the rows.
+    counts : ndarray of shape (n,)
+        How many rows each stands for.
     """
 
-    def __init__(self, isolation, weight):
+    def __init__(self, isolation, counts):
         order = np.argsort(isolation)
         self._isolation = isolation[order]
         # One row more stands for the one that is scored.
-        as_isolated = np.append(np.cumsum(weight[order][::-1])[::-1], 0.0) + weight.mean()
-        self._log_shares = np.log(as_isolated / (weight.sum() + weight.mean()))
+        as_isolated = np.append(np.cumsum(counts[order][::-1])[::-1], 0.0) + 1
+        self._log_shares = np.log(as_isolated / (counts.sum() + 1))
 
     @property
     def largest(self):
@@ -100,49 +105,69 @@ class _Shares:
 
 
 class _Numbers:
-    """A column of numbers: isolated is what is far from its nearest values."""
+    """A column of numbers: isolated is what is far from its nearest values.
 
-    def __init__(self, x, weight, k):
-        self._values, self._k = np.sort(x), k
-        self._shares = _Shares(self._isolation(x, x), weight)
+    Values, and so distances, are halved: the distance of two never overflows.
+    """
+
+    def __init__(self, x, counts, k):
+        halves, index = np.unique(x / 2, return_inverse=True)
+        self._halves = np.concatenate([[-np.inf], halves, [np.inf]])
+        self._counts = np.concatenate([[0.0], np.bincount(index, counts), [0.0]])
+        self._k = k
+        self._shares = _Shares(self._isolation(x, x), counts)
         # A tenth of the standard deviation; of a constant any other value is far.
-        self._unit = x.std() / 10 or np.finfo(np.float32).eps * max(abs(x[0]), 1.0)
+        self._unit = _deviation(halves, self._counts[1:-1]) / 10
+        if len(halves) == 1:
+            self._unit = unit_of_constant(x[0]) / 2
 
     def __call__(self, x, rows):
         isolation = self._isolation(x, rows)
-        beyond = np.maximum(isolation - self._shares.largest, 0.0) / self._unit
-        return self._shares(isolation) - np.log1p(beyond)
+        beyond = log_beyond(np.maximum(isolation - self._shares.largest, 0.0), self._unit)
+        # Values as isolated but for rounding are as isolated.
+        return self._shares(isolation - _ROUNDING * np.abs(x)) - beyond
 
     def _isolation(self, x, rows):
-        """Mean distance of each x from its nearest values, without the one of its row."""
-        values, k = self._values, self._k
-        place = np.searchsorted(values, x)[:, None] + np.arange(-k - 1, k + 2)
-        there = (place >= 0) & (place < len(values))
-        near = values[np.clip(place, 0, len(values) - 1)]
-        distances = np.where(there, np.abs(near - x[:, None]), np.inf)
-        # Of a run of equal values one is enough to leave out.
-        own = there & (near == rows[:, None])
-        distances[own & (np.cumsum(own, axis=1) == 1)] = np.inf
-        nearest = np.sort(distances, axis=1)[:, :k]
-        found = np.isfinite(nearest)
-        return np.where(found, nearest, 0.0).sum(1) / np.maximum(found.sum(1), 1)
+        """Half the mean distance of each x from its nearest values, without the one of its row."""
+        half, own = x / 2, rows / 2
+        right = np.searchsorted(self._halves, half)
+        left, last = right - 1, len(self._halves) - 1
+        total, missing = np.zeros(len(x)), np.full(len(x), float(self._k))
+        is_open = True
+        while np.any(is_open):
+            to_left, to_right = half - self._halves[left], self._halves[right] - half
+            is_left = to_left < to_right
+            nearest = np.where(is_left, left, right)
+            distance = np.minimum(to_left, to_right)
+            others = self._counts[nearest] - (self._halves[nearest] == own)
+            used = np.clip(others, 0.0, missing)
+            total += np.where(used > 0, distance, 0.0) * (used / self._k)
+            missing -= used
+            is_open = (missing > 0) & np.isfinite(distance)
+            left, right = left - is_left, np.minimum(right + ~is_left, last)
+        return total * (self._k / (self._k - missing))
 
 
 class _Levels:
     """A column of levels: isolated is what few rows have."""
 
-    def __init__(self, x, weight):
+    def __init__(self, x, counts):
         self._levels, index = np.unique(x, return_inverse=True)
-        self._mass = np.bincount(index, weight)
-        self._one = weight.mean()
-        self._shares = _Shares(-self._of_others(x, x), weight)
+        self._counts = np.bincount(index, counts)
+        self._shares = _Shares(-self._of_others(x, x), counts)
 
     def __call__(self, x, rows):
         return self._shares(-self._of_others(x, rows))
 
     def _of_others(self, x, rows):
-        """Weight of the rows that have the level of each x, without its own row."""
+        """How many rows have the level of each x, without its own row."""
         place = np.searchsorted(self._levels, x).clip(max=len(self._levels) - 1)
-        known = self._levels[place] == x
-        mass = np.where(known, self._mass[place], 0.0) - self._one * (x == rows)
-        return np.maximum(mass, 0.0)
+        count = np.where(self._levels[place] == x, self._counts[place], 0.0)
+        return np.maximum(count - (x == rows), 0.0)
+
+
+def _deviation(x, counts) -> float:
+    """Standard deviation of numbers whose squares may overflow."""
+    scale = np.abs(x).max() or 1.0
+    mean = np.average(x / scale, weights=counts)
+    return scale * np.sqrt(np.average((x / scale - mean) ** 2, weights=counts))

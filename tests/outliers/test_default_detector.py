@@ -1,0 +1,228 @@
+"""The detector that is given nothing: any table, no advice, scores that make sense."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from flowkit import DensityOutlierDetector
+from flowkit.exceptions import (
+    IdentifierWarning,
+    InvalidDataError,
+    UnsupportedValueError,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def table(n=300, seed=0):
+    """Numbers that depend on each other, one with a heavy tail, whole numbers and levels."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    return pd.DataFrame(
+        {
+            "x": x,
+            "y": 3 * x + rng.normal(size=n),
+            "tail": np.exp(2 * rng.normal(size=n) + x),
+            "count": rng.poisson(np.exp(1 + x / 2)).astype(float),
+            "kind": rng.choice(["a", "b", "c"], size=n, p=[0.6, 0.3, 0.1]),
+        }
+    )
+
+
+@functools.cache
+def fitted():
+    return DensityOutlierDetector(random_state=0).fit(table())
+
+
+ANY = {
+    "two rows": RNG.normal(size=(2, 3)),
+    "two rows of one column": np.array([[0.0], [1.0]]),
+    "one column": RNG.normal(size=(60, 1)),
+    "a constant column": np.column_stack([RNG.normal(size=60), np.ones(60)]),
+    "equal rows": np.full((30, 2), 0.1),
+    "more columns than rows": RNG.normal(size=(20, 60)),
+    "many columns": RNG.normal(size=(60, 200)),
+    "levels": pd.DataFrame({"a": RNG.choice(list("abc"), 60), "b": RNG.choice(list("xy"), 60)}),
+    "one level": pd.DataFrame({"a": ["a"] * 40}),
+    "a column without a value": pd.DataFrame({"a": [np.nan] * 40, "b": RNG.normal(size=40)}),
+    "no value at all": np.full((30, 2), np.nan),
+    "gaps": np.where(RNG.uniform(size=(60, 3)) < 0.2, np.nan, RNG.normal(size=(60, 3))),
+    "truth values": RNG.integers(2, size=(60, 3)).astype(bool),
+    "small whole numbers": RNG.integers(-100, 100, size=(60, 2)).astype(np.int8),
+    "dates": RNG.integers(10**9, size=(60, 2)).astype("M8[s]"),
+    "timestamps": 1.6e9 + RNG.permutation(400)[:60, None] * [1.0, 3.0],
+    "tiny numbers": 1e-300 * RNG.normal(size=(60, 2)),
+    "a heavy tail": RNG.standard_cauchy(size=(60, 2)) ** 3,
+    "bytes": np.array([[b"x", b"a"], [b"y", b"b"]] * 30),
+    "text": np.array([["x", "a"], ["y", "b"]] * 30),
+    "lists of text and numbers": [[1.5, "a"], [2, "b"]] * 30,
+    "polars": pl.DataFrame(
+        {"a": [1, None, 3] * 20, "b": ["x", "y", None] * 20, "c": [datetime.date(2020, 1, 1)] * 60}
+    ),
+}
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("X", ANY.values(), ids=ANY)
+def test_any_table_is_scored(X):
+    detector = DensityOutlierDetector(random_state=0).fit(X)
+    scores = detector.score_samples(X)
+    assert np.isfinite(scores).all()
+    np.testing.assert_allclose(scores, detector.training_scores_, atol=1e-7)
+    again = DensityOutlierDetector(random_state=0).fit(X)
+    np.testing.assert_array_equal(again.score_samples(X), scores)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(detector)).score_samples(X), scores)
+
+
+def test_the_score_of_a_row_does_not_depend_on_those_beside_it():
+    rows = pd.concat([table(20), table(20, seed=1)], ignore_index=True)
+    rows.loc[::7, "y"] = np.nan
+    together = fitted().score_samples(rows)
+    alone = np.concatenate([fitted().score_samples(rows.iloc[[i]]) for i in range(len(rows))])
+    np.testing.assert_allclose(alone, together, atol=1e-6)
+    np.testing.assert_allclose(fitted().score_samples(rows[::-1])[::-1], together, atol=1e-6)
+
+
+def test_equal_rows_have_equal_scores():
+    X = pd.concat([table(100), table(100)[:20]], ignore_index=True)
+    scores = DensityOutlierDetector(random_state=0).fit(X).training_scores_
+    np.testing.assert_allclose(scores[100:], scores[:20], atol=1e-6)
+
+
+@pytest.mark.parametrize("sign", [-1, 1], ids=["low", "high"])
+@pytest.mark.parametrize("column", ["x", "y", "tail", "count"])
+def test_a_value_farther_out_is_never_less_strange(column, sign):
+    X, rows = table(), table(30, seed=1)
+    end = sign * (sign * X[column]).max()
+    scores = []
+    for distance in (1, 3, 10, 1e3, 1e6, 1e12, 1e100):
+        rows[column] = end + sign * distance * X[column].std()
+        scores.append(fitted().score_samples(rows))
+    assert (np.diff(scores, axis=0) <= 1e-7).all()
+    assert (scores[2] < fitted().training_scores_.min()).all()
+
+
+def test_a_new_level_is_as_strange_as_rows_of_training_can_be():
+    rows = table(100, seed=1)
+    lowest = np.log(1 / 301)
+    rows["kind"] = "new"
+    new = fitted().score_samples(rows)
+    assert np.median(new) < np.quantile(fitted().training_scores_, 0.02)
+    assert np.median(new) > lowest
+    rows["kind"], rows["x"] = "a", 1e6
+    assert fitted().score_samples(rows).max() < new.min()
+
+
+def test_a_new_level_and_a_missing_one_that_training_lacks_are_alike():
+    rows = table(50, seed=1)
+    new, missing = (
+        fitted().score_samples(rows.assign(kind=pd.Series([level] * 50, dtype=object)))
+        for level in ("new", None)
+    )
+    np.testing.assert_array_equal(new, missing)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05], ids=["complete", "incomplete"])
+def test_a_missing_number_is_not_strange(share):
+    numbers = ["x", "y", "tail", "count"]
+
+    def with_gaps(X, share, seed):
+        gaps = np.random.default_rng(seed).uniform(size=(len(X), 4)) < share
+        return X.assign(**X[numbers].mask(gaps))
+
+    training, new = table(300), table(400, seed=1)
+    detector = DensityOutlierDetector(random_state=0).fit(with_gaps(training, share, 0))
+    incomplete = with_gaps(new, 0.05, 1)
+    changed = incomplete[numbers].isna().any(axis=1)
+    before, after = (detector.score_samples(X[changed]) for X in (new, incomplete))
+    # What is taken away may have been strange.
+    assert -0.1 < after.mean() - before.mean() < 0.3
+
+
+def planted(extra, seed):
+    """Training rows, and rows of which some break a rule or are out of range."""
+    training, new = table(400, seed), table(300, seed + 50)
+    odd = np.arange(300) % 5 == 0
+    rng = np.random.default_rng(seed)
+    new.loc[odd, "y"] = -new.loc[odd, "y"] + rng.choice([0, 3, -3], size=odd.sum())
+    if extra is not None:
+        training["extra"], new["extra"] = extra(np.random.default_rng(seed + 100))
+    return training, new, odd
+
+
+def continued(values):
+    return values[:400], values[400:]
+
+
+def in_order(rng, gap):
+    return continued(np.cumsum(rng.integers(1, gap + 1, size=700)))
+
+
+IDENTIFIERS = {
+    "an index": lambda rng: continued(np.arange(700)),
+    "an index out of order": lambda rng: (rng.permutation(400), rng.permutation(300)),
+    "an index with gaps": lambda rng: in_order(rng, 3),
+    "an index with many gaps": lambda rng: in_order(rng, 1000),
+    "times": lambda rng: continued(pd.date_range("2020", periods=700, freq="h")),
+    "text": lambda rng: continued(np.array([f"row {i}" for i in range(700)], dtype=object)),
+}
+
+
+@pytest.mark.parametrize("extra", IDENTIFIERS.values(), ids=IDENTIFIERS)
+def test_a_column_that_only_tells_rows_apart_changes_nothing(extra):
+    training, new, _ = planted(extra, 0)
+    with pytest.warns(IdentifierWarning, match="extra"):
+        detector = DensityOutlierDetector(random_state=0).fit(training)
+    without = DensityOutlierDetector(random_state=0).fit(training.drop(columns="extra"))
+    scores = without.score_samples(new.drop(columns="extra"))
+    np.testing.assert_array_equal(detector.score_samples(new), scores)
+
+
+def test_random_identifiers_hide_little():
+    def drawn(rng):
+        return continued(rng.integers(10**9, size=700))
+
+    lost = []
+    for seed in range(3):
+        auc = []
+        for extra in (None, drawn):
+            training, new, odd = planted(extra, seed)
+            detector = DensityOutlierDetector(random_state=0).fit(training)
+            auc.append(roc_auc_score(odd, -detector.score_samples(new)))
+        lost.append(auc[0] - auc[1])
+    assert abs(np.mean(lost)) < 0.03
+
+
+def test_what_cannot_be_read_is_refused_by_its_column():
+    X = table(60)
+    with pytest.raises(UnsupportedValueError, match="column tags holds"):
+        DensityOutlierDetector().fit(X.assign(tags=[[1]] * 60))
+    with pytest.raises(InvalidDataError, match=r"infinity in column\(s\) tail"):
+        fitted().score_samples(X.assign(tail=np.inf))
+    with pytest.raises(UnsupportedValueError, match="column x holds 'one', a str"):
+        fitted().score_samples(X.assign(x="one"))
+    with pytest.raises(ValueError, match="order"):
+        fitted().score_samples(X[X.columns[::-1]])
+
+
+def test_a_failed_fit_leaves_the_detector_as_it_was():
+    detector, X = DensityOutlierDetector(random_state=0), table(60)
+    before = detector.fit(X).score_samples(X)
+    with pytest.raises(UnsupportedValueError):
+        detector.fit(X.assign(x=[[1]] * 60))
+    np.testing.assert_array_equal(detector.score_samples(X), before)
+
+
+def test_rows_of_weight_zero_are_absent():
+    X, weight = table(120), np.repeat([0.0, 1.0, 2.0], 40)
+    weighted = DensityOutlierDetector(random_state=0).fit(X, sample_weight=weight)
+    kept = DensityOutlierDetector(random_state=0).fit(X[40:], sample_weight=weight[40:])
+    np.testing.assert_array_equal(weighted.score_samples(X), kept.score_samples(X))

@@ -29,8 +29,8 @@ def default_densities(categorical_features=None) -> list:
         dropout=0.0,
         noise=0.1,
         bandwidth_factor=0.25,
-        max_epochs=30,
-        learning_rate=3e-3,
+        max_epochs=20,
+        learning_rate=5e-3,
         weight_decay=1e-2,
         n_iter_no_change=10,
     )

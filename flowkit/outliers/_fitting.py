@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from ._default_densities import default_densities
 from ._nested_parameters import names_of
 from ._progress import Progress
 from ._scores import Scores
-from ._threshold import training_threshold
 from ._time_limit import TimeLimit
+from ._trimming import rows_to_keep
 from ._weights import select_weights
 from .reading import TableReading
 from .statistics import STATISTICS
@@ -70,9 +70,8 @@ class Fitter:
         self._detector, self._given = detector, densities
         self._n_read = 0
         self.rng, self.progress = rng, progress
-        n_rounds = n_fits * (2 if detector.trim else 1)
         n_densities = sum(n_copies(density, detector.n_estimators) for density in densities)
-        self.time_limit = TimeLimit(detector.max_time, n_rounds * n_densities)
+        self.time_limit = TimeLimit(detector.max_time, n_fits * n_densities)
 
     def copies(self) -> list[list]:
         """Clones to fit, seeded; those of one list differ in their seeds alone."""
@@ -88,7 +87,7 @@ class Fitter:
         return groups
 
     def fit(self, X, weight=None) -> Fitted:
-        """Fit the densities to rows, and again without the strangest where rows are trimmed.
+        """Fit the densities to rows, without the strangest where rows are trimmed.
 
         Parameters
         ----------
@@ -102,13 +101,13 @@ class Fitter:
         Fitted
             The fitted densities.
         """
-        fitted = self._fit_once(X, weight)
-        if not self._detector.trim:
-            return fitted
-        scores = fitted.training_scores
-        kept = np.flatnonzero(scores >= training_threshold(scores, self._detector.trim, weight))
-        again = self._fit_once(_safe_indexing(X, kept), select_weights(weight, kept))
-        return Fitted(again.groups, again.scores, again.scores(X), again.X, again.weight)
+        trim, names = self._detector.trim, self._detector._feature_names()
+        if not trim:
+            return self._fit_once(X, weight)
+        with self.progress.step("trim training rows"):
+            kept = rows_to_keep(X, names, trim, weight, self.rng)
+        fitted = self._fit_once(_safe_indexing(X, kept), select_weights(weight, kept))
+        return replace(fitted, training_scores=fitted.scores(X))
 
     def score(self, groups, X, weight=None, reading=None):
         """Scores by fitted densities, and those of their training rows, as one step."""

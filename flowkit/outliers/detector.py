@@ -75,8 +75,9 @@ class DensityOutlierDetector(
         How often each density is fitted, each time with another seed; the scores are averaged.
         Densities without a ``random_state`` are fitted once.
     trim : float, default=0.0
-        Share of the training rows that a second fit leaves out: those strangest to a first fit. For
-        training rows that contain outliers.
+        Share of the training rows to leave out: those strangest to an isolation forest, which is
+        not misled where outliers are alike. 0 says that training rows are clean; where they
+        contain outliers, 0.3 is a good choice.
     calibrate : bool or 'cv', default=False
         What the threshold and `p_values` come from. False: the training rows, without p-values.
         True: rows held out of training. 'cv': all rows, each scored by densities that are fitted
@@ -319,7 +320,7 @@ class DensityOutlierDetector(
     def _n_steps(self, densities, n_folds):
         """Steps of the progress bar: each density and the scores of a round, then the rest."""
         n_densities = sum(n_copies(density, self.n_estimators) for density in densities)
-        a_fit = (n_densities + 1) * (2 if self.trim else 1)
+        a_fit = n_densities + 1 + bool(self.trim)
         return a_fit + 1 + (n_folds * (a_fit + 1) if n_folds else bool(self.calibrate))
 
     def _rate(self):

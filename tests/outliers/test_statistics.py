@@ -137,14 +137,6 @@ def test_rows_of_no_density_are_outliers():
         assert list(detector.predict(new)) == [-1, 1]
 
 
-def test_rows_of_no_density_are_trimmed():
-    X = rows()
-    X[:20, 0] = 3.0
-    detector = DensityOutlierDetector(Known(half_line), trim=0.05, contamination=0.2).fit(X)
-    assert np.isfinite(detector.offset_)
-    assert (detector.predict(X[:20]) == -1).all()
-
-
 def test_predictions_agree_with_p_values_among_rows_of_no_density():
     X = rows()
     X[:20, 0] = 3.0

@@ -91,7 +91,7 @@ def test_time_that_is_over_leaves_a_little_to_each(clock):
 
 
 @pytest.mark.parametrize(
-    ("options", "n_fits"), [({"trim": 0.1}, 2), ({"calibrate": "cv"}, 6), ({"calibrate": True}, 1)]
+    ("options", "n_fits"), [({"trim": 0.1}, 1), ({"calibrate": "cv"}, 6), ({"calibrate": True}, 1)]
 )
 def test_all_rounds_share_the_time(clock, options, n_fits):
     detector = DensityOutlierDetector(

@@ -152,11 +152,15 @@ class Scores:
         Returns
         -------
         ndarray of shape (k * n,)
-            Combined over densities as the scores of rows are.
+            Combined over densities as the scores of rows are, but with shares that are continued
+            linearly below the training rows.
         """
         copies, rows = self._read(copies), self._read(rows)
         by_member = [member.log_density_of_copies(copies, rows) for member in self._members]
-        return self._combined(self._by_group(np.array(by_member)))
+        of_each = self._by_group(np.array(by_member))
+        return combined(
+            [tail.continued(of_one) for tail, of_one in zip(self._tails, of_each, strict=True)]
+        )
 
     def _read(self, X):
         return X if self.reading is None else self.reading(X)

@@ -52,9 +52,21 @@ class Tail:
 
     def __call__(self, scores):
         """Logarithms of the shares of scores (n,), shape (n,); they go on falling below all."""
-        beyond = np.maximum(self.scores[0] - scores, 0.0) / self.spread
+        return self._inside(scores) - np.log1p(self._beyond(scores))
+
+    def continued(self, scores):
+        """The same, but falling below all as fast as scores do, not like their logarithm.
+
+        Far below, a logarithm hardly tells how much of the way back a change of one column is.
+        """
+        return self._inside(scores) - self._beyond(scores)
+
+    def _inside(self, scores):
         # Linear between two rows: with a step, rounding would make it a different share.
-        return np.interp(scores, self.scores, self.log_shares) - np.log1p(beyond)
+        return np.interp(scores, self.scores, self.log_shares)
+
+    def _beyond(self, scores):
+        return np.maximum(self.scores[0] - scores, 0.0) / self.spread
 
 
 def spread_of(ordered, counts=None) -> float:

@@ -33,7 +33,7 @@ class View(SuggestingEstimator):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows; rows of weight zero are left out.
+            How many rows each one stands for; rows of weight zero are left out.
 
         Returns
         -------

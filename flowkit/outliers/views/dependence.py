@@ -98,14 +98,14 @@ class DependenceForest(LeaveOneOutView):
             self.estimators_.append(tree)
             is_unseen = np.ones(n, dtype=bool)
             is_unseen[drawn] = False
-            if is_unseen.any():
-                unseen = index[is_unseen]
-                votes += np.bincount(unseen, _vote(tree, z[is_unseen]), len(votes))
-                n_trees += np.bincount(unseen, minlength=len(votes))
+            unseen = index[is_unseen]
+            votes += np.bincount(unseen, _vote(tree, z[is_unseen]), len(votes))
+            n_trees += np.bincount(unseen, minlength=len(votes))
         # Rows that all trees were grown on have no other score than that of the forest.
-        of_all = self._share(z[np.unique(index, return_index=True)[1]])
-        share = np.where(n_trees > 0, votes / np.maximum(n_trees, 1), of_all)
-        self._known = self._log_odds(share)
+        left = n_trees == 0
+        first = np.unique(index, return_index=True)[1]
+        votes[left], n_trees[left] = self._share(z[first[left]]), 1
+        self._known = self._log_odds(votes / n_trees)
 
     def _grow(self, z, rng):
         """A tree that tells rows from those that the shuffled columns of the same rows make."""
@@ -120,6 +120,7 @@ class DependenceForest(LeaveOneOutView):
     def _score_without(self, X, rows):
         if not self.estimators_:
             return np.zeros(len(X))
+        # Trees hardly follow single rows: all of them score the changed copy of a row.
         scores = self._log_odds(self._share(self._normal_scores(X).astype(np.float32)))
         keys = _keys(X)
         place = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
@@ -135,7 +136,7 @@ class DependenceForest(LeaveOneOutView):
 
 def _vote(tree, z):
     """Shares of rows among all that lie in the leaves of z, (n,)."""
-    return tree.predict_proba(z, check_input=False)[:, 1]
+    return tree.tree_.value[tree.tree_.apply(z), 0, 1]
 
 
 def _keys(X):

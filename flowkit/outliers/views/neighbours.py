@@ -96,7 +96,8 @@ class RankedNeighbors(LeaveOneOutView):
 
     def _score_without(self, X, rows):
         z = self._normal_scores(self._columns(X))
-        n_found = min(self.n_neighbors + 2, len(self._rows))
+        n_left_out = 1 if rows is X else 2
+        n_found = min(self.n_neighbors + n_left_out, len(self._rows))
         nearest = self._search.kneighbors(z, n_found, return_distance=False)
         # Distances by products of matrices differ in the last bits with the rows beside.
         columns = zip(self._rows.T, z.T, strict=True)

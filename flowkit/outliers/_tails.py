@@ -13,6 +13,7 @@ from ._weights import row_counts
 
 # Scores that spread by fewer nats are measured in nats.
 _LEAST_SPREAD = 1e-3
+_TWENTIETH = 0.05
 
 
 class Tail:
@@ -52,21 +53,23 @@ class Tail:
 
     def __call__(self, scores):
         """Logarithms of the shares of scores (n,), shape (n,); they go on falling below all."""
-        return self._inside(scores) - np.log1p(self._beyond(scores))
+        beyond = np.maximum(self.scores[0] - scores, 0.0) / self.spread
+        return self._inside(scores) - np.log1p(beyond)
 
     def continued(self, scores):
-        """The same, but falling below all as fast as scores do, not like their logarithm.
+        """The same, but as scores fall below the lowest twentieth of the training rows.
 
-        Far below, a logarithm hardly tells how much of the way back a change of one column is.
+        Shares hardly tell how much of the way back a change of one column is: far below all rows,
+        and near outliers among them.
         """
-        return self._inside(scores) - self._beyond(scores)
+        anchor, middle = np.interp(np.log([_TWENTIETH, 0.5]), self.log_shares, self.scores)
+        unit = max(middle - anchor, _LEAST_SPREAD)
+        inside = self._inside(np.maximum(scores, anchor))
+        return inside - np.maximum(anchor - scores, 0.0) / unit
 
     def _inside(self, scores):
         # Linear between two rows: with a step, rounding would make it a different share.
         return np.interp(scores, self.scores, self.log_shares)
-
-    def _beyond(self, scores):
-        return np.maximum(self.scores[0] - scores, 0.0) / self.spread
 
 
 def spread_of(ordered, counts=None) -> float:

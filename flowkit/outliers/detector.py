@@ -412,8 +412,8 @@ class DensityOutlierDetector(
             density it is ``(z ** 2 - 1) / 2``, where ``z`` is the distance from the conditional
             mean in conditional standard deviations. With several densities, as by default, it is
             the expected rise of the score that these make together, if they make it of log
-            densities, else that of the first; for this, shares fall on linearly below the training
-            rows. The others
+            densities, else that of the first; for this, shares below a twentieth go on linearly in
+            the log density. The others
             split the log density of the first density exactly, as the density itself does: by the
             scales of RGFlowDensity, by the nodes of the tree of FractalFlowDensity, or by topics
             (components of a mixture). The effect of a part is its typical value over training rows

@@ -187,8 +187,10 @@ def test_reasons_of_trained_flows_are_not_flat():
         FlowDensity(**{**SMALL, "prior": "kernel", "noise": 0.1, "max_epochs": 5}),
         FlowDensity(**{**SMALL, "prior": "kernel", "max_epochs": 5}, bandwidth_factor=0.25),
     ]
-    held_out = DensityOutlierDetector(flows, random_state=0).fit(X).explain(ODD)[0]
-    seen = DensityOutlierDetector(flows, random_state=0).fit(np.vstack([X, ODD]))
+    # Several seeds, as training on one row more changes a flow.
+    options = {"n_estimators": 4, "random_state": 0}
+    held_out = DensityOutlierDetector(flows, **options).fit(X).explain(ODD)[0]
+    seen = DensityOutlierDetector(flows, **options).fit(np.vstack([X, ODD]))
     on_it = seen.explain(ODD)[0]
     assert on_it[2] == pytest.approx(held_out[2], rel=0.2)
     np.testing.assert_allclose(np.delete(on_it, 2), np.delete(held_out, 2), atol=0.1 * on_it[2])

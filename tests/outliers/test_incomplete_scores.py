@@ -134,7 +134,7 @@ def test_complete_rows_keep_their_log_density():
 
 def test_scores_are_the_quantiles_of_complete_rows():
     """Independent normal columns: the share of rows as strange is known for each pattern."""
-    detector = DensityOutlierDetector(Normal()).fit(rows(600))
+    detector = DensityOutlierDetector(Normal(), random_state=0).fit(rows(600))
     new = rows(2000, seed=1)
     constant = stats.norm.logpdf(0, scale=SCALE).sum()
     for columns in PATTERNS:

@@ -207,8 +207,8 @@ def test_columns_without_any_date_are_dates(density):
 
 def test_the_default_detector_and_polars_name_the_column():
     X = frame(["a", "b", "c"])
-    with pytest.raises(UnsupportedValueError, match=r"column b holds 'x'.*TableDensity"):
-        DensityOutlierDetector().fit(X.assign(b="x"))
+    with pytest.raises(UnsupportedValueError, match=r"column b holds 'x'.*held numbers"):
+        DensityOutlierDetector().fit(X).predict(X.assign(b="x"))
     with pytest.raises(UnsupportedValueError, match=r"column b holds 'x'.*TableDensity"):
         clone(_FLOW).fit(pl.DataFrame(X.assign(b="x").to_dict("list")))
     day = pl.DataFrame({"day": [datetime.date(2024, 1, 1)] * 60, "a": X["a"].to_list()})
@@ -264,7 +264,7 @@ def test_a_table_says_what_to_do_with_what_it_does_not_take(values, words):
     ("estimator", "words"),
     [
         (TableDensity(), r"density is None, which stands for FlowDensity\(\)"),
-        (DensityOutlierDetector(), "density is None, which stands for three"),
+        (DensityOutlierDetector(), "density is None, which stands for four"),
         (DensityOutlierDetector([FlowDensity()]), r"density is \[FlowDensity\(\)\]"),
         (TransformedDensity(None, TableDensity()), "density is None, which stands for Flow"),
     ],

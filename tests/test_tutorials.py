@@ -64,6 +64,8 @@ def anomalies_with_reasons(names):
     assert (names["reasons"].idxmax(axis=1) == "mean radius").mean() > 0.9
     assert list(names["reasons"].columns) == list(names["benign"].columns)
     assert names["first"] > 0.8
+    assert names["found"].sum() > 5
+    assert (names["found"] & names["belong"]).sum() <= 0.3 * names["found"].sum()
 
 
 def comparing_models_honestly(names):

@@ -5,7 +5,8 @@ Anomalies with reasons
 :class:`flowkit.DensityOutlierDetector` finds the rows of a table that do not belong, says how often
 it is wrong about rows that do, and names the columns that make a row strange. Here it learns what
 benign breast tumours look like: thirty measurements each, without any malignant one to learn from.
-Scores are log densities in *nats*: one nat less, and a row is e, or about 2.7, times less likely.
+Scores are in *nats*, the unit of natural logarithms: one nat less, and the share of rows that are as
+strange is e, or about 2.7, times smaller.
 """
 
 # %%
@@ -75,7 +76,17 @@ for rate in (0.02, 0.05, 0.1, 0.2):
     )
 
 # %%
-# The benign tumours set aside show whether that holds. The band is where the curve should be if
+# Of many rows at once ``select`` finds those that do not belong, so that among the rows found at most
+# a share ``alpha`` do belong, on average. The more strange rows there are, the less strict it needs
+# to be with each.
+
+mixed = pd.concat([unseen, malignant.iloc[:40]])
+found = detector.select(mixed, alpha=0.1)
+belong = (tumours.target[mixed.index] == 1).to_numpy()
+print(f"{found.sum()} of {len(mixed)} tumours found, {(found & belong).sum()} of them benign")
+
+# %%
+# The benign tumours set aside show whether the rate of false alarms holds. The band is where the curve should be if
 # they are like those that calibrated, wide as there are so few of both. It holds 95 % at each rate
 # by itself, so the curve may leave it here and there; small rates are those that matter.
 
@@ -101,28 +112,26 @@ print(f"in most splits from {low:.1%} to {high:.1%}")
 # %%
 # Reasons
 # -------
-# ``explain`` takes the value of a column away, asks which values were to be expected given all
-# others, and by how many nats they are likelier than the one that is there, on average. Values as
-# they should be have effects around zero, most of them a little below. ``set_output`` asks for a
-# DataFrame instead of an array. Three tumours: the strangest malignant one, one in the middle of
-# the malignant ones, and the benign one that fits in least.
+# ``reasons`` takes the value of a column away, asks which values were to be expected given all
+# others, and by how many nats the score would rise with these, on average. It tells the value, the
+# median of those expected with the interval that holds nine in ten of them, and the rise. Three
+# tumours: the strangest malignant one, one in the middle of the malignant ones, and the benign one
+# that fits in least.
 
 order = np.argsort(scores["malignant"])
 strangest_benign = scores["benign"].argmin()
 chosen = pd.concat([malignant.iloc[order[[0, len(order) // 2]]], unseen.iloc[[strangest_benign]]])
-effects = detector.set_output(transform="pandas").explain(chosen)
-typical, spread = seen.median(), seen.std()
-for row, p_value in zip(chosen.index, detector.p_values(chosen), strict=True):
-    kind = tumours.target_names[tumours.target[row]]
-    print(f"row {row}, {kind}, p-value {p_value:.3f}")
-    for column, effect in effects.loc[row].nlargest(3).items():
-        print(
-            f"    {effect:8.1f} nats  {column} = {chosen.loc[row, column]:.4g}, "
-            f"benign ones {typical[column]:.4g} +- {spread[column]:.2g}"
-        )
+for row in chosen.index:
+    print(f"row {row}: {tumours.target_names[tumours.target[row]]}")
+print(detector.reasons(chosen))
 
 # %%
-# The same as a picture, in the names and units of the table.
+# What is expected of one column is so given all others, and these are strange too in a malignant
+# tumour. ``explain`` returns the effects of all columns, around zero for values as they should be;
+# ``set_output`` asks for a DataFrame instead of an array. Here they are as a picture, in the names
+# and units of the table.
+
+detector.set_output(transform="pandas")
 
 ExplanationDisplay.from_estimator(detector, chosen, max_features=6)
 
@@ -158,11 +167,12 @@ ExplanationDisplay.from_estimator(detector, wrong[:25])
 rng = np.random.default_rng(0)
 columns = rng.integers(benign.shape[1], size=len(entered))
 signs = rng.choice([-1, 1], size=len(entered))
+spread = seen.std().to_numpy()
 for distance in (1, 2, 4):
     values = entered.to_numpy(copy=True)
-    values[np.arange(len(values)), columns] += distance * signs * spread.to_numpy()[columns]
+    values[np.arange(len(values)), columns] += distance * signs * spread[columns]
     moved = pd.DataFrame(values, columns=entered.columns)
-    first = np.mean(np.asarray(detector.explain(moved)).argmax(1) == columns)
+    first = np.mean(detector.explain(moved).to_numpy().argmax(1) == columns)
     flagged = np.mean(detector.predict(moved) == -1)
     print(
         f"moved by {distance} standard deviations: {flagged:.0%} flagged, "

@@ -35,7 +35,8 @@ class Explanations:
 
     def __init__(self, densities, X, names, reading=None):
         self._densities, self._names, self._reading = densities, {FEATURES: names}, reading
-        self._effects, self._typical = ConditionalEffects.of(X), {}
+        is_left_out = None if reading is None else reading.is_left_out
+        self._effects, self._typical = ConditionalEffects.of(X, is_left_out), {}
         inner, splits = self._inner(), self._splits()
         possible = self._possible(X) if splits else np.empty(0)
         if possible.size:

@@ -69,9 +69,9 @@ class TableReading:
             names = np.array([str(one.name) for one in self._columns])
             left_out = name_columns(np.flatnonzero(self.is_left_out), names)
             warn(
-                f"column(s) {left_out} tell rows apart but say nothing of them, as a running index, "
-                "dates in order or text that hardly repeats do, and are left out. Drop them to be "
-                "without this warning, or encode them as numbers that mean something.",
+                f"column(s) {left_out} tell rows apart but say nothing of them, as a running "
+                "index, dates in order or text that hardly repeats do, and are left out. Drop them "
+                "to be without this warning, or encode them as numbers that mean something.",
                 IdentifierWarning,
             )
 

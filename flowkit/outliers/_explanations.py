@@ -7,14 +7,12 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ..nested import score_copies, unwrap
-from ._conditional_effects import Account, ConditionalEffects, is_missing
+from ..nested import unwrap
+from ._conditional_effects import Account, ConditionalEffects
+from ._copied_rows import log_density_of_copies
 from ._splits import SPLITS
 
 FEATURES = "features"
-# Draws of the missing values of a row. They are evenly spread and come from the same uniform
-# numbers for all its copies, so that most of their error is common to these.
-_N_DRAWS = 8
 
 
 class Explanations:
@@ -35,7 +33,8 @@ class Explanations:
 
     def __init__(self, densities, X, names, reading=None):
         self._densities, self._names, self._reading = densities, {FEATURES: names}, reading
-        self._effects, self._typical = ConditionalEffects.of(X), {}
+        is_left_out = None if reading is None else reading.is_left_out
+        self._effects, self._typical = ConditionalEffects.of(X, is_left_out), {}
         inner, splits = self._inner(), self._splits()
         possible = self._possible(X) if splits else np.empty(0)
         if possible.size:
@@ -139,8 +138,6 @@ class Explanations:
     def _held_out_log_density(self, copies, rows):
         """Log density of copies of rows, as if the rows had not been in training."""
         copies, rows = self._read(copies), self._read(rows)
-        n_draws = _N_DRAWS if is_missing(rows).any() else None
-        each = [score_copies(one, copies, rows, n_draws) for one in self._densities]
-        scores = np.mean(each, axis=0)
-        # Some densities give a single row a number alone.
-        return np.where(np.isnan(scores), -np.inf, scores).reshape(-1)
+        return np.mean(
+            [log_density_of_copies(one, copies, rows) for one in self._densities], axis=0
+        )

@@ -13,7 +13,8 @@ from ._weights import row_counts
 
 # Scores that spread by fewer nats are measured in nats.
 _LEAST_SPREAD = 1e-3
-_TWENTIETH = 0.05
+# Where tails are continued, and the least fall of scores, in nats, that counts as one there.
+_TWENTIETH, _LEAST_UNIT = 0.05, 1.0
 
 
 class Tail:
@@ -60,10 +61,11 @@ class Tail:
         """The same, but as scores fall below the lowest twentieth of the training rows.
 
         Shares hardly tell how much of the way back a change of one column is: far below all rows,
-        and near outliers among them.
+        and near outliers among them. The unit is the distance of the twentieth from the median, or
+        a nat if that is more: scores of training rows may be all but the same.
         """
         anchor, middle = np.interp(np.log([_TWENTIETH, 0.5]), self.log_shares, self.scores)
-        unit = max(middle - anchor, _LEAST_SPREAD)
+        unit = max(middle - anchor, _LEAST_UNIT)
         inside = self._inside(np.maximum(scores, anchor))
         return inside - np.maximum(anchor - scores, 0.0) / unit
 

@@ -184,6 +184,13 @@ def test_a_column_that_only_tells_rows_apart_changes_nothing(extra):
     without = DensityOutlierDetector(random_state=0).fit(training.drop(columns="extra"))
     scores = without.score_samples(new.drop(columns="extra"))
     np.testing.assert_array_equal(detector.score_samples(new), scores)
+    effects, expected = detector.explain(new[:4]), without.explain(new[:4].drop(columns="extra"))
+    np.testing.assert_array_equal(effects, np.pad(expected, ((0, 0), (0, 1))))
+    assert all("extra = " not in line or "typical" not in line for line in told(detector, new[:4]))
+
+
+def told(detector, X):
+    return str(detector.reasons(X, n_columns=None)).splitlines()
 
 
 def test_random_identifiers_hide_little():
@@ -226,3 +233,10 @@ def test_rows_of_weight_zero_are_absent():
     weighted = DensityOutlierDetector(random_state=0).fit(X, sample_weight=weight)
     kept = DensityOutlierDetector(random_state=0).fit(X[40:], sample_weight=weight[40:])
     np.testing.assert_array_equal(weighted.score_samples(X), kept.score_samples(X))
+
+
+def test_a_new_level_counts_no_thousands_of_nats_however_even_the_others_are():
+    X = pd.DataFrame({name: RNG.choice(["a", "b"], 200) for name in "pqrst"})
+    effects = DensityOutlierDetector(random_state=0).fit(X).explain(X[:3].assign(q="new"))
+    np.testing.assert_array_equal(effects.argmax(1), 1)
+    assert 1 < effects.max() < 50

@@ -11,7 +11,9 @@ from ._levels import LevelColumns, level_mask
 
 
 class LevelsAsColumns(View):
-    """A density of numbers that sees each level of a category as a column of zeros and ones.
+    """A density of numbers that sees levels as columns of zeros and ones.
+
+    The twenty most frequent levels of a column have one each, all others share one.
 
     Parameters
     ----------
@@ -59,8 +61,13 @@ class LevelsAsColumns(View):
         options = {} if weight is None else {"sample_weight": weight}
         encoded, self.density_ = self._columns(X), clone(self.density)
         if hasattr(self.density_, "_named_by"):
-            self.density_._named_by([f"x{j}" for j in range(encoded.shape[1])])
+            labels = getattr(self, "_labels", [f"x{j}" for j in range(X.shape[1])])
+            self.density_._named_by(self._columns.names(labels))
         self.density_.fit(encoded, **options)
+
+    def _named_by(self, labels):
+        """Take names for columns from a table around, for what the density says of them."""
+        self._labels = labels
 
     def score_samples(self, X):
         """Log density of rows.

@@ -22,6 +22,12 @@ class LevelColumns:
         self._is_level = is_level
         self._codes = [np.unique(x) for x in X[:, is_level].T]
 
+    def names(self, labels) -> list:
+        """Names of the columns that these become: those of a column's levels are its own."""
+        labels = np.asarray(labels, dtype=object)
+        levels = zip(labels[self._is_level], self._codes, strict=True)
+        return [*labels[~self._is_level], *(name for name, codes in levels for _ in codes)]
+
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Rows, shape (n_samples, n_columns); a code that training lacks is zero everywhere."""
         levels = zip(X[:, self._is_level].T, self._codes, strict=True)

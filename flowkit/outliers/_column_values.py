@@ -255,7 +255,8 @@ def numbers_of(column):
 
 
 def _is_number(value) -> bool:
-    return isinstance(value, Number) and not isinstance(value, (bool, np.bool_))
+    # To numpy a length of time is a whole number.
+    return isinstance(value, Number) and not isinstance(value, (bool, np.bool_, np.timedelta64))
 
 
 def _is_counted(x) -> bool:

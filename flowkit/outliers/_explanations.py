@@ -67,7 +67,7 @@ class Explanations:
         InvalidDataError
             If all typical rows are impossible under the density.
         """
-        if by != FEATURES and by not in SPLITS:
+        if not isinstance(by, str) or by not in (FEATURES, *SPLITS):
             raise InvalidParameterError(f"by must be one of {[FEATURES, *SPLITS]}, got {by!r}.")
         if by != FEATURES:
             SPLITS[by].requirement.check(self._inner().estimator, by)

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
+from ..exceptions import InvalidDataError
 from ..validation import check_labels, container_of, is_frame, keep_types
 from ._weights import row_counts
 
@@ -33,11 +34,14 @@ def read_rows(detector, X, reset: bool):
     Raises
     ------
     InvalidDataError
-        If columns have other names than in training, or several have one name.
+        If columns have other names than in training, or several have one name, or there are no
+        rows or columns.
     """
     checked = check_labels(detector, X, reset)
     X = container_of(X).to_pandas_or_array()
-    if not is_frame(X):
+    if is_frame(X):
+        _refuse_empty(X)
+    else:
         X = keep_types(X)
         X = check_array(X, dtype=None, ensure_all_finite=False, estimator=detector)
         if X.dtype.kind in "iu":
@@ -46,6 +50,14 @@ def read_rows(detector, X, reset: bool):
     _check_feature_names(detector, checked, reset=reset)
     _check_n_features(detector, X, reset=reset)
     return X
+
+
+def _refuse_empty(X):
+    for size, parts in zip(X.shape, ("rows", "columns"), strict=True):
+        if not size:
+            raise InvalidDataError(
+                f"X is a table of shape {X.shape}: it has no {parts}; give at least one."
+            )
 
 
 def reference_positions(

@@ -32,14 +32,12 @@ class LevelColumns:
         levels = zip(X[:, self._is_level].T, self._codes, strict=True)
         return np.hstack([X[:, ~self._is_level], *(_indicators(x, *codes) for x, codes in levels)])
 
-    def names(self, labels) -> list[str]:
-        """Names of the columns of a call, from those of X."""
-        named = np.array([str(label) for label in labels], dtype=object)
-        names = list(named[~self._is_level])
-        for name, (codes, others) in zip(named[self._is_level], self._codes, strict=True):
-            names += [f"{name}, level {code:g}" for code in codes]
-            names += [f"{name}, other levels"] * others
-        return names
+    def names(self, labels) -> list:
+        """Names of the columns that these become: those of a column's levels are its own."""
+        labels = np.asarray(labels, dtype=object)
+        levels = zip(labels[self._is_level], self._codes, strict=True)
+        of_levels = [[name] * (len(codes) + others) for name, (codes, others) in levels]
+        return [*labels[~self._is_level], *sum(of_levels, [])]
 
 
 def _frequent(x):

@@ -5,8 +5,8 @@ Anomalies with reasons
 :class:`flowkit.DensityOutlierDetector` finds the rows of a table that do not belong, says how often
 it is wrong about rows that do, and names the columns that make a row strange. Here it learns what
 benign breast tumours look like: thirty measurements each, without any malignant one to learn from.
-Scores are in *nats*, the unit of natural logarithms: one nat less, and the share of rows that are as
-strange is e, or about 2.7, times smaller.
+Scores are in *nats*, the unit of natural logarithms: one nat less, and the share of rows that are
+as strange is e, or about 2.7, times smaller.
 """
 
 # %%
@@ -76,9 +76,9 @@ for rate in (0.02, 0.05, 0.1, 0.2):
     )
 
 # %%
-# Of many rows at once ``select`` finds those that do not belong, so that among the rows found at most
-# a share ``alpha`` do belong, on average. The more strange rows there are, the less strict it needs
-# to be with each.
+# Of many rows at once ``select`` finds those that do not belong, so that among the rows found at
+# most a share ``alpha`` do belong, on average. The more strange rows there are, the less strict it
+# needs to be with each.
 
 mixed = pd.concat([unseen, malignant.iloc[:40]])
 found = detector.select(mixed, alpha=0.1)
@@ -86,9 +86,10 @@ belong = (tumours.target[mixed.index] == 1).to_numpy()
 print(f"{found.sum()} of {len(mixed)} tumours found, {(found & belong).sum()} of them benign")
 
 # %%
-# The benign tumours set aside show whether the rate of false alarms holds. The band is where the curve should be if
-# they are like those that calibrated, wide as there are so few of both. It holds 95 % at each rate
-# by itself, so the curve may leave it here and there; small rates are those that matter.
+# The benign tumours set aside show whether the rate of false alarms holds. The band is where the
+# curve should be if they are like those that calibrated, wide as there are so few of both. It holds
+# 95 % at each rate by itself, so the curve may leave it here and there; small rates are those that
+# matter.
 
 CalibrationDisplay.from_estimator(detector, unseen)
 plt.title("Are false alarms as rare as stated?")

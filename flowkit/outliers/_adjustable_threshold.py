@@ -46,8 +46,9 @@ class AdjustableThresholdMixin:
 
         Notes
         -----
-        The threshold is that of a `fit` with this `contamination`, which with `calibrate` is the
-        `rate`. Another call of `fit` or `partial_fit` sets it by the parameter again.
+        The threshold is that of a `fit` with this `contamination`; with `calibrate`, where `fit`
+        takes its `contamination` for a rate of false alarms, that is `rate`. Another call of `fit`
+        or `partial_fit` sets it by the parameter again.
 
         Examples
         --------

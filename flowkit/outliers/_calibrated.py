@@ -42,8 +42,10 @@ class CalibratedMixin:
 
         Raises
         ------
+        AttributeError
+            If `calibrate` is False.
         InvalidParameterError
-            If `calibrate` was False in `fit`.
+            If it was so in `fit`.
         """
         scores = self.score_samples(X)
         return p_values(self._calibration(), scores)
@@ -69,8 +71,10 @@ class CalibratedMixin:
 
         Raises
         ------
+        AttributeError
+            If `calibrate` is False.
         InvalidParameterError
-            If `calibrate` was False in `fit`, or `alpha` is out of its range.
+            If it was so in `fit`, or `alpha` is out of its range.
 
         Warns
         -----
@@ -127,7 +131,7 @@ def _warn_of_few_rows(n_strangest, p, calibration_scores, alpha):
     warn(
         f"no row is found at alpha={alpha:g}: {n_strangest} of {len(p)} row(s) are stranger than "
         f"all {len(calibration_scores)} calibration rows, and to find so few takes at least "
-        f"{needed} calibration rows. Give fit more rows, use calibrate='cv', raise alpha, or "
-        "select among fewer rows.",
+        f"{needed} calibration rows. Give fit more rows (calibrate='cv' calibrates by all of "
+        "them), raise alpha, or select among fewer rows.",
         FewCalibrationRowsWarning,
     )

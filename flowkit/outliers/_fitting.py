@@ -15,7 +15,7 @@ from ._default_densities import default_densities
 from ._nested_parameters import names_of
 from ._progress import Progress
 from ._scores import Scores
-from ._time_limit import TimeLimit
+from ._time_limit import TimeLimit, can_end
 from ._trimming import rows_to_keep
 from ._weights import select_weights
 from .reading import TableReading
@@ -75,7 +75,9 @@ class Fitter:
         self._detector, self._given = detector, densities
         self._n_read = 0
         self.rng, self.progress = rng, progress
-        n_densities = sum(n_copies(density, detector.n_estimators) for density in densities)
+        n_densities = sum(
+            n_copies(density, detector.n_estimators) for density in densities if can_end(density)
+        )
         self.time_limit = TimeLimit(detector.max_time, n_fits * n_densities)
 
     def copies(self) -> list[list]:

@@ -11,6 +11,15 @@ from ._nested_parameters import names_of
 _LEAST = 1e-3
 
 
+def can_end(density) -> bool:
+    """Whether the fit of a density can be told when to end."""
+    return bool(_limits(density))
+
+
+def _limits(density):
+    return names_of(density, "max_time", lambda value: value is None)
+
+
 class TimeLimit:
     """A clock that runs from when the object is made.
 
@@ -38,7 +47,7 @@ class TimeLimit:
         if self._ends is None:
             yield
             return
-        names = names_of(density, "max_time", lambda value: value is None)
+        names = _limits(density)
         seconds = max(_LEAST, (self._ends - time.monotonic()) / max(1, self._n_left))
         density.set_params(**dict.fromkeys(names, seconds))
         try:
@@ -46,4 +55,4 @@ class TimeLimit:
         finally:
             # Later chunks of a stream have shares of their own.
             density.set_params(**dict.fromkeys(names))
-        self._n_left -= 1
+        self._n_left -= bool(names)

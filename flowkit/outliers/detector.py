@@ -65,7 +65,8 @@ class DensityOutlierDetector(
         more. With `calibrate` it is the false-alarm rate on rows like those of training. 'auto' is
         0.05. 0 is for training rows that are known to be clean: the threshold is their lowest
         finite score, with `calibrate` that of the calibration rows. Without `calibrate` a larger
-        share of new rows lies below, above all after training on few rows. `set_threshold` sets
+        share of new rows lies below: a little after training on thousands of rows, most of them
+        after training on dozens. For few rows set ``calibrate='cv'``. `set_threshold` sets
         another one after `fit`.
     statistic : {statistic_names}, default='log_density'
         What `score_samples` returns:
@@ -113,7 +114,8 @@ class DensityOutlierDetector(
         Scores of the calibration rows, sorted; only with `calibrate`.
     out_of_fold_scores_ : ndarray of shape (n_samples,)
         Score of each row of `fit` of a positive weight, in their order, by the densities that were
-        fitted without it; only with ``calibrate='cv'``.
+        fitted without it; only with ``calibrate='cv'``. They tell best which of these rows do not
+        belong.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)

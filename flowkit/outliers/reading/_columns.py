@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from numbers import Integral
 
 import numpy as np
 
@@ -93,14 +94,23 @@ class LevelReading(ColumnReading):
     def __init__(self, codes, name):
         super().__init__(name)
         self._codes = codes
+        self._by_text = {str(level): code for level, code in codes.items() if _is_plain(level)}
 
     def __call__(self, column):
-        rare = len(self._codes)
         levels = levels_of(column, self.name)
-        return [np.array([self._codes.get(level, rare) for level in levels], np.float64)]
+        return [np.array([self._code(level) for level in levels], np.float64)]
+
+    def _code(self, level):
+        rare = len(self._codes)
+        # Files of text give whole numbers as text, or the other way round.
+        return self._codes.get(level, self._by_text.get(str(level), rare))
 
 
-def reading_of(column, name) -> ColumnReading:
+def _is_plain(level) -> bool:
+    return isinstance(level, str | Integral) and not isinstance(level, bool)
+
+
+def reading_of(column, name, keeps_running: bool = False) -> ColumnReading:
     """What to make of a column of training.
 
     Parameters
@@ -109,6 +119,8 @@ def reading_of(column, name) -> ColumnReading:
         The column, in its own type.
     name : object
         Its name.
+    keeps_running : bool, default=False
+        Whether a running index counts as numbers.
 
     Raises
     ------
@@ -119,7 +131,7 @@ def reading_of(column, name) -> ColumnReading:
     """
     numbers = numbers_of(column)
     if numbers is not None and not np.isnan(numbers).all():
-        if is_running(numbers, holds_dates(column)):
+        if not keeps_running and is_running(numbers, holds_dates(column)):
             return IdentifierReading(name)
         return NumberReading(numbers, name)
     levels = levels_of(column, name)

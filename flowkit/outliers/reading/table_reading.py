@@ -46,17 +46,18 @@ class TableReading:
     """
 
     def __init__(self, X, names):
-        self._columns = [
-            reading_of(column, name)
-            for column, name in zip(container_of(X).columns(), names, strict=True)
-        ]
+        given = list(zip(container_of(X).columns(), names, strict=True))
+        self._columns = [reading_of(column, name) for column, name in given]
+        if not any(one.is_level for one in self._columns):
+            # With nothing else to go by, the next best is better than an error.
+            self._columns = [reading_of(column, name, keeps_running=True) for column, name in given]
         self.is_left_out = np.array([isinstance(one, IdentifierReading) for one in self._columns])
         self.is_level = np.array([flag for one in self._columns for flag in one.is_level], bool)
         self.names = [name for one in self._columns for name in one.names]
         if not self.is_level.size:
             raise InvalidDataError(
-                "no column says anything of a row: each one is a running index, dates in order, or "
-                "text that hardly repeats. Give a column of numbers or of levels."
+                "no column says anything of a row: each one is text that hardly repeats. Give a "
+                "column of numbers or of levels."
             )
         # The first of the columns that each one becomes; the others say what is missing.
         self._values = np.cumsum([0, *(len(one.is_level) for one in self._columns)])[:-1]

@@ -36,8 +36,10 @@ class LevelColumns:
         """Names of the columns that these become: those of a column's levels are its own."""
         labels = np.asarray(labels, dtype=object)
         levels = zip(labels[self._is_level], self._codes, strict=True)
-        of_levels = [[name] * (len(codes) + others) for name, (codes, others) in levels]
-        return [*labels[~self._is_level], *sum(of_levels, [])]
+        names = list(labels[~self._is_level])
+        for name, (codes, others) in levels:
+            names += [name] * (len(codes) + others)
+        return names
 
 
 def _frequent(x):

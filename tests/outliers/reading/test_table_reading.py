@@ -75,9 +75,26 @@ def test_nobody_is_warned_of_nothing():
 
 
 def test_a_table_of_identifiers_is_refused():
-    X = frame()[["row", "name"]]
+    X = frame()[["name"]]
     with pytest.raises(InvalidDataError, match="no column says anything of a row"):
         TableReading(X, list(X))
+
+
+def test_a_running_index_is_read_where_there_is_nothing_else():
+    X = frame()[["row", "name"]]
+    reading = TableReading(X, list(X))
+    np.testing.assert_array_equal(reading.is_left_out, [False, True])
+    np.testing.assert_array_equal(reading(X)[:, 0], X["row"])
+
+
+def test_whole_numbers_and_their_text_are_one_level():
+    pd = pytest.importorskip("pandas")
+    text = pd.DataFrame({"shop": list("12345") * 20})
+    numbers = text.astype(int)
+    reading = TableReading(text, ["shop"])
+    np.testing.assert_array_equal(reading(numbers), reading(text))
+    reading = TableReading(numbers.astype("category"), ["shop"])
+    np.testing.assert_array_equal(reading(text), reading(numbers.astype("category")))
 
 
 def test_tables_of_polars_are_read_by_way_of_pandas():

@@ -315,6 +315,14 @@ def as_floats(column) -> np.ndarray:
     return column.astype(np.float64)
 
 
+def as_objects(column) -> np.ndarray:
+    """Values of a column as objects; dates of an array stay dates, of scalars of numpy."""
+    if getattr(column.dtype, "kind", "O") not in "mM":
+        return np.asarray(column, dtype=object)
+    # An array of objects would turn the nanoseconds of another into whole numbers.
+    return np.fromiter(column, dtype=object, count=len(column))
+
+
 def distinct_values(column):
     """Each value of a column once, in its own type, without those that are missing."""
     present = column[~missing_in(column)]

@@ -120,7 +120,7 @@ class Container:
     def without(self, columns: Sequence[int]):
         """A copy in which all values of some columns are missing."""
         rows = self.X.copy()
-        rows[:, columns] = np.nan
+        rows[:, columns] = "NaT" if rows.dtype.kind in "mM" else np.nan
         return rows
 
     def join(self, rows):

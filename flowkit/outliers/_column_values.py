@@ -10,6 +10,7 @@ import numpy as np
 
 from ..validation import as_floats, container_of, distinct_values, missing_in, pick
 from ._regressions import Regressions
+from ._units import Dates, Numbers
 
 # Values to either side of the prediction from the other columns, which reach so many standard
 # deviations of the residual far; and where few values are to do.
@@ -32,9 +33,9 @@ class Typical(NamedTuple):
     Parameters
     ----------
     value : ndarray or Series of shape (n,)
-        The median of numbers, else the likeliest value.
+        The median of numbers and dates, else the likeliest value.
     low, high : ndarray of shape (n,)
-        Between which numbers lie with a probability of 0.9; NaN for others.
+        Between which numbers or dates lie with a probability of 0.9; NaN for others.
     probability : ndarray of shape (n,)
         Of the likeliest value, where a column has few; NaN where it has a density.
     """
@@ -47,7 +48,9 @@ class Typical(NamedTuple):
 
 @dataclass(frozen=True)
 class Axis:
-    """Values of a column of numbers: around the prediction from the others, and over its range.
+    """Values of a column of numbers or dates: around the prediction, and over its range.
+
+    The prediction is that from the other columns.
 
     Parameters
     ----------
@@ -61,6 +64,8 @@ class Axis:
         Standard deviation of its residual.
     whole : bool
         Whether all its values are whole numbers.
+    units : Numbers or Dates
+        What the numbers of this axis stand for.
     n_steps : int, default=24
         Number of values to either side of the prediction.
     """
@@ -70,10 +75,11 @@ class Axis:
     coefficients: np.ndarray
     scale: float
     whole: bool
+    units: Numbers | Dates
     n_steps: int = _N_STEPS
 
     @classmethod
-    def of(cls, x, location, coefficients, scale):
+    def of(cls, x, location, coefficients, scale, units):
         """The values of a column x whose residual has the standard deviation `scale`."""
         margin = _MARGIN * x.std()
         even = np.linspace(x.min() - margin, x.max() + margin, _N_EVEN)
@@ -81,7 +87,12 @@ class Axis:
         whole = bool((np.rint(x) == x).all())
         if whole:
             seen = np.rint(seen)
-        return cls(seen, location, coefficients, scale, whole)
+        return cls(seen, location, coefficients, scale, whole, units)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the ends of an interval of its values."""
+        return self.units.dtype
 
     @property
     def n_values(self) -> int:
@@ -111,14 +122,19 @@ class Axis:
         inside = (self.seen > low) & (self.seen < high)
         values = np.sort(np.hstack([around, np.where(inside, nearer, self.seen)]), axis=1)
         gaps = 0.5 * np.diff(values, axis=1)
-        return values.ravel(), np.pad(gaps, ((0, 0), (1, 0))) + np.pad(gaps, ((0, 0), (0, 1)))
+        weights = np.pad(gaps, ((0, 0), (1, 0))) + np.pad(gaps, ((0, 0), (0, 1)))
+        flat = values.ravel()
+        weights *= self.units.can_hold(flat).reshape(weights.shape)
+        return self.units.values(flat), weights
 
     def typical(self, values, shares) -> Typical:
         """What is typical, by the probability (n, n_values) of each of these values."""
-        values = values.reshape(shares.shape)
+        values = self.units.numbers(values).reshape(shares.shape)
         middles = 0.5 * (values[:, 1:] + values[:, :-1])
         edges = np.hstack([values[:, :1], middles, values[:, -1:]])
-        low, median, high = (self._quantile(edges, shares, share) for share in (_LOW, 0.5, _HIGH))
+        low, median, high = (
+            self.units.objects(self._quantile(edges, shares, share)) for share in (_LOW, 0.5, _HIGH)
+        )
         return Typical(median, low, high, np.full(len(shares), np.nan))
 
     def _quantile(self, edges, shares, share):
@@ -146,6 +162,8 @@ class Levels:
 
     values: Any
     numbers: np.ndarray | None
+
+    dtype = np.dtype(np.float64)
 
     @classmethod
     def of(cls, column):
@@ -191,13 +209,16 @@ class ColumnValues:
     columns : list of Axis or Levels
         One for each column.
     numeric : ndarray of int of shape (n_numeric,)
-        Positions of the columns that hold numbers.
-    regressions : Regressions
+        Positions of the columns that hold numbers or dates.
+    units : list of Numbers or Dates
         Of these.
+    regressions : Regressions
+        Of these, too.
     """
 
     columns: list[Axis | Levels]
     numeric: np.ndarray
+    units: list[Numbers | Dates]
     regressions: Regressions
 
     @classmethod
@@ -215,17 +236,30 @@ class ColumnValues:
         if is_left_out is None:
             is_left_out = np.zeros(len(given), dtype=bool)
         pairs = list(zip(given, is_left_out, strict=True))
-        numbers = [None if left_out else numbers_of(column) for column, left_out in pairs]
-        numeric = np.array([j for j, x in enumerate(numbers) if x is not None], dtype=int)
-        matrix = np.array([numbers[j] for j in numeric]).reshape(len(numeric), len(X)).T
+        units = [None if left_out else _units_of(column) for column, left_out in pairs]
+        numeric = np.array([j for j, unit in enumerate(units) if unit is not None], dtype=int)
+        numbers = [units[j].numbers(given[j]) for j in numeric]
+        matrix = np.array(numbers).reshape(len(numeric), len(X)).T
         regressions = Regressions.of(matrix)
         coefficients, scale = regressions.on(np.ones(len(numeric), dtype=bool))
         columns = [Levels.none() if left_out else Levels.of(column) for column, left_out in pairs]
         for i, j in enumerate(numeric):
             x = matrix[np.isfinite(matrix[:, i]), i]
             if not _is_counted(x):
-                columns[j] = Axis.of(x, regressions.location[i], coefficients[i], scale[i])
-        return cls(columns, numeric, regressions)
+                columns[j] = Axis.of(
+                    x, regressions.location[i], coefficients[i], scale[i], units[j]
+                )
+        return cls(columns, numeric, [units[j] for j in numeric], regressions)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of an array for the ends of intervals of all columns: object where some hold dates."""
+        return np.result_type(*(column.dtype for column in self.columns))
+
+    @property
+    def is_left_out(self) -> np.ndarray:
+        """Which columns nothing replaces."""
+        return np.array([column.n_values == 0 for column in self.columns])
 
     def given(self, missing) -> ColumnValues:
         """For rows in which some columns (n_features,) are missing: about half as many."""
@@ -239,8 +273,8 @@ class ColumnValues:
     def centred(self, X) -> np.ndarray:
         """Numbers of rows minus the means of their columns, 0 where one is missing."""
         numbers = np.empty((len(X), len(self.numeric)))
-        for i, j in enumerate(self.numeric):
-            numbers[:, i] = as_floats(container_of(X).column(j))
+        for i, (j, units) in enumerate(zip(self.numeric, self.units, strict=True)):
+            numbers[:, i] = units.numbers(container_of(X).column(j))
         return np.nan_to_num(numbers - self.regressions.location, posinf=0.0, neginf=0.0)
 
 
@@ -252,6 +286,11 @@ def numbers_of(column):
     if column.dtype != object or not all(_is_number(value) for value in present):
         return None
     return as_floats(column)
+
+
+def _units_of(column):
+    """What turns a column into numbers, None if it holds anything but numbers or dates."""
+    return Dates.of(column) if numbers_of(column) is None else Numbers()
 
 
 def _is_number(value) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.utils import _safe_indexing
 
-from ..validation import container_of, missing_in, pick, stacked
+from ..validation import as_objects, container_of, missing_in, pick, stacked
 from ._column_values import ColumnValues
 from ._repairs import Repairs
 
@@ -32,12 +32,15 @@ class Account:
     possible : ndarray of bool of shape (n_samples, n_features)
         Whether any value makes the row possible.
     typical : ndarray of object of shape (n_samples, n_features)
-        Median of numbers given the other columns, or the likeliest level; None where the value is
-        missing or nothing is possible.
+        Median of numbers or dates given the other columns, or the likeliest level; None where the
+        value is missing or nothing is possible.
     low, high : ndarray of shape (n_samples, n_features)
-        Between which numbers lie with a probability of 0.9; NaN where there are none.
+        Between which numbers or dates lie with a probability of 0.9; NaN where there are none. Of
+        objects where a column holds dates.
     probability : ndarray of shape (n_samples, n_features)
         Of the likeliest value; NaN where a column has a density.
+    is_left_out : ndarray of bool of shape (n_samples, n_features)
+        Whether nothing replaces the column, whose effect then is 0.
     """
 
     effects: np.ndarray
@@ -47,14 +50,18 @@ class Account:
     low: np.ndarray
     high: np.ndarray
     probability: np.ndarray
+    is_left_out: np.ndarray
 
     @classmethod
-    def blank(cls, n, d) -> Account:
-        """One of rows of which nothing is known."""
-        expected, low, high, probability = np.full((4, n, d), np.nan)
+    def blank(cls, n, values) -> Account:
+        """One of rows of which nothing is known but what may replace their columns."""
+        d = len(values.columns)
+        expected, probability = np.full((2, n, d), np.nan)
+        low, high = np.full((2, n, d), np.nan, dtype=values.dtype)
         impossible, typical = np.zeros((n, d), dtype=bool), np.full((n, d), None, dtype=object)
-        effects = np.zeros((n, d))
-        return cls(effects, expected, impossible, typical, low, high, probability)
+        effects, is_left_out = np.zeros((n, d)), np.tile(values.is_left_out, (n, 1))
+        told = effects, expected, impossible, typical, low, high, probability
+        return cls(*told, is_left_out)
 
     def take(self, rows) -> Account:
         """That of some of the rows."""
@@ -118,7 +125,7 @@ class ConditionalEffects:
             where the value is missing, or none is possible. Those of the columns at fault are
             infinite where the score is minus infinity.
         """
-        rate, account = _Rating(log_density, score), Account.blank(*X.shape)
+        rate, account = _Rating(log_density, score), Account.blank(len(X), self.values)
         patterns, group = np.unique(is_missing(X), axis=0, return_inverse=True)
         for i, missing in enumerate(patterns):
             rows = np.flatnonzero(group.reshape(-1) == i)
@@ -146,7 +153,7 @@ class ConditionalEffects:
     def _account(self, X, origins, observed, rate):
         """Account of rows, as they are or repaired, and of the rows that these were."""
         centred = self.values.centred(X)
-        account = Account.blank(*X.shape)
+        account = Account.blank(len(X), self.values)
         for j in range(X.shape[1]):
             known = np.flatnonzero(~missing_in(container_of(X).column(j)))
             for part in self._parts(known, j):
@@ -157,8 +164,8 @@ class ConditionalEffects:
                 with np.errstate(invalid="ignore"):
                     effects = np.where(np.isneginf(expected), 0.0, expected - observed[part])
                 typical, *rest = self.values.columns[j].typical(values, shares)
-                told = effects, expected, possible, np.asarray(typical, dtype=object), *rest
-                for field, of_column in zip(fields(account), told, strict=True):
+                told = effects, expected, possible, as_objects(typical), *rest
+                for field, of_column in zip(fields(account)[: len(told)], told, strict=True):
                     getattr(account, field.name)[part[possible], j] = of_column[possible]
         return account
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
-from numbers import Integral, Number
+from numbers import Integral
 
 import numpy as np
 
 from .._optional import require
 from ..exceptions import InvalidParameterError
-from ..validation import container_of, is_missing_value
+from ..validation import as_objects, container_of, is_missing_value
 from ._conditional_effects import is_missing
+from ._printing import precision_of, probability_shown, shown_value
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +20,8 @@ class Reasons:
     """The columns that make rows surprising, and what would have been typical there.
 
     Printed, it is a report: a line for each column, under the name of its row. Columns are in the
-    order of their effects, the most surprising one first; those without a value come last.
+    order of their effects, the most surprising one first; those without a value come last, and then
+    those that the detector does not look at, such as a running index.
 
     Parameters
     ----------
@@ -29,16 +32,19 @@ class Reasons:
     values : ndarray of object of shape (n_samples, n_columns)
         Values of the rows.
     typical : ndarray of object of shape (n_samples, n_columns)
-        What is typical given the other columns, in the units of the column: the median of numbers;
-        where a column has few values, the likeliest of them. None where the value is missing, or
-        no other one makes the row possible.
+        What is typical given the other columns, in the units of the column: the median of numbers
+        and dates; where a column has few values, the likeliest of them. None where the value is
+        missing, or no other one makes the row possible.
     low, high : ndarray of shape (n_samples, n_columns)
-        5 % and 95 % quantiles of numbers given the other columns; NaN for others.
+        5 % and 95 % quantiles of numbers and dates given the other columns; NaN for others. Arrays
+        of objects where a column holds dates.
     probability : ndarray of shape (n_samples, n_columns)
         Of the likeliest value, given the other columns, where a column has few; NaN elsewhere.
     effects : ndarray of shape (n_samples, n_columns)
         Effects in nats, as `DensityOutlierDetector.explain` returns them; infinite where a value
         makes the row impossible.
+    is_left_out : ndarray of bool of shape (n_samples, n_columns)
+        Whether the detector does not look at the column, whose effect is 0 then.
     """
 
     rows: object = field(repr=False)
@@ -49,6 +55,7 @@ class Reasons:
     high: np.ndarray = field(repr=False)
     probability: np.ndarray = field(repr=False)
     effects: np.ndarray = field(repr=False)
+    is_left_out: np.ndarray = field(repr=False)
 
     @classmethod
     def of(cls, X, account, names, n_columns, labels) -> Reasons:
@@ -63,45 +70,65 @@ class Reasons:
         names : list
             Names of the columns.
         n_columns : int or None
-            How many columns of each row; None for all.
+            How many columns of each row, but none that is left out; None for all.
         labels : sequence of length n_samples
             Labels of the rows.
         """
-        keys = np.where(is_missing(X), np.inf, -account.effects)
-        order = np.argsort(keys, axis=1, kind="stable")[:, :n_columns]
+        left_out = account.is_left_out
+        order = np.lexsort((-account.effects, is_missing(X), left_out), axis=1)
+        if n_columns is not None:
+            n_looked_at = (~left_out).sum(1).max(initial=0)
+            order = order[:, : min(n_columns, max(n_looked_at, 1))]
         values = np.empty(X.shape, dtype=object)
         for j, column in enumerate(container_of(X).columns()):
-            values[:, j] = np.asarray(column, dtype=object)
+            values[:, j] = as_objects(column)
         # Names may be tuples, which an array would take for rows.
         named = np.empty(len(names), dtype=object)
         named[:] = names
         told = values, account.typical, account.low, account.high, account.probability
-        picked = (np.take_along_axis(x, order, axis=1) for x in (*told, account.effects))
+        told = *told, account.effects, left_out
+        picked = (np.take_along_axis(x, order, axis=1) for x in told)
         return cls(labels, named[order], *picked)
 
     def __len__(self) -> int:
         return len(self.columns)
 
     def __str__(self) -> str:
-        lines = []
+        lines, precisions = [], self._precisions()
         for i, row in enumerate(self.rows):
             lines.append(f"row {row}")
-            lines.extend(f"    {self._line(i, j)}" for j in range(self.columns.shape[1]))
+            lines.extend(
+                f"    {self._line(i, j, precisions[name])}"
+                for j, name in enumerate(self.columns[i])
+            )
         return "\n".join(lines)
 
-    def _line(self, i, j):
+    def _precisions(self):
+        """How fine the dates of each column are."""
+        told = self.values, self.typical, self.low, self.high
+        values = defaultdict(list)
+        for name, *of_one in zip(self.columns.flat, *(x.flat for x in told), strict=True):
+            values[name].extend(of_one)
+        return {name: precision_of(of_column) for name, of_column in values.items()}
+
+    def _line(self, i, j, precision):
+        def text(value):
+            return shown_value(value, precision)
+
         value, typical, effect = self.values[i, j], self.typical[i, j], self.effects[i, j]
         if is_missing_value(value):
             return f"{self.columns[i, j]} is missing"
-        line = f"{self.columns[i, j]} = {_shown(value)}"
+        line = f"{self.columns[i, j]} = {text(value)}"
+        if self.is_left_out[i, j]:
+            return f"{line}, not looked at"
         if typical is not None:
             share = self.probability[i, j]
             around = (
-                f"{_shown(self.low[i, j])} to {_shown(self.high[i, j])}"
+                f"{text(self.low[i, j])} to {text(self.high[i, j])}"
                 if np.isnan(share)
-                else f"{share:.0%}"
+                else probability_shown(share)
             )
-            line += f", typical {_shown(typical)} ({around})"
+            line += f", typical {text(typical)} ({around})"
         return f"{line}: {'impossible' if np.isposinf(effect) else f'{effect:+.1f} nats'}"
 
     def to_frame(self):
@@ -142,10 +169,3 @@ def check_n_columns(n_columns):
         raise InvalidParameterError(
             f"n_columns must be an int of at least 1, or None for all columns, got {n_columns!r}."
         )
-
-
-def _shown(value):
-    if isinstance(value, Number) and not isinstance(value, (Integral, bool, np.bool_)):
-        # Fractions have no format of their own.
-        return f"{float(value):.4g}"
-    return str(value)

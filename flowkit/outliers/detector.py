@@ -462,14 +462,15 @@ class DensityOutlierDetector(
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows.
         n_columns : int or None, default=3
-            How many columns of each row, those of the largest effects first; None for all.
+            How many columns of each row, those of the largest effects first; None for all, even
+            those that the detector leaves out, such as a running index.
 
         Returns
         -------
         reasons : Reasons
             Arrays of shape (n_samples, n_columns): names of the ``columns``, their ``values`` in
             the rows, and, given the other columns, ``typical`` values with the interval from
-            ``low`` to ``high`` that numbers are in with a probability of 0.9, or the
+            ``low`` to ``high`` that numbers and dates are in with a probability of 0.9, or the
             ``probability`` of a level, in the units of X; ``effects`` in nats, as `explain`
             returns them for ``by='features'``. It prints as text; ``to_frame`` makes a table of
             it. In an impossible row, what is typical is so as if the columns at fault were
@@ -489,8 +490,8 @@ class DensityOutlierDetector(
         >>> detector = DensityOutlierDetector(GaussianMixture(random_state=0)).fit(X)
         >>> print(detector.reasons(X[:1].assign(hue=2.5), n_columns=2))
         row 0
-            hue = 2.5, typical 0.9365 (0.5893 to 1.284): +26.9 nats
-            alcohol = 14.23, typical 12.28 (11.3 to 13.25): +5.0 nats
+            hue = 2.5, typical 0.936511 (0.589298 to 1.28372): +26.9 nats
+            alcohol = 14.23, typical 12.276 (11.3048 to 13.2471): +5.0 nats
         """
         check_is_fitted(self)
         check_n_columns(n_columns)

@@ -3,6 +3,7 @@
 from ._containers import (
     Container,
     as_floats,
+    as_objects,
     container_of,
     distinct_values,
     is_frame,
@@ -27,6 +28,7 @@ __all__ = [
     "SuggestingEstimator",
     "a_kind_of",
     "as_floats",
+    "as_objects",
     "check_image_size",
     "check_labels",
     "container_of",

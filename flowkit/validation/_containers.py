@@ -120,7 +120,7 @@ class Container:
     def without(self, columns: Sequence[int]):
         """A copy in which all values of some columns are missing."""
         rows = self.X.copy()
-        rows[:, columns] = np.nan
+        rows[:, columns] = "NaT" if rows.dtype.kind in "mM" else np.nan
         return rows
 
     def join(self, rows):
@@ -313,6 +313,14 @@ def as_floats(column) -> np.ndarray:
     if _is_series(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     return column.astype(np.float64)
+
+
+def as_objects(column) -> np.ndarray:
+    """Values of a column as objects; dates of an array stay dates, of scalars of numpy."""
+    if getattr(column.dtype, "kind", "O") not in "mM":
+        return np.asarray(column, dtype=object)
+    # An array of objects would turn the nanoseconds of another into whole numbers.
+    return np.fromiter(column, dtype=object, count=len(column))
 
 
 def distinct_values(column):

@@ -26,6 +26,8 @@ def is_missing_value(value) -> bool:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     # To numpy a length of time is a whole number.
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(value))
     if isinstance(value, DATES):
         return False
     return isinstance(value, Real) and math.isnan(value)

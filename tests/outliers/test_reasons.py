@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import decimal
 import fractions
 import pickle
@@ -15,7 +16,9 @@ from scipy import stats
 from sklearn.mixture import GaussianMixture
 
 from flowkit import DensityOutlierDetector
-from flowkit.exceptions import InvalidParameterError, MissingDependencyError
+from flowkit.exceptions import IdentifierWarning, InvalidParameterError, MissingDependencyError
+from flowkit.outliers._printing import number_shown, probability_shown, shown_value
+from flowkit.outliers._units import Dates
 
 from .examples import Known, mixed_table, rows
 
@@ -224,3 +227,175 @@ def test_wrong_numbers_of_columns_are_refused(n_columns):
     detector = DensityOutlierDetector(GaussianMixture()).fit(rows())
     with pytest.raises(InvalidParameterError, match="n_columns must be an int of at least 1"):
         detector.reasons(rows(2), n_columns=n_columns)
+
+
+DAY = pd.Timestamp("2020-03-01")
+# Columns of dates around a day, of days after it.
+DATES = {
+    "dates": lambda days: pd.Series(DAY + pd.to_timedelta(days, unit="D")),
+    "seconds": lambda days: pd.Series(DAY + pd.to_timedelta(days, unit="D")).astype("M8[s]"),
+    "in a zone": lambda days: pd.Series(
+        pd.DatetimeIndex(DAY + pd.to_timedelta(days, unit="D")).tz_localize(
+            "Europe/Berlin", ambiguous=np.ones(len(days), bool), nonexistent="shift_forward"
+        )
+    ),
+    "lengths": lambda days: pd.Series(pd.to_timedelta(days, unit="D")),
+    "Timestamps": lambda days: pd.Series([DAY + pd.Timedelta(x, "D") for x in days], dtype=object),
+    "datetimes": lambda days: pd.Series(
+        [datetime.datetime(2020, 3, 1) + datetime.timedelta(x) for x in days], dtype=object
+    ),
+    "in a zone, objects": lambda days: DATES["in a zone"](days).astype(object),
+    "objects": lambda days: pd.Series(
+        [datetime.date(2020, 3, 1) + datetime.timedelta(int(x)) for x in days], dtype=object
+    ),
+    "lengths, objects": lambda days: pd.Series([datetime.timedelta(x) for x in days], dtype=object),
+}
+
+
+def days_after(values):
+    """Dates of any type, or lengths of time, as days after the day that they are around."""
+    values = [x.replace(tzinfo=None) if hasattr(x, "tzinfo") else x for x in values]
+    if isinstance(values[0], datetime.timedelta):
+        return np.array([x / datetime.timedelta(1) for x in values])
+    return np.array([(pd.Timestamp(x) - DAY) / pd.Timedelta(1, "D") for x in values])
+
+
+@pytest.mark.parametrize("kind", DATES)
+def test_typical_dates_are_conditional_quantiles_in_their_own_type(kind):
+    x = np.random.default_rng(0).normal(size=500)
+    days = 30 * x + 10 * np.random.default_rng(1).normal(size=500)
+    X = pd.DataFrame({"x": x, "day": DATES[kind](days)})
+
+    def log_density(X):
+        return stats.norm.logpdf(days_after(list(X["day"])), 30 * X["x"].to_numpy(float), 10)
+
+    detector = DensityOutlierDetector(Known(log_density)).fit(X)
+    new = X[:4].assign(x=[0.0, 1.0, -1.0, 0.0])
+    reasons = detector.reasons(new, n_columns=None)
+    at = reasons.columns == "day"
+    for z, got in ((-1.645, reasons.low), (0, reasons.typical), (1.645, reasons.high)):
+        assert {type(value) for value in got[at]} == {type(X["day"][0])}
+        error = days_after(got[at]) - 30 * new["x"].to_numpy() - 10 * z
+        # Dates are whole days; midnight does not stand for its day but for an instant.
+        assert np.abs(error).max() <= (1.0 if kind == "objects" else 0.3)
+    assert np.isnan(reasons.probability[at]).all()
+    frame = reasons.to_frame()
+    assert list(frame["typical"]) == list(reasons.typical.ravel())
+    assert str(pickle.loads(pickle.dumps(reasons))) == str(reasons)
+
+
+@pytest.mark.parametrize("kind", DATES)
+def test_dates_survive_the_way_to_numbers_and_back(kind):
+    column = DATES[kind](np.round(np.random.default_rng(0).normal(0, 400, 300) * 86400) / 86400)
+    units = Dates.of(column)
+    back = units.values(units.numbers(column))
+    assert back.dtype == column.dtype
+    late = [
+        pd.Timedelta(abs(a - b)) > pd.Timedelta(1, "ms") for a, b in zip(back, column, strict=True)
+    ]
+    # An hour that comes twice a year is the first.
+    assert sum(late) <= (5 if "zone" in kind else 0)
+    beyond = units.values(np.array([-1e30, 1e30]))
+    assert not units.can_hold(np.array([-1e30, 1e30])).any()
+    assert len(beyond) == 2
+
+
+def test_arrays_and_missing_dates_have_typical_dates():
+    days = np.random.default_rng(0).integers(0, 400, size=(200, 2))
+    X = np.datetime64("2020-01-01") + days.astype("m8[D]")
+    X[::9, 1] = "NaT"
+
+    def log_density(X):
+        return (X == X).sum(1) * 0.0
+
+    for dtype in ("M8[D]", "M8[ns]", object):
+        got = DensityOutlierDetector(Known(log_density)).fit(X.astype(dtype)).reasons(X[:2])
+        assert got.columns[0].tolist() == ["x0", "x1"]
+        assert {type(value) for value in got.typical[1]} == {type(X.astype(dtype)[1, 0])}
+        assert "x1 is missing" in str(got)
+        assert "00:00" not in str(got)
+
+
+def test_a_strange_date_is_told_with_a_typical_interval():
+    rng = np.random.default_rng(0)
+    day = pd.Timestamp("2020-02-10") + pd.to_timedelta(rng.integers(-90, 90, 400), unit="D")
+    X = pd.DataFrame({"day": day, "x": rng.normal(size=400)})
+    detector = DensityOutlierDetector(random_state=0).fit(X)
+    reasons = detector.reasons(X[:1].assign(day=pd.Timestamp("2031-01-01")), n_columns=1)
+    assert str(reasons).startswith("row 0\n    day = 2031-01-01, typical 20")
+    assert "00:00" not in str(reasons)
+    assert reasons.low[0, 0] < reasons.typical[0, 0] < reasons.high[0, 0] < day.max()
+
+
+def test_few_dates_are_levels_with_a_probability():
+    day = pd.to_datetime(np.resize(["2020-01-01", "2020-06-01", "2020-01-01"], 300))
+    X = pd.DataFrame({"day": day, "x": rows(300, 1)[:, 0]})
+    weight = {day[0]: 0.998, day[1]: 0.002}
+
+    def log_density(X):
+        return np.log(X["day"].map(weight).to_numpy(float)) + stats.norm.logpdf(X["x"])
+
+    reasons = DensityOutlierDetector(Known(log_density)).fit(X).reasons(X[1:2], n_columns=1)
+    assert str(reasons) == "row 1\n    day = 2020-06-01, typical 2020-01-01 (>99%): +6.2 nats"
+
+
+def test_columns_that_are_left_out_come_last_and_only_if_all_are_asked_for():
+    X = pd.DataFrame(rows(200, 2), columns=["a", "b"]).assign(number=np.arange(200))
+    with pytest.warns(IdentifierWarning):
+        detector = DensityOutlierDetector(random_state=0).fit(X[["number", "a", "b"]])
+    new = X.loc[:2, ["number", "a", "b"]].assign(a=[0.0, np.nan, 9.0])
+    for n_columns in (1, 2, 3):
+        assert "number" not in detector.reasons(new, n_columns).columns
+    reasons = detector.reasons(new, n_columns=None)
+    assert (reasons.columns[:, -1] == "number").all()
+    np.testing.assert_array_equal(reasons.is_left_out, reasons.columns == "number")
+    told = str(reasons).splitlines()
+    assert told[3::4] == [f"    number = {i}, not looked at" for i in range(3)]
+    assert told[6] == "    a is missing"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (9e6, "9000000"),
+        (18530.0, "18530"),
+        (18534.6, "18534.6"),
+        (1234567.0, "1234567"),
+        (-999999.6, "-1000000"),
+        (0.25, "0.25"),
+        (1 / 3, "0.333333"),
+        (np.float32(0.1), "0.1"),
+        (3e12, "3e+12"),
+        (1e-9, "1e-09"),
+        (12345678, "12345678"),
+        (0.0, "0"),
+        (np.inf, "inf"),
+    ],
+)
+def test_numbers_are_short_and_their_whole_part_is_told(value, text):
+    assert number_shown(value) == text
+
+
+def test_a_probability_is_certain_only_where_it_is_one():
+    got = [probability_shown(x) for x in (1.0, 0.9999, 0.994, 0.5, 0.001, 0.0)]
+    assert got == ["100%", ">99%", "99%", "50%", "<1%", "0%"]
+
+
+@pytest.mark.parametrize(
+    ("value", "precision", "text"),
+    [
+        (np.datetime64("2024-02-02"), "days", "2024-02-02"),
+        (np.datetime64("2024-02-02T14:30:00.999999999"), "minutes", "2024-02-02 14:30"),
+        (datetime.datetime.max, "seconds", "9999-12-31 23:59:59"),
+        (pd.Timestamp("2024-02-02 14:30", tz="Asia/Tokyo"), "minutes", "2024-02-02 14:30+09:00"),
+        (datetime.date(2024, 2, 2), "days", "2024-02-02"),
+        (pd.Timedelta(3, "D"), "days", "3 days"),
+        (pd.Timedelta("1 days 02:03:04.5"), "seconds", "1 day 02:03:04"),
+        (np.timedelta64(-90, "m"), "minutes", "-01:30:00"),
+        (datetime.timedelta(0), "days", "0 days"),
+        ("2024-02-02 00:00:00", "days", "2024-02-02 00:00:00"),
+        (True, "days", "True"),
+    ],
+)
+def test_dates_are_told_as_finely_as_they_are(value, precision, text):
+    assert shown_value(value, precision) == text

@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from ..nested import seed_names, seeded_copies
+from ..nested import Progress, TimeLimit, names_of, seed_names, seeded_copies
 from ._default_densities import default_densities
-from ._nested_parameters import names_of
-from ._progress import Progress
 from ._scores import Scores
-from ._time_limit import TimeLimit
 from ._trimming import rows_to_keep
 from ._weights import select_weights
 from .reading import TableReading

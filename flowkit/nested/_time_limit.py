@@ -27,15 +27,16 @@ class TimeLimit:
 
     def __init__(self, max_time: float | None, n_fits: int, n_at_once: int = 1):
         self._ends = None if max_time is None else time.monotonic() + max_time
-        self._n_left, self._n_at_once = n_fits, n_at_once
+        self._n_rounds = math.ceil(n_fits / n_at_once)
+        self._n_begun, self._n_at_once = 0, n_at_once
 
     def next_share(self) -> float | None:
         """Seconds for the fit that begins now; None for any number."""
         if self._ends is None:
             return None
-        n_rounds = math.ceil(max(1, self._n_left) / self._n_at_once)
-        self._n_left -= 1
-        return max(_LEAST, (self._ends - time.monotonic()) / n_rounds)
+        n_left = max(1, self._n_rounds - self._n_begun // self._n_at_once)
+        self._n_begun += 1
+        return max(_LEAST, (self._ends - time.monotonic()) / n_left)
 
     def share(self, density):
         """Context in which a density has its share of the time that is left, to be fitted next.

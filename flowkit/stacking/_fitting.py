@@ -36,11 +36,15 @@ class Task:
     held_out: np.ndarray | None = None
 
 
-class Fitter:
-    """Carries out tasks on the same rows.
+def carry_out(
+    tasks: list[Task], X, weight, n_jobs: int | None, limit: TimeLimit, progress: Progress
+) -> list:
+    """Carry out tasks on the same rows.
 
     Parameters
     ----------
+    tasks : list of Task
+        The tasks.
     X : ndarray or DataFrame of shape (n_samples, n_features)
         Rows.
     weight : ndarray of shape (n_samples,) or None
@@ -51,37 +55,23 @@ class Fitter:
         Time of all tasks.
     progress : Progress
         Gets a step for each task.
+
+    Returns
+    -------
+    list
+        For each task, log densities of the rows held out or the fitted member.
     """
 
-    def __init__(self, X, weight, n_jobs, limit: TimeLimit, progress: Progress):
-        self._X, self._weight, self._n_jobs = X, weight, n_jobs
-        self._limit, self._progress = limit, progress
-
-    def __call__(self, tasks: list[Task]) -> list:
-        """Carry out tasks.
-
-        Parameters
-        ----------
-        tasks : list of Task
-            The tasks.
-
-        Returns
-        -------
-        list
-            For each task, log densities of the held-out rows or the fitted member.
-        """
-        # A task that is handed out no sooner than it begins knows how much time is left.
-        options = {"n_jobs": self._n_jobs, "pre_dispatch": "n_jobs", "batch_size": 1}
-        return Parallel(**options)(self._calls(tasks))
-
-    def _calls(self, tasks):
+    def calls():
         for task in tasks:
-            with self._progress.step(f"fit {task.name}"):
-                seconds = self._limit.next_share()
-                yield delayed(_carry_out)(task, self._X, self._weight, seconds)
+            with progress.step(f"fit {task.name}"):
+                yield delayed(_fit)(task, X, weight, limit.next_share())
+
+    # A task that is handed out no sooner than it begins knows how much time is left.
+    return Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs", batch_size=1)(calls())
 
 
-def _carry_out(task, X, weight, seconds):
+def _fit(task, X, weight, seconds):
     density = clone(task.density)
     options = {} if weight is None else {"sample_weight": weight[task.training]}
     with limited(density, seconds):

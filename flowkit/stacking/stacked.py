@@ -32,7 +32,7 @@ from ..validation import SuggestingEstimator
 from ._convex_weights import convex_weights
 from ._default_members import default_members
 from ._draws import draw_from_members
-from ._fitting import Fitter, Task, log_density
+from ._fitting import Task, carry_out, log_density
 from ._hold_out import hold_out
 from ._members import DROPPED, check_members, is_dropped
 
@@ -375,22 +375,22 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         self.estimators_ = [density for _, density in members]
 
     def _fit_members(self, members, X, weight, kept):
-        """Fit members without the rows held out, the weights to these, then members to all."""
+        """Fit members to all rows, and without those held out, which the weights are fitted to."""
         rng = check_random_state(self.random_state)
         splits = hold_out(self.cv, X, kept, rng)
         members = [
             (name, *seeded_copies(density, 1, self.random_state, rng)) for name, density in members
         ]
-        n_fits = len(members) * (len(splits) + 1)
-        limit = TimeLimit(self.max_time, n_fits, effective_n_jobs(self.n_jobs))
-        with Progress(n_fits, self.verbose) as progress:
-            fit = Fitter(X, weight, self.n_jobs, limit, progress)
-            scores = fit([Task(*member, *split) for member in members for split in splits])
-            positions = np.concatenate([held_out for _, held_out in splits])
-            scores = np.concatenate(scores).reshape(len(members), len(positions)).T
-            order = np.argsort(positions, kind="stable")
-            self._fit_weights(members, positions[order], scores[order], weight)
-            self.estimators_ = fit([Task(*member, kept) for member in members])
+        tasks = [Task(*member, *split) for member in members for split in splits]
+        tasks += [Task(*member, kept) for member in members]
+        limit = TimeLimit(self.max_time, len(tasks), effective_n_jobs(self.n_jobs))
+        with Progress(len(tasks), self.verbose) as progress:
+            done = carry_out(tasks, X, weight, self.n_jobs, limit, progress)
+        scores, self.estimators_ = done[: -len(members)], done[-len(members) :]
+        positions = np.concatenate([held_out for _, held_out in splits])
+        scores = np.concatenate(scores).reshape(len(members), len(positions)).T
+        order = np.argsort(positions, kind="stable")
+        self._fit_weights(members, positions[order], scores[order], weight)
 
     def _fit_weights(self, members, positions, log_densities, weight):
         """Fit the weights to rows at some positions."""

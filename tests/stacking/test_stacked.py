@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import stats
 from scipy.special import logsumexp
@@ -184,6 +185,16 @@ def test_missing_values_pass_where_all_members_take_them():
         mixed.fit(holed)
 
 
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_frames_of_numbers_are_checked_by_name(container):
+    frame = container({"a": X[:, 0], "b": X[:, 1]})
+    density = stack(cv=3).fit(frame)
+    assert list(density.feature_names_in_) == ["a", "b"]
+    np.testing.assert_allclose(density.score_samples(frame), FITTED.score_samples(X), rtol=1e-9)
+    with pytest.raises(ValueError, match="feature names"):
+        density.score_samples(frame[["b", "a"]])
+
+
 def test_tables_stay_tables():
     frame = pd.DataFrame({"size": X[:, 0], "kind": np.where(X[:, 1] > 2, "big", "small")})
     tables = [(f"t{h}", TableDensity(KernelDensity(bandwidth=h), n_draws=8)) for h in (0.3, 1)]
@@ -263,6 +274,12 @@ NO_WEIGHTS = dict.fromkeys(
     xfail_strict=True,
 )
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([WRAPPERS["stacked_flow"]()], expected_failed_checks=lambda estimator: {})
+def test_scikit_learn_checks_around_a_flow(estimator, check):
     check(estimator)
 
 

@@ -20,6 +20,7 @@ from flowkit import (
     inspection,
     modules,
     nets,
+    outliers,
     priors,
     topics,
     training,
@@ -176,6 +177,7 @@ def test_package_is_typed_and_versioned():
         inspection,
         modules,
         nets,
+        outliers,
         priors,
         topics,
         training,
@@ -199,8 +201,11 @@ def issubclass_of_exception(thing):
 
 
 def test_every_parameter_of_an_estimator_is_documented_and_constrained():
-    for name in set(flowkit.__all__) & set(estimators.__all__):
-        estimator = getattr(estimators, name)
+    rooms = (flowkit, estimators, outliers)
+    things = {getattr(room, name) for room in rooms for name in room.__all__}
+    estimated = [thing for thing in things if hasattr(thing, "_parameter_constraints")]
+    assert len(estimated) > 10
+    for estimator in estimated:
         text = inspect.getdoc(estimator)
         for parameter in inspect.signature(estimator).parameters:
             assert f"\n{parameter} : " in text or f"\n{parameter}, " in text, parameter

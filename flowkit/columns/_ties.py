@@ -194,7 +194,10 @@ def _spread(column, values):
     """Deviation of a column within the range of some values, whatever few of these do."""
     rows = column[(column >= values[0]) & (column <= values[-1])]
     low, high = np.quantile(rows, [0.05, 0.95])
-    return min(rows.std(), high - low) if high > low else rows.std()
+    # Squares that overflow are refused where the scale of the column is learned.
+    with np.errstate(over="ignore"):
+        deviation = rows.std()
+    return min(deviation, high - low) if high > low else deviation
 
 
 def _is_lattice(values, counts, heavy, n, spread):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_feature_names, _check_n_features, validate_data
 
+from ..exceptions import InvalidDataError
 from ..validation import (
     check_labels,
     container_of,
@@ -37,11 +38,14 @@ def read_rows(estimator, X, reset: bool):
     Raises
     ------
     InvalidDataError
-        If columns have other names than in training, or several have one name.
+        If columns have other names than in training, or several have one name, or there are no
+        rows or columns.
     """
     checked = check_labels(estimator, X, reset)
     X = container_of(X).to_pandas_or_array()
-    if not is_frame(X):
+    if is_frame(X):
+        _refuse_empty(X)
+    else:
         X = keep_types(X)
         X = check_array(X, dtype=None, ensure_all_finite=False, estimator=estimator)
         if X.dtype.kind in "iu":
@@ -50,6 +54,14 @@ def read_rows(estimator, X, reset: bool):
     _check_feature_names(estimator, checked, reset=reset)
     _check_n_features(estimator, X, reset=reset)
     return X
+
+
+def _refuse_empty(X):
+    for size, parts in zip(X.shape, ("rows", "columns"), strict=True):
+        if not size:
+            raise InvalidDataError(
+                f"X is a table of shape {X.shape}: it has no {parts}; give at least one."
+            )
 
 
 def read_numbers(estimator, X, reset: bool, allow_nan: bool):

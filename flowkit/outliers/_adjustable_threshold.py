@@ -12,6 +12,8 @@ from ._calibration import can_show, n_rows_needed
 from ._threshold import calibrated_threshold, training_threshold
 
 _LARGEST_SHARE = 0.5
+# As a number of Python's, which any int may be compared with.
+_LARGEST_SCORE = float(np.finfo(np.float64).max)
 
 
 class AdjustableThresholdMixin:
@@ -75,7 +77,7 @@ class AdjustableThresholdMixin:
         elif rate is not None:
             self.offset_ = self._threshold_at(rate)
         else:
-            if not _is_number(score) or not np.isfinite(score):
+            if not _is_number(score) or not abs(score) <= _LARGEST_SCORE:
                 raise InvalidParameterError(f"score must be a finite number, got {score!r}.")
             self.offset_ = float(score)
         return self

@@ -11,11 +11,13 @@ from ._p_values import possible_p_values
 
 N_FOLDS = 5
 _MIN_TRAINING_ROWS = 2
+_LEAST_RATE = np.finfo(np.float64).tiny
 
 
 def n_rows_needed(rate: float) -> int:
     """Number of calibration rows that a false-alarm rate needs; for 0 one is enough."""
-    return math.ceil(1 / rate) - 1 if rate else 1
+    # The inverse of the smallest rates overflows.
+    return math.ceil(1 / max(rate, _LEAST_RATE)) - 1 if rate else 1
 
 
 def can_show(n: int, rate: float) -> bool:

@@ -153,6 +153,11 @@ class Levels:
         values = distinct_values(column)
         return cls(values, numbers_of(values))
 
+    @classmethod
+    def none(cls):
+        """No value at all."""
+        return cls(np.empty(0, dtype=object), None)
+
     @property
     def n_values(self) -> int:
         return len(self.values)
@@ -196,15 +201,26 @@ class ColumnValues:
     regressions: Regressions
 
     @classmethod
-    def of(cls, X) -> ColumnValues:
-        """Learn from training rows, an array or a DataFrame."""
+    def of(cls, X, is_left_out=None) -> ColumnValues:
+        """Learn from training rows, an array or a DataFrame.
+
+        Parameters
+        ----------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            The rows.
+        is_left_out : ndarray of bool of shape (n_features,), default=None
+            Columns that nothing replaces; None for no column.
+        """
         given = container_of(X).columns()
-        numbers = [numbers_of(column) for column in given]
+        if is_left_out is None:
+            is_left_out = np.zeros(len(given), dtype=bool)
+        pairs = list(zip(given, is_left_out, strict=True))
+        numbers = [None if left_out else numbers_of(column) for column, left_out in pairs]
         numeric = np.array([j for j, x in enumerate(numbers) if x is not None], dtype=int)
         matrix = np.array([numbers[j] for j in numeric]).reshape(len(numeric), len(X)).T
         regressions = Regressions.of(matrix)
         coefficients, scale = regressions.on(np.ones(len(numeric), dtype=bool))
-        columns = [Levels.of(column) for column in given]
+        columns = [Levels.none() if left_out else Levels.of(column) for column, left_out in pairs]
         for i, j in enumerate(numeric):
             x = matrix[np.isfinite(matrix[:, i]), i]
             if not _is_counted(x):
@@ -239,7 +255,8 @@ def numbers_of(column):
 
 
 def _is_number(value) -> bool:
-    return isinstance(value, Number) and not isinstance(value, (bool, np.bool_))
+    # To numpy a length of time is a whole number.
+    return isinstance(value, Number) and not isinstance(value, (bool, np.bool_, np.timedelta64))
 
 
 def _is_counted(x) -> bool:

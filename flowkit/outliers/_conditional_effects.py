@@ -87,9 +87,9 @@ class ConditionalEffects:
     repairs: Repairs
 
     @classmethod
-    def of(cls, X) -> ConditionalEffects:
-        """Learn typical values from training rows, an array or a DataFrame."""
-        return cls(ColumnValues.of(X), Repairs.of(X))
+    def of(cls, X, is_left_out=None) -> ConditionalEffects:
+        """Learn typical values from training rows, but of no column that is left out."""
+        return cls(ColumnValues.of(X, is_left_out), Repairs.of(X))
 
     def __call__(self, X, log_density, score=None) -> Account:
         """Surprise of each value given the others, minus the expected surprise.

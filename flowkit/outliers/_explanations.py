@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ..nested import score_copies, unwrap
-from ._conditional_effects import Account, ConditionalEffects, is_missing
+from ..nested import unwrap
+from ._conditional_effects import Account, ConditionalEffects
+from ._copied_rows import log_density_of_copies
 from ._splits import SPLITS
 
 FEATURES = "features"
-# Draws of the missing values of a row. They are evenly spread and come from the same uniform
-# numbers for all its copies, so that most of their error is common to these.
-_N_DRAWS = 8
 
 
 class Explanations:
@@ -35,7 +35,8 @@ class Explanations:
 
     def __init__(self, densities, X, names, reading=None):
         self._densities, self._names, self._reading = densities, {FEATURES: names}, reading
-        self._effects, self._typical = ConditionalEffects.of(X), {}
+        is_left_out = None if reading is None else reading.is_left_out
+        self._effects, self._typical = ConditionalEffects.of(X, is_left_out), {}
         inner, splits = self._inner(), self._splits()
         possible = self._possible(X) if splits else np.empty(0)
         if possible.size:
@@ -66,7 +67,7 @@ class Explanations:
         InvalidDataError
             If all typical rows are impossible under the density.
         """
-        if by != FEATURES and by not in SPLITS:
+        if not isinstance(by, str) or by not in (FEATURES, *SPLITS):
             raise InvalidParameterError(f"by must be one of {[FEATURES, *SPLITS]}, got {by!r}.")
         if by != FEATURES:
             SPLITS[by].requirement.check(self._inner().estimator, by)
@@ -93,7 +94,14 @@ class Explanations:
         Account
             Of all columns.
         """
-        return self._effects(X, self._held_out_log_density, score)
+        densities = self._densities if score is None else [_likeliest(d) for d in self._densities]
+
+        def log_density(copies, rows):
+            copies, rows = self._read(copies), self._read(rows)
+            each = [log_density_of_copies(density, copies, rows) for density in densities]
+            return np.mean(each, axis=0)
+
+        return self._effects(X, log_density, score)
 
     def effects(self, X, by: str, score=None) -> np.ndarray:
         """How much each column or part adds to the surprise of each row.
@@ -136,11 +144,16 @@ class Explanations:
     def _read(self, X):
         return X if self._reading is None else self._reading(X)
 
-    def _held_out_log_density(self, copies, rows):
-        """Log density of copies of rows, as if the rows had not been in training."""
-        copies, rows = self._read(copies), self._read(rows)
-        n_draws = _N_DRAWS if is_missing(rows).any() else None
-        each = [score_copies(one, copies, rows, n_draws) for one in self._densities]
-        scores = np.mean(each, axis=0)
-        # Some densities give a single row a number alone.
-        return np.where(np.isnan(scores), -np.inf, scores).reshape(-1)
+
+def _likeliest(density):
+    """A density at the bandwidth of its kernels that makes values as likely as they are.
+
+    Narrower kernels find strange rows better, but leave hardly any value beside those of the row
+    that is most alike.
+    """
+    inner = unwrap(density).estimator
+    if getattr(inner, "bandwidth_factor", 1.0) == 1.0 or not inner.module_.has_kernels:
+        return density
+    density = copy.deepcopy(density)
+    unwrap(density).estimator.module_.prior.bandwidth_factor = 1.0
+    return density

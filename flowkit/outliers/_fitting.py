@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
+from ..exceptions import InvalidDataError
 from ..nested import Progress, TimeLimit, names_of, seed_names, seeded_copies
 from ._default_densities import default_densities
 from ._scores import Scores
@@ -15,6 +17,9 @@ from ._trimming import rows_to_keep
 from ._weights import select_weights
 from .reading import TableReading
 from .statistics import STATISTICS
+
+# Of a single row nothing can be compared.
+_LEAST_ROWS = 2
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,11 @@ class Fitter:
 
     def _read(self, X):
         """The reading of training rows, and the default densities for what it makes of them."""
+        if _num_samples(X) < _LEAST_ROWS:
+            raise InvalidDataError(
+                f"the default densities need at least {_LEAST_ROWS} rows of positive weight, got "
+                f"{_num_samples(X)} sample(s): give more rows."
+            )
         reading = TableReading(X, self._detector._feature_names())
         if not self._n_read:
             reading.warn_of_identifiers()

@@ -146,5 +146,6 @@ def check_n_columns(n_columns):
 
 def _shown(value):
     if isinstance(value, Number) and not isinstance(value, (Integral, bool, np.bool_)):
-        return f"{value:.4g}"
+        # Fractions have no format of their own.
+        return f"{float(value):.4g}"
     return str(value)

@@ -8,15 +8,12 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from ..nested import Unwrapped, score_copies, unwrap
+from ..nested import Unwrapped, unwrap
 from ._conditional_effects import is_missing
+from ._copied_rows import log_density_of_copies
 from ._incomplete_scores import IncompleteScores, allows_missing
 from ._rows import reference_positions
 from ._tails import Tail, combined
-
-# Draws of the missing values of a row. They are evenly spread and come from the same uniform
-# numbers for all its copies, so that most of their error is common to these.
-_N_DRAWS = 8
 
 
 class Member:
@@ -65,10 +62,7 @@ class Member:
         ndarray of shape (k * n,)
             As `log_density` returns them.
         """
-        n_draws = _N_DRAWS if is_missing(rows).any() else None
-        # Some densities give a single row a number alone.
-        log_density = np.reshape(score_copies(self.density, copies, rows, n_draws), -1)
-        log_density = np.where(np.isnan(log_density), -np.inf, log_density)
+        log_density = log_density_of_copies(self.density, copies, rows)
         if self.incomplete is None:
             return log_density
         return self.incomplete(self.density, copies, log_density)

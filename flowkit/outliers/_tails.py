@@ -13,7 +13,9 @@ from ._weights import row_counts
 
 # Scores that spread by fewer nats are measured in nats.
 _LEAST_SPREAD = 1e-3
-_TWENTIETH = 0.05
+# Where tails are continued, and the least fall of scores, in nats, that counts as one there.
+_TWENTIETH, _LEAST_UNIT = 0.05, 1.0
+_FAR = 10.0
 
 
 class Tail:
@@ -60,12 +62,17 @@ class Tail:
         """The same, but as scores fall below the lowest twentieth of the training rows.
 
         Shares hardly tell how much of the way back a change of one column is: far below all rows,
-        and near outliers among them.
+        and near outliers among them. The unit is the distance of the twentieth from the median, or
+        a nat if that is more: scores of training rows may be all but the same. Ten units below,
+        it goes on as a logarithm.
         """
         anchor, middle = np.interp(np.log([_TWENTIETH, 0.5]), self.log_shares, self.scores)
-        unit = max(middle - anchor, _LEAST_SPREAD)
+        unit = max(middle - anchor, _LEAST_UNIT)
         inside = self._inside(np.maximum(scores, anchor))
-        return inside - np.maximum(anchor - scores, 0.0) / unit
+        below = np.maximum(anchor - scores, 0.0) / unit
+        # One value far off must not make the values beside it strange.
+        far = np.maximum(below - _FAR, 0.0)
+        return inside - np.minimum(below, _FAR) - _FAR * np.log1p(far / _FAR)
 
     def _inside(self, scores):
         # Linear between two rows: with a step, rounding would make it a different share.

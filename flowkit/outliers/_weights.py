@@ -9,6 +9,9 @@ from sklearn.utils.validation import _check_sample_weight, _num_samples
 from ..exceptions import InvalidDataError
 from ..nested import require_weights
 
+# Losses of single precision, and their gradients, hold weights between these.
+_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-25, 1e25
+
 
 def weighted_rows(X, sample_weight, densities):
     """Rows of positive weight, and their weights.
@@ -32,7 +35,7 @@ def weighted_rows(X, sample_weight, densities):
     Raises
     ------
     InvalidDataError
-        If all weights are zero.
+        If all weights are zero, or some are too small or too large to be summed.
     InvalidParameterError
         If a density takes no weights.
     """
@@ -47,6 +50,13 @@ def weighted_rows(X, sample_weight, densities):
         sample_weight, np.empty((_num_samples(X), 1)), dtype=np.float64, ensure_non_negative=True
     )
     kept = np.flatnonzero(weight)
+    low, high = weight[kept].min(), weight[kept].max()
+    if low < _LEAST_WEIGHT or high > _LARGEST_WEIGHT:
+        raise InvalidDataError(
+            f"positive sample_weight must be from {_LEAST_WEIGHT:g} to {_LARGEST_WEIGHT:g}, as "
+            f"sums of others are lost, got {low:g} to {high:g}: scale them all by one factor, or "
+            "set those that are next to nothing to zero."
+        )
     for density in densities:
         require_weights(density)
     return _safe_indexing(X, kept), weight[kept]

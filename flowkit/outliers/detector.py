@@ -132,10 +132,10 @@ class DensityOutlierDetector(
 
     The default densities see numbers. Text and categories become levels: those of fewer than five
     rows count as one, with levels that training has not seen, so that a new level is as strange as
-    rare levels are. Dates are days. A missing number is taken for the median of its column, and
-    where training rows lack some a level says so. Running indices, and text that hardly ever
-    repeats, are left out with a warning. A density that is given sees rows as they are; for text it
-    may be a `TableDensity`.
+    rare levels are. Dates are days. A missing number is taken from the training row that is most
+    alike, and where a fifth or more of a column are missing a level says so. Running indices, dates
+    in order, and text that hardly ever repeats are left out with a warning and have no effects. A
+    density that is given sees rows as they are; for text it may be a `TableDensity`.
 
     With a density that is given, rows may have missing values where both the density and the
     statistic take them. Such a row is scored by its known columns. A density of fewer columns has

@@ -29,7 +29,9 @@ def convex_weights(log_densities: np.ndarray, sample_weight=None) -> np.ndarray:
         The weights.
     """
     n, n_densities = log_densities.shape
-    share = np.full(n, 1 / n) if sample_weight is None else sample_weight / sample_weight.sum()
+    # Sums of the largest numbers are infinite.
+    share = np.ones(n) if sample_weight is None else sample_weight / sample_weight.max()
+    share /= share.sum()
     # Relative to the largest of each row, nothing overflows.
     density = np.exp(log_densities - log_densities.max(1, keepdims=True))
     weights = np.full(n_densities, 1 / n_densities)

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from flowkit import DensityOutlierDetector
 from flowkit.exceptions import (
+    ConstantColumnWarning,
     IdentifierWarning,
     InvalidDataError,
     UnsupportedValueError,
@@ -58,8 +59,13 @@ ANY = {
     "truth values": RNG.integers(2, size=(60, 3)).astype(bool),
     "small whole numbers": RNG.integers(-100, 100, size=(60, 2)).astype(np.int8),
     "dates": RNG.integers(10**9, size=(60, 2)).astype("M8[s]"),
+    "lengths of time as objects": RNG.integers(99, size=(60, 2)).astype("m8[D]").astype(object),
+    "lengths of time of numpy as objects": np.array(
+        [[np.timedelta64(n % 7, "D"), np.timedelta64(n % 5, "Y")] for n in range(60)], object
+    ),
     "timestamps": 1.6e9 + RNG.permutation(400)[:60, None] * [1.0, 3.0],
     "tiny numbers": 1e-300 * RNG.normal(size=(60, 2)),
+    "smallest numbers": 1e-310 * RNG.normal(size=(60, 2)),
     "a heavy tail": RNG.standard_cauchy(size=(60, 2)) ** 3,
     "bytes": np.array([[b"x", b"a"], [b"y", b"b"]] * 30),
     "text": np.array([["x", "a"], ["y", "b"]] * 30),
@@ -80,6 +86,55 @@ def test_any_table_is_scored(X):
     again = DensityOutlierDetector(random_state=0).fit(X)
     np.testing.assert_array_equal(again.score_samples(X), scores)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(detector)).score_samples(X), scores)
+
+
+@pytest.mark.parametrize("name", [name for name in ANY if name != "many columns"])
+def test_any_table_has_reasons(name):
+    X = ANY[name]
+    detector = DensityOutlierDetector(random_state=0).fit(X)
+    row = X[:1]
+    assert np.isfinite(np.asarray(detector.explain(row), float)).all()
+    assert str(detector.reasons(row)).startswith("row 0")
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e-160, 1e150])
+def test_reasons_of_any_magnitude_are_finite(scale):
+    X = scale * np.random.default_rng(0).normal(size=(60, 2))
+    effects = DensityOutlierDetector(random_state=0).fit(X).explain(X[:5])
+    assert np.isfinite(effects).all()
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_numbers_whose_squares_overflow_are_refused_without_a_warning():
+    X = np.random.default_rng(0).normal(size=(60, 2)) * [1e200, 1.0]
+    with pytest.raises(InvalidDataError, match="x0 are too large"):
+        DensityOutlierDetector().fit(X)
+
+
+def test_one_row_is_too_few():
+    detector = DensityOutlierDetector()
+    with pytest.raises(InvalidDataError, match=r"at least 2 rows .* got 1 sample"):
+        detector.fit([[1.0, 2.0]])
+    with pytest.raises(InvalidDataError, match=r"at least 2 rows .* got 1 sample"):
+        detector.fit(table(9), sample_weight=np.eye(9)[0])
+
+
+@pytest.mark.parametrize("method", ["score_samples", "predict", "explain", "reasons"])
+def test_tables_without_rows_are_refused(method):
+    with pytest.raises(InvalidDataError, match=r"shape \(0, 5\): it has no rows"):
+        getattr(fitted(), method)(table()[:0])
+
+
+@pytest.mark.parametrize(("X", "what"), [(table()[:0], "rows"), (table()[[]], "columns")])
+def test_nothing_cannot_be_learned_from(X, what):
+    with pytest.raises(InvalidDataError, match=f"it has no {what}"):
+        DensityOutlierDetector().fit(X)
+
+
+def test_constant_columns_have_the_names_of_the_table_beside_levels_too():
+    X = pd.DataFrame({"kind": ["a", "b"] * 30, "fixed": 1.0, "only": "c", "x": RNG.normal(size=60)})
+    with pytest.warns(ConstantColumnWarning, match=r"column\(s\) fixed, only hold one value"):
+        DensityOutlierDetector(random_state=0).fit(X)
 
 
 def test_the_score_of_a_row_does_not_depend_on_those_beside_it():
@@ -184,6 +239,13 @@ def test_a_column_that_only_tells_rows_apart_changes_nothing(extra):
     without = DensityOutlierDetector(random_state=0).fit(training.drop(columns="extra"))
     scores = without.score_samples(new.drop(columns="extra"))
     np.testing.assert_array_equal(detector.score_samples(new), scores)
+    effects, expected = detector.explain(new[:4]), without.explain(new[:4].drop(columns="extra"))
+    np.testing.assert_array_equal(effects, np.pad(expected, ((0, 0), (0, 1))))
+    assert all("extra = " not in line or "typical" not in line for line in told(detector, new[:4]))
+
+
+def told(detector, X):
+    return str(detector.reasons(X, n_columns=None)).splitlines()
 
 
 def test_random_identifiers_hide_little():
@@ -226,3 +288,10 @@ def test_rows_of_weight_zero_are_absent():
     weighted = DensityOutlierDetector(random_state=0).fit(X, sample_weight=weight)
     kept = DensityOutlierDetector(random_state=0).fit(X[40:], sample_weight=weight[40:])
     np.testing.assert_array_equal(weighted.score_samples(X), kept.score_samples(X))
+
+
+def test_a_new_level_counts_no_thousands_of_nats_however_even_the_others_are():
+    X = pd.DataFrame({name: RNG.choice(["a", "b"], 200) for name in "pqrst"})
+    effects = DensityOutlierDetector(random_state=0).fit(X).explain(X[:3].assign(q="new"))
+    np.testing.assert_array_equal(effects.argmax(1), 1)
+    assert 1 < effects.max() < 50

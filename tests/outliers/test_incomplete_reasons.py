@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 from flowkit import DensityOutlierDetector, FlowDensity, TableDensity
 from flowkit.nested import score_copies
-from flowkit.outliers import _explanations
+from flowkit.outliers import _copied_rows
 
 from .examples import KERNEL, SMALL
 
@@ -106,7 +106,7 @@ def test_few_draws_say_what_many_do(name, monkeypatch):
     detector = DensityOutlierDetector(density, random_state=0).fit(container(rows(300)))
     X = incomplete(8)
     few = detector.explain(container(X))
-    monkeypatch.setattr(_explanations, "_N_DRAWS", 256)
+    monkeypatch.setattr(_copied_rows, "_N_DRAWS", 256)
     many = detector.explain(container(X))
     np.testing.assert_allclose(few, many, atol=0.5, rtol=0.2)
     np.testing.assert_array_equal(few.argmax(1), many.argmax(1))
@@ -135,4 +135,4 @@ def test_work_for_an_incomplete_row_is_bounded():
     complete, partial = counts
     assert complete <= 1 + 4 * 89
     assert partial <= 1 + 3 * 46
-    assert _explanations._N_DRAWS <= 8
+    assert _copied_rows._N_DRAWS <= 8

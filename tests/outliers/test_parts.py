@@ -181,5 +181,6 @@ def test_parts_that_a_density_lacks_are_refused(part, needed):
     message = f"'{part}' needs a density with {needed}.*KernelDensity has none"
     with pytest.raises(InvalidParameterError, match=message):
         detector.explain(rows(), by=part)
-    with pytest.raises(InvalidParameterError, match=r"by must be one of.*got 'tre'"):
-        detector.explain(rows(), by="tre")
+    for wrong in ("tre", ["features"], None):
+        with pytest.raises(InvalidParameterError, match=r"by must be one of.*got"):
+            detector.explain(rows(), by=wrong)

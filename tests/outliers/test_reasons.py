@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import decimal
+import fractions
 import pickle
 import sys
 
@@ -133,6 +135,14 @@ def test_columns_of_few_numbers_have_both():
     assert reasons.typical == 2.0
     np.testing.assert_allclose(reasons.probability, 0.9)
     assert (reasons.low, reasons.high) == (2.0, 5.0)
+
+
+@pytest.mark.parametrize("kind", [fractions.Fraction, decimal.Decimal, int, float])
+def test_numbers_of_every_kind_are_printed(kind):
+    column = pd.Series([kind(i % 3) for i in range(60)], dtype=object)
+    X = pd.DataFrame({"a": column, "b": rows(60, 1)[:, 0]})
+    detector = DensityOutlierDetector(Known(lambda X: np.zeros(len(X)))).fit(X)
+    assert "a = 2, typical" in str(detector.reasons(X[2:3]))
 
 
 def test_whole_numbers_are_typical_of_whole_numbers():

@@ -193,6 +193,8 @@ def test_densities_that_take_no_weights_are_named(density, name):
         (-np.ones(200), "[Nn]egative"),
         (np.ones(199), "shape"),
         (np.full(200, np.nan), "NaN"),
+        (np.r_[1e300, np.ones(199)], r"from 1e-25 to 1e\+25, .* got 1 to 1e\+300"),
+        (np.r_[0.0, 5e-324, np.ones(198)], r"got 4.94066e-324 to 1: scale them all"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

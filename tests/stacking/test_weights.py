@@ -86,6 +86,8 @@ def test_weights_of_rows_are_repeats_and_units_do_not_matter(table):
     np.testing.assert_allclose(
         convex_weights(np.repeat(table, repeats, axis=0)), weights, atol=1e-6
     )
+    largest = np.finfo(float).max / 4 * repeats
+    np.testing.assert_allclose(convex_weights(table, largest), weights, atol=1e-6)
     moved = table + np.random.default_rng(1).normal(size=(len(table), 1))
     np.testing.assert_allclose(convex_weights(moved, 7.0 * repeats), weights, atol=1e-6)
 

@@ -94,7 +94,8 @@ def levels_of(column, name) -> list:
 
 def is_number(value) -> bool:
     """Whether a value is a real number, or a truth value, which counts as 0 or 1."""
-    return isinstance(value, Number | np.bool_) and not isinstance(value, complex)
+    # To numpy a length of time is a whole number.
+    return isinstance(value, Number | np.bool_) and not isinstance(value, complex | np.timedelta64)
 
 
 def _kind(column) -> str:
@@ -135,7 +136,15 @@ def _days_of(column, kind) -> np.ndarray:
     if hasattr(column.dtype, "tz"):
         column = column.dt.tz_convert(None)
     values = np.asarray(column)
-    return (values - np.datetime64("1970-01-01") if kind == "M" else values) / _DAY
+    if kind == "M":
+        return (values - np.datetime64("1970-01-01")) / _DAY
+    return _of_even_length(values) / _DAY
+
+
+def _of_even_length(lengths):
+    """Lengths of time in units that are so many days; years and months have their mean length."""
+    unit = np.datetime_data(lengths.dtype)[0]
+    return lengths.astype("m8[s]") if unit in ("Y", "M") else lengths
 
 
 def _days(value) -> float:
@@ -143,14 +152,15 @@ def _days(value) -> float:
     if hasattr(value, "to_timestamp"):
         value = value.to_timestamp()
     if isinstance(value, np.datetime64 | np.timedelta64):
-        origin = np.datetime64("1970-01-01") if isinstance(value, np.datetime64) else 0
-        return float((value - origin) / _DAY)
+        if isinstance(value, np.datetime64):
+            return float((value - np.datetime64("1970-01-01")) / _DAY)
+        return float(_of_even_length(value) / _DAY)
     if isinstance(value, datetime.timedelta):
         return value.total_seconds() / _SECONDS_OF_A_DAY
     if isinstance(value, datetime.time):
         value = datetime.datetime.combine(_EPOCH, value)
     elif not isinstance(value, datetime.datetime):
         value = datetime.datetime.combine(value, datetime.time())
-    if value.tzinfo is not None:
-        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
-    return (value - _EPOCH).total_seconds() / _SECONDS_OF_A_DAY
+    # The first and the last dates have no other time zone, so that the length of time is shifted.
+    offset = value.utcoffset() or datetime.timedelta()
+    return (value.replace(tzinfo=None) - _EPOCH - offset).total_seconds() / _SECONDS_OF_A_DAY

@@ -30,6 +30,8 @@ class TableReading:
 
     Attributes
     ----------
+    is_left_out : ndarray of bool of shape (n_features,)
+        Which columns of X say nothing of a row.
     is_level : ndarray of bool of shape (n_columns,)
         Which of the columns that a call returns hold codes of levels.
     names : list of str
@@ -48,6 +50,7 @@ class TableReading:
             reading_of(column, name)
             for column, name in zip(container_of(X).columns(), names, strict=True)
         ]
+        self.is_left_out = np.array([isinstance(one, IdentifierReading) for one in self._columns])
         self.is_level = np.array([flag for one in self._columns for flag in one.is_level], bool)
         self.names = [name for one in self._columns for name in one.names]
         if not self.is_level.size:
@@ -62,14 +65,13 @@ class TableReading:
 
     def warn_of_identifiers(self) -> None:
         """Warn of the columns that are left out, with an IdentifierWarning, if there are any."""
-        left_out = [isinstance(one, IdentifierReading) for one in self._columns]
-        if any(left_out):
+        if self.is_left_out.any():
             names = np.array([str(one.name) for one in self._columns])
+            left_out = name_columns(np.flatnonzero(self.is_left_out), names)
             warn(
-                f"column(s) {name_columns(np.flatnonzero(left_out), names)} tell rows apart but "
-                "say nothing of them, as a running index, dates in order or text that hardly "
-                "repeats do, and are left out. Drop them to be without this warning, or encode "
-                "them as numbers that mean something.",
+                f"column(s) {left_out} tell rows apart but say nothing of them, as a running "
+                "index, dates in order or text that hardly repeats do, and are left out. Drop them "
+                "to be without this warning, or encode them as numbers that mean something.",
                 IdentifierWarning,
             )
 

@@ -6,9 +6,14 @@ import numpy as np
 
 from ...exceptions import InvalidParameterError
 
+# More columns would drown those of numbers, and cost.
+_MOST_LEVELS = 20
+
 
 class LevelColumns:
-    """Columns of numbers as they are, and a column of zeros and ones for each level.
+    """Columns of numbers as they are, and columns of zeros and ones for levels.
+
+    The most frequent levels of a column have one each, all others share one.
 
     Parameters
     ----------
@@ -20,12 +25,32 @@ class LevelColumns:
 
     def __init__(self, X: np.ndarray, is_level: np.ndarray):
         self._is_level = is_level
-        self._codes = [np.unique(x) for x in X[:, is_level].T]
+        self._codes = [_frequent(x) for x in X[:, is_level].T]
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Rows, shape (n_samples, n_columns); a code that training lacks is zero everywhere."""
+        """Rows, shape (n_samples, n_columns)."""
         levels = zip(X[:, self._is_level].T, self._codes, strict=True)
-        return np.hstack([X[:, ~self._is_level], *(x[:, None] == codes for x, codes in levels)])
+        return np.hstack([X[:, ~self._is_level], *(_indicators(x, *codes) for x, codes in levels)])
+
+    def names(self, labels) -> list:
+        """Names of the columns that these become: those of a column's levels are its own."""
+        labels = np.asarray(labels, dtype=object)
+        levels = zip(labels[self._is_level], self._codes, strict=True)
+        of_levels = [[name] * (len(codes) + others) for name, (codes, others) in levels]
+        return [*labels[~self._is_level], *sum(of_levels, [])]
+
+
+def _frequent(x):
+    """Codes of the most frequent levels, and whether training has others."""
+    codes, counts = np.unique(x, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return np.sort(codes[order[:_MOST_LEVELS]]), len(codes) > _MOST_LEVELS
+
+
+def _indicators(x, codes, others):
+    known = x[:, None] == codes
+    # A code that training lacks is zero everywhere, if all levels have a column.
+    return np.hstack([known, ~known.any(1, keepdims=True)]) if others else known
 
 
 def level_mask(categorical_features, n_features: int) -> np.ndarray:

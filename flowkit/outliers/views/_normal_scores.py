@@ -59,6 +59,10 @@ class _Map(NamedTuple):
     def __call__(self, x):
         half = x / 2
         inside = np.interp(half, self.halves, self.scores)
+        # Between the smallest numbers the slope overflows.
+        if not np.isfinite(inside).all():
+            lower = np.searchsorted(self.halves, half, side="right") - 1
+            inside = np.where(np.isfinite(inside), inside, self.scores[lower])
         above = log_beyond(np.maximum(half - self.halves[-1], 0.0), self.above)
         below = log_beyond(np.maximum(self.halves[0] - half, 0.0), self.below)
         return inside + above - below

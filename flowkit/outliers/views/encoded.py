@@ -6,12 +6,15 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods
 
 from ...nested import Held, score_copies
+from ...validation import labels_of, tell_labels
 from ._base import View
 from ._levels import LevelColumns, level_mask
 
 
 class LevelsAsColumns(View):
-    """A density of numbers that sees each level of a category as a column of zeros and ones.
+    """A density of numbers that sees levels as columns of zeros and ones.
+
+    The twenty most frequent levels of a column have one each, all others share one.
 
     Parameters
     ----------
@@ -54,12 +57,19 @@ class LevelsAsColumns(View):
         self.density = density
         self.categorical_features = categorical_features
 
+    def _named_by(self, labels):
+        """Take names for columns from a table around."""
+        tell_labels(self, labels)
+
     def _fit(self, X, weight):
         self._columns = LevelColumns(X, level_mask(self.categorical_features, X.shape[1]))
         options = {} if weight is None else {"sample_weight": weight}
         encoded, self.density_ = self._columns(X), clone(self.density)
         if hasattr(self.density_, "_named_by"):
-            self.density_._named_by([f"x{j}" for j in range(encoded.shape[1])])
+            labels = labels_of(self)
+            if labels is None:
+                labels = [f"x{j}" for j in range(X.shape[1])]
+            self.density_._named_by(self._columns.names(labels))
         self.density_.fit(encoded, **options)
 
     def score_samples(self, X):

@@ -71,6 +71,16 @@ NUMBERS = {
         objects([datetime.date(1, 1, 1), datetime.date(9999, 1, 1)] * 30),
         [-719162, 2932532] * 30,
     ),
+    "the first and last moments in their time zones": (
+        objects(
+            [
+                datetime.datetime(1, 1, 1, tzinfo=datetime.timezone(DAY / 2)),
+                datetime.datetime(9999, 12, 31, 12, tzinfo=datetime.timezone(-DAY / 2)),
+            ]
+            * 30
+        ),
+        [-719162.5, 2932897] * 30,
+    ),
     "months": (
         pd.array(shuffled(list(pd.period_range("1970-01", periods=2, freq="M")) * 30)),
         shuffled([0, 31] * 30),
@@ -88,6 +98,17 @@ def test_numbers_and_dates_are_numbers(column, expected):
     numbers, is_level = read(column)
     assert list(is_level) == [False]
     np.testing.assert_allclose(numbers[:, 0], np.asarray(expected, float), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["m8[Y]", "m8[M]", "m8[W]", "m8[D]", "m8[ms]"])
+@pytest.mark.parametrize("as_objects", [False, True])
+def test_lengths_of_time_of_numpy_are_days_in_every_unit(dtype, as_objects):
+    column = np.array([1, 3] * 30, dtype=dtype)
+    given = objects(list(column)) if as_objects else column
+    X = np.column_stack([given, given[::-1]])
+    days = {"Y": 365.2425, "M": 365.2425 / 12, "W": 7, "D": 1, "ms": 1 / 86_400_000}[dtype[3:-1]]
+    expected = np.array([[days, 3 * days], [3 * days, days]])
+    np.testing.assert_allclose(TableReading(X, ["a", "b"])(X)[:2], expected, rtol=1e-12)
 
 
 MISSING = {

@@ -53,6 +53,15 @@ def test_scores_of_the_largest_numbers_are_finite(x):
     assert (np.diff(scores) >= 0).all()
 
 
+def test_scores_between_the_smallest_numbers_are_finite_and_in_order():
+    x = 1e-320 * RNG.permutation(100)
+    scores = scores_of(x, 1e-321 * np.arange(-50, 1050))
+    assert np.isfinite(scores).all()
+    assert (np.diff(scores) >= 0).all()
+    expected = norm.ppf((np.argsort(np.argsort(x)) + 0.5) / len(x))
+    np.testing.assert_allclose(scores_of(x, x), expected, atol=1e-12)
+
+
 @over_columns
 def test_the_map_is_continuous_at_its_ends(x):
     ends = np.array([x.min(), x.max()])

@@ -16,6 +16,7 @@ from .inspection import (
     TrainingCurveDisplay,
 )
 from .outliers import DensityOutlierDetector
+from .stacking import StackedDensity
 from .tables import TableDensity
 from .transforms import DifferentiableFunctionTransformer, TransformedDensity
 
@@ -36,6 +37,7 @@ __all__ = [
     "ReceptiveFieldDisplay",
     "ReconstructionDisplay",
     "ScoreHistogramDisplay",
+    "StackedDensity",
     "StopTraining",
     "StyleMixDisplay",
     "TableDensity",

@@ -15,6 +15,7 @@ from torch import nn
 from flowkit import (
     DensityOutlierDetector,
     DifferentiableFunctionTransformer,
+    StackedDensity,
     TableDensity,
     TransformedDensity,
 )
@@ -330,8 +331,23 @@ def _transformed(density):
     return lambda **kw: TransformedDensity(StandardScaler(), density(), **kw)
 
 
+def _stacked(*densities):
+    """Members by their position."""
+
+    def build(**kw):
+        members = [(f"member{k}", density()) for k, density in enumerate(densities)]
+        return StackedDensity(members, **{"cv": 3, "random_state": 0, **kw})
+
+    return build
+
+
 # Densities around others of several makes.
 WRAPPERS = {
+    "stacked": _stacked(KernelDensity, lambda: KernelDensity(bandwidth=0.3)),
+    "stacked_flow": _stacked(
+        KernelDensity,
+        lambda: FLOWS["affine_coupling"](prior="normal", n_transforms=1, max_epochs=2),
+    ),
     "table": _table(KernelDensity),
     "table_cells": _table(KernelDensity, cells="probability", n_draws=4),
     "table_flow": _table(lambda: FLOWS["default"](max_epochs=2)),

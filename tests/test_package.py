@@ -47,6 +47,7 @@ FLOORS = {
     "nested": BASICS | {"validation"},
 }
 FLOORS["estimators"] = {*BASICS, *FLOORS}
+FLOORS["stacking"] = BASICS | {"validation", "nested", "estimators"}
 FLOORS["outliers"] = BASICS | {"validation", "columns", "nested", "estimators"}
 for room in ("transforms", "tables"):
     FLOORS[room] = BASICS | {

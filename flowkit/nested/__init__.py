@@ -1,21 +1,33 @@
-"""Densities inside others: unwrapped, seeded, drawn from, scored on changed copies of rows."""
+"""Densities inside others: unwrapped, seeded, timed, drawn from, scored on changed rows."""
 
 from ._copies import score_copies, score_inside
 from ._draws import can_be_drawn_from, check_n_samples, draw_from
 from ._mean_score import MeanScoreMixin
+from ._nested_parameters import names_of
+from ._progress import Progress
+from ._reading import read_numbers, read_rows
 from ._seeds import seed_names, seeded_copies
-from ._unwrap import Held, Unwrapped, find, held_by, stood_for, unwrap
+from ._time_limit import TimeLimit, can_end, limited
+from ._unwrap import Held, Unwrapped, find, held_by, layers, stood_for, unwrap
 from ._weights import require_weights
 
 __all__ = [
     "Held",
     "MeanScoreMixin",
+    "Progress",
+    "TimeLimit",
     "Unwrapped",
     "can_be_drawn_from",
+    "can_end",
     "check_n_samples",
     "draw_from",
     "find",
     "held_by",
+    "layers",
+    "limited",
+    "names_of",
+    "read_numbers",
+    "read_rows",
     "require_weights",
     "score_copies",
     "score_inside",

@@ -10,12 +10,9 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from ..exceptions import InvalidDataError
-from ..nested import seed_names, seeded_copies
+from ..nested import Progress, TimeLimit, can_end, names_of, seed_names, seeded_copies
 from ._default_densities import default_densities
-from ._nested_parameters import names_of
-from ._progress import Progress
 from ._scores import Scores
-from ._time_limit import TimeLimit, can_end
 from ._trimming import rows_to_keep
 from ._weights import select_weights
 from .reading import TableReading

@@ -11,10 +11,9 @@ from sklearn.utils.metaestimators import available_if
 
 from .._seeds import check_random_state
 from ..exceptions import InvalidParameterError
+from ..nested import Progress, read_rows
 from ._fitting import Fitted, Fitter
-from ._progress import Progress
 from ._reservoir import Reservoir
-from ._rows import read_rows
 from ._weights import weighted_rows
 
 _MAX_SEED = np.iinfo(np.int32).max

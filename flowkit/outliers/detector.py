@@ -12,7 +12,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._seeds import check_random_state
 from ..exceptions import InvalidParameterError
-from ..nested import Held
+from ..nested import Held, Progress, read_rows
 from ..validation import (
     SuggestingEstimator,
     container_of,
@@ -27,9 +27,8 @@ from ._cross_calibration import out_of_fold_scores
 from ._default_densities import default_densities
 from ._explanations import Explanations
 from ._fitting import Fitter, n_copies
-from ._progress import Progress
 from ._reasons import Reasons, check_n_columns
-from ._rows import read_rows, reference_positions
+from ._rows import reference_positions
 from ._stream import StreamMixin
 from ._threshold import calibrated_threshold, training_threshold
 from ._weights import select_weights, weighted_rows

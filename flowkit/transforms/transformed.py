@@ -10,12 +10,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    has_fit_parameter,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_fit_parameter
 
 from .._seeds import check_random_state
 from ..exceptions import (
@@ -30,18 +25,11 @@ from ..nested import (
     can_be_drawn_from,
     check_n_samples,
     draw_from,
+    read_numbers,
     require_weights,
     score_inside,
 )
-from ..validation import (
-    SuggestingEstimator,
-    check_labels,
-    container_of,
-    labels_of,
-    refuse_non_finite,
-    refuse_unreal,
-    warn,
-)
+from ..validation import SuggestingEstimator, warn
 from ._jacobians import inverse_rows, transform_rows
 
 # Draws that measure the mass beyond the range of the transformer, and the share worth a warning.
@@ -275,21 +263,7 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
 
     def _validate_rows(self, X, reset):
         """X in float64, still a DataFrame if it was one: columns may be chosen by name."""
-        allow_nan = get_tags(self.density).input_tags.allow_nan
-        refuse_unreal(X, self)
-        X = check_labels(self, X, reset)
-        rows = validate_data(
-            self,
-            X,
-            dtype=np.float64,
-            # Products over another memory layout differ in the last bits.
-            order="C",
-            reset=reset,
-            ensure_all_finite="allow-nan" if allow_nan else False,
-        )
-        if not allow_nan:
-            refuse_non_finite(rows, labels_of(self))
-        return container_of(X).like(rows)
+        return read_numbers(self, X, reset, get_tags(self.density).input_tags.allow_nan)
 
     def _held(self):
         transformer = getattr(self, "transformer_", self.transformer)

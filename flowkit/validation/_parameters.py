@@ -72,10 +72,11 @@ class SuggestingEstimator(BaseEstimator):
 
     def _refuse_parts_of_nothing(self, params):
         """Refuse parameters of a parameter that is no estimator, such as those of None."""
+        known = self.get_params(deep=True)
         for name, value in params.items():
             owner, part = name.split("__", 1) if "__" in name else ("", "")
-            held = params.get(owner, getattr(self, owner, None)) if owner else self
-            if hasattr(held, "set_params") or owner not in self.get_params(deep=False):
+            held = params.get(owner, known.get(owner)) if owner else self
+            if hasattr(held, "set_params") or owner not in known:
                 continue
             default = self._stand_ins.get(owner)
             meaning = f", which stands for {default}," if held is None and default else ""

@@ -24,6 +24,7 @@ from flowkit import (
     FlowDensity,
     FractalFlowDensity,
     RGFlowDensity,
+    StackedDensity,
     TableDensity,
     TransformedDensity,
     datasets,
@@ -259,6 +260,9 @@ FITTED = {
     "FractalFlowDensity": lambda: images(FractalFlowDensity, n_topics=2),
     "RGFlowDensity": lambda: images(RGFlowDensity, n_layers=1),
     "PHVAE": lambda: images(PHVAE, degree=1, likelihood="student_t"),
+    "StackedDensity": lambda: StackedDensity(
+        [("mixture", mixture(random_state=5)), ("kernels", KernelDensity())], cv=2, random_state=0
+    ).fit(X),
     "TableDensity": lambda: TableDensity(KernelDensity()).fit(X),
     "TransformedDensity": lambda: TransformedDensity(StandardScaler(), KernelDensity()).fit(X),
     # Pixels are not imputed.
@@ -364,6 +368,7 @@ CONSTRUCTED = {
     ),
     "phvae": lambda seed: PHVAE(**{**SMALL, "degree": 1, "random_state": seed}),
     "table": lambda seed: TableDensity(mixture(), random_state=seed),
+    "stack": lambda seed: StackedDensity([("mixture", mixture())], cv=2, random_state=seed),
     "detector": lambda seed: DensityOutlierDetector(
         mixture(), n_estimators=2, contamination=0.2, calibrate=True, random_state=seed
     ),

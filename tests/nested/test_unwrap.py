@@ -13,7 +13,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
-from flowkit import DensityOutlierDetector, TableDensity, TransformedDensity
+from flowkit import DensityOutlierDetector, StackedDensity, TableDensity, TransformedDensity
 from flowkit.exceptions import InvalidParameterError
 from flowkit.nested import (
     Held,
@@ -88,6 +88,7 @@ OTHERS = {
     "table": lambda: TableDensity(mixture()),
     "table in a pipeline": lambda: make_pipeline(StandardScaler(), TableDensity(mixture())),
     "detector": lambda: DensityOutlierDetector(mixture()),
+    "stack": lambda: StackedDensity([("a", mixture()), ("b", mixture())], cv=2),
 }
 
 
@@ -123,7 +124,11 @@ def test_other_wrappers_are_opened_for_what_is_inside_alone(build):
     wrapper = build().fit(X)
     inside = find(wrapper, "means_")
     assert type(inside.estimator) is GaussianMixture
-    assert type(unwrap(wrapper).estimator) in (TableDensity, DensityOutlierDetector)
+    assert type(unwrap(wrapper).estimator) in (
+        TableDensity,
+        DensityOutlierDetector,
+        StackedDensity,
+    )
     np.testing.assert_array_equal(score_copies(wrapper, X[:5], X[:5]), wrapper.score_samples(X[:5]))
 
 

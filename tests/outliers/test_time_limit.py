@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from flowkit import DensityOutlierDetector, FlowDensity, TransformedDensity
 from flowkit.exceptions import NotConvergedWarning
-from flowkit.outliers import _time_limit
+from flowkit.nested import _time_limit
 
 from .examples import SMALL, rows
 

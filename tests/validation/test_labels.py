@@ -23,6 +23,7 @@ from flowkit import (
     FlowDensity,
     FractalFlowDensity,
     RGFlowDensity,
+    StackedDensity,
     TableDensity,
     TransformedDensity,
 )
@@ -42,6 +43,7 @@ DENSITIES = {
     "rg": RGFlowDensity(n_layers=1, **_SMALL),
     "phvae": PHVAE(n_components=1, **_SMALL),
     "transformed": TransformedDensity(StandardScaler(), GaussianMixture(random_state=0)),
+    "stack": StackedDensity([("mixture", GaussianMixture())], random_state=0),
 }
 ESTIMATORS = {
     **DENSITIES,

@@ -1,0 +1,426 @@
+"""A weighted mean of densities, whose weights are the likeliest on rows held out."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import effective_n_jobs
+from scipy.special import logsumexp
+from sklearn.base import _fit_context
+from sklearn.utils import Bunch, _safe_indexing, get_tags
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import _BaseComposition, available_if
+from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
+
+from .._seeds import check_random_state
+from ..exceptions import InvalidDataError, OutsideSupportError
+from ..nested import (
+    Held,
+    MeanScoreMixin,
+    Progress,
+    TimeLimit,
+    can_be_drawn_from,
+    check_n_samples,
+    read_numbers,
+    read_rows,
+    require_weights,
+    score_copies,
+    seeded_copies,
+)
+from ..validation import SuggestingEstimator
+from ._convex_weights import convex_weights
+from ._default_members import default_members
+from ._draws import draw_from_members
+from ._fitting import Task, carry_out, log_density
+from ._hold_out import hold_out
+from ._members import DROPPED, check_members, is_dropped
+
+_MAX_SHOWN = 10
+
+
+def _all_can_be_drawn_from(stack):
+    return all(map(can_be_drawn_from, getattr(stack, "estimators_", stack._given_densities())))
+
+
+class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
+    """Weighted mean of densities: where the log density of new rows is all that matters.
+
+    A weighted mean of densities is a density. The weights are the likeliest on rows that the
+    members were not fitted to; then the members are fitted to all rows. On the rows held out the
+    stack is at least as likely as its best member, and where members are right in different places
+    it is likelier than each.
+
+    Parameters
+    ----------
+    estimators : list of (str, estimator) or None, default=None
+        Names and densities: any estimator with ``score_samples``, such as those of flowkit,
+        `sklearn.mixture.GaussianMixture` or `sklearn.neighbors.KernelDensity`. Cloned before they
+        are fitted. 'drop' in place of an estimator leaves it out. None is 'mixture', a
+        `FlowDensity` that is a Gaussian mixture behind a linear map; 'flow', a `FlowDensity`;
+        'fractal_flow', a `FractalFlowDensity`; and 'kernel_flow', a `FlowDensity` on kernels.
+    cv : int, float, splitter, iterable, 'prefit' or None, default=5
+        Rows that are held out for the weights. An int is the number of folds, drawn at random, or
+        of rows if there are fewer: all rows are scored by fits without them. A float is a share of
+        the rows that is held out once, which takes two fits of each member. A splitter or an
+        iterable of splits is used as it is, without groups. None is 5. With 'prefit' members are
+        fitted already and stay as they are, and all rows of `fit` are for the weights: they should
+        be none that members have seen.
+    n_jobs : int or None, default=None
+        Number of fits that run side by side, in processes of joblib; None is 1, -1 all processors.
+    random_state : int, RandomState instance, Generator or None, default=None
+        Source of all randomness of `fit`: of folds, and of each ``random_state`` within a member
+        that is None, unless this is None as well. One that is given stays.
+    max_time : float or None, default=None
+        Seconds that the fits of all members may take; None is no limit. The time left is shared
+        evenly among the fits still to come: each parameter `max_time` within a member that is None
+        is set to the share meanwhile. Members without this parameter, and scores, are not cut
+        short.
+    verbose : int, default=0
+        1 shows a progress bar over the fits.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_estimators,)
+        Weights of the members that are not dropped; they sum to one.
+    estimators_ : list of estimators
+        These members, fitted to all rows of positive weight.
+    named_estimators_ : Bunch
+        The fitted members by name, 'drop' for those left out.
+    held_out_ : ndarray of int of shape (n_held_out,)
+        Positions in X of the rows that the weights were fitted to, in order; a row that several
+        splits hold out is repeated.
+    log_densities_ : ndarray of shape (n_held_out, n_estimators)
+        Their log densities under each member, fitted without them.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where all are strings.
+
+    See Also
+    --------
+    sklearn.ensemble.StackingRegressor : The like for regressions.
+    TransformedDensity : A density behind a scaler, in the units of the rows.
+
+    Notes
+    -----
+    Weights are fitted by expectation maximisation, from equal ones until no more than 1e-9 nats a
+    row can be gained. The mean log density is concave in them, so there is no better maximum.
+
+    All members must give log densities in the same units, per unit of the columns of X. A scaler
+    before a member changes them and is refused; `TransformedDensity` counts its Jacobian. Several
+    `TableDensity` must agree in what columns are, and in `cells`. Missing values pass where all
+    members take them: the marginal of a weighted mean is the weighted mean of the marginals.
+
+    Scores cost as much as those of all members together, and a fit six times that of all members
+    with five folds. `sklearn.frozen.FrozenEstimator` keeps a member as it is, also in clones; its
+    weight is too large if it has seen the rows of `fit`.
+
+    References
+    ----------
+    Smyth, Wolpert, "Linearly Combining Density Estimators via Stacking", Machine Learning 36
+    (1999).
+
+    Wolpert, "Stacked generalization", Neural Networks 5 (1992).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.mixture import GaussianMixture
+    >>> from sklearn.neighbors import KernelDensity
+    >>> from flowkit import StackedDensity
+    >>> X = load_iris().data
+    >>> members = [("mixture", GaussianMixture(3)), ("kernels", KernelDensity(bandwidth=0.3))]
+    >>> density = StackedDensity(members, random_state=0).fit(X[::2])
+    >>> density.weights_.round(1)
+    array([0.7, 0.3])
+    >>> for one in (density, *density.estimators_):
+    ...     print(round(one.score_samples(X[1::2]).mean(), 1))
+    -1.7
+    -1.8
+    -2.3
+    """
+
+    _parameter_constraints: dict = {
+        "estimators": [list, None],
+        "cv": ["cv_object", StrOptions({"prefit"}), Interval(Real, 0, 1, closed="neither")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state", np.random.Generator],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimators=None,
+        *,
+        cv=5,
+        n_jobs=None,
+        random_state=None,
+        max_time=None,
+        verbose=0,
+    ):
+        self.estimators = estimators
+        self.cv = cv
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.max_time = max_time
+        self.verbose = verbose
+
+    def get_params(self, deep=True):
+        """Parameters, and members by name with their own parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return more than the parameters of the constructor.
+
+        Returns
+        -------
+        params : dict
+            Names and values.
+        """
+        return self._get_params("estimators", deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters, members by name, or parameters of members.
+
+        Parameters
+        ----------
+        **params : dict
+            Such as ``cv=10``, ``mixture='drop'`` or ``mixture__n_components=3``.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        UnknownNameError
+            If a parameter does not exist, or belongs to a member that is dropped.
+        """
+        return self._set_params("estimators", **params)
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, sample_weight=None):
+        """Fit the weights to rows held out, and the members to all rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows, as the members take them.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, also passed to the members, all of which must take them unless
+            they are fitted already; rows of weight zero are left out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        InvalidParameterError
+            If `estimators` are no densities with names, or one takes no weights.
+        OutsideSupportError
+            If some rows held out have no density under any member.
+        InvalidDataError
+            If there are too few rows, or a score of a member is not a number.
+        """
+        with self._unchanged_on_failure():
+            X = self._read(X, reset=True)
+            members = check_members(self._given(), self.get_params(deep=False))
+            weight = self._check_weight(X, sample_weight, members)
+            kept = np.arange(_num_samples(X)) if weight is None else np.flatnonzero(weight)
+            if self._is_prefit:
+                self._take_fitted(members, X, weight, kept)
+            else:
+                self._fit_members(members, X, weight, kept)
+            fitted = iter(self.estimators_)
+            self.named_estimators_ = Bunch(
+                **{
+                    name: DROPPED if is_dropped(density) else next(fitted)
+                    for name, density in self._given()
+                }
+            )
+        return self
+
+    def score_samples(self, X):
+        """Log density of each row, in nats and in the units of X.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+            Natural logarithm of the weighted mean of the members' densities, float64; ``-inf``
+            where all of them are zero.
+        """
+        check_is_fitted(self)
+        X = self._read(X, reset=False)
+        return logsumexp(self._weighted(lambda density: density.score_samples(X)), axis=1)
+
+    def responsibilities(self, X):
+        """Share of each member in the density of each row.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        shares : ndarray of shape (n_samples, n_estimators)
+            Weighted density of each member, divided by their sum: the probability that a draw that
+            fell there came from this member. NaN where the density is zero.
+        """
+        check_is_fitted(self)
+        X = self._read(X, reset=False)
+        weighted = self._weighted(lambda density: density.score_samples(X))
+        with np.errstate(invalid="ignore"):
+            return np.exp(weighted - logsumexp(weighted, axis=1, keepdims=True))
+
+    @available_if(_all_can_be_drawn_from)
+    def sample(self, n_samples=1, random_state=None):
+        """Draw rows from the density.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance, Generator or None, default=None
+            Source of randomness; an int gives the same rows each time.
+
+        Returns
+        -------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            Draws of members in proportion to their weights, in random order; a DataFrame where
+            a member draws one.
+
+        Raises
+        ------
+        InvalidDataError
+            If `n_samples` is less than one.
+        InvalidParameterError
+            If a member that is drawn from has no draws of its kernel.
+        """
+        check_is_fitted(self)
+        n_samples, rng = check_n_samples(n_samples), check_random_state(random_state)
+        return draw_from_members(self.estimators_, self.weights_, n_samples, rng)
+
+    def _score_copies(self, copies, rows, n_draws=None):
+        """Log density of changed copies of rows, as if the rows had not been in training."""
+        copies, rows = (self._read(X, reset=False) for X in (copies, rows))
+        weighted = self._weighted(lambda density: score_copies(density, copies, rows, n_draws))
+        return logsumexp(weighted, axis=1)
+
+    def _weighted(self, score):
+        """Log of the weighted density of each member, shape (n, n_estimators)."""
+        with np.errstate(divide="ignore"):
+            return np.column_stack(list(map(score, self.estimators_))) + np.log(self.weights_)
+
+    # ------------------------------------------------------------------ fit
+
+    @property
+    def _is_prefit(self):
+        return isinstance(self.cv, str)
+
+    def _given(self):
+        """Names and members as they were given, not validated."""
+        return default_members() if self.estimators is None else self.estimators
+
+    def _given_densities(self):
+        """Members that are not dropped, as far as those given are pairs."""
+        pairs = (item for item in self._given() if isinstance(item, tuple | list))
+        densities = [pair[1] for pair in pairs if len(pair) == 2]
+        return [one for one in densities if not (is_dropped(one) or isinstance(one, type))]
+
+    def _read(self, X, reset):
+        """Rows of numbers, or tables where all members take these."""
+        tags = get_tags(self).input_tags
+        if tags.categorical:
+            return read_rows(self, X, reset)
+        return read_numbers(self, X, reset, tags.allow_nan)
+
+    def _check_weight(self, X, sample_weight, members):
+        if sample_weight is None:
+            return None
+        if not np.asarray(sample_weight).any():
+            raise InvalidDataError(
+                "sample_weight is zero for all rows, so there is none to fit: give some rows a "
+                "positive weight."
+            )
+        rows = np.empty((_num_samples(X), 1))
+        weight = _check_sample_weight(
+            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+        )
+        for _, density in members:
+            if not self._is_prefit:
+                require_weights(density)
+        return weight
+
+    def _take_fitted(self, members, X, weight, kept):
+        """Take members as they are, with weights fitted to all rows."""
+        for _, density in members:
+            check_is_fitted(density)
+        rows = _safe_indexing(X, kept)
+        scores = np.column_stack([log_density(name, density, rows) for name, density in members])
+        self._fit_weights(members, kept, scores, weight)
+        self.estimators_ = [density for _, density in members]
+
+    def _fit_members(self, members, X, weight, kept):
+        """Fit members to all rows, and without those held out, which the weights are fitted to."""
+        rng = check_random_state(self.random_state)
+        splits = hold_out(self.cv, X, kept, rng)
+        members = [
+            (name, *seeded_copies(density, 1, self.random_state, rng)) for name, density in members
+        ]
+        tasks = [Task(*member, *split) for member in members for split in splits]
+        tasks += [Task(*member, kept) for member in members]
+        limit = TimeLimit(self.max_time, len(tasks), effective_n_jobs(self.n_jobs))
+        with Progress(len(tasks), self.verbose) as progress:
+            done = carry_out(tasks, X, weight, self.n_jobs, limit, progress)
+        scores, self.estimators_ = done[: -len(members)], done[-len(members) :]
+        positions = np.concatenate([held_out for _, held_out in splits])
+        scores = np.concatenate(scores).reshape(len(members), len(positions)).T
+        order = np.argsort(positions, kind="stable")
+        self._fit_weights(members, positions[order], scores[order], weight)
+
+    def _fit_weights(self, members, positions, log_densities, weight):
+        """Fit the weights to rows at some positions."""
+        impossible = positions[~np.isfinite(log_densities).any(1)]
+        if impossible.size:
+            names = ", ".join(name for name, _ in members)
+            shown = ", ".join(map(str, impossible[:_MAX_SHOWN]))
+            raise OutsideSupportError(
+                f"{impossible.size} of {len(positions)} rows held out have no density under any "
+                f"member ({names}), whatever the weights: rows {shown} first. Drop these rows, or "
+                "add a member that reaches everywhere, such as GaussianMixture or FlowDensity."
+            )
+        of_rows = None if weight is None else weight[positions]
+        self.weights_ = convex_weights(log_densities, of_rows)
+        self.held_out_, self.log_densities_ = positions, log_densities
+
+    # ------------------------------------------------------------------ scikit-learn
+
+    def _held(self):
+        if not hasattr(self, "estimators_"):
+            return None
+        return Held(self.estimators_[0], log_density="other", others=tuple(self.estimators_[1:]))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        known = [
+            get_tags(density).input_tags
+            for density in self._given_densities()
+            if hasattr(density, "__sklearn_tags__")
+        ]
+        for name in ("allow_nan", "categorical", "string"):
+            setattr(tags.input_tags, name, bool(known) and all(getattr(t, name) for t in known))
+        return tags

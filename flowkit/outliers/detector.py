@@ -472,8 +472,8 @@ class DensityOutlierDetector(
             ``low`` to ``high`` that numbers and dates are in with a probability of 0.9, or the
             ``probability`` of a level, in the units of X; ``effects`` in nats, as `explain`
             returns them for ``by='features'``. It prints as text; ``to_frame`` makes a table of
-            it. In an impossible row, what is typical is so as if the columns at fault were
-            replaced.
+            it. What is typical of a column takes the values of the others for granted, strange
+            ones too; in an impossible row, it is so as if the columns at fault were replaced.
 
         Raises
         ------

@@ -88,6 +88,7 @@ def test_densities_are_fitted_to_all_rows():
     )
 
 
+@pytest.mark.slow
 def test_p_values_are_valid_and_hardly_more():
     levels = np.array([0.05, 0.1, 0.3, 0.5, 0.9])
     rng = np.random.default_rng(0)

@@ -70,7 +70,7 @@ class Fitter:
 
     def __init__(self, detector, densities, rng, progress: Progress, n_fits: int = 1):
         self._detector, self._given = detector, densities
-        self._n_read = 0
+        self._has_read = False
         self.rng, self.progress = rng, progress
         n_densities = sum(
             n_copies(density, detector.n_estimators) for density in densities if can_end(density)
@@ -152,9 +152,9 @@ class Fitter:
                 f"{_num_samples(X)} sample(s): give more rows."
             )
         reading = TableReading(X, self._detector._feature_names())
-        if not self._n_read:
+        if not self._has_read:
             reading.warn_of_identifiers()
-        self._n_read += 1
+        self._has_read = True
         self._given = default_densities(reading.is_level)
         return reading
 

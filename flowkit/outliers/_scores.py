@@ -146,8 +146,8 @@ class Scores:
         Returns
         -------
         ndarray of shape (k * n,)
-            Combined over densities as the scores of rows are, but with shares that go on
-            linearly below a twentieth.
+            Combined over densities as the scores of rows are, but with shares as
+            `Tail.continued` returns them.
         """
         copies, rows = self._read(copies), self._read(rows)
         by_member = [member.log_density_of_copies(copies, rows) for member in self._members]

@@ -6,6 +6,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -167,7 +168,6 @@ def test_trimming_leaves_a_group_of_outliers_out():
 
 
 def test_trimming_reads_any_table():
-    pd = pytest.importorskip("pandas")
     X = pd.DataFrame(rows(60), columns=list("abc"))
     X["kind"] = np.where(np.arange(60) % 7 == 0, "rare", "usual")
     detector = DensityOutlierDetector(TableDensity(FlowDensity(**SMALL)), trim=0.1, random_state=0)

@@ -88,7 +88,6 @@ def test_a_running_index_is_read_where_there_is_nothing_else():
 
 
 def test_whole_numbers_and_their_text_are_one_level():
-    pd = pytest.importorskip("pandas")
     text = pd.DataFrame({"shop": list("12345") * 20})
     numbers = text.astype(int)
     reading = TableReading(text, ["shop"])

@@ -7,6 +7,25 @@ from sklearn import utils
 
 from .exceptions import InvalidParameterError
 
+# The largest seed that all libraries take.
+_MAX_SEED = np.iinfo(np.int32).max
+
+
+def draw_seed(rng: np.random.RandomState) -> int:
+    """A seed for what takes no RandomState, or must be the same each time.
+
+    Parameters
+    ----------
+    rng : RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    int
+        From 0 to 2**31 - 2.
+    """
+    return int(rng.randint(_MAX_SEED))
+
 
 def check_random_state(random_state) -> np.random.RandomState:
     """Source of randomness, as scikit-learn's function of this name, of a Generator too.

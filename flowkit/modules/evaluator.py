@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .._seeds import check_random_state
+from .._seeds import check_random_state, draw_seed
 from ._base import DensityModule
 from ._chunks import chunk_size
 
@@ -141,7 +141,7 @@ class Evaluator:
     def generator(self, random_state) -> torch.Generator:
         """Source of randomness on the device of the module, seeded by a random state."""
         generator = torch.Generator(self.device)
-        return generator.manual_seed(int(check_random_state(random_state).randint(2**31 - 1)))
+        return generator.manual_seed(draw_seed(check_random_state(random_state)))
 
     def gradient_norm(self, Z: np.ndarray) -> np.ndarray:
         """Length of the gradient of the log density of standardised rows, shape (n,)."""

@@ -7,10 +7,8 @@ import copy
 import numpy as np
 from sklearn.base import clone
 
-from .._seeds import check_random_state
+from .._seeds import check_random_state, draw_seed
 from ..exceptions import InvalidParameterError
-
-_MAX_SEED = np.iinfo(np.int32).max
 
 
 def seeded_copies(density, n_copies: int, random_state, rng: np.random.RandomState) -> list:
@@ -47,11 +45,11 @@ def seeded_copies(density, n_copies: int, random_state, rng: np.random.RandomSta
     left = {name for name in given if name in own or _is_filled_within(density, name)}
     copies = [clone(density) for _ in range(n_copies if given else 1)]
     for i, one in enumerate(copies):
-        seeds = {name: own[name].randint(_MAX_SEED) for name in own} if i else {}
+        seeds = {name: draw_seed(own[name]) for name in own} if i else {}
         for name in given:
             if random_state is not None or (i and name not in own):
                 # Drawn for every name, so that a seed that is given leaves the others as they are.
-                drawn = rng.randint(_MAX_SEED)
+                drawn = draw_seed(rng)
                 seeds |= {} if name in left else {name: drawn}
         one.set_params(**seeds)
     return copies

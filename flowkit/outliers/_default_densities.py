@@ -13,8 +13,8 @@ def default_densities(categorical_features=None) -> list:
 
     Parameters
     ----------
-    categorical_features : ndarray of bool of shape (n_features,), default=None
-        Which columns hold codes of levels; None for no column.
+    categorical_features : array-like, default=None
+        Columns that hold codes of levels, by a mask or by their positions; None for no column.
 
     Returns
     -------
@@ -35,7 +35,8 @@ def default_densities(categorical_features=None) -> list:
         n_iter_no_change=10,
     )
     levels = {}
-    if categorical_features is not None and np.any(categorical_features):
+    given = np.asarray([] if categorical_features is None else categorical_features)
+    if given.any() if given.dtype == bool else given.size:
         levels = {"categorical_features": categorical_features}
         kernels = LevelsAsColumns(kernels, **levels)
     return [kernels, RankedNeighbors(**levels), DependenceForest(), SingleColumns(**levels)]

@@ -9,14 +9,12 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils.metaestimators import available_if
 
-from .._seeds import check_random_state
+from .._seeds import check_random_state, draw_seed
 from ..exceptions import InvalidParameterError
 from ..nested import Progress, read_rows
 from ._fitting import Fitted, Fitter
 from ._reservoir import Reservoir
 from ._weights import weighted_rows
-
-_MAX_SEED = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -141,4 +139,4 @@ class StreamMixin:
 
 def _own(rng):
     """A source of its own: one that a user gave, or the global one, is no part of a detector."""
-    return np.random.RandomState(rng.randint(_MAX_SEED))
+    return np.random.RandomState(draw_seed(rng))

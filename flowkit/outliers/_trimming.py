@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.ensemble import IsolationForest
 
+from .._seeds import draw_seed
 from ._threshold import training_threshold
 from .reading import TableReading
 
@@ -34,6 +35,6 @@ def rows_to_keep(X, names, share: float, weight, rng: np.random.RandomState) -> 
         In order.
     """
     rows = TableReading(X, names)(X)
-    forest = IsolationForest(random_state=rng.randint(np.iinfo(np.int32).max))
+    forest = IsolationForest(random_state=draw_seed(rng))
     scores = forest.fit(rows, None, weight).score_samples(rows)
     return np.flatnonzero(scores >= training_threshold(scores, share, weight))

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import torch
 
-from .._seeds import check_random_state
+from .._seeds import check_random_state, draw_seed
 
 # Seconds for a fit whose time is over: training ends after its first step.
 _NO_TIME = 1e-9
@@ -37,7 +37,7 @@ class FitRun:
 
     def __init__(self, random_state, n_calls: int = 0):
         self._began = time.monotonic()
-        seed = check_random_state(random_state).randint(2**31 - 1)
+        seed = draw_seed(check_random_state(random_state))
         entropy = np.random.SeedSequence([seed, n_calls])
         start, weights, self.batches, self.dropout = (
             int(s) for s in entropy.generate_state(4, np.uint64)

@@ -12,13 +12,14 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from flowkit import DensityOutlierDetector
+from flowkit import DensityOutlierDetector, FlowDensity
 from flowkit.exceptions import (
     ConstantColumnWarning,
     IdentifierWarning,
     InvalidDataError,
     UnsupportedValueError,
 )
+from flowkit.outliers import default_densities
 
 RNG = np.random.default_rng(0)
 
@@ -296,3 +297,11 @@ def test_a_new_level_counts_no_thousands_of_nats_however_even_the_others_are():
     effects = DensityOutlierDetector(random_state=0).fit(X).explain(X[:3].assign(q="new"))
     np.testing.assert_array_equal(effects.argmax(1), 1)
     assert 1 < effects.max() < 50
+
+
+@pytest.mark.parametrize("given", [[1], [False, True], np.array([1])], ids=str)
+def test_default_densities_take_masks_and_positions(given):
+    first, neighbours, _, single = default_densities(given)
+    for view in (first, neighbours, single):
+        np.testing.assert_array_equal(view.categorical_features, given)
+    assert isinstance(default_densities([False, False])[0], FlowDensity)

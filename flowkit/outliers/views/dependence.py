@@ -9,7 +9,7 @@ from scipy.special import logit
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils._param_validation import Interval
 
-from ..._seeds import check_random_state
+from ..._seeds import check_random_state, draw_seed
 from ._base import LeaveOneOutView
 from ._normal_scores import NormalScores
 
@@ -113,7 +113,7 @@ class DependenceForest(LeaveOneOutView):
         tree = DecisionTreeClassifier(
             min_samples_leaf=self.min_samples_leaf,
             max_features="sqrt",
-            random_state=rng.randint(2**31 - 1),
+            random_state=draw_seed(rng),
         )
         return tree.fit(np.vstack([z, shuffled]), np.repeat([True, False], len(z)))
 

@@ -6,10 +6,11 @@ the call of fit and its return counts, on one thread; imports do not, nor does w
 fit loads or compiles. Peers and FlowDensity's earlier defaults are trained with early stopping; a
 fit ends with --budget.
 
-Methods "in that time" have the seconds of the reference on the same table and seed: as `max_time`,
-which counts wall seconds, so that on a busy machine they have less. The reference is the code of
---earlier, a checkout of flowkit that runs in a process of its own, or else the earlier defaults in
-the present code.
+Methods "in that time" have the seconds of the reference on the same table and seed: the learning
+rate of FlowDensity falls over these CPU seconds; StackedDensity has them as its `max_time`, which
+counts wall seconds and does not cut the initialisation of its members short. The reference is the
+code of --earlier, a checkout of flowkit that runs in a process of its own, or else the earlier
+defaults in the present code.
 
 Tables are prepared as in `likelihood.py`; two are made and have a known density, whose mean log
 density of the same test rows is what none can exceed. Beside the results there is a figure.
@@ -24,10 +25,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lib.anytime import Path as Way
 from lib.anytime import curve, seconds_to, value_at, watched
+from lib.budgets import Annealing
 from lib.clocks import Stopwatch
 from lib.data import split_for_likelihood, table_names
 from lib.figures import Line, Panel, draw_panels
@@ -38,16 +41,21 @@ from lib.runner import Study
 
 TABLES = ("6_cardio", "22_magic.gamma", "28_pendigits", "earthquakes", "wells", *KNOWN)
 SIZES = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 80, 100)
+# Mostly those of Okabe and Ito, which colour-blind readers can tell apart too.
+HUES = (
+    *("#000000", "#999999", "#0072b2", "#d55e00", "#e69f00", "#009e73"),
+    *("#b5a300", "#cc79a7", "#56b4e9", "#882255", "#8c6d31"),
+)
 # Nats below the reference that still count as reaching it.
 TOLERANCE = 0.01
 EARLIER_CODE, EARLIER = "FlowDensity, earlier code", "FlowDensity, earlier defaults"
 FRACTAL_EARLIER = "FractalFlowDensity, earlier code"
 # Method that the earlier checkout runs under its own name.
 ELSEWHERE = {EARLIER_CODE: "FlowDensity", FRACTAL_EARLIER: "FractalFlowDensity"}
-TIMED = {
-    "FlowDensity, in that time": named("flowkit.FlowDensity", timed=True, max_epochs=2000),
-    "StackedDensity, in that time": named("flowkit.StackedDensity", timed=True),
-}
+IN_TIME, STACK_IN_TIME = "FlowDensity, in that time", "StackedDensity, in that time"
+TIMED = (IN_TIME, STACK_IN_TIME)
+# Share of that time that such a method may take and still count as having kept it.
+ALLOWED = 1.1
 EARLIER_DEFAULTS = {"learning_rate": 1e-3, "max_epochs": 100, "n_iter_no_change": 20}
 
 
@@ -69,6 +77,12 @@ def normflows(seed: int, budget: float) -> Normflows:
     return Normflows(seed, budget, **shape)
 
 
+def in_time(seed: int, budget: float) -> Any:
+    from flowkit import FlowDensity
+
+    return FlowDensity(max_epochs=2000, callbacks=[Annealing(budget)], random_state=seed)
+
+
 METHODS = {
     "FlowDensity": named("flowkit.FlowDensity", limited=True),
     "FractalFlowDensity": named("flowkit.FractalFlowDensity", limited=True),
@@ -76,10 +90,12 @@ METHODS = {
     "zuko NSF": lambda seed, budget: Zuko(seed, budget, flow="NSF"),
     "zuko MAF": lambda seed, budget: Zuko(seed, budget, flow="MAF"),
     "normflows": normflows,
-    **TIMED,
+    IN_TIME: in_time,
+    STACK_IN_TIME: named("flowkit.StackedDensity", timed=True),
 }
 # The references first, as others need their seconds.
 NAMES = [EARLIER_CODE, EARLIER, *METHODS, FRACTAL_EARLIER]
+COLOURS = dict(zip(NAMES, HUES, strict=True))
 
 
 def builder(method: str, n: int):
@@ -163,8 +179,7 @@ def against(results: list[dict], r: dict) -> dict | None:
         return None
     end = (r["fit_cpu_seconds"], r["log_density"])
     seconds = seconds_to([*r["curve"], end], before["log_density"] - TOLERANCE)
-    # What had that time on a wall clock may have taken a little more.
-    given = end[0] if r["method"] in TIMED else before["fit_cpu_seconds"]
+    given = before["fit_cpu_seconds"] * (ALLOWED if r["method"] in TIMED else 1)
     gain = value_at([*r["curve"], end], given) - before["log_density"]
     return {"seconds": seconds, "share": seconds / before["fit_cpu_seconds"], "gain": gain}
 
@@ -209,7 +224,13 @@ def report(results: list[dict], figure: Path) -> None:
         ends = [(r["method"], r["curve"], (r["fit_cpu_seconds"], r["log_density"])) for r in own]
         title = f"{table}, {own[0]['n_train']} x {own[0]['n_features']}"
         panels.append(Panel(title, [Line(*end) for end in ends], own[0]["truth"]))
-    draw_panels(panels, methods, "CPU seconds", "held-out log density, nats", figure)
+    draw_panels(
+        panels,
+        {m: COLOURS[m] for m in methods},
+        "CPU seconds",
+        "held-out log density, nats",
+        figure,
+    )
     print(f"\nFigure: {figure}")
 
 

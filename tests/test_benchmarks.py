@@ -376,6 +376,18 @@ def test_time_to_a_likelihood_is_told_beside_the_fit_of_before(runner):
     assert study.against([after], after) is None
 
 
+def test_panels_become_a_small_picture(runner, tmp_path):
+    figures = importlib.import_module("lib.figures")
+    colours = {f"method {i}": f"C{i}" for i in range(5)}
+    lines = [figures.Line(m, [[0.1, -3.0], [1.0, -2.0]], [10.0, -1.5]) for m in colours]
+    # The last method has an end alone, and one panel has no truth.
+    lines[-1] = figures.Line(lines[-1].method, [], [5.0, -1.0])
+    panels = [figures.Panel("a", lines, 0.0), figures.Panel("b", lines[:1])]
+    figures.draw_panels(panels, colours, "seconds", "nats", tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "figure.png").stat().st_size < 150_000
+
+
 def test_a_growth_has_the_exponent_of_its_upper_half(runner):
     growth = importlib.import_module("growth")
     sizes = np.array([1, 10, 100, 1000, 10_000])

@@ -6,18 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Okabe and Ito: told apart by colour-blind readers too.
-COLOURS = (
-    "#0072b2",
-    "#000000",
-    "#999999",
-    "#d55e00",
-    "#56b4e9",
-    "#cc79a7",
-    "#009e73",
-    "#e69f00",
-    "#8c6d31",
-)
 COLUMNS, WIDTH, HEIGHT, DPI = 4, 2.9, 2.5, 90
 # Below the worst end, in units of the distance of that from the best one.
 MARGIN = 0.25
@@ -42,7 +30,7 @@ class Panel:
 
 
 def draw_panels(
-    panels: Sequence[Panel], methods: Sequence[str], xlabel: str, ylabel: str, path: Path
+    panels: Sequence[Panel], colours: dict[str, str], xlabel: str, ylabel: str, path: Path
 ) -> None:
     """One colour a method, log times, a dot where a fit ends.
 
@@ -50,8 +38,8 @@ def draw_panels(
     ----------
     panels : sequence of Panel
         In the order of the figure.
-    methods : sequence of str
-        In the order of the legend.
+    colours : dict of str
+        Of each method, in the order of the legend.
     xlabel, ylabel : str
         Of all panels.
     path : pathlib.Path
@@ -64,7 +52,6 @@ def draw_panels(
     n_rows = -(-(len(panels) + 1) // n_columns)
     figure = Figure(figsize=(n_columns * WIDTH, n_rows * HEIGHT), layout="constrained")
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    colours = dict(zip(methods, COLOURS, strict=False))
     for axis, panel in zip(axes, panels, strict=False):
         _draw(axis, panel, colours)
     for axis in axes[len(panels) :]:
@@ -89,6 +76,8 @@ def _draw(axis, panel: Panel, colours: dict[str, str]) -> None:
     axis.set_ylim(min(ends) - room, high + room / 2)
     if panel.truth is not None:
         axis.axhline(panel.truth, color="0.5", lw=0.8, ls=":")
+        place = {"xycoords": ("axes fraction", "data"), "va": "bottom", "fontsize": 7}
+        axis.annotate("truth", (0.02, panel.truth), color="0.4", **place)
     axis.set_xscale("log")
     axis.set_title(panel.title, fontsize=9)
     axis.tick_params(labelsize=8)

@@ -9,6 +9,10 @@ from skorch.callbacks import Callback
 from .weight_average import WeightAverage
 
 
+# Steps that the average forgets in: longer ones lag behind where training still gains at its end.
+_HORIZON = 50
+
+
 class BestWeights(Callback):
     """Keeps the weights of the best epoch, and ends training when patience runs out.
 
@@ -50,7 +54,7 @@ class BestWeights(Callback):
         self.mark_ = self.best_loss_
         self.mark_epoch_ = self.epoch_ = 0
         self.losses_ = []
-        self.average_ = WeightAverage(net.module_)
+        self.average_ = WeightAverage(net.module_, horizon=_HORIZON)
         self.stop_ = self.is_below_start_ = False
         self._keep(net, 0)
 

@@ -15,6 +15,9 @@ from .net import DensityNet
 from .options import TrainingOptions
 from .record import TrainingRecord, record_of, untrained_record
 
+# A fit is a thousand steps: second moments that remember as many would lag behind.
+_BETAS = (0.9, 0.99)
+
 
 def train(
     module: DensityModule,
@@ -114,6 +117,7 @@ def make_net(
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=options.weight_decay,
         optimizer__fused=_can_fuse(module),
+        optimizer__betas=_BETAS,
         lr=options.learning_rate,
         max_epochs=options.max_epochs,
         batch_size=options.batch_size,

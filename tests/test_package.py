@@ -59,6 +59,7 @@ for room in ("transforms", "tables"):
         "estimators",
     }
 FLOORS["inspection"] = {*BASICS, *FLOORS}
+FLOORS["demo"] = {*BASICS, *FLOORS}
 
 TORCH_ONLY = ("nets", "bijections", "priors", "modules")
 

@@ -2,7 +2,8 @@
 
 Values are ``(d, n)``, unconstrained parameters ``(3 * n_bins - 1, d, n)``, or ``(.., d, 1)`` where
 rows share them: widths, heights and interior slopes, each bin one contiguous plane. Autograd would
-walk through some forty nodes a spline; the closed form needs one.
+walk through some forty nodes a spline; the closed form needs one. On the CPU it runs in one
+compiled pass where numba is installed, elsewhere by the tensor operations of this file.
 """
 
 from __future__ import annotations
@@ -15,10 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-MIN_BIN = 1e-3
-MIN_SLOPE = 1e-3
-# softplus(SLOPE_SHIFT) + MIN_SLOPE == 1, the slope of the identity.
-SLOPE_SHIFT = math.log(math.expm1(1.0 - MIN_SLOPE))
+from .._compiled import applies_to
+from ._spline_limits import MIN_BIN, MIN_SLOPE, SLOPE_SHIFT
 
 
 def rational_quadratic(
@@ -44,10 +43,98 @@ def rational_quadratic(
     out, log_slope : Tensor of the shape of `value`
         Result and log derivative of this direction.
     """
-    if torch.is_grad_enabled() and (value.requires_grad or parameters.requires_grad):
+    trained = torch.is_grad_enabled() and (value.requires_grad or parameters.requires_grad)
+    if not compile and applies_to(value):
+        shape, d = value.shape, math.prod(value.shape[:-1])
+        # One group.
+        value = value.contiguous().view(1, d, shape[-1])
+        parameters = parameters.contiguous().view(1, len(parameters), d, parameters.shape[-1])
+        run = _FusedSpline.apply if trained else fused_spline
+        out, log_slope = run(value, parameters, bound, inverse)
+        return out.view(shape), log_slope.view(shape)
+    if trained:
         return _Spline.apply(value, parameters, bound, inverse, compile)
     evaluate = _kernels(compile)[0]
     return evaluate(value, parameters, _matrix_for(value, parameters, bound), bound, inverse)
+
+
+def fused_spline(
+    value: Tensor, parameters: Tensor, bound: float, inverse: bool
+) -> tuple[Tensor, Tensor]:
+    """`rational_quadratic` of groups in one compiled pass, without a gradient.
+
+    Parameters
+    ----------
+    value : Tensor of shape (n_groups, d, n)
+        Where to evaluate; without gaps in memory, as all here.
+    parameters : Tensor of shape (n_groups, 3 * n_bins - 1, d, n)
+        Unconstrained parameters; the last axis may have one entry, for all rows.
+    bound, inverse
+        As above.
+
+    Returns
+    -------
+    out, log_slope : Tensor of shape (n_groups, d, n)
+        Result and log derivative.
+    """
+    from ._fused_spline import evaluate
+
+    results = torch.empty_like(value), torch.empty_like(value)
+    evaluate(_array(value), _array(parameters), bound, inverse, *map(_array, results))
+    return results
+
+
+def fused_spline_gradient(
+    x: Tensor,
+    parameters: Tensor,
+    grad_out: Tensor,
+    grad_log_slope: Tensor,
+    bound: float,
+    inverse: bool,
+) -> tuple[Tensor, Tensor]:
+    """Gradient of `fused_spline` by value and parameters.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_groups, d, n)
+        Of value and result, the one on the side of the data.
+    parameters : Tensor
+        As above.
+    grad_out, grad_log_slope : Tensor of shape (n_groups, d, n)
+        Gradients by the results.
+    bound, inverse
+        As above.
+
+    Returns
+    -------
+    by_value, by_parameters : Tensor
+        Of the shapes of values and parameters.
+    """
+    from ._fused_spline import differentiate
+
+    given = x, parameters, grad_out.contiguous(), grad_log_slope.contiguous()
+    grads = torch.empty_like(x), torch.empty_like(parameters)
+    differentiate(*map(_array, given), bound, inverse, *map(_array, grads))
+    return grads
+
+
+def _array(tensor):
+    return tensor.detach().numpy()
+
+
+class _FusedSpline(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, value, parameters, bound, inverse):
+        out, log_slope = fused_spline(value, parameters, bound, inverse)
+        ctx.save_for_backward(out if inverse else value, parameters)
+        ctx.settings = bound, inverse
+        return out, log_slope
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_out, grad_log_slope):
+        given = *ctx.saved_tensors, grad_out, grad_log_slope
+        return *fused_spline_gradient(*given, *ctx.settings), None, None
 
 
 class _Spline(torch.autograd.Function):

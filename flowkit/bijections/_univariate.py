@@ -10,13 +10,73 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from .._compiled import applies_to
 from ..exceptions import InvalidParameterError
-from ._rational_quadratic import MIN_BIN, MIN_SLOPE, SLOPE_SHIFT, rational_quadratic
+from ._column_groups import ColumnGroups
+from ._coupled_spline import coupled_spline
+from ._rational_quadratic import rational_quadratic
+from ._spline_limits import MIN_BIN, MIN_SLOPE, SLOPE_SHIFT
 
 
-class Affine:
+class Univariate:
+    """A monotone map of one number.
+
+    Subclasses implement ``forward(x, parameters)`` and ``inverse(y, parameters)``.
+
+    Attributes
+    ----------
+    n_parameters : int
+        Parameters of a map.
+    """
+
+    n_parameters: int
+
+    def couple(
+        self,
+        columns: Tensor,
+        context: Tensor | None,
+        kept: ColumnGroups,
+        moved: ColumnGroups,
+        net: nn.Module,
+        inverse: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Map groups of columns by the parameters that a network makes of other groups.
+
+        Parameters
+        ----------
+        columns : Tensor of shape (d, n)
+            All columns.
+        context : Tensor of shape (n_context, n) or None
+            What steers beside the columns that are kept.
+        kept, moved : ColumnGroups
+            Columns that steer, and those that are mapped.
+        net : Module
+            Maps, by ``by_columns``, kept columns and context of each group to `n_parameters` times
+            as many outputs as columns are moved.
+        inverse : bool
+            Which direction.
+
+        Returns
+        -------
+        columns : Tensor of shape (d, n)
+            With those moved replaced.
+        log_slope : Tensor of shape (n_groups, n)
+            Sum of the log derivatives in each group.
+        """
+        steer, value = kept.of(columns), moved.of(columns)
+        if context is not None:
+            steer = torch.cat((steer, context.expand(len(steer), -1, -1)), 1)
+        parameters = net.by_columns(steer).reshape(len(value), self.n_parameters, *value.shape[1:])
+        # One rank for all, so that a compiled kernel serves them all.
+        parameters = parameters.transpose(0, 1).flatten(1, 2)
+        run = self.inverse if inverse else self.forward
+        out, log_slope = run(value.flatten(0, 1), parameters)
+        return moved.put(columns, out.view(value.shape)), moved.total(log_slope.view(value.shape))
+
+
+class Affine(Univariate):
     """``y = exp(s) x + t`` with ``|s|`` bounded, so that no scale can vanish or explode.
 
     Parameters
@@ -44,7 +104,7 @@ class Affine:
         return (y - parameters[1]) * torch.exp(-log_scale), -log_scale.expand_as(y)
 
 
-class RationalQuadraticSpline:
+class RationalQuadraticSpline(Univariate):
     """Monotone rational-quadratic spline on ``[-tail_bound, tail_bound]``, identity outside.
 
     Parameters
@@ -80,6 +140,12 @@ class RationalQuadraticSpline:
 
     def inverse(self, y: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         return self._run(y, parameters, True)
+
+    def couple(self, columns, context, kept, moved, net, inverse):
+        given = columns, context, kept, moved, net
+        if self.compile or net.residual_layers is None or not applies_to(columns):
+            return super().couple(*given, inverse)
+        return coupled_spline(*given, self.tail_bound, inverse)
 
     def parameters_for(self, x: Tensor, y: Tensor) -> Tensor:
         """Parameters of the splines that pass through given interior knots.

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..nets import ResidualMLP
 from ._base import Bijection
+from ._column_groups import ColumnGroups
 from ._univariate import Affine, RationalQuadraticSpline
 
 
@@ -43,8 +44,10 @@ class Coupling(Bijection):
     ):
         super().__init__(n_features, n_context)
         n_kept = n_features // 2
-        self.sizes = (n_features - n_kept, n_kept) if reverse else (n_kept, n_features - n_kept)
-        self.reverse = reverse
+        columns = range(n_features)
+        kept = columns[n_features - n_kept :] if reverse else columns[:n_kept]
+        self.kept = ColumnGroups([kept])
+        self.moved = ColumnGroups([[column for column in columns if column not in kept]])
         self.univariate = univariate
         self.net = ResidualMLP(
             n_kept,
@@ -56,21 +59,17 @@ class Coupling(Bijection):
             generator=generator,
         )
 
-    def _couple(self, rows: Tensor, context: Tensor | None, direction) -> tuple[Tensor, Tensor]:
-        first, second = rows.split(self.sizes, 1)
-        kept, moved = (second, first) if self.reverse else (first, second)
-        context = context if self.n_context else None
-        parameters = self.net(kept, context).t()
-        parameters = parameters.reshape(self.univariate.n_parameters, moved.shape[1], -1)
-        moved, log_slope = direction(moved.t(), parameters)
-        halves = (moved.t(), kept) if self.reverse else (kept, moved.t())
-        return torch.cat(halves, 1), log_slope.sum(0)
+    def _couple(self, rows: Tensor, context: Tensor | None, inverse: bool) -> tuple[Tensor, Tensor]:
+        given = context.t() if self.n_context else None
+        nodes = self.kept, self.moved
+        columns, log_slope = self.univariate.couple(rows.t(), given, *nodes, self.net, inverse)
+        return columns.t(), log_slope[0]
 
     def _forward(self, x, context):
-        return self._couple(x, context, self.univariate.forward)
+        return self._couple(x, context, False)
 
     def _inverse(self, z, context):
-        return self._couple(z, context, self.univariate.inverse)
+        return self._couple(z, context, True)
 
 
 class AffineCoupling(Coupling):

@@ -12,6 +12,7 @@ from .._image_shape import check_image_shape
 from ..exceptions import InvalidParameterError
 from ..nets import KAN, ConvNet, GroupedMLP
 from ._base import Bijection
+from ._column_groups import ColumnGroups
 from ._log_det_tree import Node, leaf_nodes
 from ._univariate import Affine, RationalQuadraticSpline
 from .tree import Level, column_levels, image_levels
@@ -175,7 +176,7 @@ class FractalCoupling(_Fractal):
         self.couplings = nn.ModuleList()
         for depth, level in enumerate(self.levels):
             kept, moved = self._halves(level)
-            kept, moved = _Columns(kept), _Columns(moved)
+            kept, moved = ColumnGroups(kept), ColumnGroups(moved)
             size = self.univariate.n_parameters * moved.width
             net = self._net(depth, kept.width + n_context, size, len(level.left))
             self.couplings.append(nn.ModuleDict({"kept": kept, "moved": moved, "net": net}))
@@ -193,24 +194,16 @@ class FractalCoupling(_Fractal):
         leaves = leaf_nodes(self.n_features, len(self.levels))
         return (*couplings, *leaves)
 
-    def _couple(self, coupling, columns, context, direction):
+    def _couple(self, coupling, columns, context, inverse):
         """Columns after the couplings of one level, and the log-slopes of its nodes."""
-        kept = coupling["kept"].of(columns)
-        if self.n_context:
-            kept = torch.cat((kept, context.t().expand(len(kept), -1, -1)), 1)
-        moved = coupling["moved"].of(columns)
-        parameters = coupling["net"](kept)
-        parameters = parameters.reshape(len(kept), self.univariate.n_parameters, *moved.shape[1:])
-        # One rank for all levels, so that a compiled kernel serves them all.
-        parameters = parameters.transpose(0, 1).flatten(1, 2)
-        out, log_slope = direction(moved.flatten(0, 1), parameters)
-        out, log_slope = out.view(moved.shape), log_slope.view(moved.shape)
-        return coupling["moved"].put(columns, out), coupling["moved"].total(log_slope)
+        given = context.t() if self.n_context else None
+        nodes = coupling["kept"], coupling["moved"]
+        return self.univariate.couple(columns, given, *nodes, coupling["net"], inverse)
 
     def _shares(self, x, context):
         columns, shares = x.t(), []
         for coupling in self.couplings:
-            columns, share = self._couple(coupling, columns, context, self.univariate.forward)
+            columns, share = self._couple(coupling, columns, context, False)
             shares.append(share)
         columns, log_slope = self.leaf.forward(columns, self.raw[:, :, None])
         return columns.t(), [*shares, log_slope]
@@ -219,7 +212,7 @@ class FractalCoupling(_Fractal):
         columns, log_slope = self.leaf.inverse(z.t(), self.raw[:, :, None])
         total = log_slope.sum(0)
         for coupling in reversed(self.couplings):
-            columns, share = self._couple(coupling, columns, context, self.univariate.inverse)
+            columns, share = self._couple(coupling, columns, context, True)
             total = total + share.sum(0)
         return columns.t(), total
 
@@ -270,13 +263,13 @@ class FractalAutoregressive(_Fractal):
         blocks = [np.arange(n_features)]
         self.splits = nn.ModuleList()
         for depth, level in enumerate(self.levels):
-            kept = _Columns(self._halves(level)[0])
+            kept = ColumnGroups(self._halves(level)[0])
             size = kept.width + self.hidden_units + n_context
             # Only the maps at the blocks need to be initialised at zero.
             net = self._net(depth, size, self.hidden_units, len(level.left), zero=False)
             self.splits.append(nn.ModuleDict({"kept": kept, "net": net}))
             blocks = [half for pair in zip(level.left, level.right, strict=True) for half in pair]
-        self.blocks = _Columns(blocks)
+        self.blocks = ColumnGroups(blocks)
         self.net = self._net(
             len(self.levels),
             self.hidden_units + n_context,
@@ -288,8 +281,7 @@ class FractalAutoregressive(_Fractal):
     @property
     def nodes(self):
         return tuple(
-            Node(len(self.levels), "block", tuple(sorted(block.tolist())))
-            for block in self.blocks.nodes
+            Node(len(self.levels), "block", tuple(sorted(block))) for block in self.blocks.groups
         )
 
     def _parameters_for(self, columns: Tensor, context: Tensor | None) -> Tensor:
@@ -316,44 +308,10 @@ class FractalAutoregressive(_Fractal):
     def _inverse(self, z, context):
         latent = self.blocks.of(z.t())
         columns = z.t()
-        for _ in self.blocks.nodes:
+        for _ in self.blocks.groups:
             # Each pass settles one block more: those before it are right already.
             moved, log_slope = self.univariate.inverse(
                 latent, self._parameters_for(columns, context)
             )
             columns = self.blocks.put(columns, moved)
         return columns.t(), self.blocks.total(log_slope).sum(0)
-
-
-class _Columns(nn.Module):
-    """Columns of the nodes of a level, read and written at once; nodes may differ in size by one.
-
-    Missing columns of smaller nodes repeat their last one and are left out when written.
-    """
-
-    def __init__(self, nodes):
-        super().__init__()
-        self.nodes = nodes
-        self.width = max(map(len, nodes))
-        padded = [[*node.tolist(), *[int(node[-1])] * (self.width - len(node))] for node in nodes]
-        present = torch.tensor([[i < len(node) for i in range(self.width)] for node in nodes])
-        index = torch.tensor(padded).flatten()
-        self.ragged = not bool(present.all())
-        self.register_buffer("index", index, persistent=False)
-        self.register_buffer("kept", present.flatten().nonzero()[:, 0], persistent=False)
-        self.register_buffer("present", present[..., None], persistent=False)
-
-    def of(self, columns: Tensor) -> Tensor:
-        """``(d, n)`` to ``(n_nodes, width, n)``."""
-        return columns.index_select(0, self.index).view(len(self.nodes), self.width, -1)
-
-    def put(self, columns: Tensor, values: Tensor) -> Tensor:
-        """Columns with those of the nodes replaced."""
-        values, index = values.flatten(0, 1), self.index
-        if self.ragged:
-            values, index = values[self.kept], index[self.kept]
-        return columns.index_copy(0, index, values)
-
-    def total(self, log_slope: Tensor) -> Tensor:
-        """``(n_nodes, width, n)`` to sums of the nodes, ``(n_nodes, n)``."""
-        return (log_slope * self.present if self.ragged else log_slope).sum(1)

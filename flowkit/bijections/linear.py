@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
+from .._compiled import applies_to
 from ..exceptions import InvalidParameterError
 from ._base import Bijection, zero_log_det
 
@@ -68,6 +70,9 @@ class LULinear(Bijection):
         return lower, upper, log_diagonal.sum()
 
     def _forward(self, x, context):
+        if self.n_features <= _MANY_FEATURES and applies_to(x) and torch.is_grad_enabled():
+            parameters = self.lower, self.upper, self.raw_diagonal, self.bias
+            return _FusedLU.apply(x, self.max_log_scale, *parameters)
         lower, upper, log_det = self._factors()
         if self.n_features > _MANY_FEATURES:
             z = torch.addmm(self.bias, x @ upper.t(), lower.t())
@@ -81,6 +86,48 @@ class LULinear(Bijection):
         columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
         columns = torch.linalg.solve_triangular(upper, columns, upper=True)
         return columns.t(), (-log_det).expand(z.shape[0])
+
+
+class _FusedLU(torch.autograd.Function):
+    """The map and its log-determinant in one step of autograd."""
+
+    @staticmethod
+    def forward(ctx, x, bound, lower, upper, raw_diagonal, bias):
+        from ._fused_lu import factors
+
+        made = torch.empty_like(lower), torch.empty_like(upper), torch.empty_like(raw_diagonal)
+        factors(*map(_array, (lower, upper, raw_diagonal)), bound, *map(_array, made))
+        matrix = made[0] @ made[1]
+        ctx.bound = bound
+        ctx.save_for_backward(x, matrix, *made)
+        # Columns one after the other in memory, as couplings read them.
+        z = torch.addmm(bias[:, None], matrix, x.t()).t()
+        return z, made[2].sum().expand(len(x))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_z, grad_log_det):
+        from ._fused_lu import mask_gradient
+
+        x, matrix, lower, upper, log_diagonal = ctx.saved_tensors
+        by_matrix = grad_z.t() @ x
+        by_lower, by_upper = by_matrix @ upper.t(), lower.t() @ by_matrix
+        by_raw = torch.empty_like(log_diagonal)
+        total = grad_log_det.sum().item()
+        mask_gradient(
+            _array(by_lower),
+            _array(by_upper),
+            total,
+            _array(log_diagonal),
+            ctx.bound,
+            _array(by_raw),
+        )
+        by_x = (matrix.t() @ grad_z.t()).t() if ctx.needs_input_grad[0] else None
+        return by_x, None, by_lower, by_upper, by_raw, grad_z.sum(0)
+
+
+def _array(tensor):
+    return tensor.detach().numpy()
 
 
 class Permutation(Bijection):

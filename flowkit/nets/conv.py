@@ -95,6 +95,9 @@ class ConvNet(nn.Module):
             out = out.reshape(n, n_groups, out_features).permute(1, 2, 0)
         return out + self.bias[:, :, None]
 
+    by_columns = forward
+    residual_layers = None
+
 
 class _Convolution(nn.Module):
     """Convolution that keeps the size of its images, of one or several sets of weights."""

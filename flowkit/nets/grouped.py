@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
-from .layers import Dropout, GroupedLinear, activation
+from ._residual import residual_net
+from .layers import Dropout, GroupedLinear
 from .mlp import check_hidden
 
 
@@ -69,10 +70,15 @@ class GroupedMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(n_groups, in_features, n)`` to ``(n_groups, out_features, n)``."""
-        h = self.first(x)
-        for layer in self.hidden:
-            h = h + layer(self.dropout(activation(h)))
-        return self.last(self.dropout(activation(h)))
+        return residual_net(x, self.residual_layers, self.dropout)
+
+    by_columns = forward
+
+    @property
+    def residual_layers(self) -> list[Tensor]:
+        """Weights and biases of a residual network, one after the other."""
+        layers = (self.first, *self.hidden, self.last)
+        return [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
 
 
 def check_sizes(in_features: int, out_features: int, n_groups: int) -> None:

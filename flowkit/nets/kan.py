@@ -95,6 +95,9 @@ class KAN(nn.Module):
             x = self.dropout(layer(x))
         return self.last(x)
 
+    by_columns = forward
+    residual_layers = None
+
     @torch.no_grad()
     def update_grid(self, x: Tensor) -> None:
         """Move the knots of all layers to the quantiles of their inputs; the output stays as it is.

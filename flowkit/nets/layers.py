@@ -146,13 +146,27 @@ class Dropout(RandomLayer):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.threshold:
             return x
-        # Eight masks from one 64-bit draw: drawing them one by one costs more than the layer.
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
-        words.random_(-(2**63), None, generator=self.generator)
-        draws = words.view(torch.uint8)[: x.numel()]
-        keep = (draws >= self.threshold).to(x.dtype) * (256 / (256 - self.threshold))
+        keep = (self.draws(x) >= self.threshold).to(x.dtype) * (256 / (256 - self.threshold))
         # In the memory order of x: a product of two orders takes longer.
         return x * keep.as_strided(x.shape, x.stride())
+
+    def draws(self, x: Tensor) -> Tensor:
+        """A byte for each value of a tensor, in the order of its memory; below `threshold`, drop.
+
+        Parameters
+        ----------
+        x : Tensor
+            Which tensor.
+
+        Returns
+        -------
+        Tensor of uint8 of shape (x.numel(),)
+            Uniform draws.
+        """
+        # Eight from one 64-bit draw: drawing them one by one costs more than the layer.
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
+        words.random_(-(2**63), None, generator=self.generator)
+        return words.view(torch.uint8)[: x.numel()]
 
 
 class StandardNormal(RandomLayer):

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
-from .layers import Dropout, Linear, activation
+from ._residual import residual_net
+from .layers import Dropout, Linear
 
 
 class ResidualMLP(nn.Module):
@@ -62,10 +63,17 @@ class ResidualMLP(nn.Module):
         """Map ``(n, in_features)``, and ``(n, n_context)`` if any, to ``(n, out_features)``."""
         if context is not None:
             x = torch.cat((x, context), 1)
-        h = self.first(x)
-        for layer in self.hidden:
-            h = h + layer(self.dropout(activation(h)))
-        return self.last(self.dropout(activation(h)))
+        return self.by_columns(x.t()).t()
+
+    def by_columns(self, x: Tensor) -> Tensor:
+        """Map ``(in_features + n_context, n)``, of one group or none, to ``(out_features, n)``."""
+        return residual_net(x.flatten(0, -2), self.residual_layers, self.dropout)
+
+    @property
+    def residual_layers(self) -> list[Tensor]:
+        """Weights and biases of a residual network, one after the other."""
+        layers = (self.first, *self.hidden, self.last)
+        return [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
 
 
 def check_hidden(hidden_units: int, n_hidden_layers: int) -> None:

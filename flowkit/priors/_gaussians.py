@@ -1,4 +1,4 @@
-"""Gaussians of which only some columns are known."""
+"""Log densities of rows under several Gaussians, of all columns or of those that are known."""
 
 from __future__ import annotations
 
@@ -6,9 +6,71 @@ import math
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from .._compiled import is_plain
 
 # Numbers of matrices that are worked on at once.
 _MAX_VALUES = 2**21
+
+
+def full_log_prob(z: Tensor, means: Tensor, log_diagonal: Tensor, off_diagonal: Tensor) -> Tensor:
+    """Log density of groups of columns under several Gaussians each.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n_groups, n, d)
+        Rows of each group.
+    means : Tensor of shape (n_groups, k, d)
+        Means.
+    log_diagonal : Tensor of shape (n_groups, k, d)
+        Logarithms of the diagonals of P, where the precision matrices are ``P P^T``.
+    off_diagonal : Tensor of shape (n_groups, k, d, d)
+        P above its diagonal; the rest has no effect.
+
+    Returns
+    -------
+    Tensor of shape (n_groups, n, k)
+        Nats.
+    """
+    given = z, means, log_diagonal, off_diagonal
+    if torch.is_grad_enabled() and is_plain(z):
+        return _FullGaussians.apply(*given)
+    return _full_log_prob(*given)[0]
+
+
+def _full_log_prob(z, means, log_diagonal, off_diagonal):
+    factors = off_diagonal.triu(1) + torch.diag_embed(log_diagonal.exp())
+    (n_groups, k, d), n = means.shape, z.shape[1]
+    flat = factors.transpose(1, 2).reshape(n_groups, d, k * d)
+    shift = (means[..., None, :] @ factors).view(n_groups, 1, k, d)
+    white = (z @ flat).view(n_groups, n, k, d) - shift
+    log_norm = log_diagonal.sum(2) - 0.5 * d * math.log(2 * math.pi)
+    return log_norm[:, None] - 0.5 * white.square().sum(3), white, factors, flat
+
+
+class _FullGaussians(torch.autograd.Function):
+    """`full_log_prob` in one step of autograd."""
+
+    @staticmethod
+    def forward(ctx, z, means, log_diagonal, off_diagonal):
+        log_prob, *made = _full_log_prob(z, means, log_diagonal, off_diagonal)
+        ctx.save_for_backward(z, means, *made)
+        return log_prob
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        z, means, white, factors, flat = ctx.saved_tensors
+        by_white = (white * -grad[..., None]).flatten(2)
+        by_flat = (z.mT @ by_white).view(len(z), z.shape[2], *means.shape[1:])
+        total = by_white.sum(1).view(means.shape)
+        by_factors = by_flat.transpose(1, 2) - means[..., None] * total[..., None, :]
+        diagonal = factors.diagonal(dim1=2, dim2=3)
+        by_log = by_factors.diagonal(dim1=2, dim2=3) * diagonal + grad.sum(1)[..., None]
+        by_means = -(factors @ total[..., None])[..., 0]
+        by_z = by_white @ flat.mT if ctx.needs_input_grad[0] else None
+        return by_z, by_means, by_log, by_factors.triu(1)
 
 
 def known_log_prob(z: Tensor, known: Tensor, means: Tensor, factors: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
-from ._gaussians import known_diagonal_log_prob, known_log_prob
+from ._gaussians import full_log_prob, known_diagonal_log_prob, known_log_prob
 
 
 class GaussianMixture(Prior):
@@ -134,16 +134,13 @@ class GaussianMixture(Prior):
         Tensor of shape (n, n_components)
             Joint log densities in nats; their log-sum-exp is `log_prob`.
         """
-        log_diagonal = self._bounded_log_diagonal()
-        k, d = self.means.shape
+        log_diagonal, log_weights = self._bounded_log_diagonal(), self.logits.log_softmax(0)
         if self.covariance == "full":
-            factor = self.precision_factors()
-            shift = torch.einsum("kd,kde->ke", self.means, factor)
-            white = (z @ factor.permute(1, 0, 2).reshape(d, k * d)).view(-1, k, d) - shift
-        else:
-            white = (z[:, None] - self.means) * log_diagonal.exp()
-        log_norm = log_diagonal.sum(1) - 0.5 * d * math.log(2 * math.pi)
-        return self.logits.log_softmax(0) + log_norm - 0.5 * white.square().sum(2)
+            given = z, self.means, log_diagonal, self.off_diagonal
+            return log_weights + full_log_prob(*(tensor[None] for tensor in given))[0]
+        white = (z[:, None] - self.means) * log_diagonal.exp()
+        log_norm = log_diagonal.sum(1) - 0.5 * z.shape[1] * math.log(2 * math.pi)
+        return log_weights + log_norm - 0.5 * white.square().sum(2)
 
     def _log_prob(self, z):
         return self.component_log_prob(z).logsumexp(1)

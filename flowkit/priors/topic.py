@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
-from ._gaussians import known_diagonal_log_prob, known_log_prob
+from ._gaussians import full_log_prob, known_diagonal_log_prob, known_log_prob
 from ._topic_start import ALPHA_RANGE, annealed_start
 
 # Exponents that spread the nodes: flat proportions at the low end, nearly one topic at the high.
@@ -100,6 +100,7 @@ class Topic(Prior):
         present = torch.tensor([[1.0] * len(g) + [0.0] * (width - len(g)) for g in groups])
         self.register_buffer("index", index, persistent=False)
         self.register_buffer("present", present, persistent=False)
+        self.ragged = not bool(present.all())
         self.log_alpha = nn.Parameter(torch.zeros(n_topics))
         self.means = nn.Parameter(torch.zeros(len(groups), n_topics, width))
         # The precision is P P^T with P upper triangular, its diagonal kept as logarithms.
@@ -234,16 +235,19 @@ class Topic(Prior):
             Log densities in nats.
         """
         log_diagonal = self._bounded_log_diagonal() * self.present[:, None]
-        words = z[:, self.index]
         if self.covariance == "full":
-            factor = self.off_diagonal.triu(1) + torch.diag_embed(log_diagonal.exp())
-            shift = (self.means[..., None, :] @ factor)[..., 0, :]
-            n_groups, k, width = shift.shape
-            flat = factor.transpose(1, 2).reshape(n_groups, width, k * width)
-            white = (words.transpose(0, 1) @ flat).view(n_groups, -1, k, width).transpose(0, 1)
-            white = white - shift
-        else:
-            white = (words[:, :, None] - self.means) * log_diagonal.exp()
+            words, means, off_diagonal = z.t()[self.index], self.means, self.off_diagonal
+            present = self.present
+            if self.ragged:
+                # Columns that a group lacks have the density of a standard normal at its mean.
+                words, means = words * present[..., None], means * present[:, None]
+                off_diagonal = off_diagonal * (present[:, None, :, None] * present[:, None, None])
+            log_prob = full_log_prob(words.transpose(1, 2), means, log_diagonal, off_diagonal)
+            if self.ragged:
+                lacking = present.shape[1] - present.sum(1)
+                log_prob = log_prob + 0.5 * math.log(2 * math.pi) * lacking[:, None, None]
+            return log_prob.transpose(0, 1)
+        white = (z[:, self.index][:, :, None] - self.means) * log_diagonal.exp()
         white = white * self.present[:, None]
         log_norm = log_diagonal.sum(2) - 0.5 * math.log(2 * math.pi) * self.present.sum(1)[:, None]
         return log_norm - 0.5 * white.square().sum(3)

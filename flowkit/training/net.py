@@ -10,6 +10,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 
 from ..exceptions import FitDivergedError, StopTraining
+from ._flat_parameters import FlatParameters
 from .best_weights import BestWeights, StreamWeights
 from .callbacks import Course
 from .data import OrderedBatches, ShuffledBatches
@@ -82,6 +83,14 @@ class DensityNet(NeuralNet):
             # Steps have changed the weights since rows were scored last.
             self.module_.refresh()
 
+    def initialize_module(self):
+        super().initialize_module()
+        self.flat_ = FlatParameters(self.module_)
+        return self
+
+    def get_all_learnable_params(self):
+        yield "parameters", self.flat_.vector
+
     def set_learning_rate(self, rate: float) -> None:
         """Set the rate of the next steps; setbacks so far halve it."""
         for group in self.optimizer_.param_groups:
@@ -107,7 +116,7 @@ class DensityNet(NeuralNet):
             return {"loss": self.module_.validation_loss(batch), "y_pred": None}
 
     def train_step(self, batch, **fit_params):
-        self.optimizer_.zero_grad(set_to_none=True)
+        self.flat_.forget_gradients()
         step = self.train_step_single(batch, **fit_params)
         self.notify(
             "on_grad_computed",
@@ -115,9 +124,12 @@ class DensityNet(NeuralNet):
             batch=batch,
             training=True,
         )
-        norm = torch.nn.utils.clip_grad_norm_([p for _, p in self.parameters_], self.clip)
-        if not (math.isfinite(step["loss"].item()) and math.isfinite(norm.item())):
+        gradient = self.flat_.gather()
+        norm = gradient.norm().item()
+        if not (math.isfinite(step["loss"].item()) and math.isfinite(norm)):
             raise _NonFiniteLossError
+        if norm > self.clip:
+            gradient.mul_(self.clip / norm)
         self.optimizer_.step()
         self.n_steps_ += 1
         return step

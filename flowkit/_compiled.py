@@ -1,0 +1,63 @@
+"""Kernels compiled for the CPU by numba, where it is installed: whether and how they are used.
+
+Tensor operations cost microseconds each, whatever their size. Modules of compiled kernels import
+numba, so they are imported at their first use.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+DTYPES = (torch.float32, torch.float64)
+
+
+def compiled(function: Callable) -> Callable:
+    """Decorator: compile at the first call, and keep machine code on disk if that can be written.
+
+    Parameters
+    ----------
+    function : callable
+        Of numbers and arrays, without Python objects.
+
+    Returns
+    -------
+    callable
+        The same, which releases Python's global lock.
+    """
+    import numba
+
+    options = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:
+        # Neither the package nor the home of the user can be written to.
+        return numba.njit(**options)(function)
+
+
+def applies_to(tensor: Tensor) -> bool:
+    """Whether compiled kernels can work on a tensor: plain numbers in the memory of the CPU."""
+    on_cpu = tensor.device.type == "cpu" and tensor.dtype in DTYPES
+    return on_cpu and _is_installed() and is_plain(tensor)
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is no more than its numbers: not traced, batched, or with a tangent."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    )
+
+
+@functools.cache
+def _is_installed() -> bool:
+    try:
+        import numba
+    except ImportError:
+        return False
+    return not numba.config.DISABLE_JIT

@@ -1,0 +1,5 @@
+"""``python -m flowkit.demo``."""
+
+from .tour import main
+
+main()

@@ -34,6 +34,8 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Nats per column that the last half of training may gain without a warning: a fixed part, and the
 # error of one held-out row.
 _MIN_LATE_GAIN, _ROW_ERROR = 0.02, 0.2
+# Epochs of few rows are few steps.
+_PATIENCE_STEPS = 100
 
 
 class Trainer:
@@ -151,6 +153,7 @@ class Trainer:
             weight_decay=density.weight_decay,
             patience=density.n_iter_no_change if has_hold_out else None,
             tol=density.tol,
+            patience_steps=_PATIENCE_STEPS,
             noise=self.columns.training_noise(normal, self.dtype, self.device),
             callbacks=copied_callbacks(density.callbacks),
             verbose=int(density.verbose),

@@ -6,12 +6,21 @@ import math
 
 from skorch.callbacks import Callback
 
+from .weight_average import WeightAverage
+
+
+# Steps that the average forgets in: longer ones lag behind where training still gains at its end.
+_HORIZON = 50
+
 
 class BestWeights(Callback):
     """Keeps the weights of the best epoch, and ends training when patience runs out.
 
-    The weights before the first epoch are a candidate too. Where the hold-out at first gets worse
-    than with these, patience counts gains from the worst epoch on: training may still come back.
+    Those of an epoch are an average over the last steps, which the module has from the end of the
+    steps of an epoch to the first of the next. The weights before the first epoch are a candidate
+    too. Where the hold-out falls below these in
+    the first `patience` epochs, training may still come back: until it has, patience runs out when
+    the worst of the last `patience` epochs is no better than the worst of as many before.
 
     Parameters
     ----------
@@ -22,6 +31,8 @@ class BestWeights(Callback):
 
     Attributes
     ----------
+    average_ : WeightAverage
+        Average over the last steps.
     best_epoch_ : int
         Epoch of the best weights, 0 for those before the first epoch.
     epoch_ : int
@@ -42,24 +53,43 @@ class BestWeights(Callback):
         self.best_loss_ = self.initial_loss_ if self.has_holdout_ else math.inf
         self.mark_ = self.best_loss_
         self.mark_epoch_ = self.epoch_ = 0
-        self.stop_ = False
-        self.worst_ = self.initial_loss_
+        self.losses_ = []
+        self.average_ = WeightAverage(net.module_, horizon=_HORIZON)
+        self.stop_ = self.is_below_start_ = False
         self._keep(net, 0)
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        if training:
+            self.average_.add_step()
 
     def on_epoch_end(self, net, **kwargs):
         epoch = self.epoch_ = len(net.history)
         # Losses of a module that is still warming up say little.
         warm = net.module_.warmth >= 1.0
         loss = net.history[-1].get("valid_loss" if self.has_holdout_ else "train_loss", math.nan)
+        self.losses_.append(loss)
         if loss < self.best_loss_ or not math.isfinite(self.best_loss_):
             self.best_loss_ = loss if warm or self.has_holdout_ else math.inf
             self._keep(net, epoch)
+        was_below = self.is_below_start_
+        if was_below or epoch <= (self.patience or 0):
+            self.is_below_start_ = loss > self.initial_loss_
+        is_back = was_below and not self.is_below_start_
         # skorch's own relative threshold never fires on the negative losses of densities.
-        if loss < self.mark_ - self.tol or not (math.isfinite(self.mark_) and warm):
+        if is_back or loss < self.mark_ - self.tol or not (math.isfinite(self.mark_) and warm):
             self.mark_, self.mark_epoch_ = loss, epoch
-        elif loss > self.worst_ and epoch <= (self.patience or 0):
-            self.mark_ = self.worst_ = loss
-        self.stop_ = self.patience is not None and epoch - self.mark_epoch_ >= self.patience
+        self.stop_ = self.patience is not None and self._is_out_of_patience()
+
+    def _is_out_of_patience(self) -> bool:
+        n = self.patience
+        if self.is_below_start_:
+            return self.epoch_ >= 2 * n and not self._worst(0) < self._worst(n)
+        return self.epoch_ - self.mark_epoch_ >= n
+
+    def _worst(self, n_skipped: int) -> float:
+        """Largest loss of as many epochs as patience has, before the last ones."""
+        end = self.epoch_ - n_skipped
+        return max(self.losses_[end - self.patience : end])
 
     def on_train_end(self, net, **kwargs):
         # Without a hold-out the training loss would choose the most overfitted epoch.
@@ -67,11 +97,21 @@ class BestWeights(Callback):
             self.restore(net)
         else:
             self.best_epoch_ = len(net.history)
+            self.put_in_candidate()
             net.module_.refresh()
 
+    def put_in_candidate(self) -> None:
+        """Give the module the weights that are validated, and kept if they are the best."""
+        self.average_.put_in()
+
+    def take_up_path(self) -> None:
+        """Give the module the weights from which training goes on."""
+        self.average_.take_out()
+
     def restore(self, net) -> None:
-        """Put the best weights back into the module."""
+        """Put the best weights back into the module, and average from there."""
         net.module_.load_state_dict(self.state_)
+        self.average_.restart()
 
     def _keep(self, net, epoch: int) -> None:
         self.state_ = _weights(net)
@@ -94,9 +134,6 @@ class StreamWeights(Callback):
         are the first to be kept.
     horizon : int, default=500
         Number of steps that the average forgets in.
-    sharpness : float, default=8.0
-        Before the horizon is reached, the average is over about the last ``1 / (1 + sharpness)``
-        of the steps.
 
     Attributes
     ----------
@@ -109,54 +146,50 @@ class StreamWeights(Callback):
         Epoch that was validated last.
     stop_ : bool
         Whether training should end now: never.
-
-    References
-    ----------
-    Shamir, Zhang, "Stochastic Gradient Descent for Non-smooth Optimization", ICML 2013.
     """
 
-    def __init__(self, path: dict | None = None, horizon: int = 500, sharpness: float = 8.0):
+    def __init__(self, path: dict | None = None, horizon: int = 500):
         self.path = path
         self.horizon = horizon
-        self.sharpness = sharpness
 
     def initialize(self):
         self.kept_ = None
-        self.best_epoch_, self.n_averaged_, self.stop_ = 0, 0, False
+        self.best_epoch_, self.stop_ = 0, False
         return self
 
     def on_train_begin(self, net, **kwargs):
         self.epoch_ = len(net.history)
         if self.kept_ is None:
             self.kept_ = _weights(net)
-            self.average_ = self._parameters(net)
+            self.average_ = WeightAverage(net.module_, horizon=self.horizon)
             if self.path is not None:
                 net.module_.load_state_dict(self.path)
         self.kept_loss_ = math.inf if net.holdout is None else self._loss_with(net, self.kept_)
 
     def on_batch_end(self, net, batch=None, training=False, **kwargs):
-        if not training:
-            return
-        self.n_averaged_ += 1
-        share = (1 + self.sharpness) / (self.n_averaged_ + self.sharpness)
-        share = max(share, 1 / self.horizon)
-        for name, value in self._parameters(net, copy=False).items():
-            self.average_[name].lerp_(value, share)
+        if training:
+            self.average_.add_step()
 
     def on_epoch_end(self, net, **kwargs):
         self.epoch_ = len(net.history)
         path = _weights(net)
-        average = {**path, **{name: value.clone() for name, value in self.average_.items()}}
+        average = {**path, **{name: value.clone() for name, value in self.average_.values.items()}}
         if net.holdout is None:
             self.kept_, self.best_epoch_ = average, self.epoch_
             return
         loss, average_loss = self._loss(net), self._loss_with(net, average)
         if loss < average_loss:
-            self.average_, self.n_averaged_ = self._parameters(net), 0
+            self.average_.restart()
             average, average_loss = path, loss
         if average_loss < self.kept_loss_:
             self.kept_, self.kept_loss_, self.best_epoch_ = average, average_loss, self.epoch_
         net.history.record("valid_loss", self.kept_loss_)
+
+    def put_in_candidate(self) -> None:
+        """Leave the module the present weights: there are three candidates."""
+
+    def take_up_path(self) -> None:
+        """Leave the module the present weights."""
 
     def _loss_with(self, net, weights: dict) -> float:
         """Hold-out loss of other weights, without leaving the path."""
@@ -170,11 +203,6 @@ class StreamWeights(Callback):
     def _loss(net) -> float:
         loss = net.holdout_loss()
         return math.inf if math.isnan(loss) else loss
-
-    @staticmethod
-    def _parameters(net, copy: bool = True) -> dict:
-        named = net.module_.named_parameters()
-        return {name: p.detach().clone() if copy else p.detach() for name, p in named}
 
 
 def _weights(net) -> dict:

@@ -38,6 +38,10 @@ class Course(Callback):
             self.position_ = max(self.n_begun_, self.n_steps * self._time_share())
             self.n_begun_ += 1
 
+    def share(self) -> float:
+        """Share of the training that is behind: of its steps, or of its time if that is more."""
+        return max(self.n_begun_ / self.n_steps, self._time_share())
+
     def out_of_time(self) -> bool:
         """Whether training should end now."""
         return self._time_share() >= 1
@@ -133,28 +137,28 @@ class Monitor(Callback):
             net.history.record(name, float(total) / self.n_rows_)
 
 
-class EpochBar(Callback):
-    """One progress bar over all epochs, with the mean log densities reached.
+class ProgressBar(Callback):
+    """One progress bar over the training, with the time left and the mean log densities reached.
 
-    Parameters
-    ----------
-    max_epochs : int
-        Length of the bar.
+    It moves with the steps, or faster where time runs out before they are made. Early stopping may
+    end it sooner.
     """
-
-    def __init__(self, max_epochs: int):
-        self.max_epochs = max_epochs
 
     def on_train_begin(self, net, **kwargs):
         from tqdm.auto import tqdm
 
-        self.bar_ = tqdm(total=self.max_epochs, unit="epoch", desc="fit")
+        shape = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, at most {remaining} left{postfix}"
+        self.bar_ = tqdm(total=1.0, desc="fit", bar_format=shape, smoothing=0, miniters=0)
+
+    def on_batch_end(self, net, batch=None, training=False, **kwargs):
+        if training:
+            self.bar_.update(min(1.0, net.course.share()) - self.bar_.n)
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
         shown = {"train": row.get("train_loss"), "hold-out": row.get("valid_loss")}
-        self.bar_.set_postfix({k: f"{-v:.3f}" for k, v in shown.items() if v is not None})
-        self.bar_.update()
+        shown = {k: f"{-v:.3f}" for k, v in shown.items() if v is not None}
+        self.bar_.set_postfix({"epoch": row["epoch"], **shown})
 
     def on_train_end(self, net, **kwargs):
         self.bar_.close()

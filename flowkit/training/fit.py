@@ -9,11 +9,14 @@ from torch import nn
 from ..exceptions import InvalidParameterError
 from ..modules import DensityModule
 from .best_weights import BestWeights, StreamWeights
-from .callbacks import Course, DivergenceWarmUp, EpochBar, Monitor, WarmUp, WarmupCosine
+from .callbacks import Course, DivergenceWarmUp, Monitor, ProgressBar, WarmUp, WarmupCosine
 from .data import Rows, rows_per_pass
 from .net import DensityNet
 from .options import TrainingOptions
 from .record import TrainingRecord, record_of, untrained_record
+
+# A fit is a thousand steps: second moments that remember as many would lag behind.
+_BETAS = (0.9, 0.99)
 
 
 def train(
@@ -92,10 +95,9 @@ def make_net(
                 f"callbacks holds {callback!r}, which is not a skorch callback: expected instances "
                 "of subclasses of skorch.callbacks.Callback."
             )
-    n_rows = rows_per_pass(n_rows, options.max_rows)
-    n_steps = options.max_epochs * -(-n_rows // options.batch_size)
+    n_steps = n_steps_of(options, n_rows)
     callbacks = [
-        ("best_weights", stream or BestWeights(options.patience, options.tol)),
+        ("best_weights", stream or BestWeights(_patience(options, n_steps), options.tol)),
         ("course", Course(n_steps, options.max_time)),
         ("monitor", Monitor()),
     ]
@@ -107,7 +109,7 @@ def make_net(
         n_warm = max(1, round(options.divergence_warmup * n_steps))
         callbacks.append(("divergence_warmup", DivergenceWarmUp(n_warm)))
     if options.verbose:
-        callbacks.append(("progress", EpochBar(options.max_epochs)))
+        callbacks.append(("progress", ProgressBar()))
     return DensityNet(
         module,
         holdout=holdout,
@@ -115,6 +117,7 @@ def make_net(
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=options.weight_decay,
         optimizer__fused=_can_fuse(module),
+        optimizer__betas=_BETAS,
         lr=options.learning_rate,
         max_epochs=options.max_epochs,
         batch_size=options.batch_size,
@@ -126,6 +129,19 @@ def make_net(
         device=None,
         verbose=0,
     )
+
+
+def n_steps_of(options: TrainingOptions, n_rows: int) -> int:
+    """Number of steps of a training on this many rows that nothing ends early."""
+    return options.max_epochs * -(-rows_per_pass(n_rows, options.max_rows) // options.batch_size)
+
+
+def _patience(options: TrainingOptions, n_steps: int) -> int | None:
+    """Patience in epochs, long enough for the number of steps that it lasts at least."""
+    if options.patience is None:
+        return None
+    n_steps_epoch = n_steps // options.max_epochs
+    return max(options.patience, -(-options.patience_steps // n_steps_epoch))
 
 
 def has_parameters(module: nn.Module) -> bool:

@@ -135,6 +135,10 @@ class DensityNet(NeuralNet):
         return step
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        if training:
+            self.best_weights.take_up_path()
+        else:
+            self.best_weights.put_in_candidate()
         try:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
         except _NonFiniteLossError:
@@ -230,6 +234,7 @@ class DensityNet(NeuralNet):
         if not row["batches"]:
             del self.history[-1]
             return
+        self.best_weights.put_in_candidate()
         if self.holdout is not None:
             self.history.record("valid_loss", self.holdout_loss())
         self.notify("on_epoch_end", dataset_train=rows, dataset_valid=self.holdout)

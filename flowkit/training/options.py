@@ -32,6 +32,8 @@ class TrainingOptions:
         Further callbacks.
     verbose : int, default=0
         Whether to show a progress bar.
+    patience_steps : int, default=0
+        Number of steps without a gain that `patience` lasts at least.
     schedule : bool, default=True
         Whether the learning rate warms up and then falls, or stays.
     max_setbacks : int, default=2
@@ -53,6 +55,7 @@ class TrainingOptions:
     noise: Noise
     callbacks: Sequence = ()
     verbose: int = 0
+    patience_steps: int = 0
     schedule: bool = True
     max_setbacks: int = 2
     divergence_warmup: float = 0.0

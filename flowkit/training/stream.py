@@ -10,7 +10,7 @@ import torch
 from ..modules import DensityModule
 from .best_weights import StreamWeights
 from .data import Rows
-from .fit import make_net
+from .fit import make_net, n_steps_of
 from .net import DensityNet
 from .options import TrainingOptions
 from .record import TrainingRecord, history_columns
@@ -95,7 +95,7 @@ def train_chunk(
         options.max_epochs,
     )
     net.iterator_train__noise, net.iterator_train__generator = options.noise, generator
-    net.course.max_time = options.max_time
+    net.course.max_time, net.course.n_steps = options.max_time, n_steps_of(options, len(rows))
     for group in net.optimizer_.param_groups:
         group["weight_decay"] = options.weight_decay
     first = len(net.history)

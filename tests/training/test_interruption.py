@@ -155,3 +155,21 @@ def test_time_that_does_not_run_out_changes_nothing():
     for name in ("train_log_density", "valid_log_density", "learning_rate"):
         np.testing.assert_array_equal(*(record.history[name] for record in records))
     assert {record.ended_by for record in records} == {"max_epochs"}
+
+
+@pytest.mark.parametrize("max_time", [None, 20.0])
+def test_the_bar_moves_with_the_steps_or_with_the_time(max_time, monkeypatch):
+    shares = []
+
+    class Reader(Callback):
+        def on_batch_end(self, net, training=False, **kwargs):
+            if training:
+                shares.append(dict(net.callbacks_)["progress"].bar_.n)
+
+    monkeypatch.setattr(callbacks, "time", Clock())
+    settings = options(max_time=max_time, callbacks=[Reader()], verbose=1)
+    train(Shift(), rows(), rows(), settings, generator())
+    assert (np.diff(shares) > 0).all()
+    assert shares[-1] == pytest.approx(1.0, abs=0.15)
+    # 30 steps, of which time leaves one in four.
+    assert (len(shares) == 30) == (max_time is None)

@@ -103,7 +103,9 @@ def test_scoring_callbacks_of_skorch_work():
 
     scoring = EpochScoring(mean_log_density, lower_is_better=False, name="mean")
     net = net_of(Spy(), rows(30, 1), callbacks=[scoring]).fit(rows())
-    np.testing.assert_allclose(net.history[:, "mean"], -np.array(net.history[:, "valid_loss"]))
+    np.testing.assert_allclose(
+        net.history[:, "mean"], -np.array(net.history[:, "valid_loss"]), rtol=1e-6
+    )
 
 
 def test_callbacks_may_be_classes():

@@ -23,7 +23,7 @@ _MAX_SPREAD_OUT = 12
 # Full covariance matrices have d^2 / 2 numbers a component.
 _MAX_FULL_FEATURES = 64
 # The search ends when this many sizes in a row have not gained.
-_PATIENCE = 2
+_PATIENCE = 3
 # Gain of the mean log density of rows left out, in nats, that more components must bring.
 _LEAST_GAIN = 0.01
 # Regularisations, the smaller ones tried where the first is felt.
@@ -44,8 +44,12 @@ _N_FOLDS = 5
 _ENOUGH_LEFT_OUT = 400
 # Fewest rows for each column of a full covariance matrix, and for a diagonal one.
 _ROWS_A_FEATURE, _ROWS_A_COMPONENT = 5, 2
+# Sketches of either kind of the shape that is chosen; the likeliest of each are finished.
+_N_SPREAD_OUT, _N_GROWN = 3, 2
 # While shapes are compared, and while mixtures grow, fits may stop early.
 _SKETCH = {"max_iter": 12, "tol": 2e-3}
+# Steps on more rows than the search looks at.
+_LAST_STEPS = 10
 
 # before(rows): the maps of a flow in front of its mixture, fitted to these rows.
 Before = Callable[[np.ndarray], FlowStart]
@@ -70,16 +74,26 @@ class Shape:
     regularisation: float = _REGULARISATIONS[0]
 
     def fit(self, Z: np.ndarray, rng: np.random.RandomState) -> MixtureStart:
-        """The likelier of two fits, from rows spread out and grown from fewer components."""
-        begun = [self._spread_out(Z, rng)]
+        """The likeliest of fits from rows spread out and, where large, grown from smaller ones."""
+        if self.size == 1:
+            return self._improve(self._spread_out(Z, rng), Z)[0]
+        spread = [self._sketch(self._spread_out(Z, rng), Z) for _ in range(_N_SPREAD_OUT)]
+        sketches = [_likeliest(spread)]
         if self.size > _MAX_SPREAD_OUT:
-            fewer = None
-            for size in [size for size in _SIZES if _MAX_SPREAD_OUT <= size < self.size]:
-                fewer = replace(self, size=size).sketch(Z, rng, fewer)
-            begun.append(grown(fewer, Z, self.size, rng, self.regularisation))
-        elif self.size > 1:
-            begun.append(self._spread_out(Z, rng))
-        return _likeliest(improve(mixture, Z, self.regularisation) for mixture in begun)
+            sketches.append(_likeliest(self._grown(Z, rng) for _ in range(_N_GROWN)))
+        return _likeliest(self._improve(sketch, Z) for sketch in sketches)
+
+    def finish(self, mixture: MixtureStart, Z: np.ndarray) -> MixtureStart:
+        """A fit to some rows, fitted to more of them in a few steps."""
+        return improve(mixture, Z, self.regularisation, max_iter=_LAST_STEPS)[0]
+
+    def _grown(self, Z, rng):
+        mixture = None
+        for size in [*(size for size in _SIZES if _MAX_SPREAD_OUT <= size < self.size), self.size]:
+            shape = replace(self, size=size)
+            begun = shape._spread_out(Z, rng) if mixture is None else shape._split(mixture, Z, rng)
+            mixture, log_density = shape._sketch(begun, Z)
+        return mixture, log_density
 
     def sketch(
         self, Z: np.ndarray, rng: np.random.RandomState, fewer: MixtureStart | None
@@ -87,11 +101,20 @@ class Shape:
         """A fit that is good enough to compare shapes by, where large the better of two."""
         begun = [self._spread_out(Z, rng)]
         if fewer is not None and self.size > _MAX_SPREAD_OUT:
-            begun.append(grown(fewer, Z, self.size, rng, self.regularisation))
-        return _likeliest(improve(mixture, Z, self.regularisation, **_SKETCH) for mixture in begun)
+            begun.append(self._split(fewer, Z, rng))
+        return _likeliest(self._sketch(mixture, Z) for mixture in begun)
 
     def _spread_out(self, Z, rng):
         return spread_out(Z, self.size, self.covariance, rng, self.regularisation)
+
+    def _split(self, fewer, Z, rng):
+        return grown(fewer, Z, self.size, rng, self.regularisation)
+
+    def _sketch(self, mixture, Z):
+        return improve(mixture, Z, self.regularisation, **_SKETCH)
+
+    def _improve(self, mixture, Z):
+        return improve(mixture, Z, self.regularisation)
 
 
 def _likeliest(fits):
@@ -237,24 +260,30 @@ class _Line:
 
     def refine(self, sizes: Sequence[int]) -> None:
         """Take narrower components where these make rows left out surely likelier."""
-        mixtures, values, chosen = self.mixtures, self.values, self.regularisation
+        chosen = self.regularisation
+        mixtures = self.mixtures
         for regularisation in _REGULARISATIONS[1:]:
             if not self._is_felt(mixtures, chosen):
                 break
-            mixtures = [
-                improve(mixture, fold.fitted, regularisation, **_SKETCH)[0]
-                for fold, mixture in zip(self.folds, mixtures, strict=True)
-            ]
+            # As many steps for both, as each of them gains.
+            values = self._evaluate(self._improved(mixtures, chosen))
+            mixtures = self._improved(mixtures, regularisation)
             if any(map(_Fold.is_too_fine, self.folds, mixtures)):
                 break
-            gain = (found := self._evaluate(mixtures)) - values
+            gain = self._evaluate(mixtures) - values
             error = gain.std() / np.sqrt(len(gain))
             if not gain.mean() > _NOTABLE_GAIN + _SURE * error:
                 break
-            chosen, values = regularisation, found
+            chosen = regularisation
         if chosen != self.regularisation:
             self._begin(chosen)
             self.grow(sizes)
+
+    def _improved(self, mixtures, regularisation):
+        return [
+            improve(mixture, fold.fitted, regularisation, **_SKETCH)[0]
+            for fold, mixture in zip(self.folds, mixtures, strict=True)
+        ]
 
     def _evaluate(self, mixtures):
         """Log densities of all rows left out."""

@@ -8,7 +8,6 @@ from skorch.callbacks import Callback
 
 from .weight_average import WeightAverage
 
-
 # Steps that the average forgets in: longer ones lag behind where training still gains at its end.
 _HORIZON = 50
 

@@ -215,13 +215,16 @@ class _Differences(_Rows):
 
     def log_joint(self, mixture):
         squares = np.empty((len(self.Z), len(mixture.weights)))
-        for k, mean in enumerate(mixture.means):
-            difference, covariance = self.Z - mean, mixture.covariances[k]
+        scales = mixture.covariances
+        if self.covariance == "full":
+            scales = np.linalg.inv(np.linalg.cholesky(scales)).transpose(0, 2, 1)
+        for k, (mean, scale) in enumerate(zip(mixture.means, scales, strict=True)):
+            difference = self.Z - mean
             if self.covariance == "diag":
-                squares[:, k] = (difference**2 / covariance).sum(1)
+                squares[:, k] = difference**2 @ (1 / scale)
             else:
-                whitening = np.linalg.inv(np.linalg.cholesky(covariance))
-                squares[:, k] = ((difference @ whitening.T) ** 2).sum(1)
+                white = difference @ scale
+                squares[:, k] = np.einsum("ij,ij->i", white, white)
         return _log_peaks(mixture) - 0.5 * squares
 
     def moments(self, share):

@@ -33,8 +33,9 @@ _FELT = 5.0
 _NOTABLE_GAIN, _SURE = 0.02, 2.0
 # What single precision tells apart in standardised columns.
 _FINEST_VARIANCE = 1e-13
-# Lowest log density that counts: one row far out does not settle what suits all others.
-_LOWEST = -200.0
+# Log density below which it counts by its logarithm: one row far out does not settle what suits
+# all others.
+_FAR_OUT = -200.0
 # Maps are compared by mixtures of at most so many components, all sizes by the best of these.
 _MANY = 8
 # Up to so many columns, diagonal covariances have hardly fewer numbers than full ones.
@@ -43,9 +44,9 @@ _N_FOLDS = 5
 # Folds that are left out in turn, until so many rows were.
 _ENOUGH_LEFT_OUT = 400
 # Fewest rows for each column of a full covariance matrix, and for a diagonal one.
-_ROWS_A_FEATURE, _ROWS_A_COMPONENT = 5, 2
+_ROWS_A_FEATURE, _ROWS_A_COMPONENT = 5, 10
 # Sketches of either kind of the shape that is chosen; the likeliest of each are finished.
-_N_SPREAD_OUT, _N_GROWN = 3, 2
+_N_SPREAD_OUT, _N_GROWN = 8, 3
 # While shapes are compared, and while mixtures grow, fits may stop early.
 _SKETCH = {"max_iter": 12, "tol": 2e-3}
 # Steps on more rows than the search looks at.
@@ -212,8 +213,9 @@ class _Fold:
 
     def log_density(self, mixture: MixtureStart) -> np.ndarray:
         """Log densities of the rows left out."""
-        lowest = _LOWEST - 2.0 * self.left_out.shape[1]
-        return np.maximum(log_density(mixture, self.left_out) + self.log_det, lowest)
+        values = log_density(mixture, self.left_out) + self.log_det
+        beyond = np.maximum(values / _FAR_OUT, 1.0)
+        return np.maximum(values, _FAR_OUT) + _FAR_OUT * np.log(beyond)
 
     def is_too_fine(self, mixture: MixtureStart) -> bool:
         """Whether some variance is too small in the units of the rows before the maps."""
@@ -271,8 +273,7 @@ class _Line:
             if any(map(_Fold.is_too_fine, self.folds, mixtures)):
                 break
             gain = self._evaluate(mixtures) - values
-            error = gain.std() / np.sqrt(len(gain))
-            if not gain.mean() > _NOTABLE_GAIN + _SURE * error:
+            if not gain.mean() > _NOTABLE_GAIN + _SURE * gain.std() / math.sqrt(len(gain)):
                 break
             chosen = regularisation
         if chosen != self.regularisation:

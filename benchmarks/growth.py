@@ -34,6 +34,8 @@ SHAPE_OF_MEMORY = (2000, 20)
 LIMITS = {"rows": 1.1, "columns": 2.1}
 # Below this the peak tells of blocks that are allocated whatever the size.
 LEAST_MEBIBYTES = 5.0
+# Sizes that an exponent is told from.
+FEWEST = 3
 MEASURES = {
     "fit_cpu_seconds": ("CPU seconds of a fit", 2),
     "fit_mebibytes": ("Growth of the peak memory over a fit, MiB", 0),
@@ -177,10 +179,13 @@ def measure_memory(study: Study, seed: int, settings: dict) -> None:
 
 
 def exponent(sizes: np.ndarray, values: np.ndarray, least: float) -> float:
-    """Slope of logs over the upper half of sizes; NaN where values are too small to tell."""
-    half = slice(len(sizes) // 2 if len(sizes) > 3 else 0, None)
+    """Slope of logs over the upper half of sizes; NaN where too little is there to tell.
+
+    The upper half has `FEWEST` sizes at least.
+    """
+    half = slice(max(0, min(len(sizes) // 2, len(sizes) - FEWEST)), None)
     sizes, values = sizes[half], values[half]
-    if len(sizes) < 2 or not (values > least).all():
+    if len(sizes) < FEWEST or not (values > least).all():
         return np.nan
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 

@@ -393,6 +393,7 @@ def test_a_growth_has_the_exponent_of_its_upper_half(runner):
     sizes = np.array([1, 10, 100, 1000, 10_000])
     assert growth.exponent(sizes, 50.0 + 0.1 * sizes**2.0, 0.0) == pytest.approx(2, abs=0.05)
     assert np.isnan(growth.exponent(sizes, 1.0 * sizes, 500.0))
+    assert np.isnan(growth.exponent(sizes[:2], sizes[:2], 0.0))
     for sizes, methods, at in growth.PARTS.values():
         assert sizes == sorted(sizes)
         assert set(methods) <= growth.METHODS.keys()

@@ -36,6 +36,7 @@ __all__ = [
     "InvalidFileError",
     "InvalidParameterError",
     "LostMassWarning",
+    "MemberLeftOutWarning",
     "MissingDependencyError",
     "MixedColumnsError",
     "NoHoldOutWarning",
@@ -161,6 +162,10 @@ class NoHoldOutWarning(FlowkitWarning):
 
 class LostMassWarning(FlowkitWarning):
     """Part of a density lies where no row can be, so that scores are too low."""
+
+
+class MemberLeftOutWarning(FlowkitWarning):
+    """Time ran out before a member of a stack began to be fitted."""
 
 
 class InterruptedFitWarning(FlowkitWarning):

@@ -32,11 +32,16 @@ class TimeLimit:
 
     def next_share(self) -> float | None:
         """Seconds for the fit that begins now; None for any number."""
-        if self._ends is None:
+        left = self.seconds_left()
+        if left is None:
             return None
         n_left = max(1, self._n_rounds - self._n_begun // self._n_at_once)
         self._n_begun += 1
-        return max(_LEAST, (self._ends - time.monotonic()) / n_left)
+        return max(_LEAST, left / n_left)
+
+    def seconds_left(self) -> float | None:
+        """Seconds until the end, negative after it; None for any number."""
+        return None if self._ends is None else self._ends - time.monotonic()
 
     def share(self, density):
         """Context in which a density has its share of the time that is left, to be fitted next.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..exceptions import InvalidDataError
-from ..nested import Progress, TimeLimit, limited
+from ..nested import Progress, limited
 
 
 @dataclass(frozen=True)
@@ -27,59 +29,85 @@ class Task:
     training : ndarray of int
         Positions of the rows to fit it to.
     held_out : ndarray of int or None, default=None
-        Positions of the rows to score; None where the fitted member itself is wanted.
+        Positions of the rows to score, None for none.
+    is_kept : bool, default=True
+        Whether the fitted member itself is wanted.
     """
 
     name: str
     density: Any
     training: np.ndarray
     held_out: np.ndarray | None = None
+    is_kept: bool = True
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a task.
+
+    Parameters
+    ----------
+    density : estimator or None
+        The fitted member, None where it was not wanted.
+    log_densities : ndarray of shape (n_held_out,) or None
+        Those of the rows held out, None where there are none.
+    seconds : float
+        Time that fit and scores took.
+    """
+
+    density: Any
+    log_densities: np.ndarray | None
+    seconds: float
 
 
 def carry_out(
-    tasks: list[Task], X, weight, n_jobs: int | None, limit: TimeLimit, progress: Progress
-) -> list:
+    tasks: Iterable[tuple[Task, float | None]],
+    X,
+    weight,
+    n_jobs: int | None,
+    progress: Progress,
+) -> list[Done]:
     """Carry out tasks on the same rows.
 
     Parameters
     ----------
-    tasks : list of Task
-        The tasks.
+    tasks : iterable of (Task, float or None)
+        Tasks, and seconds that the fit of each may take, None for any number. An item is taken no
+        sooner than its task begins.
     X : ndarray or DataFrame of shape (n_samples, n_features)
         Rows.
     weight : ndarray of shape (n_samples,) or None
         Their weights.
     n_jobs : int or None
         Number of processes, as joblib counts them.
-    limit : TimeLimit
-        Time of all tasks.
     progress : Progress
         Gets a step for each task.
 
     Returns
     -------
-    list
-        For each task, log densities of the rows held out or the fitted member.
+    list of Done
+        What came of each task.
     """
 
     def calls():
-        for task in tasks:
+        for task, seconds in tasks:
             with progress.step(f"fit {task.name}"):
-                yield delayed(_fit)(task, X, weight, limit.next_share())
+                yield delayed(_fit)(task, X, weight, seconds)
 
-    # A task that is handed out no sooner than it begins knows how much time is left.
-    return Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs", batch_size=1)(calls())
+    return list(Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs", batch_size=1)(calls()))
 
 
 def _fit(task, X, weight, seconds):
+    begun = time.monotonic()
     density = clone(task.density)
     options = {} if weight is None else {"sample_weight": weight[task.training]}
     with limited(density, seconds):
         # Frozen estimators do not do without the second argument.
         density.fit(_safe_indexing(X, task.training), None, **options)
-    if task.held_out is None:
-        return density
-    return log_density(task.name, density, _safe_indexing(X, task.held_out))
+    scores = None
+    if task.held_out is not None:
+        scores = log_density(task.name, density, _safe_indexing(X, task.held_out))
+    return Done(density if task.is_kept else None, scores, time.monotonic() - begun)
 
 
 def log_density(name: str, density, X) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import effective_n_jobs
 from scipy.special import logsumexp
 from sklearn.base import _fit_context
 from sklearn.utils import Bunch, _safe_indexing, get_tags
@@ -19,7 +18,6 @@ from ..nested import (
     Held,
     MeanScoreMixin,
     Progress,
-    TimeLimit,
     can_be_drawn_from,
     check_n_samples,
     read_numbers,
@@ -32,9 +30,10 @@ from ..validation import SuggestingEstimator
 from ._convex_weights import convex_weights
 from ._default_members import default_members
 from ._draws import draw_from_members
-from ._fitting import Task, carry_out, log_density
+from ._fitting import log_density
 from ._hold_out import hold_out
 from ._members import DROPPED, check_members, is_dropped
+from ._rounds import Rounds
 
 _MAX_SHOWN = 10
 
@@ -59,32 +58,32 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         are fitted. 'drop' in place of an estimator leaves it out. None is 'mixture', a
         `FlowDensity` that is a Gaussian mixture behind a linear map; 'flow', a `FlowDensity`;
         'fractal_flow', a `FractalFlowDensity`; and 'kernel_flow', a `FlowDensity` on kernels.
-    cv : int, float, splitter, iterable, 'prefit' or None, default=5
-        Rows that are held out for the weights. An int is the number of folds, drawn at random, or
-        of rows if there are fewer: all rows are scored by fits without them. A float is a share of
-        the rows that is held out once, which takes two fits of each member. A splitter or an
-        iterable of splits is used as it is, without groups. None is 5. With 'prefit' members are
-        fitted already and stay as they are, and all rows of `fit` are for the weights: they should
-        be none that members have seen.
+    cv : int, float, splitter, iterable, 'prefit' or None, default=0.2
+        Rows that are held out for the weights. A float is a share of the rows that is held out
+        once, which takes two fits of each member. An int is the number of folds, drawn at random,
+        or of rows if there are fewer: all rows are scored by fits without them, which gains a few
+        hundredths of a nat where rows are few. A splitter or an iterable of splits is used as it
+        is, without groups. None is 5. With 'prefit' members are fitted already and stay as they
+        are, and all rows of `fit` are for the weights: they should be none that members have seen.
     n_jobs : int or None, default=None
         Number of fits that run side by side, in processes of joblib; None is 1, -1 all processors.
     random_state : int, RandomState instance, Generator or None, default=None
         Source of all randomness of `fit`: of folds, and of each ``random_state`` within a member
         that is None, unless this is None as well. One that is given stays.
     max_time : float or None, default=None
-        Seconds that the fits of all members may take; None is no limit. The time left is shared
-        evenly among the fits still to come: each parameter `max_time` within a member that is None
-        is set to the share meanwhile. Members without this parameter, and scores, are not cut
-        short.
+        Seconds that the fits of all members may take; None is no limit. See Notes.
     verbose : int, default=0
         1 shows a progress bar over the fits.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_estimators,)
-        Weights of the members that are not dropped; they sum to one.
+        Weights of the members that are not dropped or left out; they sum to one.
     estimators_ : list of estimators
-        These members, fitted to all rows of positive weight.
+        These members, fitted to all rows of positive weight where `refitted_` is true.
+    refitted_ : ndarray of bool of shape (n_estimators,)
+        Whether each was fitted to all rows: false where `max_time` was too short, and with
+        'prefit'.
     named_estimators_ : Bunch
         The fitted members by name, 'drop' for those left out.
     held_out_ : ndarray of int of shape (n_held_out,)
@@ -112,9 +111,18 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
     `TableDensity` must agree in what columns are, and in `cells`. Missing values pass where all
     members take them: the marginal of a weighted mean is the weighted mean of the marginals.
 
-    Scores cost as much as those of all members together, and a fit six times that of all members
-    with five folds. `sklearn.frozen.FrozenEstimator` keeps a member as it is, also in clones; its
-    weight is too large if it has seen the rows of `fit`.
+    Scores cost as much as those of all members together, a fit twice that of all members, and six
+    times with five folds. `sklearn.frozen.FrozenEstimator` keeps a member as it is, also in clones;
+    its weight is too large if it has seen the rows of `fit`.
+
+    Under `max_time`, each member is first fitted once without the rows held out. The time left is
+    shared evenly among these fits and those to all rows: each parameter `max_time` within a member
+    that is None is set to the share meanwhile. What a member took then is its limit for later
+    folds, which are left out where too little time would remain for the fits to all rows. These
+    come last, the weightiest member first; one that there is no time for stays as it was fitted
+    first. Members whose turn comes when time is over are left out, with a warning, so cheap ones
+    should be first. Starts of members, members without this parameter, and scores are not cut
+    short, so that a fit may exceed the limit by one of these.
 
     References
     ----------
@@ -131,7 +139,7 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
     >>> from flowkit import StackedDensity
     >>> X = load_iris().data
     >>> members = [("mixture", GaussianMixture(3)), ("kernels", KernelDensity(bandwidth=0.3))]
-    >>> density = StackedDensity(members, random_state=0).fit(X[::2])
+    >>> density = StackedDensity(members, cv=5, random_state=0).fit(X[::2])
     >>> density.weights_.round(1)
     array([0.7, 0.3])
     >>> for one in (density, *density.estimators_):
@@ -154,7 +162,7 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         self,
         estimators=None,
         *,
-        cv=5,
+        cv=0.2,
         n_jobs=None,
         random_state=None,
         max_time=None,
@@ -229,22 +237,22 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
             If some rows held out have no density under any member.
         InvalidDataError
             If there are too few rows, or a score of a member is not a number.
+
+        Warns
+        -----
+        MemberLeftOutWarning
+            If `max_time` ran out before some members began.
         """
         with self._unchanged_on_failure():
             X = self._read(X, reset=True)
             members = check_members(self._given(), self.get_params(deep=False))
             weight = self._check_weight(X, sample_weight, members)
             kept = np.arange(_num_samples(X)) if weight is None else np.flatnonzero(weight)
-            if self._is_prefit:
-                self._take_fitted(members, X, weight, kept)
-            else:
-                self._fit_members(members, X, weight, kept)
-            fitted = iter(self.estimators_)
+            fit = self._take_fitted if self._is_prefit else self._fit_members
+            names = fit(members, X, weight, kept)
+            fitted = dict(zip(names, self.estimators_, strict=True))
             self.named_estimators_ = Bunch(
-                **{
-                    name: DROPPED if is_dropped(density) else next(fitted)
-                    for name, density in self._given()
-                }
+                **{name: fitted.get(name, DROPPED) for name, _ in self._given()}
             )
         return self
 
@@ -366,31 +374,30 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         return weight
 
     def _take_fitted(self, members, X, weight, kept):
-        """Take members as they are, with weights fitted to all rows."""
+        """Take members as they are, with weights fitted to all rows; returns their names."""
         for _, density in members:
             check_is_fitted(density)
         rows = _safe_indexing(X, kept)
         scores = np.column_stack([log_density(name, density, rows) for name, density in members])
         self._fit_weights(members, kept, scores, weight)
         self.estimators_ = [density for _, density in members]
+        self.refitted_ = np.zeros(len(members), dtype=bool)
+        return [name for name, _ in members]
 
     def _fit_members(self, members, X, weight, kept):
-        """Fit members to all rows, and without those held out, which the weights are fitted to."""
+        """Fit weights to rows held out, and members to all rows; returns the members' names."""
         rng = check_random_state(self.random_state)
         splits = hold_out(self.cv, X, kept, rng)
         members = [
             (name, *seeded_copies(density, 1, self.random_state, rng)) for name, density in members
         ]
-        tasks = [Task(*member, *split) for member in members for split in splits]
-        tasks += [Task(*member, kept) for member in members]
-        limit = TimeLimit(self.max_time, len(tasks), effective_n_jobs(self.n_jobs))
-        with Progress(len(tasks), self.verbose) as progress:
-            done = carry_out(tasks, X, weight, self.n_jobs, limit, progress)
-        scores, self.estimators_ = done[: -len(members)], done[-len(members) :]
-        positions = np.concatenate([held_out for _, held_out in splits])
-        scores = np.concatenate(scores).reshape(len(members), len(positions)).T
-        order = np.argsort(positions, kind="stable")
-        self._fit_weights(members, positions[order], scores[order], weight)
+        n_fits = len(members) * (len(splits) + 1)
+        with Progress(n_fits, self.verbose) as progress:
+            rounds = Rounds(members, splits, (X, weight), self.n_jobs, self.max_time, progress)
+            members, positions, scores = rounds.score()
+            self._fit_weights(members, positions, scores, weight)
+            self.estimators_, self.refitted_ = rounds.fit(kept, self.weights_)
+        return [name for name, _ in members]
 
     def _fit_weights(self, members, positions, log_densities, weight):
         """Fit the weights to rows at some positions."""

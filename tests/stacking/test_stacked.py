@@ -17,7 +17,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from flowkit import FlowDensity, StackedDensity, TableDensity
+from flowkit import StackedDensity, TableDensity
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from ..table import FLOWS, WRAPPERS
@@ -159,7 +159,7 @@ def test_weights_of_rows_reach_members_and_the_mean():
     weighted = clone(density).set_params(estimators=fitted).fit(X, sample_weight=weight)
     repeated = clone(density).set_params(estimators=fitted).fit(np.repeat(X, weight.astype(int), 0))
     np.testing.assert_allclose(weighted.weights_, repeated.weights_, atol=1e-6)
-    full = stack(kernels).fit(X, sample_weight=weight)
+    full = stack(kernels, cv=5).fit(X, sample_weight=weight)
     expected = clone(kernels[0][1]).fit(X, sample_weight=weight).score_samples(X)
     np.testing.assert_allclose(full.estimators_[0].score_samples(X), expected)
     np.testing.assert_array_equal(full.held_out_, np.flatnonzero(weight))
@@ -235,17 +235,6 @@ def test_what_is_given_stays_unfitted():
         density.score_samples(X)
     density.fit(X)
     assert [vars(one) for _, one in given] == before
-
-
-def test_time_is_shared_among_fits():
-    endless = FlowDensity(
-        "affine_coupling", n_transforms=1, max_epochs=10**6, n_iter_no_change=10**6, random_state=0
-    )
-    density = stack([("endless", endless), ("kernels", KernelDensity())], cv=2, max_time=1e-3)
-    with pytest.warns(UserWarning, match="max_time"):
-        density.fit(X)
-    assert density.estimators_[0].n_iter_ == 1
-    assert density.estimators_[0].max_time is None
 
 
 def test_progress_has_a_step_for_each_fit(capfd):

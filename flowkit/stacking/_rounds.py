@@ -22,7 +22,8 @@ class Rounds:
     Without a limit all splits have their round. With one, the time left is shared evenly among
     the fits that are still to come of the first round and of that to all rows; members whose turn
     comes too late are left out. What a member took then is the limit of its fits to later splits,
-    whose rounds begin only where they end in time and leave as much for the fits to all rows.
+    whose rounds begin only where they end in time and leave as much for the fits to all rows. Where
+    fits to splits are kept, time is shared among these alone.
 
     Parameters
     ----------
@@ -39,14 +40,20 @@ class Rounds:
         Seconds for all fits, None for any number.
     progress : Progress
         Gets a step for each fit.
+    keeps_splits : bool
+        Whether fits to all splits are wanted in the end, rather than fits to all rows.
     """
 
-    def __init__(self, members, splits, rows, n_jobs, max_time, progress: Progress):
+    def __init__(
+        self, members, splits, rows, n_jobs, max_time, progress: Progress, keeps_splits: bool
+    ):
         self._members, self._splits, self._max_time = members, splits, max_time
         self._rows, self._n_jobs, self._progress = rows, n_jobs, progress
         self._n_at_once = effective_n_jobs(n_jobs)
-        self._limit = TimeLimit(max_time, 2 * len(members), self._n_at_once)
-        self._first = []
+        self._keeps_splits = keeps_splits
+        n_rounds = len(splits) if keeps_splits else 2
+        self._limit = TimeLimit(max_time, n_rounds * len(members), self._n_at_once)
+        self._done = []
 
     def score(self) -> tuple[list, np.ndarray, np.ndarray]:
         """Score rows held out by members that were fitted without them.
@@ -66,7 +73,7 @@ class Rounds:
             If time ran out before some members began.
         """
         rounds = self._all() if self._max_time is None else self._as_many_as_end_in_time()
-        self._first = rounds[0]
+        self._done = rounds
         self._leave_out_others()
         positions = np.concatenate([held_out for _, held_out in self._splits[: len(rounds)]])
         order = np.argsort(positions, kind="stable")
@@ -92,7 +99,7 @@ class Rounds:
         is_refitted : ndarray of bool of shape (n_members,)
             Whether each was fitted to all rows.
         """
-        densities = [done.density for done in self._first]
+        densities = [done.density for done in self._done[0]]
         begun = []
         order = np.argsort(-weights, kind="stable")
         done = self._carry_out(self._affordable(order, kept, begun))
@@ -100,7 +107,12 @@ class Rounds:
             densities[i] = one.density
         return densities, np.isin(np.arange(len(densities)), begun)
 
+    def of_splits(self) -> list[list]:
+        """Members as they were fitted to splits, a list for each member that `score` returned."""
+        return [[done.density for done in fits] for fits in zip(*self._done, strict=True)]
+
     def _tasks(self, split, is_kept=False):
+        is_kept = is_kept or self._keeps_splits
         return [Task(*member, *split, is_kept) for member in self._members]
 
     def _all(self):
@@ -111,11 +123,13 @@ class Rounds:
         return [done[i : i + n] for i in range(0, len(done), n)]
 
     def _as_many_as_end_in_time(self):
-        """Rounds of splits that end in time and leave as much for the fits to all rows."""
+        """Rounds of splits that end in time and leave enough for what is to come."""
         rounds = [self._carry_out(self._begun_in_time())]
-        limits = _costs(rounds[0])
-        needed = 2 * limits.sum() / self._n_at_once
+        costs = _costs(rounds[0])
+        of_round = costs.sum() / self._n_at_once
+        needed = of_round * (_ENOUGH if self._keeps_splits else 2)
         while len(rounds) < len(self._splits) and self._has_time_for(needed):
+            limits = costs * min(1.0, self._limit.seconds_left() / of_round)
             tasks = self._tasks(self._splits[len(rounds)])
             rounds.append(self._carry_out(zip(tasks, limits, strict=True)))
         return rounds
@@ -129,7 +143,7 @@ class Rounds:
 
     def _affordable(self, order, kept, begun):
         """Fits to all rows that end in time, each with its part of the time that is left."""
-        costs = _costs(self._first)
+        costs = _costs(self._done[0])
         for n_before, i in enumerate(order):
             share = None
             if self._max_time is not None:
@@ -149,14 +163,14 @@ class Rounds:
         return left is None or seconds < left
 
     def _leave_out_others(self):
-        names = [name for name, _ in self._members[len(self._first) :]]
+        names = [name for name, _ in self._members[len(self._done[0]) :]]
         if names:
             warn(
                 f"max_time={self._max_time!r} ran out before members {', '.join(names)} began, "
                 "which are left out: raise max_time, or put them first.",
                 MemberLeftOutWarning,
             )
-            self._members = self._members[: len(self._first)]
+            self._members = self._members[: len(self._done[0])]
 
 
 def _costs(done):

@@ -59,16 +59,18 @@ def members(*slow):
     return [(one.name, one) for one in slow]
 
 
-@pytest.mark.parametrize("cv", [0.2, 2, 5])
+@pytest.mark.parametrize("ensemble", [False, True])
+@pytest.mark.parametrize("cv", [0.2, 5])
 @pytest.mark.parametrize("max_time", [8.0, 30.0])
 @pytest.mark.parametrize("wanted", [0.0, 0.5, 2.0, 7.0, 1e6])
 @pytest.mark.parametrize("start", [0.0, 0.3, 3.0])
 @pytest.mark.filterwarnings("ignore::flowkit.exceptions.MemberLeftOutWarning")
-def test_time_is_exceeded_by_one_start_at_most(clock, cv, max_time, wanted, start):
+def test_time_is_exceeded_by_one_start_at_most(clock, ensemble, cv, max_time, wanted, start):
     given = members(*(Slow(name, start, wanted) for name in "abcd"))
-    density = stack(given, cv=cv, max_time=max_time).fit(X)
+    density = stack(given, cv=cv, max_time=max_time, ensemble=ensemble).fit(X)
     assert clock.now <= max_time + start + 1e-6
-    assert all(one.max_time is None for one in density.estimators_)
+    assert density.get_params()["a__max_time"] is None
+    assert np.isfinite(density.score(X))
 
 
 def test_time_that_suffices_changes_nothing(clock):
@@ -87,6 +89,13 @@ def test_fits_that_never_end_share_all_time_evenly(clock):
     assert Slow.fits == expected
     assert density.refitted_.all()
     assert len(density.held_out_) == 25
+
+
+def test_fits_that_are_kept_share_the_time_among_themselves(clock):
+    density = stack(members(Slow("a"), Slow("b")), cv=3, max_time=30, ensemble=True).fit(X)
+    assert [fit[0] for fit in Slow.fits] == ["a", "b"] * 3
+    assert [fit[2] for fit in Slow.fits] == pytest.approx([5] * 6)
+    assert len(density.held_out_) == len(X)
 
 
 def test_time_that_quick_members_leave_is_for_the_others(clock):

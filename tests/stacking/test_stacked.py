@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from flowkit import StackedDensity, TableDensity
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
+from flowkit.stacking._hold_out import hold_out
 
 from ..table import FLOWS, WRAPPERS
 from .examples import members, rows, stack
@@ -61,6 +63,34 @@ def test_members_are_those_fitted_to_all_rows():
     for (_, given), fitted in zip(members()[1:], FITTED.estimators_[1:], strict=True):
         expected = clone(given).fit(X).score_samples(X)
         np.testing.assert_array_equal(fitted.score_samples(X), expected)
+
+
+@pytest.mark.parametrize("cv", [0.3, 3])
+def test_an_ensemble_is_the_mean_of_its_fits(cv):
+    density = stack(members()[1:], cv=cv, ensemble=True).fit(X)
+    new = rows(seed=1)
+    splits = hold_out(cv, X, np.arange(len(X)), np.random.RandomState(0))
+    each = [
+        [np.exp(clone(one).fit(X[left]).score_samples(new)) for _, one in members()[1:]]
+        for left, _ in splits
+    ]
+    expected = np.log(density.weights_ @ np.mean(each, axis=0))
+    np.testing.assert_allclose(density.score_samples(new), expected)
+    again = stack(members()[1:], cv=cv).fit(X)
+    np.testing.assert_array_equal(density.weights_, again.weights_)
+    assert not density.refitted_.any()
+    assert again.refitted_.all()
+
+
+def test_an_ensemble_draws_scores_copies_and_travels():
+    density = stack(members()[1:], cv=3, ensemble=True).fit(pd.DataFrame(X, columns=["a", "b"]))
+    assert density.sample(50, random_state=0).shape == (50, 2)
+    again = pickle.loads(pickle.dumps(density))
+    frame = pd.DataFrame(rows(seed=1), columns=["a", "b"])
+    np.testing.assert_array_equal(again.score_samples(frame), density.score_samples(frame))
+    for mean in density.estimators_:
+        np.testing.assert_array_equal(mean.weights_, [1 / 3] * 3)
+        assert list(mean.feature_names_in_) == ["a", "b"]
 
 
 def test_on_rows_held_out_no_member_is_likelier():
@@ -256,7 +286,7 @@ NO_WEIGHTS = dict.fromkeys(
 
 
 @parametrize_with_checks(
-    [WRAPPERS["stacked"](), stack(members(), cv=3)],
+    [WRAPPERS["stacked"](), stack(members(), cv=3), stack(members()[1:], cv=2, ensemble=True)],
     expected_failed_checks=lambda estimator: (
         NO_WEIGHTS if "mixture" in estimator.get_params() else {}
     ),

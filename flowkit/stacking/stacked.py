@@ -67,9 +67,9 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         are, and all rows of `fit` are for the weights: they should be none that members have seen.
     ensemble : bool, default=False
         Whether each member is the mean of its fits without the rows held out, as in scikit-learn's
-        `CalibratedClassifierCV`, rather than fitted to all rows. With five folds this is often
-        likelier than fits to all rows, by tenths of a nat where fits differ; scores take five
-        times as long.
+        `CalibratedClassifierCV`, rather than fitted to all rows. With five folds this is mostly a
+        little likelier, and much so where single fits go wrong; scores take five times as long. A
+        share that is held out once leaves a single fit, which costs a tenth of a nat and more.
     n_jobs : int or None, default=None
         Number of fits that run side by side, in processes of joblib; None is 1, -1 all processors.
     random_state : int, RandomState instance, Generator or None, default=None

@@ -92,7 +92,8 @@ device : str or torch.device
 dtype : {'float32', 'float64'}
     Precision of training. Scores are computed in float64.
 compile : bool
-    Whether spline kernels run through ``torch.compile``; pays for itself in long fits.
+    Whether splines run through ``torch.compile`` where numba's kernels cannot: on a GPU. Pays for
+    itself in long fits.
 callbacks : list of skorch.callbacks.Callback or None
     Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
 verbose : int

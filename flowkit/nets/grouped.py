@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
-from ._residual import residual_net
+from .residual import residual_net
 from .layers import Dropout, GroupedLinear
 from .mlp import check_hidden
 

@@ -223,7 +223,7 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         weight_decay=1e-4,
         early_stopping=True,
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change=20,
         tol=1e-4,
         noise=None,
         dequantize="auto",

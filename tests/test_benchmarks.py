@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import importlib
 import json
 import re
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
+
+from flowkit import FlowDensity
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -288,3 +292,109 @@ def test_a_method_that_failed_somewhere_is_shown(runner, capsys):
     assert "better has 2 of 3 results" in shown
     assert re.search(r"better +2 of 2 +\+0.2500 \+- 0.0000", shown)
     assert "AUROC of each table" not in shown
+
+
+def test_made_densities_have_the_entropy_that_is_known(runner):
+    known = importlib.import_module("lib.known")
+    normal, student = 0.5 * np.log(2 * np.pi * np.e), stats.t(3).entropy()
+    mixing = np.eye(6) + 0.5 * np.random.default_rng(0).normal(size=(6, 6))
+    entropies = {
+        "bent": 10 * normal + 9 * np.log(0.5),
+        "tails": 3 * student + 3 + np.linalg.slogdet(mixing)[1],
+    }
+    assert entropies.keys() == known.KNOWN.keys()
+    for name, entropy in entropies.items():
+        _, log_density = known.KNOWN[name](np.random.default_rng(0), 50_000)
+        assert log_density.mean() == pytest.approx(-entropy, abs=0.05)
+        train, test, truth = known.split_of_known(name, 0, 40_000, 10_000)
+        np.testing.assert_allclose(train.std(0), 1)
+        assert len(test) == 10_000
+        X, _ = known.KNOWN[name](np.random.default_rng(0), 50_000)
+        assert truth == pytest.approx(-entropy + np.log(X[:40_000].std(0)).sum(), abs=0.1)
+
+
+@pytest.fixture
+def anytime(runner, monkeypatch):
+    module = importlib.import_module("lib.anytime")
+    # Whatever is kept is noted, however soon.
+    monkeypatch.setattr(module, "STEP", 0.0)
+    monkeypatch.setattr(module, "FIRST", 0.0)
+    return module
+
+
+def test_a_curve_holds_what_was_kept_on_the_way(anytime):
+    path, kept = anytime.Path(), [0.0]
+    assert copy.deepcopy({"callback": path})["callback"] is path
+
+    class Model:
+        watch = None
+
+        def fit(self):
+            for kept[0] in (1.0, 2.0, 2.0):
+                self.watch(kept)
+
+        def take(self, weights):
+            self.value = weights[0]
+
+        def score_samples(self, X):
+            return np.full(len(X), self.value)
+
+    model = anytime.watched(Model(), path)
+    model.fit()
+    points = anytime.curve(model, path, np.zeros((3, 2)))
+    assert [value for _, value in points] == [1.0, 2.0, 2.0]
+    seconds = [at for at, _ in points]
+    assert seconds == sorted(seconds)
+    assert anytime.seconds_to(points, 1.5) == seconds[1]
+    assert np.isnan(anytime.seconds_to(points, 2.5))
+    assert anytime.value_at([(1.0, 5.0), (2.0, 6.0)], 1.5) == 5.0
+    assert np.isnan(anytime.value_at([(1.0, 5.0)], 0.5))
+
+
+def test_the_curve_of_a_density_ends_where_the_density_does(anytime):
+    X = np.random.default_rng(0).normal(size=(200, 2)) ** 3
+    path = anytime.Path()
+    density = FlowDensity(n_transforms=1, hidden_units=8, max_epochs=4, random_state=0)
+    density = anytime.watched(density, path).fit(X)
+    end = density.score(X)
+    values = [value for _, value in anytime.curve(density, path, X)]
+    # Before the first epoch, and after each.
+    assert len(values) == 5
+    assert values[-1] == pytest.approx(end, abs=1e-5)
+    assert values[0] != values[-1]
+
+
+def test_time_to_a_likelihood_is_told_beside_the_fit_of_before(runner):
+    study = importlib.import_module("time_to_likelihood")
+    about = {"data": "a", "seed": 0, "truth": None, "n_train": 9, "n_features": 2}
+    before = {**about, "method": study.EARLIER, "log_density": -1.0, "fit_cpu_seconds": 40.0}
+    after = {**about, "method": "FlowDensity", "log_density": -0.5, "fit_cpu_seconds": 50.0}
+    before["curve"], after["curve"] = [[1.0, -3.0]], [[2.0, -2.0], [10.0, -1.0], [30.0, -0.75]]
+    facts = study.against([before, after], after)
+    assert facts == {"seconds": 10.0, "share": 0.25, "gain": 0.25}
+    assert study.against([before], before) == {"seconds": 40.0, "share": 1.0, "gain": 0.0}
+    assert study.against([after], after) is None
+
+
+def test_panels_become_a_small_picture(runner, tmp_path):
+    figures = importlib.import_module("lib.figures")
+    colours = {f"method {i}": f"C{i}" for i in range(5)}
+    lines = [figures.Line(m, [[0.1, -3.0], [1.0, -2.0]], [10.0, -1.5]) for m in colours]
+    # The last method has an end alone, and one panel has no truth.
+    lines[-1] = figures.Line(lines[-1].method, [], [5.0, -1.0])
+    panels = [figures.Panel("a", lines, 0.0), figures.Panel("b", lines[:1])]
+    figures.draw_panels(panels, colours, "seconds", "nats", tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "figure.png").stat().st_size < 150_000
+
+
+def test_a_growth_has_the_exponent_of_its_upper_half(runner):
+    growth = importlib.import_module("growth")
+    sizes = np.array([1, 10, 100, 1000, 10_000])
+    assert growth.exponent(sizes, 50.0 + 0.1 * sizes**2.0, 0.0) == pytest.approx(2, abs=0.05)
+    assert np.isnan(growth.exponent(sizes, 1.0 * sizes, 500.0))
+    assert np.isnan(growth.exponent(sizes[:2], sizes[:2], 0.0))
+    for sizes, methods, at in growth.PARTS.values():
+        assert sizes == sorted(sizes)
+        assert set(methods) <= growth.METHODS.keys()
+        assert len(at(sizes[0])) == 3

@@ -1,8 +1,8 @@
 """Tables and images: those of the folder FLOWKIT_DATA, and small ones that ship with scikit-learn.
 
 FLOWKIT_DATA holds ``adbench/*.npz`` (`X`, and `y` with 1 for anomalies), ``mnist.npz``,
-``cifar10_train_first10k.npz``, ``cifar10_test_2k.npz``, ``seismic_field_patches_32x32.npz`` and
-``yaleb_32x32.npz``.
+``cifar10_train_first10k.npz``, ``cifar10_test_2k.npz``, ``seismic_field_patches_32x32.npz``,
+``yaleb_32x32.npz``, and the files of `SURVEYS`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import numpy as np
 GREY = 255
 # Tables that ship, and shipped images of 8 x 8 pixels in 8-bit grey levels.
 SHIPPED = ("iris", "wine", "breast_cancer")
+# Tables that are none of ADBench: their file, and how many of its columns are taken.
+SURVEYS = {"earthquakes": ("earthquakes_23k", 2), "wells": ("well_f3_F02_1", 7)}
 DIGITS_TEST, MNIST_TEST, SEISMIC_TEST = 497, 1000, 500
 TEST_PEOPLE = 8
 MAX_CORRELATION = 0.98
@@ -89,6 +91,11 @@ def _load_table(name: str) -> tuple[np.ndarray, np.ndarray]:
 
         X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
         return X, y == np.bincount(y).argmin()
+    if name in SURVEYS:
+        file, n_columns = SURVEYS[name]
+        X = load_arrays(file)["X"][:, :n_columns].astype(np.float64)
+        X = X[np.isfinite(X).all(1)]
+        return X, np.zeros(len(X), dtype=bool)
     arrays = load_arrays(f"adbench/{name}")
     return arrays["X"].astype(np.float64), arrays["y"].astype(bool)
 

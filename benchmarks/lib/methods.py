@@ -10,7 +10,7 @@ import copy
 import importlib
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -23,8 +23,19 @@ PATIENCE = 20
 WARM_UP_ROWS = 64
 
 
-def named(path: str, *, seeded: bool = True, limited: bool = False, **parameters: Any) -> Builder:
-    """Builder of the class at an import path; `limited` ones stop training at the budget."""
+def named(
+    path: str,
+    *,
+    seeded: bool = True,
+    limited: bool = False,
+    timed: bool = False,
+    **parameters: Any,
+) -> Builder:
+    """Builder of the class at an import path.
+
+    Training stops at the budget by a callback if `limited`; if `timed`, the budget is the
+    estimator's own `max_time`, which counts wall seconds.
+    """
 
     def build(seed: int, budget: float) -> Any:
         module, _, name = path.rpartition(".")
@@ -35,6 +46,8 @@ def named(path: str, *, seeded: bool = True, limited: bool = False, **parameters
             from .budgets import TimeLimit
 
             given |= {"callbacks": [TimeLimit(budget)], "device": "cpu"}
+        if timed and np.isfinite(budget):
+            given["max_time"] = budget
         return getattr(importlib.import_module(module), name)(**given)
 
     return build
@@ -68,34 +81,49 @@ class MixtureByBIC:
 
     Parameters
     ----------
-    most : int
-        Largest number of components.
+    sizes : iterable of int
+        Numbers of components that are tried, rising.
     covariances : tuple of str
         Which are tried.
     budget : float
         CPU seconds.
     **parameters
         Of `sklearn.mixture.GaussianMixture`.
+
+    Attributes
+    ----------
+    watch : callable or None
+        Called with the best mixture so far after each size.
     """
 
-    def __init__(self, most: int, covariances: tuple[str, ...], budget: float, **parameters: Any):
-        self.most, self.covariances, self.parameters = most, covariances, parameters
+    watch: Callable[[Any], None] | None = None
+
+    def __init__(
+        self, sizes: Iterable[int], covariances: tuple[str, ...], budget: float, **parameters: Any
+    ):
+        self.sizes, self.covariances, self.parameters = sizes, covariances, parameters
         self.budget = budget
 
     def fit(self, X: np.ndarray) -> MixtureByBIC:
         from sklearn.mixture import GaussianMixture
 
         end, best = time.process_time() + self.budget, np.inf
-        for k in range(1, min(self.most, len(X)) + 1):
+        for k in (k for k in self.sizes if k <= len(X)):
             for covariance in self.covariances:
                 given = {"covariance_type": covariance, **self.parameters}
                 mixture = GaussianMixture(k, **given).fit(X)
                 if (bic := mixture.bic(X)) < best:
-                    self.model, best = mixture, bic
+                    self.take(mixture)
+                    best = bic
+            if self.watch is not None:
+                self.watch(self.model)
             if time.process_time() > end:
                 break
-        self.score_samples = self.model.score_samples
         return self
+
+    def take(self, mixture: Any) -> None:
+        """Let a mixture be the one that scores."""
+        self.model, self.score_samples = mixture, mixture.score_samples
 
 
 class MixturesByBIC(MixtureByBIC):
@@ -134,32 +162,44 @@ class KernelByCV:
         return self
 
 
-class Zuko:
-    """A flow of zuko, trained with AdamW and early stopping on a tenth of the rows.
+class Peer:
+    """A flow of another library, trained with AdamW and early stopping on a tenth of the rows.
+
+    Subclasses say how the flow is built, and how it scores rows.
 
     Parameters
     ----------
-    flow : str
-        Its class.
     seed : int
         Of torch.
     budget : float
         CPU seconds; the best weights until then are kept.
     **parameters
         Of the flow.
+
+    Attributes
+    ----------
+    watch : callable or None
+        Called with the best weights so far after each epoch.
     """
 
-    def __init__(self, flow: str, seed: int, budget: float, **parameters: Any):
-        self.name, self.seed, self.budget, self.parameters = flow, seed, budget, parameters
+    watch: Callable[[dict], None] | None = None
 
-    def fit(self, X: np.ndarray) -> Zuko:
+    def __init__(self, seed: int, budget: float, **parameters: Any):
+        self.seed, self.budget, self.parameters = seed, budget, parameters
+
+    def fit(self, X: np.ndarray) -> Peer:
         import torch
-        import zuko
 
         torch.manual_seed(self.seed)
-        self.flow = getattr(zuko.flows, self.name)(X.shape[1], **self.parameters)
+        self.flow = self._build(X.shape[1])
         self._train(torch.as_tensor(X, dtype=torch.float32))
         return self
+
+    def _build(self, n_features: int) -> Any:
+        raise NotImplementedError
+
+    def _log_prob(self, batch: Any) -> Any:
+        raise NotImplementedError
 
     def _train(self, X: Any) -> None:
         import torch
@@ -173,21 +213,57 @@ class Zuko:
         while epochs_since < PATIENCE and time.process_time() < end:
             for batch in train[torch.randperm(len(train))].split(256):
                 optimizer.zero_grad()
-                loss = -flow().log_prob(batch).mean()
+                loss = -self._log_prob(batch).mean()
                 loss.backward()
                 optimizer.step()
             with torch.inference_mode():
-                current = flow().log_prob(validation).mean().item()
+                current = self._log_prob(validation).mean().item()
             epochs_since += 1
             if current > best:
                 best, best_weights, epochs_since = current, copy.deepcopy(flow.state_dict()), 0
-        flow.load_state_dict(best_weights)
+            if self.watch is not None:
+                self.watch(best_weights)
+        self.take(best_weights)
+
+    def take(self, weights: dict) -> None:
+        """Let these weights be the ones that score."""
+        self.flow.load_state_dict(weights)
 
     def score_samples(self, X: np.ndarray) -> np.ndarray:
         import torch
 
         with torch.inference_mode():
-            return self.flow().log_prob(torch.as_tensor(X, dtype=torch.float32)).double().numpy()
+            return self._log_prob(torch.as_tensor(X, dtype=torch.float32)).double().numpy()
+
+
+class Zuko(Peer):
+    """The flow of zuko that parameter `flow` names."""
+
+    def _build(self, n_features: int) -> Any:
+        import zuko
+
+        given = dict(self.parameters)
+        return getattr(zuko.flows, given.pop("flow"))(n_features, **given)
+
+    def _log_prob(self, batch: Any) -> Any:
+        return self.flow().log_prob(batch)
+
+
+class Normflows(Peer):
+    """Spline couplings of normflows with a linear map after each, as its examples have them."""
+
+    def _build(self, n_features: int) -> Any:
+        import normflows
+
+        given, layers = dict(self.parameters), []
+        for _ in range(given.pop("n_layers")):
+            spline = normflows.flows.CoupledRationalQuadraticSpline(n_features, **given)
+            layers += [spline, normflows.flows.LULinearPermute(n_features)]
+        base = normflows.distributions.DiagGaussian(n_features, trainable=False)
+        return normflows.NormalizingFlow(base, layers)
+
+    def _log_prob(self, batch: Any) -> Any:
+        return self.flow.log_prob(batch)
 
 
 class Neighbours:
@@ -252,7 +328,7 @@ def mixture_of_density(seed: int, budget: float) -> MixtureByBIC:
     """1 to 20 components, full and diagonal."""
     # scikit-learn's reg_covar of 1e-6 overfits columns with atoms: by 6 nats on 6_cardio.
     options = {"reg_covar": 1e-4, "max_iter": 300, "random_state": seed}
-    return MixtureByBIC(20, ("full", "diag"), budget, **options)
+    return MixtureByBIC(range(1, 21), ("full", "diag"), budget, **options)
 
 
 def detector(density: Any = None, **parameters: Any) -> Builder:
@@ -283,10 +359,11 @@ DENSITIES: dict[str, Builder] = {
     "Gaussian": lambda seed, budget: Gaussian(),
     "GaussianMixture": mixture_of_density,
     "KernelDensity": lambda seed, budget: KernelByCV(seed),
-    "zuko MAF": lambda seed, budget: Zuko("MAF", seed, budget),
-    "zuko NSF": lambda seed, budget: Zuko("NSF", seed, budget),
+    "zuko MAF": lambda seed, budget: Zuko(seed, budget, flow="MAF"),
+    "zuko NSF": lambda seed, budget: Zuko(seed, budget, flow="NSF"),
     "FlowDensity": named("flowkit.FlowDensity", limited=True),
     "FractalFlowDensity": named("flowkit.FractalFlowDensity", limited=True),
+    "StackedDensity": named("flowkit.StackedDensity", timed=True),
 }
 
 DEFAULT_DETECTOR = "DensityOutlierDetector"
@@ -301,12 +378,14 @@ DETECTORS: dict[str, Builder] = {
     "IsolationForest": named("sklearn.ensemble.IsolationForest"),
     "OneClassSVM": named("sklearn.svm.OneClassSVM", seeded=False),
     "KernelDensity": named("sklearn.neighbors.KernelDensity", seeded=False, bandwidth="scott"),
-    "GaussianMixture": lambda seed, budget: MixtureByBIC(10, ("full",), np.inf, random_state=seed),
+    "GaussianMixture": lambda seed, budget: MixtureByBIC(
+        range(1, 11), ("full",), np.inf, random_state=seed
+    ),
     "smooth mixture": lambda seed, budget: MixtureByBIC(
-        10, ("full",), np.inf, random_state=seed, reg_covar=0.01
+        range(1, 11), ("full",), np.inf, random_state=seed, reg_covar=0.01
     ),
     "mean of five mixtures": lambda seed, budget: MixturesByBIC(
-        10, ("full",), np.inf, random_state=seed, reg_covar=0.01
+        range(1, 11), ("full",), np.inf, random_state=seed, reg_covar=0.01
     ),
     "ECOD": lambda seed, budget: PyOD("ecod.ECOD"),
     "COPOD": lambda seed, budget: PyOD("copod.COPOD"),
@@ -315,13 +394,14 @@ DETECTORS: dict[str, Builder] = {
         "deep_svdd.DeepSVDD", needs_width=True, random_state=seed, verbose=0
     ),
     "zuko MAF": lambda seed, budget: Zuko(
-        "MAF", seed, budget, transforms=5, hidden_features=(64, 64)
+        seed, budget, flow="MAF", transforms=5, hidden_features=(64, 64)
     ),
 }
 
 # Module that a peer needs.
 LIBRARIES = {
     **dict.fromkeys(("zuko MAF", "zuko NSF"), "zuko"),
+    "normflows": "normflows",
     **dict.fromkeys(("ECOD", "COPOD", "DeepSVDD", "PyOD VAE", "PyOD AutoEncoder"), "pyod"),
 }
 # Methods that heed the budget.

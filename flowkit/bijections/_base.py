@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .._compiled import applies_to
 from ..exceptions import InvalidParameterError, MixedColumnsError, ShapeError
+from ._fused_chain import FusedStep, run
 from ._log_det_tree import Node, leaf_nodes, mixing_node
 
 
@@ -68,6 +70,8 @@ class Bijection(nn.Module):
             If `x` or `context` has another shape than the one stated.
         """
         self._check(x, context)
+        if applies_to(x) and (steps := self.fused_steps()) is not None:
+            return run(steps, x)
         return self._forward(x, context)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -94,6 +98,10 @@ class Bijection(nn.Module):
         """
         self._check(z, context)
         return self._inverse(z, context)
+
+    def fused_steps(self) -> list[FusedStep] | None:
+        """`forward` as steps that know their gradients; None where there are none for it."""
+        return None
 
     def forward_by_column(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map data to latent where `is_elementwise`, with the slope of each column.

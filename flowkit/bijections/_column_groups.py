@@ -40,6 +40,8 @@ class ColumnGroups(nn.Module):
         self.ragged = not bool(present.all())
         index = torch.tensor(padded, dtype=torch.int64).flatten()
         self.register_buffer("index", index, persistent=False)
+        self.register_buffer("by_group", index.view(present.shape), persistent=False)
+        self.register_buffer("is_present", present.to(torch.uint8), persistent=False)
         self.register_buffer("kept", present.flatten().nonzero()[:, 0], persistent=False)
         self.register_buffer("present", present[..., None], persistent=False)
 
@@ -58,8 +60,3 @@ class ColumnGroups(nn.Module):
     def total(self, log_slope: Tensor) -> Tensor:
         """``(n_groups, width, n)`` to sums of the groups, ``(n_groups, n)``."""
         return (log_slope * self.present if self.ragged else log_slope).sum(1)
-
-    def spread(self, totals: Tensor) -> Tensor:
-        """Gradient by what `total` sums, ``(n_groups, n)`` to ``(n_groups, width, n)``."""
-        spread = totals[:, None].expand(-1, self.width, -1)
-        return spread * self.present if self.ragged else spread.contiguous()

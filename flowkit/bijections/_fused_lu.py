@@ -1,4 +1,4 @@
-"""Triangular factors of a matrix, and their gradient, in one compiled pass each."""
+"""The product of triangular factors, and its gradient, in one compiled pass each."""
 
 from __future__ import annotations
 
@@ -8,30 +8,42 @@ from .._compiled import compiled
 
 
 @compiled
-def factors(lower, upper, raw_diagonal, bound, unit_lower, full_upper, log_diagonal):
-    """Unit lower and upper triangular factors, and logarithms of the diagonal of the latter."""
+def multiply(lower, upper, raw_diagonal, bound, matrix):
+    """Write the product of a unit lower and an upper triangular matrix; log of its determinant."""
     d = len(raw_diagonal)
-    unit_lower[:] = 0
-    full_upper[:] = 0
+    log_diagonal = bound * np.tanh(raw_diagonal / bound)
     for i in range(d):
-        log_diagonal[i] = bound * np.tanh(raw_diagonal[i] / bound)
-        unit_lower[i, i] = 1
-        full_upper[i, i] = np.exp(log_diagonal[i])
-        for j in range(i):
-            unit_lower[i, j] = lower[i, j]
-        for j in range(i + 1, d):
-            full_upper[i, j] = upper[i, j]
+        matrix[i] = 0
+        for k in range(i + 1):
+            factor = lower[i, k] if k < i else raw_diagonal.dtype.type(1)
+            matrix[i, k] += factor * np.exp(log_diagonal[k])
+            for j in range(k + 1, d):
+                matrix[i, j] += factor * upper[k, j]
+    return log_diagonal.sum()
 
 
 @compiled
-def mask_gradient(by_lower, by_upper, by_log_det, log_diagonal, bound, by_raw_diagonal):
-    """Gradients by what `factors` takes from those by the factors, in place."""
-    d = len(log_diagonal)
+def multiply_gradient(
+    lower, upper, raw_diagonal, bound, by_matrix, by_log_det, by_lower, by_upper, by_raw_diagonal
+):
+    """Gradient of `multiply`, given those by its results."""
+    d = len(raw_diagonal)
+    log_diagonal = bound * np.tanh(raw_diagonal / bound)
+    full = np.zeros_like(upper)
+    for k in range(d):
+        full[k, k] = np.exp(log_diagonal[k])
+        for j in range(k + 1, d):
+            full[k, j] = upper[k, j]
     for i in range(d):
-        share = log_diagonal[i] / bound
-        by_log = by_upper[i, i] * np.exp(log_diagonal[i]) + by_log_det
-        by_raw_diagonal[i] = by_log * (1 - share * share)
-        for j in range(i, d):
-            by_lower[i, j] = 0
-        for j in range(i + 1):
-            by_upper[i, j] = 0
+        by_lower[i] = 0
+        for k in range(i):
+            for j in range(k, d):
+                by_lower[i, k] += by_matrix[i, j] * full[k, j]
+    for k in range(d):
+        by_upper[k] = by_matrix[k]
+        for i in range(k + 1, d):
+            for j in range(k, d):
+                by_upper[k, j] += lower[i, k] * by_matrix[i, j]
+        share = log_diagonal[k] / bound
+        by_raw_diagonal[k] = (by_upper[k, k] * full[k, k] + by_log_det) * (1 - share * share)
+        by_upper[k, : k + 1] = 0

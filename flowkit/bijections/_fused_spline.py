@@ -29,7 +29,7 @@ def _load(value, parameters, group, j, start, n, tile, state):
     # Zero stands for the slope of the identity.
     tile[2 * n_bins] = 0
     tile[3 * n_bins] = 0
-    shared = parameters.shape[3] < value.shape[2]
+    shared = parameters.shape[3] < len(value)
     for k in range(parameters.shape[1]):
         line = tile[k if k < 2 * n_bins else k + 1]
         if shared:
@@ -42,7 +42,7 @@ def _load(value, parameters, group, j, start, n, tile, state):
                 line[i] = line[0]
     line = state[_INPUT]
     for i in range(n):
-        line[i] = value[group, j, start + i]
+        line[i] = value[start + i]
     for i in range(n, _TILE):
         line[i] = line[0]
 
@@ -147,22 +147,48 @@ def _bend(state, bound, inverse, result):
 
 
 @compiled
-def evaluate(value, parameters, bound, inverse, out, log_slope):
-    """Splines of values (n_groups, d, n) by parameters (n_groups, 3 * n_bins - 1, d, n or 1)."""
-    n_bins, n_rows = (parameters.shape[1] + 1) // 3, value.shape[2]
-    tile = np.zeros((3 * n_bins + 1, _TILE), value.dtype)
-    state = np.zeros((_N_LINES, _TILE), value.dtype)
-    result = np.empty((2, _TILE), value.dtype)
-    for group in range(value.shape[0]):
-        for j in range(value.shape[1]):
+def evaluate(columns, index, present, parameters, bound, inverse, by_column, out, log_slope):
+    """Splines of groups of columns, one tile of rows after the other.
+
+    Parameters
+    ----------
+    columns : array of shape (d, n)
+        All columns.
+    index, present : arrays of int64 and uint8 of shape (n_groups, width)
+        Columns of each group, and whether each is one or fills up a smaller group.
+    parameters : array of shape (n_groups, 3 * n_bins - 1, width, n or 1)
+        Unconstrained parameters, of each row or shared by the rows.
+    bound : float
+        Half-width of the interval that is bent.
+    inverse : bool
+        Which direction.
+    by_column : bool
+        Whether log slopes are wanted of each column, or their sums over groups.
+    out : array of shape (d, n)
+        Receives the columns, those of groups mapped.
+    log_slope : array of shape (n_groups * width, n) or (n_groups, n)
+        Receives log derivatives, or is increased by their sums.
+    """
+    n_bins, n_rows = (parameters.shape[1] + 1) // 3, columns.shape[1]
+    tile = np.zeros((3 * n_bins + 1, _TILE), columns.dtype)
+    state = np.zeros((_N_LINES, _TILE), columns.dtype)
+    result = np.empty((2, _TILE), columns.dtype)
+    out[:] = columns
+    n_groups, width = index.shape
+    for group in range(n_groups):
+        for j in range(width):
+            if not present[group, j]:
+                continue
+            value, into = columns[index[group, j]], out[index[group, j]]
+            slopes = log_slope[group * width + j if by_column else group]
             for start in range(0, n_rows, _TILE):
                 n = min(_TILE, n_rows - start)
                 _load(value, parameters, group, j, start, n, tile, state)
                 _locate(tile, n_bins, bound, inverse, state)
                 _bend(state, bound, inverse, result)
                 for i in range(n):
-                    out[group, j, start + i] = result[0, i]
-                    log_slope[group, j, start + i] = result[1, i]
+                    into[start + i] = result[0, i]
+                    slopes[start + i] += result[1, i]
 
 
 @compiled
@@ -263,23 +289,50 @@ def _spread(tile, n_bins, bound, state):
 
 
 @compiled
-def differentiate(value, parameters, grad_out, grad_log, bound, inverse, by_value, by_parameters):
-    """Gradient of `evaluate` by values and parameters; `value` is that on the side of the data."""
-    n_parameters, n_rows = parameters.shape[1], value.shape[2]
+def differentiate(
+    columns, index, present, parameters, grad, grad_log, bound, inverse, by_columns, by_parameters
+):
+    """Gradient of `evaluate`.
+
+    Parameters
+    ----------
+    columns : array of shape (d, n)
+        Those on the side of the data.
+    index, present, parameters, bound, inverse
+        As in `evaluate`.
+    grad : array of shape (d, n)
+        Gradient by all columns of the result.
+    grad_log : array of shape (1, n), (n_groups, n) or (n_groups * width, n)
+        Gradient by the log slopes: by the sum of all, of each group, or of each column.
+    by_columns, by_parameters : arrays
+        Receive the gradients, in the shapes of columns and parameters.
+    """
+    n_parameters, n_rows = parameters.shape[1], columns.shape[1]
     n_bins, shared = (n_parameters + 1) // 3, parameters.shape[3] < n_rows
-    tile = np.zeros((3 * n_bins + 1, _TILE), value.dtype)
-    state = np.zeros((_N_LINES, _TILE), value.dtype)
-    result = np.empty(_TILE, value.dtype)
-    if shared:
-        by_parameters[:] = 0
-    for group in range(value.shape[0]):
-        for j in range(value.shape[1]):
+    tile = np.zeros((3 * n_bins + 1, _TILE), columns.dtype)
+    state = np.zeros((_N_LINES, _TILE), columns.dtype)
+    result = np.empty(_TILE, columns.dtype)
+    by_columns[:] = grad
+    n_groups, width = index.shape
+    for group in range(n_groups):
+        for j in range(width):
+            if shared or not present[group, j]:
+                by_parameters[group, :, j] = 0
+            if not present[group, j]:
+                continue
+            value, given = columns[index[group, j]], grad[index[group, j]]
+            into = by_columns[index[group, j]]
+            slopes = grad_log[0]
+            if len(grad_log) == n_groups * width:
+                slopes = grad_log[group * width + j]
+            elif len(grad_log) == n_groups:
+                slopes = grad_log[group]
             for start in range(0, n_rows, _TILE):
                 n = min(_TILE, n_rows - start)
                 _load(value, parameters, group, j, start, n, tile, state)
                 for i in range(n):
-                    state[_GRAD_OUT, i] = grad_out[group, j, start + i]
-                    state[_GRAD_LOG, i] = grad_log[group, j, start + i]
+                    state[_GRAD_OUT, i] = given[start + i]
+                    state[_GRAD_LOG, i] = slopes[start + i]
                 for i in range(n, _TILE):
                     state[_GRAD_OUT, i] = 0
                     state[_GRAD_LOG, i] = 0
@@ -287,12 +340,12 @@ def differentiate(value, parameters, grad_out, grad_log, bound, inverse, by_valu
                 _gradient(state, bound, inverse, result)
                 _spread(tile, n_bins, bound, state)
                 for i in range(n):
-                    by_value[group, j, start + i] = result[i]
+                    into[start + i] = result[i]
                 for k in range(n_parameters):
                     line = tile[k if k < 2 * n_bins else k + 1]
                     if shared:
                         by_parameters[group, k, j, 0] += line.sum()
                     else:
-                        into = by_parameters[group, k, j, start : start + n]
+                        target = by_parameters[group, k, j, start : start + n]
                         for i in range(n):
-                            into[i] = line[i]
+                            target[i] = line[i]

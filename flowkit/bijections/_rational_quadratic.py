@@ -46,11 +46,11 @@ def rational_quadratic(
     trained = torch.is_grad_enabled() and (value.requires_grad or parameters.requires_grad)
     if not compile and applies_to(value):
         shape, d = value.shape, math.prod(value.shape[:-1])
-        # One group.
-        value = value.contiguous().view(1, d, shape[-1])
+        columns = value.contiguous().view(d, shape[-1])
         parameters = parameters.contiguous().view(1, len(parameters), d, parameters.shape[-1])
+        groups = torch.arange(d)[None], torch.ones(1, d, dtype=torch.uint8)
         run = _FusedSpline.apply if trained else fused_spline
-        out, log_slope = run(value, parameters, bound, inverse)
+        out, log_slope = run(columns, *groups, parameters, bound, inverse)
         return out.view(shape), log_slope.view(shape)
     if trained:
         return _Spline.apply(value, parameters, bound, inverse, compile)
@@ -59,61 +59,63 @@ def rational_quadratic(
 
 
 def fused_spline(
-    value: Tensor, parameters: Tensor, bound: float, inverse: bool
+    columns: Tensor,
+    index: Tensor,
+    present: Tensor,
+    parameters: Tensor,
+    bound: float,
+    inverse: bool,
+    by_column: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """`rational_quadratic` of groups in one compiled pass, without a gradient.
+    """Splines of groups of columns in one compiled pass, without a gradient.
 
     Parameters
     ----------
-    value : Tensor of shape (n_groups, d, n)
-        Where to evaluate; without gaps in memory, as all here.
-    parameters : Tensor of shape (n_groups, 3 * n_bins - 1, d, n)
-        Unconstrained parameters; the last axis may have one entry, for all rows.
-    bound, inverse
-        As above.
+    columns, index, present, parameters, bound, inverse, by_column
+        As in `_fused_spline.evaluate`, without gaps in memory.
 
     Returns
     -------
-    out, log_slope : Tensor of shape (n_groups, d, n)
-        Result and log derivative.
+    columns : Tensor of shape (d, n)
+        With those of the groups mapped.
+    log_slope : Tensor of shape (n_groups * width, n) or (n_groups, n)
+        Log derivatives of each column, or their sums over groups.
     """
     from ._fused_spline import evaluate
 
-    results = torch.empty_like(value), torch.empty_like(value)
-    evaluate(_array(value), _array(parameters), bound, inverse, *map(_array, results))
+    n_slopes = index.numel() if by_column else len(index)
+    out, log_slope = torch.empty_like(columns), columns.new_zeros(n_slopes, columns.shape[1])
+    given, results = (columns, index, present, parameters), (out, log_slope)
+    evaluate(*map(_array, given), bound, inverse, by_column, *map(_array, results))
     return results
 
 
 def fused_spline_gradient(
-    x: Tensor,
+    columns: Tensor,
+    index: Tensor,
+    present: Tensor,
     parameters: Tensor,
-    grad_out: Tensor,
+    grad: Tensor,
     grad_log_slope: Tensor,
     bound: float,
-    inverse: bool,
+    inverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Gradient of `fused_spline` by value and parameters.
+    """Gradient of `fused_spline` by columns and parameters.
 
     Parameters
     ----------
-    x : Tensor of shape (n_groups, d, n)
-        Of value and result, the one on the side of the data.
-    parameters : Tensor
-        As above.
-    grad_out, grad_log_slope : Tensor of shape (n_groups, d, n)
-        Gradients by the results.
-    bound, inverse
-        As above.
+    columns, index, present, parameters, grad, grad_log_slope, bound, inverse
+        As in `_fused_spline.differentiate`.
 
     Returns
     -------
-    by_value, by_parameters : Tensor
-        Of the shapes of values and parameters.
+    by_columns, by_parameters : Tensor
+        Of the shapes of columns and parameters.
     """
     from ._fused_spline import differentiate
 
-    given = x, parameters, grad_out.contiguous(), grad_log_slope.contiguous()
-    grads = torch.empty_like(x), torch.empty_like(parameters)
+    given = columns, index, present, parameters, grad.contiguous(), grad_log_slope.contiguous()
+    grads = torch.empty_like(columns), torch.empty_like(parameters)
     differentiate(*map(_array, given), bound, inverse, *map(_array, grads))
     return grads
 
@@ -124,17 +126,19 @@ def _array(tensor):
 
 class _FusedSpline(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, value, parameters, bound, inverse):
-        out, log_slope = fused_spline(value, parameters, bound, inverse)
-        ctx.save_for_backward(out if inverse else value, parameters)
+    def forward(ctx, columns, index, present, parameters, bound, inverse):
+        groups = index, present
+        out, log_slope = fused_spline(columns, *groups, parameters, bound, inverse)
+        ctx.save_for_backward(out if inverse else columns, *groups, parameters)
         ctx.settings = bound, inverse
         return out, log_slope
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad_out, grad_log_slope):
-        given = *ctx.saved_tensors, grad_out, grad_log_slope
-        return *fused_spline_gradient(*given, *ctx.settings), None, None
+    def backward(ctx, grad, grad_log_slope):
+        given = *ctx.saved_tensors, grad, grad_log_slope
+        by_columns, by_parameters = fused_spline_gradient(*given, *ctx.settings)
+        return by_columns, None, None, by_parameters, None, None
 
 
 class _Spline(torch.autograd.Function):

@@ -12,10 +12,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .._compiled import applies_to
 from ..exceptions import InvalidParameterError
 from ._column_groups import ColumnGroups
-from ._coupled_spline import coupled_spline
+from ._coupled_spline import CoupledSpline, FreeSpline
+from ._fused_chain import FusedStep
 from ._rational_quadratic import rational_quadratic
 from ._spline_limits import MIN_BIN, MIN_SLOPE, SLOPE_SHIFT
 
@@ -74,6 +74,27 @@ class Univariate:
         run = self.inverse if inverse else self.forward
         out, log_slope = run(value.flatten(0, 1), parameters)
         return moved.put(columns, out.view(value.shape)), moved.total(log_slope.view(value.shape))
+
+    def fused_coupling(
+        self, kept: ColumnGroups, moved: ColumnGroups, net: nn.Module
+    ) -> FusedStep | None:
+        """`couple` forward and without a context as a step that knows its gradient, if it can be.
+
+        Parameters
+        ----------
+        kept, moved, net
+            As in `couple`.
+
+        Returns
+        -------
+        FusedStep or None
+            The step.
+        """
+        return None
+
+    def fused(self, raw: Tensor) -> FusedStep | None:
+        """`forward` of every column with parameters (n_parameters, d), likewise."""
+        return None
 
 
 class Affine(Univariate):
@@ -141,11 +162,13 @@ class RationalQuadraticSpline(Univariate):
     def inverse(self, y: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         return self._run(y, parameters, True)
 
-    def couple(self, columns, context, kept, moved, net, inverse):
-        given = columns, context, kept, moved, net
-        if self.compile or net.residual_layers is None or not applies_to(columns):
-            return super().couple(*given, inverse)
-        return coupled_spline(*given, self.tail_bound, inverse)
+    def fused_coupling(self, kept, moved, net):
+        if self.compile or net.residual_layers is None:
+            return None
+        return CoupledSpline(kept, moved, net, self.tail_bound)
+
+    def fused(self, raw):
+        return None if self.compile else FreeSpline(raw, self.tail_bound)
 
     def parameters_for(self, x: Tensor, y: Tensor) -> Tensor:
         """Parameters of the splines that pass through given interior knots.

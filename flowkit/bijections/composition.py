@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from .._compiled import applies_to
 from ..exceptions import InvalidParameterError
 from ._base import Bijection
+from ._fused_chain import run
 from ._log_det_tree import stacked_nodes
 
 
@@ -47,10 +49,24 @@ class Compose(Bijection):
         super().__init__(widths[0], max(contexts, default=0))
         self.bijections = nn.ModuleList(bijections)
 
+    def fused_steps(self):
+        found = [bijection.fused_steps() for bijection in self.bijections]
+        return None if None in found else [step for steps in found for step in steps]
+
     def _forward(self, x, context):
-        total = 0.0
+        total, waiting = 0.0, []
         for bijection in self.bijections:
+            steps = bijection.fused_steps() if applies_to(x) else None
+            if steps is not None:
+                waiting += steps
+                continue
+            if waiting:
+                x, log_det = run(waiting, x)
+                total, waiting = total + log_det, []
             x, log_det = bijection(x, context)
+            total = total + log_det
+        if waiting:
+            x, log_det = run(waiting, x)
             total = total + log_det
         return x, total
 

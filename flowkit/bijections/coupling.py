@@ -65,6 +65,10 @@ class Coupling(Bijection):
         columns, log_slope = self.univariate.couple(rows.t(), given, *nodes, self.net, inverse)
         return columns.t(), log_slope[0]
 
+    def fused_steps(self):
+        step = self.univariate.fused_coupling(self.kept, self.moved, self.net)
+        return None if self.n_context or step is None else [step]
+
     def _forward(self, x, context):
         return self._couple(x, context, False)
 

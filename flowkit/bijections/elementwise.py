@@ -43,6 +43,10 @@ class _LearnedElementwise(Elementwise):
                 generator=generator,
             )
 
+    def fused_steps(self):
+        step = self.univariate.fused(self.raw)
+        return None if self.n_context or step is None else [step]
+
     def _parameters_for(self, x: Tensor, context: Tensor | None) -> Tensor:
         parameters = self.raw[:, :, None]
         if self.net is not None:

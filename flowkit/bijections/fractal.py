@@ -194,6 +194,14 @@ class FractalCoupling(_Fractal):
         leaves = leaf_nodes(self.n_features, len(self.levels))
         return (*couplings, *leaves)
 
+    def fused_steps(self):
+        steps = [
+            self.univariate.fused_coupling(part["kept"], part["moved"], part["net"])
+            for part in self.couplings
+        ]
+        steps.append(self.leaf.fused(self.raw))
+        return None if self.n_context or None in steps else steps
+
     def _couple(self, coupling, columns, context, inverse):
         """Columns after the couplings of one level, and the log-slopes of its nodes."""
         given = context.t() if self.n_context else None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from .._compiled import applies_to
 from ..exceptions import InvalidParameterError
 from ._base import Bijection, zero_log_det
+from ._fused_chain import FusedStep
 
 # With more columns than a batch has rows, the product of the factors costs most.
 _MANY_FEATURES = 256
+# With fewer, calls cost more than products of the factors do without a library.
+_FEW_FEATURES = 64
 
 
 class LULinear(Bijection):
@@ -69,10 +70,12 @@ class LULinear(Bijection):
         upper = self.upper.triu(1) + torch.diag(log_diagonal.exp())
         return lower, upper, log_diagonal.sum()
 
+    def fused_steps(self):
+        if self.n_features > _FEW_FEATURES:
+            return None
+        return [_FusedLU(self.lower, self.upper, self.raw_diagonal, self.bias, self.max_log_scale)]
+
     def _forward(self, x, context):
-        if self.n_features <= _MANY_FEATURES and applies_to(x) and torch.is_grad_enabled():
-            parameters = self.lower, self.upper, self.raw_diagonal, self.bias
-            return _FusedLU.apply(x, self.max_log_scale, *parameters)
         lower, upper, log_det = self._factors()
         if self.n_features > _MANY_FEATURES:
             z = torch.addmm(self.bias, x @ upper.t(), lower.t())
@@ -88,42 +91,31 @@ class LULinear(Bijection):
         return columns.t(), (-log_det).expand(z.shape[0])
 
 
-class _FusedLU(torch.autograd.Function):
-    """The map and its log-determinant in one step of autograd."""
+class _FusedLU(FusedStep):
+    """The map and its gradient, of few columns."""
 
-    @staticmethod
-    def forward(ctx, x, bound, lower, upper, raw_diagonal, bias):
-        from ._fused_lu import factors
+    def __init__(self, lower: Tensor, upper: Tensor, raw: Tensor, bias: Tensor, bound: float):
+        self.parameters, self.bound = [lower, upper, raw, bias], bound
 
-        made = torch.empty_like(lower), torch.empty_like(upper), torch.empty_like(raw_diagonal)
-        factors(*map(_array, (lower, upper, raw_diagonal)), bound, *map(_array, made))
-        matrix = made[0] @ made[1]
-        ctx.bound = bound
-        ctx.save_for_backward(x, matrix, *made)
-        # Columns one after the other in memory, as couplings read them.
-        z = torch.addmm(bias[:, None], matrix, x.t()).t()
-        return z, made[2].sum().expand(len(x))
+    def forward(self, columns):
+        from ._fused_lu import multiply
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_z, grad_log_det):
-        from ._fused_lu import mask_gradient
+        *factors, bias = self.parameters
+        matrix = torch.empty_like(factors[0])
+        log_det = multiply(*map(_array, factors), self.bound, matrix.numpy())
+        return torch.addmm(bias[:, None], matrix, columns), log_det, (columns, matrix)
 
-        x, matrix, lower, upper, log_diagonal = ctx.saved_tensors
-        by_matrix = grad_z.t() @ x
-        by_lower, by_upper = by_matrix @ upper.t(), lower.t() @ by_matrix
-        by_raw = torch.empty_like(log_diagonal)
-        total = grad_log_det.sum().item()
-        mask_gradient(
-            _array(by_lower),
-            _array(by_upper),
-            total,
-            _array(log_diagonal),
-            ctx.bound,
-            _array(by_raw),
-        )
-        by_x = (matrix.t() @ grad_z.t()).t() if ctx.needs_input_grad[0] else None
-        return by_x, None, by_lower, by_upper, by_raw, grad_z.sum(0)
+    def backward(self, saved, grad, grad_log_det, wants_columns):
+        from ._fused_lu import multiply_gradient
+
+        columns, matrix = saved
+        factors = self.parameters[:3]
+        by_matrix, by_factors = grad @ columns.t(), [torch.empty_like(f) for f in factors]
+        given = by_matrix.numpy(), grad_log_det.sum().item()
+        results = [f.numpy() for f in by_factors]
+        multiply_gradient(*map(_array, factors), self.bound, *given, *results)
+        by_columns = matrix.t() @ grad if wants_columns else None
+        return by_columns, [*by_factors, grad.sum(1)]
 
 
 def _array(tensor):

@@ -62,8 +62,12 @@ class Columns:
 
     def standardise(self, X: np.ndarray) -> np.ndarray:
         """Rows as the module sees them, float64, of the shape of X."""
+        Z = shorten(X.astype(np.float64), self.gaps)
+        # In place, as tables may fill half the memory.
         with np.errstate(over="ignore"):
-            return (shorten(X.astype(np.float64), self.gaps) - self.location) / self.scale
+            Z -= self.location
+            Z /= self.scale
+        return Z
 
     def unstandardise(self, Z: np.ndarray) -> np.ndarray:
         """Inverse of `standardise`, along the last axis."""

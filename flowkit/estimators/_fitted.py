@@ -29,6 +29,9 @@ from ..validation import (
 from ._device import problem_with
 from ._training import DTYPES
 
+# Rows that are standardised at once, so that their copies take little memory.
+_BLOCK = 2**16
+
 
 class FittedDensity(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, MeanScoreMixin, SuggestingEstimator
@@ -75,9 +78,15 @@ class FittedDensity(
     def _log_density(self, X, without=None):
         """Log density of valid rows in units of X, each without one more kernel where given."""
         if self._completion is None or not np.isnan(X).any():
-            Z = self._columns.standardise(X)
-            return self._columns.in_units(self._evaluator.log_prob(Z, without), Z)
+            blocks = [slice(i, i + _BLOCK) for i in range(0, len(X), _BLOCK)]
+            return np.concatenate([self._log_density_of(X, without, block) for block in blocks])
         return self._completion.marginal(X, N_DRAWS, self._evaluator, without)[0]
+
+    def _log_density_of(self, X, without, block):
+        """Log density of complete rows of a block."""
+        Z = self._columns.standardise(X[block])
+        without = None if without is None else without[block]
+        return self._columns.in_units(self._evaluator.log_prob(Z, without), Z)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the density.

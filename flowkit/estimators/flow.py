@@ -59,9 +59,10 @@ class FlowDensity(IncompleteRows, BaseDensity):
     The log density of a row is that of its latent under the prior plus the log-determinant of the
     map: exact, in nats, in the units of X. Where `transforms` is a name, the flow is initialised as
     a classical model: first maps of single columns (none, a bend of heavy tails, or a spline onto
-    a normal distribution, whichever has the lowest BIC), then a whitening matrix, then the prior,
-    by default the Gaussian mixture of lowest BIC. The initial weights take part in early stopping,
-    so that training can only gain on the hold-out.
+    a normal distribution), then a whitening matrix, then the prior, by default a Gaussian mixture
+    of up to 130 components. Maps and mixture are those under which training rows left out are
+    likeliest. The initial weights take part in early stopping, so that training can only gain on
+    the hold-out; with ``best_epoch_ == 0`` the density is that mixture.
 
     Parameters
     ----------
@@ -87,7 +88,8 @@ class FlowDensity(IncompleteRows, BaseDensity):
         at most 20,000 rows, drawn anew for each. `partial_fit` keeps the kernels of its first
         chunk, ``warm_start`` those of the first fit.
     n_components : int or None, default=None
-        Number of components of ``prior='gaussian_mixture'``; None chooses it by BIC.
+        Number of components of ``prior='gaussian_mixture'``; None chooses it by the density of
+        training rows left out.
     bandwidth_factor : float, default=1.0
         Factor on the trained bandwidth of ``prior='kernel'`` in scores and samples. Below one the
         density follows single rows more closely than the likeliest does, which finds anomalies

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Few enough for the cache, many enough for the calls.
-_MAX_CHUNK, _MIN_CHUNK = 4096, 64
+_MAX_CHUNK, _MIN_CHUNK = 1024, 64
 _CHUNK_VALUES = 2**18
 
 

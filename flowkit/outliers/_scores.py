@@ -15,6 +15,9 @@ from ._incomplete_scores import IncompleteScores, allows_missing
 from ._rows import reference_positions
 from ._tails import Tail, combined
 
+# Rows that are scored at once: densities copy them several times, which takes memory.
+_BLOCK = 2**16
+
 
 class Member:
     """One fitted density, as statistics see it.
@@ -131,7 +134,12 @@ class Scores:
 
     def __call__(self, X) -> np.ndarray:
         """Scores of rows, shape (n_samples,)."""
-        return self._combined(self._of_each(self._read(X)))
+        n = _num_samples(X)
+        # Comparing incomplete rows costs by patterns of missing values, which blocks would share.
+        if n <= _BLOCK or any(member.incomplete is not None for member in self._members):
+            return self._combined(self._of_each(self._read(X)))
+        blocks = (_safe_indexing(X, slice(i, i + _BLOCK)) for i in range(0, n, _BLOCK))
+        return np.concatenate([self(block) for block in blocks])
 
     def of_copies(self, copies, rows) -> np.ndarray:
         """Scores of changed copies of rows by their log densities, as if the rows were new.

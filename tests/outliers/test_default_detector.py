@@ -19,7 +19,7 @@ from flowkit.exceptions import (
     InvalidDataError,
     UnsupportedValueError,
 )
-from flowkit.outliers import default_densities
+from flowkit.outliers import _scores, default_densities
 
 RNG = np.random.default_rng(0)
 
@@ -305,3 +305,12 @@ def test_default_densities_take_masks_and_positions(given):
     for view in (first, neighbours, single):
         np.testing.assert_array_equal(view.categorical_features, given)
     assert isinstance(default_densities([False, False])[0], FlowDensity)
+
+
+def test_scores_do_not_depend_on_blocks(monkeypatch):
+    rows = table(150, seed=1)
+    rows.loc[::7, "y"] = np.nan
+    expected = fitted().score_samples(rows)
+    monkeypatch.setattr(_scores, "_BLOCK", 64)
+    for given in (rows, pl.DataFrame({name: rows[name].tolist() for name in rows})):
+        np.testing.assert_allclose(fitted().score_samples(given), expected, rtol=1e-9, atol=1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -26,6 +27,8 @@ class ColumnGroups(nn.Module):
         Size of the largest group.
     ragged : bool
         Whether groups differ in size.
+    arrays : tuple of ndarray of shape (n_groups, width)
+        Columns, and which of them fill up smaller groups (0) or not (1).
     """
 
     def __init__(self, groups: Sequence[Sequence[int]]):
@@ -40,8 +43,8 @@ class ColumnGroups(nn.Module):
         self.ragged = not bool(present.all())
         index = torch.tensor(padded, dtype=torch.int64).flatten()
         self.register_buffer("index", index, persistent=False)
-        self.register_buffer("by_group", index.view(present.shape), persistent=False)
-        self.register_buffer("is_present", present.to(torch.uint8), persistent=False)
+        # What compiled kernels read.
+        self.arrays = np.array(padded, dtype=np.int64), present.numpy().astype(np.uint8)
         self.register_buffer("kept", present.flatten().nonzero()[:, 0], persistent=False)
         self.register_buffer("present", present[..., None], persistent=False)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ..nets._residual import fused_net, fused_net_gradient
 from ._column_groups import ColumnGroups
 from ._fused_chain import FusedStep
-from ._rational_quadratic import fused_spline, fused_spline_gradient
+from ._rational_quadratic import fused_spline, fused_spline_gradient, single_group
 
 
 class CoupledSpline(FusedStep):
@@ -35,7 +34,7 @@ class CoupledSpline(FusedStep):
         raw, inputs, scale = fused_net(steer, self.parameters, self.dropout)
         n_groups, n = len(moved.groups), columns.shape[1]
         splines = raw.view(n_groups, raw.shape[-2] // moved.width, moved.width, n)
-        given = columns, moved.by_group, moved.is_present, splines, self.bound
+        given = columns, *moved.arrays, splines, self.bound
         out, log_slope = fused_spline(*given, False, by_column=False)
         return out, log_slope.sum(0) if n_groups > 1 else log_slope[0], (given, inputs, scale)
 
@@ -69,9 +68,7 @@ class FreeSpline(FusedStep):
 
     def forward(self, columns):
         (raw,) = self.parameters
-        index = torch.arange(len(columns))[None]
-        groups = index, torch.ones_like(index, dtype=torch.uint8)
-        given = columns, *groups, raw[None, ..., None], self.bound
+        given = columns, *single_group(len(columns)), raw[None, ..., None], self.bound
         out, log_slope = fused_spline(*given, False, by_column=False)
         return out, log_slope[0], given
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -48,9 +49,8 @@ def rational_quadratic(
         shape, d = value.shape, math.prod(value.shape[:-1])
         columns = value.contiguous().view(d, shape[-1])
         parameters = parameters.contiguous().view(1, len(parameters), d, parameters.shape[-1])
-        groups = torch.arange(d)[None], torch.ones(1, d, dtype=torch.uint8)
         run = _FusedSpline.apply if trained else fused_spline
-        out, log_slope = run(columns, *groups, parameters, bound, inverse)
+        out, log_slope = run(columns, *single_group(d), parameters, bound, inverse)
         return out.view(shape), log_slope.view(shape)
     if trained:
         return _Spline.apply(value, parameters, bound, inverse, compile)
@@ -60,8 +60,8 @@ def rational_quadratic(
 
 def fused_spline(
     columns: Tensor,
-    index: Tensor,
-    present: Tensor,
+    index: np.ndarray,
+    present: np.ndarray,
     parameters: Tensor,
     bound: float,
     inverse: bool,
@@ -83,17 +83,17 @@ def fused_spline(
     """
     from ._fused_spline import evaluate
 
-    n_slopes = index.numel() if by_column else len(index)
+    n_slopes = index.size if by_column else len(index)
     out, log_slope = torch.empty_like(columns), columns.new_zeros(n_slopes, columns.shape[1])
-    given, results = (columns, index, present, parameters), (out, log_slope)
-    evaluate(*map(_array, given), bound, inverse, by_column, *map(_array, results))
-    return results
+    given = _array(columns), index, present, _array(parameters)
+    evaluate(*given, bound, inverse, by_column, _array(out), _array(log_slope))
+    return out, log_slope
 
 
 def fused_spline_gradient(
     columns: Tensor,
-    index: Tensor,
-    present: Tensor,
+    index: np.ndarray,
+    present: np.ndarray,
     parameters: Tensor,
     grad: Tensor,
     grad_log_slope: Tensor,
@@ -114,10 +114,16 @@ def fused_spline_gradient(
     """
     from ._fused_spline import differentiate
 
-    given = columns, index, present, parameters, grad.contiguous(), grad_log_slope.contiguous()
+    given = _array(columns), index, present, _array(parameters)
+    results = _array(grad.contiguous()), _array(grad_log_slope.contiguous())
     grads = torch.empty_like(columns), torch.empty_like(parameters)
-    differentiate(*map(_array, given), bound, inverse, *map(_array, grads))
+    differentiate(*given, *results, bound, inverse, *map(_array, grads))
     return grads
+
+
+def single_group(d: int) -> tuple[np.ndarray, np.ndarray]:
+    """All columns as one group: `index` and `present` of it."""
+    return np.arange(d)[None], np.ones((1, d), dtype=np.uint8)
 
 
 def _array(tensor):
@@ -127,17 +133,18 @@ def _array(tensor):
 class _FusedSpline(torch.autograd.Function):
     @staticmethod
     def forward(ctx, columns, index, present, parameters, bound, inverse):
-        groups = index, present
-        out, log_slope = fused_spline(columns, *groups, parameters, bound, inverse)
-        ctx.save_for_backward(out if inverse else columns, *groups, parameters)
-        ctx.settings = bound, inverse
+        out, log_slope = fused_spline(columns, index, present, parameters, bound, inverse)
+        ctx.save_for_backward(out if inverse else columns, parameters)
+        ctx.settings = index, present, bound, inverse
         return out, log_slope
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad, grad_log_slope):
-        given = *ctx.saved_tensors, grad, grad_log_slope
-        by_columns, by_parameters = fused_spline_gradient(*given, *ctx.settings)
+        (columns, parameters), (*groups, bound, inverse) = ctx.saved_tensors, ctx.settings
+        by_columns, by_parameters = fused_spline_gradient(
+            columns, *groups, parameters, grad, grad_log_slope, bound, inverse
+        )
         return by_columns, None, None, by_parameters, None, None
 
 

@@ -220,7 +220,7 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         max_time=None,
         partial_fit_epochs=1,
         batch_size="auto",
-        learning_rate=1e-3,
+        learning_rate=3e-3,
         weight_decay=1e-4,
         early_stopping=True,
         validation_fraction=0.1,

@@ -1,10 +1,9 @@
-"""Rows per second of one spline flow in flowkit and its peers, and of FlowDensity's scores.
+"""Rows per second of one spline flow in flowkit and its peers, and of FlowDensity itself.
 
 The flow is that of `lib.peer_flows`, with batches of 512. Every library runs in a process of its
 own; measurements take turns, and medians over the rounds are shown, of rows per second of process
-CPU time and of wall time. "peak MiB": growth of the peak memory above that of the imports; with
-compile=True the compiler is in it. "begin s": imports, building and first calls. ``--budget`` is
-the wall time of one measurement.
+CPU time and of wall time. "peak MiB": growth of the peak memory above that of the imports. "begin
+s": imports, building and first calls. ``--budget`` is the wall time of one measurement.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from lib.runner import Study
 ESTIMATOR = "FlowDensity (float64)"
 ESTIMATOR_ROWS = 20_480
 TASKS = ("train", "score", "sample")
-ESTIMATOR_TASKS = ("score", "one row")
+ESTIMATOR_TASKS = ("score", "sample", "one row")
 CLOCKS = ("cpu", "wall")
 LIBRARIES = [*peer_flows.BUILDERS, ESTIMATOR]
 
@@ -89,6 +88,7 @@ def make_estimator_steps() -> dict[str, Callable[[], object]]:
     ).fit(X[:2048])
     return {
         "score": lambda: estimator.score_samples(X),
+        "sample": lambda: estimator.sample(ESTIMATOR_ROWS, random_state=0),
         "one row": lambda: estimator.score_samples(X[:1]),
     }
 
@@ -124,6 +124,8 @@ def prepare(name: str) -> tuple[dict[str, Callable[[], object]], dict[str, float
 def worker(pipe: Connection, name: str, n_threads: int) -> None:
     """Process of one library: builds, warms up, then measures what it is asked for."""
     set_threads(n_threads)
+    if name == peer_flows.WITHOUT_KERNELS:
+        os.environ["NUMBA_DISABLE_JIT"] = "1"
     import torch
 
     warnings.filterwarnings("ignore", "Inputs to the softmax are not scaled down")
@@ -225,24 +227,24 @@ def report(results: list[dict]) -> None:
             ]
             print_table("Times the fastest peer", ["", *names], rows)
         if estimator is not None:
-            cpu, wall = (rate(estimator, "score", clock, ESTIMATOR_ROWS) for clock in CLOCKS)
-            print(
-                f"\nFlowDensity.score_samples, float64, {ESTIMATOR_ROWS:,} rows a call: {cpu:,.0f} "
-                f"rows/s (cpu), {wall:,.0f} (wall); one row alone: "
-                f"{1e3 / rate(estimator, 'one row', 'wall', 1):.2f} ms"
-            )
-        if estimator is not None and "flowkit" in own:
-            share = cpu / rate(own["flowkit"], "score", "cpu")
-            print(f"That is {share:.2f} of the bare float32 module's scoring rate, cpu.")
+            for task, call in (("score", "score_samples"), ("sample", "sample")):
+                cpu, wall = (rate(estimator, task, clock, ESTIMATOR_ROWS) for clock in CLOCKS)
+                print(
+                    f"\nFlowDensity.{call}, float64, {ESTIMATOR_ROWS:,} rows a call: {cpu:,.0f} "
+                    f"rows/s (cpu), {wall:,.0f} (wall)"
+                )
+                if peers:
+                    fastest = best[columns.index((task, "cpu"))]
+                    print(f"That is {cpu / fastest:.2f} of the fastest peer's float32, cpu.")
+            alone = 1e3 / rate(estimator, "one row", "wall", 1)
+            print(f"\nscore_samples of one row alone: {alone:.2f} ms")
 
 
 def main() -> None:
     study = Study("speed", __doc__, seeds=1, budget=1.0, smoke_budget=0.02, threads=[1, 2])
     study.option("--repeats", type=int, default=7, smoke=1, help="rounds")
     names = {"nargs": "+", "choices": LIBRARIES, "default": LIBRARIES, "help": "rows of the table"}
-    # The compiler alone would take longer than all other studies.
-    smoke = [name for name in LIBRARIES if "compile" not in name]
-    study.option("--libraries", smoke=smoke, selects="method", **names)
+    study.option("--libraries", selects="method", **names)
     study.run(measure, report)
 
 

@@ -31,7 +31,7 @@ TESTS = Path(__file__).parent
 MAX_LINES = 500
 
 # A room may import from those above it in this table, where they are named, and from itself.
-BASICS = {"exceptions", "_seeds", "_optional", "_options", "_image_shape"}
+BASICS = {"exceptions", "_seeds", "_optional", "_options", "_image_shape", "_compiled"}
 FLOORS = {
     "nets": BASICS,
     "bijections": BASICS | {"nets"},
@@ -144,7 +144,7 @@ def test_rooms_import_public_files_of_other_rooms():
 def test_importing_is_cheap_in_dependencies():
     code = (
         "import sys, flowkit, flowkit.inspection, flowkit.topics, flowkit.datasets;"
-        "print([m for m in ('gensim', 'matplotlib', 'dask', 'PIL') if m in sys.modules])"
+        "print([m for m in ('gensim', 'matplotlib', 'dask', 'PIL', 'numba') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -22,6 +22,8 @@ N_BINS = 8
 BOUND = 3.0
 BATCH = 512
 # softplus of it plus nflows' and normflows' minimum slope of 1e-3 is a slope of one.
+# Its process has numba switched off.
+WITHOUT_KERNELS = "flowkit without numba"
 UNIT_SLOPE = math.log(math.expm1(1.0 - 1e-3))
 
 
@@ -63,7 +65,7 @@ def is_transformed(layer: int) -> list[int]:
     return [0] * half + [1] * half if layer % 2 == 0 else [1] * half + [0] * half
 
 
-def build_flowkit(compile: bool = False) -> Model:
+def build_flowkit() -> Model:
     from flowkit.bijections import Compose, SplineCoupling
     from flowkit.modules import Flow
     from flowkit.priors import Normal
@@ -77,7 +79,6 @@ def build_flowkit(compile: bool = False) -> Model:
             tail_bound=BOUND,
             dropout=0.0,
             reverse=bool(i % 2),
-            compile=compile,
         )
         for i in range(N_LAYERS)
     ]
@@ -155,7 +156,7 @@ def build_normflows() -> Model:
 
 BUILDERS: dict[str, Callable[[], Model]] = {
     "flowkit": build_flowkit,
-    "flowkit compile=True": partial(build_flowkit, compile=True),
+    WITHOUT_KERNELS: build_flowkit,
     "zuko": build_zuko,
     "nflows": build_nflows,
     "normflows": build_normflows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..nets._residual import fused_net, fused_net_gradient
+from ..nets.residual import fused_net, fused_net_gradient
 from ._column_groups import ColumnGroups
 from ._fused_chain import FusedStep
 from ._rational_quadratic import fused_spline, fused_spline_gradient, single_group

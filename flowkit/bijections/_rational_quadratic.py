@@ -37,7 +37,7 @@ def rational_quadratic(
     inverse : bool
         Which direction.
     compile : bool
-        Whether the kernels run through ``torch.compile``.
+        Whether tensor operations run through ``torch.compile``.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def rational_quadratic(
         Result and log derivative of this direction.
     """
     trained = torch.is_grad_enabled() and (value.requires_grad or parameters.requires_grad)
-    if not compile and applies_to(value):
+    if applies_to(value):
         shape, d = value.shape, math.prod(value.shape[:-1])
         columns = value.contiguous().view(d, shape[-1])
         parameters = parameters.contiguous().view(1, len(parameters), d, parameters.shape[-1])

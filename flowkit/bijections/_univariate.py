@@ -135,7 +135,7 @@ class RationalQuadraticSpline(Univariate):
     tail_bound : float, default=3.0
         Half-width of the interval that is bent.
     compile : bool, default=False
-        Whether to run the kernel through ``torch.compile``.
+        Whether it runs through ``torch.compile`` where numba's kernels cannot: on a GPU.
 
     References
     ----------
@@ -163,12 +163,12 @@ class RationalQuadraticSpline(Univariate):
         return self._run(y, parameters, True)
 
     def fused_coupling(self, kept, moved, net):
-        if self.compile or net.residual_layers is None:
+        if net.residual_layers is None:
             return None
         return CoupledSpline(kept, moved, net, self.tail_bound)
 
     def fused(self, raw):
-        return None if self.compile else FreeSpline(raw, self.tail_bound)
+        return FreeSpline(raw, self.tail_bound)
 
     def parameters_for(self, x: Tensor, y: Tensor) -> Tensor:
         """Parameters of the splines that pass through given interior knots.

@@ -110,7 +110,7 @@ class SplineAutoregressive(Autoregressive):
     tail_bound : float, default=3.0
         Half-width of the interval that is bent; outside it the map is the identity.
     compile : bool, default=False
-        Whether to run the spline kernel through ``torch.compile``.
+        Whether the spline runs through ``torch.compile`` where numba's kernels cannot: on a GPU.
     **options
         ``hidden_units``, ``n_hidden_layers``, ``dropout`` and ``generator`` of the network, as in
         `flowkit.nets.MADE`.

@@ -119,7 +119,7 @@ class SplineCoupling(Coupling):
     tail_bound : float, default=3.0
         Half-width of the interval that is bent; outside it the map is the identity.
     compile : bool, default=False
-        Whether to run the spline kernel through ``torch.compile``.
+        Whether the spline runs through ``torch.compile`` where numba's kernels cannot: on a GPU.
     reverse : bool, default=False
         Whether the second half steers the first instead.
     **options

@@ -98,7 +98,7 @@ class ElementwiseSpline(_LearnedElementwise):
     tail_bound : float, default=3.0
         Half-width of the interval that is bent; outside it the map is the identity.
     compile : bool, default=False
-        Whether to run the spline kernel through ``torch.compile``.
+        Whether the spline runs through ``torch.compile`` where numba's kernels cannot: on a GPU.
     **options
         ``hidden_units``, ``n_hidden_layers``, ``dropout`` and ``generator`` of the network that
         there is with a context, as in `flowkit.nets.ResidualMLP`.

@@ -144,7 +144,7 @@ class FractalCoupling(_Fractal):
     max_log_scale : float, default=3.0
         Bound of the log-scale of affine couplings, in nats.
     compile : bool, default=False
-        Whether to run the spline kernel through ``torch.compile``.
+        Whether the spline runs through ``torch.compile`` where numba's kernels cannot: on a GPU.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)`` of images whose flattened values are
         the columns. The tree then is a quadtree: a level splits an image into the four images of

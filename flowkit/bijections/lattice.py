@@ -64,7 +64,7 @@ class Lattice(Bijection):
     gradient_checkpointing : bool, default=False
         Whether training computes hidden layers a second time instead of storing them.
     compile : bool, default=False
-        Whether to run the spline kernel through ``torch.compile``.
+        Whether the spline runs through ``torch.compile`` where numba's kernels cannot: on a GPU.
     generator : torch.Generator, optional
         Source of the initial weights; torch's global one by default.
 

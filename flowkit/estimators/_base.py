@@ -277,7 +277,7 @@ class BaseDensity(FittedDensity):
     def _batch_size(self, n: int) -> int:
         """Rows in a batch of n training rows."""
         if self.batch_size == "auto":
-            return int(np.clip(n // 32, 64, 1024))
+            return int(np.clip(n // 16, 64, 1024))
         return self.batch_size
 
     def _finalize(self, X, sample_weight, training, start, random_state) -> None:

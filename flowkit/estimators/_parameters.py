@@ -53,10 +53,10 @@ max_time : float or None
 partial_fit_epochs : int
     Number of passes over each chunk of `partial_fit`.
 batch_size : int or 'auto'
-    Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024.
+    Rows in a batch; 'auto' is one row in 16 of the training rows, between 64 and 1024.
 learning_rate : float
     Largest learning rate of AdamW; it rises over the first 5 % of the steps and falls along a
-    cosine to zero.
+    cosine to zero. Validated and kept are averages of the weights over about 50 steps.
 weight_decay : float
     Weight decay of AdamW.
 early_stopping : bool
@@ -64,8 +64,10 @@ early_stopping : bool
 validation_fraction : float
     Share of the rows held out, drawn at random.
 n_iter_no_change : int
-    Number of epochs without a gain after which training stops. If the density of the hold-out
-    first falls below that of the initial weights, gains count from there.
+    Number of epochs without a gain after which training stops; where few rows make few steps, as
+    many as have 100 steps. If the density of the hold-out first falls below that of the initial
+    weights, training goes on while the lowest of so many epochs is above the lowest of as many
+    before.
 tol : float
     Gain of the mean hold-out log density, in nats, that counts.
 noise : 'scott', float or None
@@ -92,7 +94,8 @@ device : str or torch.device
 dtype : {'float32', 'float64'}
     Precision of training. Scores are computed in float64.
 compile : bool
-    Whether spline kernels run through ``torch.compile``; pays for itself in long fits.
+    Whether splines run through ``torch.compile`` where numba's kernels cannot: on a GPU. Pays for
+    itself in long fits.
 callbacks : list of skorch.callbacks.Callback or None
     Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
 verbose : int

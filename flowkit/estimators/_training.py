@@ -31,9 +31,9 @@ from ..validation import warn
 from ._hold_out import MIN_HOLD_OUT_ROWS
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-# Nats per column that the last half of training may gain without a warning: a fixed part, and the
-# error of one held-out row.
-_MIN_LATE_GAIN, _ROW_ERROR = 0.02, 0.2
+# Nats per column that the last half of training may gain without a warning: a fixed part, which
+# the falling learning rate gains anyway, and the error of one held-out row.
+_MIN_LATE_GAIN, _ROW_ERROR = 0.04, 0.2
 # Epochs of few rows are few steps.
 _PATIENCE_STEPS = 100
 

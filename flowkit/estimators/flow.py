@@ -99,7 +99,7 @@ class FlowDensity(IncompleteRows, BaseDensity):
         the Jacobian counted. False hands X to given bijections as it is, for those with a domain
         of their own such as `Logit`.
     batch_size : int or 'auto', default='auto'
-        Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, with
+        Rows in a batch; 'auto' is one row in 16 of the training rows, between 64 and 1024, with
         ``prior='kernel'`` one in 8, between 128 and 512.
 
     Attributes
@@ -172,7 +172,7 @@ class FlowDensity(IncompleteRows, BaseDensity):
         max_time=None,
         partial_fit_epochs=1,
         batch_size="auto",
-        learning_rate=1e-3,
+        learning_rate=3e-3,
         weight_decay=1e-4,
         early_stopping=True,
         validation_fraction=0.1,

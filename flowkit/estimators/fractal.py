@@ -127,8 +127,9 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         of width one in training and a logit of their grey levels squeezed into [0.05, 0.95]; those
         of other dtypes are columns of numbers like all others.
     compile : bool, default=False
-        Whether spline kernels run through ``torch.compile``. The maps of a tree have many shapes,
-        of which torch compiles eight at most; it runs the others as they are and says so.
+        Whether splines run through ``torch.compile`` where numba's kernels cannot: on a GPU. The
+        maps of a tree have many shapes, of which torch compiles eight at most; it runs the others
+        as they are and says so.
 
     Attributes
     ----------
@@ -219,7 +220,7 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         max_time=None,
         partial_fit_epochs=1,
         batch_size="auto",
-        learning_rate=1e-3,
+        learning_rate=3e-3,
         weight_decay=1e-4,
         early_stopping=True,
         validation_fraction=0.1,

@@ -121,7 +121,7 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         Whether training computes hidden layers a second time instead of storing them, which takes
         less memory and more time.
     batch_size : int or 'auto', default='auto'
-        Rows in a batch; 'auto' is one row in 32 of the training rows, between 64 and 1024, and
+        Rows in a batch; 'auto' is one row in 16 of the training rows, between 64 and 1024, and
         where images are large as many as hold 2 ** 19 values, at least 64.
 
     Attributes

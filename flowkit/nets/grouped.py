@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
-from ._residual import residual_net
 from .layers import Dropout, GroupedLinear
 from .mlp import check_hidden
+from .residual import residual_net
 
 
 class GroupedMLP(nn.Module):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
-from ._residual import residual_net
 from .layers import Dropout, Linear
+from .residual import residual_net
 
 
 class ResidualMLP(nn.Module):

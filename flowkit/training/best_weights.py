@@ -53,7 +53,7 @@ class BestWeights(Callback):
         self.mark_ = self.best_loss_
         self.mark_epoch_ = self.epoch_ = 0
         self.losses_ = []
-        self.average_ = WeightAverage(net.module_, horizon=_HORIZON)
+        self.average_ = WeightAverage(net.flat_.vector, horizon=_HORIZON)
         self.stop_ = self.is_below_start_ = False
         self._keep(net, 0)
 
@@ -160,7 +160,7 @@ class StreamWeights(Callback):
         self.epoch_ = len(net.history)
         if self.kept_ is None:
             self.kept_ = _weights(net)
-            self.average_ = WeightAverage(net.module_, horizon=self.horizon)
+            self.average_ = WeightAverage(net.flat_.vector, horizon=self.horizon)
             if self.path is not None:
                 net.module_.load_state_dict(self.path)
         self.kept_loss_ = math.inf if net.holdout is None else self._loss_with(net, self.kept_)
@@ -171,18 +171,29 @@ class StreamWeights(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         self.epoch_ = len(net.history)
-        path = _weights(net)
-        average = {**path, **{name: value.clone() for name, value in self.average_.values.items()}}
         if net.holdout is None:
-            self.kept_, self.best_epoch_ = average, self.epoch_
+            self.average_.put_in()
+            self._keep(net, math.inf)
+            self.average_.take_out()
             return
-        loss, average_loss = self._loss(net), self._loss_with(net, average)
+        loss = self._loss(net)
+        self._swap(net, self.average_.put_in)
+        average_loss = self._loss(net)
         if loss < average_loss:
+            self._swap(net, self.average_.take_out)
             self.average_.restart()
-            average, average_loss = path, loss
-        if average_loss < self.kept_loss_:
-            self.kept_, self.kept_loss_, self.best_epoch_ = average, average_loss, self.epoch_
+        if min(loss, average_loss) < self.kept_loss_:
+            self._keep(net, min(loss, average_loss))
+        self._swap(net, self.average_.take_out)
         net.history.record("valid_loss", self.kept_loss_)
+
+    def _keep(self, net, loss: float) -> None:
+        self.kept_, self.kept_loss_, self.best_epoch_ = _weights(net), loss, self.epoch_
+
+    @staticmethod
+    def _swap(net, act) -> None:
+        act()
+        net.module_.refresh()
 
     def put_in_candidate(self) -> None:
         """Leave the module the present weights: there are three candidates."""

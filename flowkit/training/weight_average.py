@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from torch import Tensor
 
 
 class WeightAverage:
-    """Average of the weights of a module over the last steps, the later the heavier.
+    """Average of a vector of weights over the last steps, the later the heavier.
 
     It begins at the present weights, and covers about the last ``1 / (1 + sharpness)`` of the
     steps, or of `horizon` steps where that is less.
 
     Parameters
     ----------
-    module : nn.Module
-        Whose parameters are averaged.
+    vector : Tensor of shape (n_weights,)
+        The weights, which steps change in place.
     sharpness : float, default=8.0
         What narrows the average.
     horizon : int or None, default=None
@@ -23,23 +22,22 @@ class WeightAverage:
 
     Attributes
     ----------
-    values : dict of Tensor
-        The average, by name of the parameter.
+    values : Tensor of shape (n_weights,)
+        The average.
 
     References
     ----------
     Shamir, Zhang, "Stochastic Gradient Descent for Non-smooth Optimization", ICML 2013.
     """
 
-    def __init__(self, module: nn.Module, sharpness: float = 8.0, horizon: int | None = None):
-        self.parameters = {name: p.detach() for name, p in module.named_parameters()}
+    def __init__(self, vector: Tensor, sharpness: float = 8.0, horizon: int | None = None):
+        self.vector = vector.detach()
         self.sharpness, self.horizon = sharpness, horizon
-        self.path = None
         self.restart()
 
     def restart(self) -> None:
         """Begin anew at the present weights."""
-        self.values = {name: p.clone() for name, p in self.parameters.items()}
+        self.values = self.vector.clone()
         self.n_steps, self.path = 0, None
 
     def add_step(self) -> None:
@@ -48,20 +46,16 @@ class WeightAverage:
         share = (1 + self.sharpness) / (self.n_steps + self.sharpness)
         if self.horizon is not None:
             share = max(share, 1 / self.horizon)
-        torch._foreach_lerp_(list(self.values.values()), list(self.parameters.values()), share)
+        self.values.lerp_(self.vector, share)
 
     def put_in(self) -> None:
-        """Give the module the average for weights, until `take_out`; what it caches is kept."""
+        """Put the average in place of the weights, until `take_out`."""
         if self.path is None:
-            self.path = [p.clone() for p in self.parameters.values()]
-            self._set(self.values.values())
+            self.path = self.vector.clone()
+            self.vector.copy_(self.values)
 
     def take_out(self) -> None:
-        """Give the module the weights of the path back, if it has the average."""
+        """Put the weights of the path back, if the average is in their place."""
         if self.path is not None:
-            self._set(self.path)
+            self.vector.copy_(self.path)
             self.path = None
-
-    def _set(self, values) -> None:
-        for parameter, value in zip(self.parameters.values(), values, strict=True):
-            parameter.copy_(value)

@@ -165,7 +165,7 @@ def test_gradients_are_clipped():
     class Norm(Callback):
         def on_batch_end(self, net, training=False, **kwargs):
             if training:
-                seen.append(net.module_.mean.grad.norm().item())
+                seen.append(net.flat_.vector.grad.norm().item())
 
     train(Shift(), rows(mean=1e4), None, options(callbacks=[Norm()]), generator())
     assert max(seen) <= 5.0 + 1e-3

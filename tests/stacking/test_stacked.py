@@ -12,9 +12,12 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KernelDensity
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -96,6 +99,19 @@ def test_an_ensemble_draws_scores_copies_and_travels():
 def test_on_rows_held_out_no_member_is_likelier():
     reached = logsumexp(FITTED.log_densities_ + np.log(FITTED.weights_), axis=1).mean()
     assert reached >= FITTED.log_densities_.mean(0).max()
+
+
+@pytest.mark.parametrize("options", [{}, {"cv": 5}, {"cv": 5, "ensemble": True}], ids=str)
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_diabetes, load_breast_cancer])
+def test_on_new_rows_no_member_is_likelier_beyond_noise(load, options):
+    table = load(scaled=False) if load is load_diabetes else load()
+    values = StandardScaler().fit_transform(table.data[:, :8])
+    left, new = train_test_split(values, test_size=0.4, random_state=0)
+    density = stack(**options).fit(left)
+    together = density.score_samples(new)
+    for member in density.estimators_:
+        behind = member.score_samples(new) - together
+        assert behind.mean() < 2 * behind.std() / np.sqrt(len(new))
 
 
 def test_what_members_know_of_different_places_adds_up():

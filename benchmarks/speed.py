@@ -229,15 +229,11 @@ def report(results: list[dict]) -> None:
         if estimator is not None:
             for task, call in (("score", "score_samples"), ("sample", "sample")):
                 cpu, wall = (rate(estimator, task, clock, ESTIMATOR_ROWS) for clock in CLOCKS)
-                print(
-                    f"\nFlowDensity.{call}, float64, {ESTIMATOR_ROWS:,} rows a call: {cpu:,.0f} "
-                    f"rows/s (cpu), {wall:,.0f} (wall)"
-                )
+                print(f"\nFlowDensity.{call}, float64: {cpu:,.0f} rows/s (cpu), {wall:,.0f} (wall)")
                 if peers:
-                    fastest = best[columns.index((task, "cpu"))]
-                    print(f"That is {cpu / fastest:.2f} of the fastest peer's float32, cpu.")
-            alone = 1e3 / rate(estimator, "one row", "wall", 1)
-            print(f"\nscore_samples of one row alone: {alone:.2f} ms")
+                    share = cpu / best[columns.index((task, "cpu"))]
+                    print(f"That is {share:.2f} of the fastest peer's float32, cpu.")
+            print(f"\nOne row alone: {1e3 / rate(estimator, 'one row', 'wall', 1):.2f} ms")
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ def is_transformed(layer: int) -> list[int]:
     return [0] * half + [1] * half if layer % 2 == 0 else [1] * half + [0] * half
 
 
-def build_flowkit() -> Model:
+def build_flowkit(compile: bool = False) -> Model:
     from flowkit.bijections import Compose, SplineCoupling
     from flowkit.modules import Flow
     from flowkit.priors import Normal
@@ -79,6 +79,7 @@ def build_flowkit() -> Model:
             tail_bound=BOUND,
             dropout=0.0,
             reverse=bool(i % 2),
+            compile=compile,
         )
         for i in range(N_LAYERS)
     ]

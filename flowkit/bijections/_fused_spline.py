@@ -2,7 +2,8 @@
 
 A spline of a few hundred numbers is some hundred tensor operations, each of which costs more than
 its arithmetic. Here a tile of rows stays in the fastest cache from parameters to result. Tiles are
-always full, so that the result for a row does not depend on the rows beside it.
+always full, so that the result for a row does not depend on the rows beside it. Between load and
+store all is in double precision: steep splines enlarge what is rounded.
 """
 
 from __future__ import annotations
@@ -50,7 +51,6 @@ def _load(value, parameters, group, j, start, n, tile, state):
 @compiled
 def _share(raw, total):
     """Softmax of the lines of a tile, in place."""
-    real = total.dtype.type
     for i in range(_TILE):
         total[i] = raw[0, i]
     for k in range(1, raw.shape[0]):
@@ -62,13 +62,13 @@ def _share(raw, total):
         for i in range(_TILE):
             line[i] = exp(line[i] - total[i])
     for i in range(_TILE):
-        total[i] = real(0)
+        total[i] = 0.0
     for k in range(raw.shape[0]):
         line = raw[k]
         for i in range(_TILE):
             total[i] += line[i]
     for i in range(_TILE):
-        total[i] = real(1) / total[i]
+        total[i] = 1 / total[i]
     for k in range(raw.shape[0]):
         line = raw[k]
         for i in range(_TILE):
@@ -78,18 +78,16 @@ def _share(raw, total):
 @compiled
 def _locate(tile, n_bins, bound, inverse, state):
     """Shares of the bins, and the bin that each value lies in: corner, sides, raw slopes."""
-    real = tile.dtype.type
     _share(tile[:n_bins], state[_LEFT])
     _share(tile[n_bins : 2 * n_bins], state[_LEFT])
-    least, rest = real(2 * bound * MIN_BIN), real(2 * bound * (1 - n_bins * MIN_BIN))
-    # The first bin begins so far off that everything lies beyond.
+    least, rest = 2 * bound * MIN_BIN, 2 * bound * (1 - n_bins * MIN_BIN)
     for i in range(_TILE):
-        state[_LEFT, i] = real(-bound)
-        state[_BELOW, i] = real(-bound)
+        state[_LEFT, i] = -bound
+        state[_BELOW, i] = -bound
     for k in range(n_bins):
         wide, high = tile[k], tile[n_bins + k]
         slope0, slope1 = tile[2 * n_bins + k], tile[2 * n_bins + k + 1]
-        index = real(k)
+        index = float(k)
         for i in range(_TILE):
             x, y = state[_LEFT, i], state[_BELOW, i]
             knot = y if inverse else x
@@ -98,6 +96,7 @@ def _locate(tile, n_bins, bound, inverse, state):
             old_raw0, old_raw1, old_bin = state[_RAW0, i], state[_RAW1, i], state[_BIN, i]
             raw0, raw1 = slope0[i], slope1[i]
             width, height = least + rest * wide[i], least + rest * high[i]
+            # The first bin is that of everything below the second.
             reached = (state[_INPUT, i] >= knot) | (k == 0)
             state[_X0, i] = x if reached else old_x0
             state[_WIDTH, i] = width if reached else old_width
@@ -113,37 +112,34 @@ def _locate(tile, n_bins, bound, inverse, state):
 @compiled
 def _bend(state, bound, inverse, result):
     """Value and log slope of the splines of a tile."""
-    real = state.dtype.type
-    zero, one, two, four = real(0), real(1), real(2), real(4)
-    shift, least, bound = real(SLOPE_SHIFT), real(MIN_SLOPE), real(bound)
     for i in range(_TILE):
         v = state[_INPUT, i]
         x0, width, y0, height = (state[_X0, i], state[_WIDTH, i], state[_Y0, i], state[_HEIGHT, i])
-        raw0, raw1 = state[_RAW0, i] + shift, state[_RAW1, i] + shift
-        slope0 = max(raw0, zero) + log(one + exp(-abs(raw0))) + least
-        slope1 = max(raw1, zero) + log(one + exp(-abs(raw1))) + least
+        raw0, raw1 = state[_RAW0, i] + SLOPE_SHIFT, state[_RAW1, i] + SLOPE_SHIFT
+        slope0 = max(raw0, 0.0) + log(1.0 + exp(-abs(raw0))) + MIN_SLOPE
+        slope1 = max(raw1, 0.0) + log(1.0 + exp(-abs(raw1))) + MIN_SLOPE
         clamped = min(max(v, -bound), bound)
         chord = height / width
-        bend = slope0 + slope1 - two * chord
+        bend = slope0 + slope1 - 2.0 * chord
         if inverse:
             rise = clamped - y0
             a = height * (chord - slope0) + rise * bend
             b = height * slope0 - rise * bend
             c = -chord * rise
-            # Rounding can push the discriminant of a root at a knot below zero.
-            t = two * c / (-b - np.sqrt(max(b * b - four * a * c, zero)))
+            # Rounding can push the discriminant of a root at a knot below 0.0.
+            t = 2.0 * c / (-b - np.sqrt(max(b * b - 4.0 * a * c, 0.0)))
         else:
             t = (clamped - x0) / width
-        bump = t * (one - t)
+        bump = t * (1.0 - t)
         below = chord + bend * bump
-        above = slope1 * t * t + two * chord * bump + slope0 * (one - t) * (one - t)
+        above = slope1 * t * t + 2.0 * chord * bump + slope0 * (1.0 - t) * (1.0 - t)
         log_slope = log(chord * chord * above / (below * below))
         bent = y0 + height * (chord * t * t + slope0 * bump) / below
         if inverse:
             bent, log_slope = x0 + width * t, -log_slope
         inside = clamped == v
         result[0, i] = bent if inside else v
-        result[1, i] = log_slope if inside else zero
+        result[1, i] = log_slope if inside else 0.0
 
 
 @compiled
@@ -170,9 +166,9 @@ def evaluate(columns, index, present, parameters, bound, inverse, by_column, out
         Receives log derivatives, or is increased by their sums.
     """
     n_bins, n_rows = (parameters.shape[1] + 1) // 3, columns.shape[1]
-    tile = np.zeros((3 * n_bins + 1, _TILE), columns.dtype)
-    state = np.zeros((_N_LINES, _TILE), columns.dtype)
-    result = np.empty((2, _TILE), columns.dtype)
+    tile = np.zeros((3 * n_bins + 1, _TILE))
+    state = np.zeros((_N_LINES, _TILE))
+    result = np.empty((2, _TILE))
     out[:] = columns
     n_groups, width = index.shape
     for group in range(n_groups):
@@ -194,32 +190,29 @@ def evaluate(columns, index, present, parameters, bound, inverse, by_column, out
 @compiled
 def _gradient(state, bound, inverse, result):
     """Gradients by the values of a tile, and by corner and raw slopes of their bins."""
-    real = state.dtype.type
-    zero, one, two, half = real(0), real(1), real(2), real(0.5)
-    shift, least, bound = real(SLOPE_SHIFT), real(MIN_SLOPE), real(bound)
     for i in range(_TILE):
         x = state[_INPUT, i]
         x0, width, height = state[_X0, i], state[_WIDTH, i], state[_HEIGHT, i]
-        raw0, raw1 = state[_RAW0, i] + shift, state[_RAW1, i] + shift
+        raw0, raw1 = state[_RAW0, i] + SLOPE_SHIFT, state[_RAW1, i] + SLOPE_SHIFT
         grad_out, grad_log = state[_GRAD_OUT, i], state[_GRAD_LOG, i]
         small0, small1 = exp(-abs(raw0)), exp(-abs(raw1))
-        slope0 = max(raw0, zero) + log(one + small0) + least
-        slope1 = max(raw1, zero) + log(one + small1) + least
-        by_raw0 = (one if raw0 >= zero else small0) / (one + small0)
-        by_raw1 = (one if raw1 >= zero else small1) / (one + small1)
+        slope0 = max(raw0, 0.0) + log(1.0 + small0) + MIN_SLOPE
+        slope1 = max(raw1, 0.0) + log(1.0 + small1) + MIN_SLOPE
+        by_raw0 = (1.0 if raw0 >= 0.0 else small0) / (1.0 + small0)
+        by_raw1 = (1.0 if raw1 >= 0.0 else small1) / (1.0 + small1)
         inside = abs(x) <= bound
         chord = height / width
-        bend = slope0 + slope1 - two * chord
+        bend = slope0 + slope1 - 2.0 * chord
         t = (x - x0) / width
-        t = t if inside else half
-        rest, tt = one - t, t * t
+        t = t if inside else 0.5
+        rest, tt = 1.0 - t, t * t
         bump = t * rest
         below = chord + bend * bump
-        above = slope1 * tt + two * chord * bump + slope0 * rest * rest
+        above = slope1 * tt + 2.0 * chord * bump + slope0 * rest * rest
         ratio = (chord * tt + slope0 * bump) / below
         log_slope_by_t = (
-            two * (slope1 * t + chord * (rest - t) - slope0 * rest) / above
-            - two * bend * (rest - t) / below
+            2.0 * (slope1 * t + chord * (rest - t) - slope0 * rest) / above
+            - 2.0 * bend * (rest - t) / below
         )
         slope = chord * chord * above / (below * below)
         grad_y, grad_s = grad_out, grad_log
@@ -227,21 +220,21 @@ def _gradient(state, bound, inverse, result):
             # x solves y(x) = value, so its derivatives are those of y, divided by -slope.
             by_value = (grad_out - grad_log * log_slope_by_t / width) / slope
             grad_y, grad_s = -by_value, -grad_log
-        grad_y, grad_s = grad_y if inside else zero, grad_s if inside else zero
+        grad_y, grad_s = grad_y if inside else 0.0, grad_s if inside else 0.0
         by_t = grad_y * width * slope + grad_s * log_slope_by_t
         if not inverse:
             by_value = by_t / width
         scaled = grad_y * height / below
-        by_below, by_above = two * grad_s / below, grad_s / above
+        by_below, by_above = 2.0 * grad_s / below, grad_s / above
         by_chord = (
-            scaled * (tt - ratio * (one - two * bump))
-            + two * grad_s / chord
-            + two * bump * by_above
-            - (one - two * bump) * by_below
+            scaled * (tt - ratio * (1.0 - 2.0 * bump))
+            + 2.0 * grad_s / chord
+            + 2.0 * bump * by_above
+            - (1.0 - 2.0 * bump) * by_below
         )
         by_width = -(by_chord * chord + by_t * t) / width
         by_height = grad_y * ratio + by_chord / width
-        by_slope0 = bump * (scaled * (one - ratio) - by_below) + rest * rest * by_above
+        by_slope0 = bump * (scaled * (1.0 - ratio) - by_below) + rest * rest * by_above
         by_slope1 = tt * by_above - bump * (scaled * ratio + by_below)
         state[_BY_X0, i] = -by_t / width - by_width
         state[_BY_X1, i] = by_width
@@ -255,8 +248,7 @@ def _gradient(state, bound, inverse, result):
 @compiled
 def _spread(tile, n_bins, bound, state):
     """Gradient by the parameters of a tile, in place of their shares."""
-    real = tile.dtype.type
-    zero, rest = real(0), real(2 * bound * (1 - n_bins * MIN_BIN))
+    rest = 2 * bound * (1 - n_bins * MIN_BIN)
     for half in range(2):
         at0, at1 = state[_BY_X0 + 2 * half], state[_BY_X1 + 2 * half]
         mean, bins = state[_LEFT], state[_BIN]
@@ -264,27 +256,27 @@ def _spread(tile, n_bins, bound, state):
         # A share moves all knots beyond its bin: those at both ends of the bin of the value, if
         # that bin comes later, and the upper one if it is the same.
         for i in range(_TILE):
-            mean[i] = zero
+            mean[i] = 0.0
         for k in range(n_bins):
-            line, index = shares[k], real(k)
+            line, index = shares[k], float(k)
             for i in range(_TILE):
-                by_share = (at0[i] if index < bins[i] else zero) + (
-                    at1[i] if index <= bins[i] else zero
+                by_share = (at0[i] if index < bins[i] else 0.0) + (
+                    at1[i] if index <= bins[i] else 0.0
                 )
                 mean[i] += by_share * line[i]
         for k in range(n_bins):
-            line, index = shares[k], real(k)
+            line, index = shares[k], float(k)
             for i in range(_TILE):
-                by_share = (at0[i] if index < bins[i] else zero) + (
-                    at1[i] if index <= bins[i] else zero
+                by_share = (at0[i] if index < bins[i] else 0.0) + (
+                    at1[i] if index <= bins[i] else 0.0
                 )
                 line[i] = rest * line[i] * (by_share - mean[i])
     by_raw0, by_raw1, bins = state[_BY_RAW0], state[_BY_RAW1], state[_BIN]
     for k in range(n_bins + 1):
-        line, index, before = tile[2 * n_bins + k], real(k), real(k - 1)
+        line, index, before = tile[2 * n_bins + k], float(k), float(k - 1)
         for i in range(_TILE):
-            line[i] = (by_raw0[i] if index == bins[i] else zero) + (
-                by_raw1[i] if before == bins[i] else zero
+            line[i] = (by_raw0[i] if index == bins[i] else 0.0) + (
+                by_raw1[i] if before == bins[i] else 0.0
             )
 
 
@@ -309,9 +301,9 @@ def differentiate(
     """
     n_parameters, n_rows = parameters.shape[1], columns.shape[1]
     n_bins, shared = (n_parameters + 1) // 3, parameters.shape[3] < n_rows
-    tile = np.zeros((3 * n_bins + 1, _TILE), columns.dtype)
-    state = np.zeros((_N_LINES, _TILE), columns.dtype)
-    result = np.empty(_TILE, columns.dtype)
+    tile = np.zeros((3 * n_bins + 1, _TILE))
+    state = np.zeros((_N_LINES, _TILE))
+    result = np.empty(_TILE)
     by_columns[:] = grad
     n_groups, width = index.shape
     for group in range(n_groups):

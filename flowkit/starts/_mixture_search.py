@@ -43,8 +43,11 @@ _MAX_ONLY_FULL = 3
 _N_FOLDS = 5
 # Folds that are left out in turn, until so many rows were.
 _ENOUGH_LEFT_OUT = 400
-# Fewest rows for each column of a full covariance matrix, and for a diagonal one.
-_ROWS_A_FEATURE, _ROWS_A_COMPONENT = 5, 10
+# Fewest rows for each column of a full covariance matrix.
+_ROWS_A_FEATURE = 5
+# Fewest rows for each number of a mixture. More components can be likelier by themselves, but a
+# flow that is trained with them learns the rows by heart before it has bent much.
+_ROWS_A_PARAMETER = 2.5
 # Sketches of either kind of the shape that is chosen; the likeliest of each are finished.
 _N_SPREAD_OUT, _N_GROWN = 8, 3
 # While shapes are compared, and while mixtures grow, fits may stop early.
@@ -242,7 +245,7 @@ class _Line:
     def grow(self, sizes: Iterable[int]) -> None:
         """Go on to larger sizes while these gain; of sizes that are level the smallest is kept."""
         n, d = min(fold.fitted.shape for fold in self.folds)
-        n_wanted = _ROWS_A_FEATURE * d if self.form == "full" else _ROWS_A_COMPONENT
+        n_wanted = _ROWS_A_PARAMETER * (1 + (d * (d + 3) // 2 if self.form == "full" else 2 * d))
         for size in sizes:
             self.ran_out = bool(self.tried) and size * n_wanted > n
             if self.setbacks == _PATIENCE or self.ran_out:

@@ -43,11 +43,11 @@ _MAX_ONLY_FULL = 3
 _N_FOLDS = 5
 # Folds that are left out in turn, until so many rows were.
 _ENOUGH_LEFT_OUT = 400
-# Fewest rows for each column of a full covariance matrix.
-_ROWS_A_FEATURE = 5
-# Fewest rows for each number of a mixture. More components can be likelier by themselves, but a
-# flow that is trained with them learns the rows by heart before it has bent much.
-_ROWS_A_PARAMETER = 2.5
+# Fewest rows for each column of a full covariance matrix, and for a diagonal one.
+_ROWS_A_FEATURE, _ROWS_A_COMPONENT = 5, 10
+# Nats of all rows left out that each number of a mixture must gain. Without, a flow that is trained
+# with its mixture learns the rows by heart before it has bent much.
+_NATS_A_PARAMETER = 1.0
 # Sketches of either kind of the shape that is chosen; the likeliest of each are finished.
 _N_SPREAD_OUT, _N_GROWN = 8, 3
 # While shapes are compared, and while mixtures grow, fits may stop early.
@@ -182,6 +182,7 @@ def choose_shape(
 
 
 def _height(line):
+    """Mean log density of rows left out, less what the numbers of the mixture must gain."""
     return line.highest
 
 
@@ -239,13 +240,14 @@ class _Line:
     def _begin(self, regularisation):
         self.regularisation = regularisation
         self.tried, self.setbacks, self.highest, self.ran_out = [], 0, -np.inf, False
-        self.shape, self.values, self.mixtures = None, None, None
+        self.shape, self.height, self.mixtures = None, -np.inf, None
         self.last = [None] * len(self.folds)
 
     def grow(self, sizes: Iterable[int]) -> None:
         """Go on to larger sizes while these gain; of sizes that are level the smallest is kept."""
         n, d = min(fold.fitted.shape for fold in self.folds)
-        n_wanted = _ROWS_A_PARAMETER * (1 + (d * (d + 3) // 2 if self.form == "full" else 2 * d))
+        n_wanted = _ROWS_A_FEATURE * d if self.form == "full" else _ROWS_A_COMPONENT
+        cost = _NATS_A_PARAMETER * (1 + (d * (d + 3) // 2 if self.form == "full" else 2 * d)) / n
         for size in sizes:
             self.ran_out = bool(self.tried) and size * n_wanted > n
             if self.setbacks == _PATIENCE or self.ran_out:
@@ -255,12 +257,11 @@ class _Line:
                 shape.sketch(fold.fitted, self.rng, fewer)
                 for fold, fewer in zip(self.folds, self.last, strict=True)
             ]
-            values = self._evaluate(self.last)
-            mean = values.mean()
-            if self.shape is None or mean > self.values.mean() + _LEAST_GAIN:
-                self.shape, self.values, self.mixtures = shape, values, self.last
-            self.setbacks = 0 if mean > self.highest else self.setbacks + 1
-            self.highest = max(self.highest, mean)
+            height = self._evaluate(self.last).mean() - size * cost
+            if self.shape is None or height > self.height + _LEAST_GAIN:
+                self.shape, self.height, self.mixtures = shape, height, self.last
+            self.setbacks = 0 if height > self.highest else self.setbacks + 1
+            self.highest = max(self.highest, height)
             self.tried.append(size)
 
     def refine(self, sizes: Sequence[int]) -> None:

@@ -17,9 +17,9 @@ class BestWeights(Callback):
 
     Those of an epoch are an average over the last steps, which the module has from the end of the
     steps of an epoch to the first of the next. The weights before the first epoch are a candidate
-    too. Where the hold-out falls below these in
-    the first `patience` epochs, training may still come back: until it has, patience runs out when
-    the worst of the last `patience` epochs is no better than the worst of as many before.
+    too. Where the hold-out falls below these in the first `patience` epochs, training may still
+    come back: until it has, patience runs out when the worst of the last `patience` epochs is no
+    better than the worst of as many before.
 
     Parameters
     ----------

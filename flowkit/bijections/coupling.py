@@ -44,6 +44,7 @@ class Coupling(Bijection):
     ):
         super().__init__(n_features, n_context)
         n_kept = n_features // 2
+        self.reverse = reverse
         columns = range(n_features)
         kept = columns[n_features - n_kept :] if reverse else columns[:n_kept]
         self.kept = ColumnGroups([kept])

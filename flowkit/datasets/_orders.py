@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -12,9 +12,6 @@ from sklearn.utils import Bunch
 from .._optional import require
 from .._seeds import check_random_state, draw_seed
 from ..exceptions import InvalidParameterError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # category -> typical price, its spread in logarithms, typical weight, and frequency.
 _CATEGORIES = {
@@ -139,7 +136,7 @@ def _generator(random_state) -> np.random.Generator:
     return np.random.default_rng(draw_seed(check_random_state(random_state)))
 
 
-def _right_orders(n: int, first: int, rng: np.random.Generator, pandas) -> pd.DataFrame:
+def _right_orders(n: int, first: int, rng: np.random.Generator, pandas):
     typical, spread, weight, frequency = np.array(list(_CATEGORIES.values())).T
     category = rng.choice(len(_CATEGORIES), n, p=frequency)
     region = rng.choice(list(_REGIONS), n, p=list(_REGIONS.values()))
@@ -180,7 +177,7 @@ def _other(names: dict, current: str, rng: np.random.Generator) -> str:
 def _changed(column: str, change: Callable) -> Callable:
     """What replaces the value of a column, given the value and a source of randomness."""
 
-    def spoil(row: pd.Series, rng: np.random.Generator) -> pd.Series:
+    def spoil(row: Any, rng: np.random.Generator) -> Any:
         row[column] = change(row[column], rng)
         return row
 

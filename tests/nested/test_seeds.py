@@ -282,6 +282,7 @@ ARGUMENTS = {
     },
     "receptive_fields": {"level": 0, "latents": [0], "n_samples": 1},
     "make_msds": {"n_samples": 20},
+    "make_orders": {"n_samples": 20, "n_wrong": 2},
     "dci": {"codes": X, "factors": X > 0},
     "DensityDisplay": {"X": X, "n_samples": 5, "grid_resolution": 4},
     "TopicDisplay": {"n_samples": 2},
@@ -340,7 +341,10 @@ def numbers(drawn):
         arrays = [part for part in parts if isinstance(part, np.ndarray) and part.dtype != object]
         return np.concatenate([np.ravel(part) for part in arrays])
     if isinstance(drawn, dict):
-        return np.concatenate([np.ravel(part) for part in drawn.values() if np.ndim(part)])
+        frames = (hasattr(part, "select_dtypes") for part in drawn.values())
+        pairs = zip(drawn.values(), frames, strict=True)
+        parts = [np.ravel(part.select_dtypes("number") if f else part) for part, f in pairs]
+        return np.concatenate([part for part in parts if part.dtype.kind in "biuf"])
     return np.asarray(drawn)
 
 

@@ -22,6 +22,7 @@ SMALL = {"n_transforms": 2, "hidden_units": 16, "dequantize": None}
 # A rate this small leaves the flow at the identity, so that kernels are all that was learned.
 STILL = {**SMALL, "prior": "kernel", "learning_rate": 1e-12, "max_epochs": 1}
 STILL |= {"early_stopping": False}
+FEW = {"max_epochs": 5, "learning_rate": 1e-3}
 ODD = np.array([[0.0, 0.0, 6.0, 0.0]])
 
 
@@ -184,8 +185,8 @@ def test_reasons_of_trained_flows_are_not_flat():
     """The row of which all columns had the same effect."""
     X = rows(300)
     flows = [
-        FlowDensity(**{**SMALL, "prior": "kernel", "noise": 0.1, "max_epochs": 5}),
-        FlowDensity(**{**SMALL, "prior": "kernel", "max_epochs": 5}, bandwidth_factor=0.25),
+        FlowDensity(**{**SMALL, "prior": "kernel", "noise": 0.1, **FEW}),
+        FlowDensity(**{**SMALL, "prior": "kernel", **FEW}, bandwidth_factor=0.25),
     ]
     # Several seeds, as training on one row more changes a flow.
     options = {"n_estimators": 4, "random_state": 0}

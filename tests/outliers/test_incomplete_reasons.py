@@ -93,7 +93,9 @@ def table(X):
 DENSITIES = {
     "flow": (FlowDensity(**SMALL, missing="marginalize"), lambda X: X),
     "kernels": (
-        FlowDensity(**{**KERNEL, "bandwidth_factor": 1.0}, missing="marginalize"),
+        FlowDensity(
+            **{**KERNEL, "bandwidth_factor": 1.0}, learning_rate=1e-3, missing="marginalize"
+        ),
         np.array,
     ),
     "table": (TableDensity(FlowDensity(**SMALL, missing="marginalize"), n_draws=32), table),

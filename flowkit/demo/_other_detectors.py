@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -14,14 +14,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from .._optional import require
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _SEED = 0
 _IDENTIFIERS = ["order", "note"]
 
 
-def scores_of_others(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
+def scores_of_others(train: Any, test: Any) -> dict[str, np.ndarray]:
     """What other detectors say, the lower the stranger, of tables made ready by hand."""
     train, test = (_in_days(frame.drop(columns=_IDENTIFIERS)) for frame in (train, test))
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
@@ -39,6 +36,6 @@ def scores_of_others(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.nd
     }
 
 
-def _in_days(frame: pd.DataFrame) -> pd.DataFrame:
+def _in_days(frame: Any) -> Any:
     timestamp = require("pandas", "the demo").Timestamp
     return frame.assign(day=(frame["day"] - timestamp(0)).dt.days)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -23,9 +23,6 @@ from ._report import (
     plain,
     with_remarks,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 HEADING = "1. Rows that do not belong, and why"
 _SEED = 0
@@ -78,7 +75,7 @@ def show(quick: bool):
     return "\n".join(text), _drawn(detector, test, wrong, scores, strangest)
 
 
-def _presented(frame: pd.DataFrame) -> pd.DataFrame:
+def _presented(frame: Any) -> Any:
     """Orders as a shop would write them: cents, grams, days, and units in the names."""
     rounded = frame.round({"price": 2, "total": 2, "weight": 3})
     return rounded.assign(day=frame["day"].dt.normalize()).rename(columns=_UNITS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
@@ -42,16 +43,21 @@ def compiled(function: Callable) -> Callable:
 def applies_to(tensor: Tensor) -> bool:
     """Whether compiled kernels can work on a tensor: plain numbers in the memory of the CPU."""
     on_cpu = tensor.device.type == "cpu" and tensor.dtype in DTYPES
-    return on_cpu and _is_installed() and is_plain(tensor)
+    return on_cpu and _is_installed() and is_plain()
 
 
-def is_plain(tensor: Tensor) -> bool:
-    """Whether a tensor is no more than its numbers: not traced, batched, or with a tangent."""
+def is_plain() -> bool:
+    """Whether tensors now are no more than numbers: not traced, batched, or with tangents."""
     return not (
         torch.compiler.is_compiling()
         or torch._C._are_functorch_transforms_active()
         or forward_ad._current_level >= 0
     )
+
+
+def array_of(tensor: Tensor) -> np.ndarray:
+    """The memory of a tensor, as kernels take it."""
+    return tensor.detach().numpy()
 
 
 @functools.cache

@@ -11,8 +11,6 @@ from flowkit.bijections import FractalCoupling, LULinear, SplineCoupling
 from flowkit.bijections._rational_quadratic import rational_quadratic
 from flowkit.nets import GroupedMLP, ResidualMLP, set_generator
 
-pytest.importorskip("numba")
-
 
 @pytest.fixture
 def plain(monkeypatch):

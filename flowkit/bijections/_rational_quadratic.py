@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .._compiled import applies_to
+from .._compiled import applies_to, array_of
 from ._spline_limits import MIN_BIN, MIN_SLOPE, SLOPE_SHIFT
 
 
@@ -85,8 +85,8 @@ def fused_spline(
 
     n_slopes = index.size if by_column else len(index)
     out, log_slope = torch.empty_like(columns), columns.new_zeros(n_slopes, columns.shape[1])
-    given = _array(columns), index, present, _array(parameters)
-    evaluate(*given, bound, inverse, by_column, _array(out), _array(log_slope))
+    given = array_of(columns), index, present, array_of(parameters)
+    evaluate(*given, bound, inverse, by_column, array_of(out), array_of(log_slope))
     return out, log_slope
 
 
@@ -114,20 +114,16 @@ def fused_spline_gradient(
     """
     from ._fused_spline import differentiate
 
-    given = _array(columns), index, present, _array(parameters)
-    results = _array(grad.contiguous()), _array(grad_log_slope.contiguous())
+    given = array_of(columns), index, present, array_of(parameters)
+    results = array_of(grad.contiguous()), array_of(grad_log_slope.contiguous())
     grads = torch.empty_like(columns), torch.empty_like(parameters)
-    differentiate(*given, *results, bound, inverse, *map(_array, grads))
+    differentiate(*given, *results, bound, inverse, *map(array_of, grads))
     return grads
 
 
 def single_group(d: int) -> tuple[np.ndarray, np.ndarray]:
     """All columns as one group: `index` and `present` of it."""
     return np.arange(d)[None], np.ones((1, d), dtype=np.uint8)
-
-
-def _array(tensor):
-    return tensor.detach().numpy()
 
 
 class _FusedSpline(torch.autograd.Function):

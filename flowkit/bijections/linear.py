@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .._compiled import array_of
 from ..exceptions import InvalidParameterError
 from ._base import Bijection, zero_log_det
 from ._fused_chain import FusedStep
@@ -102,7 +103,7 @@ class _FusedLU(FusedStep):
 
         *factors, bias = self.parameters
         matrix = torch.empty_like(factors[0])
-        log_det = multiply(*map(_array, factors), self.bound, matrix.numpy())
+        log_det = multiply(*map(array_of, factors), self.bound, matrix.numpy())
         return torch.addmm(bias[:, None], matrix, columns), log_det, (columns, matrix)
 
     def backward(self, saved, grad, grad_log_det, wants_columns):
@@ -113,13 +114,9 @@ class _FusedLU(FusedStep):
         by_matrix, by_factors = grad @ columns.t(), [torch.empty_like(f) for f in factors]
         given = by_matrix.numpy(), grad_log_det.sum().item()
         results = [f.numpy() for f in by_factors]
-        multiply_gradient(*map(_array, factors), self.bound, *given, *results)
+        multiply_gradient(*map(array_of, factors), self.bound, *given, *results)
         by_columns = matrix.t() @ grad if wants_columns else None
         return by_columns, [*by_factors, grad.sum(1)]
-
-
-def _array(tensor):
-    return tensor.detach().numpy()
 
 
 class Permutation(Bijection):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .._compiled import applies_to
+from .._compiled import applies_to, array_of
 from .layers import Dropout, activation
 
 
@@ -158,4 +158,4 @@ def _activated(h: Tensor, dropout: Dropout, threshold: int, scale: float) -> Ten
 
 
 def _flat(tensor: Tensor):
-    return tensor.detach().view(-1).numpy()
+    return array_of(tensor.view(-1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 
 class FlatParameters:
@@ -24,15 +25,8 @@ class FlatParameters:
 
     def __init__(self, module: nn.Module):
         self._parameters = [p for p in module.parameters() if p.requires_grad]
-        with torch.no_grad():
-            values = torch.cat([p.reshape(-1) for p in self._parameters])
-            for p, view in zip(self._parameters, self._views(values), strict=True):
-                p.data = view
-        self.vector = nn.Parameter(values)
-
-    def _views(self, values: Tensor) -> list[Tensor]:
-        parts = values.split([p.numel() for p in self._parameters])
-        return [part.view(p.shape) for part, p in zip(parts, self._parameters, strict=True)]
+        self.vector = nn.Parameter(parameters_to_vector(self._parameters).detach())
+        vector_to_parameters(self.vector.data, self._parameters)
 
     def forget_gradients(self) -> None:
         """Let the next backward pass write gradients instead of adding to them."""

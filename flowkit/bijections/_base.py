@@ -34,7 +34,11 @@ class Bijection(nn.Module):
         Where the log-determinant arises, in the order of the columns of `log_det_tree`: one node
         for each column where these are mapped one by one, one node for all where they are mixed.
         Fractal bijections have the nodes of their tree.
+    learning_rate_factor : float
+        How much faster its own parameters learn than those of networks.
     """
+
+    learning_rate_factor = 1.0
 
     is_elementwise = False
 

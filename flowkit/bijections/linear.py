@@ -33,6 +33,9 @@ class LULinear(Bijection):
     Oliva et al., "Transformation Autoregressive Networks", ICML 2018, arXiv 1801.09819.
     """
 
+    # As fast as the priors that it turns.
+    learning_rate_factor = 12.0
+
     def __init__(self, n_features: int, max_log_scale: float = 8.0):
         super().__init__(n_features)
         if not max_log_scale > 0:

@@ -27,7 +27,12 @@ class Prior(nn.Module):
     ----------
     has_marginals : bool
         Whether `log_prob_marginal` and `log_prob_conditional` can be asked for.
+    learning_rate_factor : float
+        How much faster its own parameters learn than those of networks.
     """
+
+    # Fast enough to follow the flow in front of it; networks would break at such a rate.
+    learning_rate_factor = 12.0
 
     def __init__(self, n_features: int):
         super().__init__()

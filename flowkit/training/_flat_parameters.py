@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+# What the optimiser's groups call the factor of their learning rate.
+FACTOR = "learning_rate_factor"
+
 
 class FlatParameters:
     """One vector that holds all trained parameters of a module, which become views of it.
@@ -20,13 +23,23 @@ class FlatParameters:
     Attributes
     ----------
     vector : Parameter of shape (n_parameters,)
-        The values; its gradient is that of the last `gather`.
+        The values, those of equal rates side by side; its gradient is that of the last `gather`.
+    groups : list of dict
+        Parts of the vector for an optimiser, each with the ``learning_rate_factor`` of the modules
+        whose parameters it holds, 1 unless they state one.
     """
 
     def __init__(self, module: nn.Module):
-        self._parameters = [p for p in module.parameters() if p.requires_grad]
+        by_factor = _by_factor(module)
+        self._parameters = [p for factor in sorted(by_factor) for p in by_factor[factor]]
         self.vector = nn.Parameter(parameters_to_vector(self._parameters).detach())
         vector_to_parameters(self.vector.data, self._parameters)
+        sizes = [sum(p.numel() for p in by_factor[factor]) for factor in sorted(by_factor)]
+        self._parts = [nn.Parameter(part) for part in self.vector.data.split(sizes)]
+        self.groups = [
+            {"params": [part], FACTOR: factor}
+            for part, factor in zip(self._parts, sorted(by_factor), strict=True)
+        ]
 
     def forget_gradients(self) -> None:
         """Let the next backward pass write gradients instead of adding to them."""
@@ -37,4 +50,20 @@ class FlatParameters:
         """Make the gradients of the parameters that of the vector; zeros where there are none."""
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         self.vector.grad = torch.cat([part.reshape(-1) for part in parts])
+        gradients = self.vector.grad.split([part.numel() for part in self._parts])
+        for part, gradient in zip(self._parts, gradients, strict=True):
+            part.grad = gradient
         return self.vector.grad
+
+
+def _by_factor(module: nn.Module) -> dict[float, list[nn.Parameter]]:
+    """Trained parameters by the factor of their learning rate, each once."""
+    factor_of = {}
+    for part in module.modules():
+        for p in part.parameters(recurse=False):
+            if p.requires_grad:
+                factor_of.setdefault(p, getattr(part, FACTOR, 1.0))
+    return {
+        factor: [p for p in factor_of if factor_of[p] == factor]
+        for factor in set(factor_of.values())
+    }

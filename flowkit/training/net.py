@@ -10,7 +10,7 @@ from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 
 from ..exceptions import FitDivergedError, StopTraining
-from ._flat_parameters import FlatParameters
+from ._flat_parameters import FACTOR, FlatParameters
 from .best_weights import BestWeights, StreamWeights
 from .callbacks import Course
 from .data import OrderedBatches, ShuffledBatches
@@ -44,6 +44,8 @@ class DensityNet(NeuralNet):
 
     Attributes
     ----------
+    learning_rate_ : float
+        Rate of the next step, before the factors of parameters.
     ended_by_ : {'max_epochs', 'patience', 'max_time', 'callback', 'interrupt'}
         What ended the last training.
     """
@@ -91,10 +93,15 @@ class DensityNet(NeuralNet):
     def get_all_learnable_params(self):
         yield "parameters", self.flat_.vector
 
+    def get_params_for_optimizer(self, prefix, named_parameters):
+        _, options = super().get_params_for_optimizer(prefix, named_parameters)
+        return (self.flat_.groups,), options
+
     def set_learning_rate(self, rate: float) -> None:
         """Set the rate of the next steps; setbacks so far halve it."""
+        self.learning_rate_ = rate * 0.5**self.n_setbacks_
         for group in self.optimizer_.param_groups:
-            group["lr"] = rate * 0.5**self.n_setbacks_
+            group["lr"] = self.learning_rate_ * group[FACTOR]
 
     def holdout_loss(self) -> float:
         """Mean loss over the hold-out with the present weights."""
@@ -145,11 +152,10 @@ class DensityNet(NeuralNet):
             self._step_back()
 
     def _step_back(self) -> None:
-        rate = self.optimizer_.param_groups[0]["lr"]
         if self.n_setbacks_ == self.max_setbacks:
             raise FitDivergedError(
                 f"the loss was not finite in epoch {len(self.history)} at learning rate "
-                f"{rate:.2g}, after {self.n_setbacks_} returns to the best weights at half the "
+                f"{self.learning_rate_:.2g}, after {self.n_setbacks_} returns to the best weights at half the "
                 "rate. Try a smaller learning_rate, clip extreme values of X, scale columns with "
                 "heavy tails (e.g. PowerTransformer), or dtype='float64'."
             )
@@ -161,13 +167,14 @@ class DensityNet(NeuralNet):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         self.n_setbacks_ = self.n_steps_ = 0
+        self.set_learning_rate(self.lr)
         # Walking over the modules for them in each step costs as much as a layer.
         self.parameters_ = list(self.module_.named_parameters())
         super().on_train_begin(net, X=X, y=y, **kwargs)
 
     def on_epoch_end(self, net, **kwargs):
         super().on_epoch_end(net, **kwargs)
-        self.history.record("learning_rate", self.optimizer_.param_groups[0]["lr"])
+        self.history.record("learning_rate", self.learning_rate_)
 
     @property
     def best_weights(self) -> BestWeights | StreamWeights:

@@ -63,6 +63,23 @@ def _arcsinh(d):
     return bijection
 
 
+def _lifting(**options):
+    """Images of one row, or of two by two pixels, whose neighbours predict each other."""
+
+    def build(d):
+        shape = (2, d // 2) if d % 2 == 0 else (1, d)
+        lifting = b.Lifting(d, shape, hidden_units=8, **options)
+        generator = torch.Generator().manual_seed(0)
+        for phase in lifting.phases:
+            weight = torch.randn(phase.weight.shape, generator=generator)
+            phase.weight.copy_(0.1 * weight * phase.mask)
+            phase.steer[:, :, 0] = 0.3 * torch.randn(phase.steer.shape[:2], generator=generator)
+            phase.boxes.fill_(0.2)
+        return lifting
+
+    return build
+
+
 BIJECTIONS = [
     _case("actnorm", b.ActNorm),
     _case("elementwise_affine", b.ElementwiseAffine),
@@ -128,6 +145,14 @@ BIJECTIONS = [
         "lattice_image",
         lambda d: b.Lattice(d, image_shape=(1, d), gradient_checkpointing=True, hidden_units=8),
     ),
+    _case(
+        "lifting_unstarted",
+        lambda d: b.Lifting(d, (d, 1), n_components=0, hidden_units=8),
+    ),
+    _case("lifting_affine", _lifting(n_components=0), starts_at_identity=False),
+    _case("lifting_mixture", _lifting(n_components=2), starts_at_identity=False),
+    # Between a box and components far away the map is flat.
+    _case("lifting_boxes", _lifting(n_components=2, n_boxes=1), starts_at_identity=False, far=2.0),
     _case("planar", b.Planar),
     _case("planar_context", lambda d: b.Planar(d, 3, **NET), n_context=3),
     _case("sylvester", b.Sylvester),

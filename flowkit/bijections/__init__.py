@@ -19,6 +19,7 @@ from .elementwise import (
 )
 from .fractal import FractalAutoregressive, FractalCoupling
 from .lattice import Lattice
+from .lifting import Lifting
 from .linear import LULinear, Permutation
 from .planar import Planar, Sylvester
 
@@ -40,6 +41,7 @@ __all__ = [
     "Inverse",
     "LULinear",
     "Lattice",
+    "Lifting",
     "Log",
     "Logit",
     "Permutation",

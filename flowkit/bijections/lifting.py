@@ -1,0 +1,395 @@
+"""Lifting: images from coarse grids to fine ones, each pixel given what is known around it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .._image_shape import check_image_shape
+from ..exceptions import InvalidParameterError
+from ..nets import ResidualMLP
+from ._base import Bijection
+from ._lifting_phases import Phase, lifting_phases
+from ._log_det_tree import Node
+from ._logistic_mixture import mixture_forward, mixture_inverse
+
+# Bounds of log scales, of trained shifts in units of a scale, and of what networks are shown.
+_LOG_SCALES, _MAX_SHIFT, _MAX_INPUT = (-11.0, 4.0), 8.0, 10.0
+# Images that are mapped at once where no gradients are kept.
+_CHUNK = 64
+
+
+class Lifting(Bijection):
+    """Recursion on every second row and column of an image, which predicts the pixels between.
+
+    ``F_l`` cuts a grid of pixels into four phases: every second row and column, which go through
+    ``F_(l+1)``, and three more. The diagonal phase is predicted from the coarse one, the other two
+    from what is known by then, and of each phase a channel from those before it: green, red, blue.
+    The recursion ends with a single pixel. `forward` maps all phases at once, `inverse` a phase
+    and channel after the other, each in one pass.
+
+    A value is mapped by the distribution function of a mixture of logistic densities, then by the
+    quantiles of the standard normal. Locations are relative to a linear prediction, scales follow
+    the local activity, and a small network of the neighbourhood moves both, and the weights;
+    `start` sets prediction and scales. Unstarted, every value is mapped by itself.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of columns.
+    image_shape : tuple of int
+        ``(height, width)`` or ``(height, width, channels)`` of images whose flattened values are
+        the columns; edges of any length.
+    n_components : int, default=3
+        Number of logistic densities; 0 for an affine map, which initially is the identity.
+    n_boxes : int, default=0
+        Number of uniform densities at fixed places besides these, for values that many pixels
+        share, such as black.
+    hidden_units : int, default=32
+        Width of the networks.
+    dropout : float, default=0.0
+        Share of hidden units dropped in training.
+    generator : torch.Generator, optional
+        Source of the initial weights; torch's global one by default.
+
+    References
+    ----------
+    Sweldens, "The lifting scheme: a construction of second generation wavelets", SIAM J. Math.
+    Anal. 29 (1998).
+
+    Salimans, Karpathy, Chen, Kingma, "PixelCNN++: improving the PixelCNN with discretized logistic
+    mixture likelihood and other modifications", ICLR 2017: mixtures, and channels in order.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from flowkit.bijections import Lifting
+    >>> lifting = Lifting(9, image_shape=(3, 3), n_components=0)
+    >>> [(node.level, node.kind, node.columns) for node in lifting.nodes[:2]]
+    [(0, 'vertical', (3,)), (0, 'vertical', (5,))]
+    >>> lifting.log_det_tree(torch.zeros(2, 9)).shape
+    torch.Size([2, 9])
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        image_shape: tuple[int, ...],
+        n_components: int = 3,
+        n_boxes: int = 0,
+        hidden_units: int = 32,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__(n_features)
+        shape = check_image_shape(image_shape)
+        if math.prod(shape) != n_features:
+            raise InvalidParameterError(
+                f"image_shape {tuple(image_shape)} has {math.prod(shape)} values, but rows have "
+                f"{n_features} columns."
+            )
+        for name, value in (("n_components", n_components), ("n_boxes", n_boxes)):
+            if value < 0:
+                raise InvalidParameterError(f"{name} must be at least 0, got {value}.")
+        if n_boxes and not n_components:
+            raise InvalidParameterError("n_boxes needs n_components of at least 1, got 0.")
+        self.phases = nn.ModuleList(
+            LiftingPhase(phase, n_components, n_boxes, hidden_units, dropout, generator)
+            for phase in lifting_phases(*shape)
+        )
+        # Places in data of the columns of one phase after the other.
+        order = torch.cat([phase.columns.reshape(-1) for phase in self.phases])
+        self.register_buffer("position", order.argsort(), persistent=False)
+
+    @property
+    def nodes(self):
+        return tuple(
+            Node(phase.level, phase.kind, (column,))
+            for phase in self.phases
+            for column in phase.columns.reshape(-1).tolist()
+        )
+
+    def _shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Latent (d, n), and log slopes (d, n) in the order of `nodes`."""
+        columns = x.t().contiguous()
+        latent, shares = zip(*(phase.forward(columns) for phase in self.phases), strict=True)
+        n = columns.shape[1]
+        latent = torch.cat([part.reshape(-1, n) for part in latent])
+        shares = torch.cat([part.reshape(-1, n) for part in shares])
+        return latent.index_select(0, self.position), shares
+
+    def _in_chunks(self, function, x):
+        # Windows of all images would fill the memory.
+        if torch.is_grad_enabled() or len(x) <= _CHUNK:
+            return function(x)
+        parts = [function(part) for part in x.split(_CHUNK)]
+        return tuple(torch.cat(found) for found in zip(*parts, strict=True))
+
+    def _forward(self, x, context):
+        def mapped(x):
+            latent, shares = self._shares(x)
+            return latent.t(), shares.sum(0)
+
+        return self._in_chunks(mapped, x)
+
+    def _forward_by_node(self, x, context):
+        def mapped(x):
+            latent, shares = self._shares(x)
+            return latent.t(), shares.t()
+
+        return self._in_chunks(mapped, x)
+
+    def _inverse(self, z, context):
+        return self._in_chunks(self._unmapped, z)
+
+    def _unmapped(self, z):
+        latent = z.t()
+        columns, total = torch.zeros_like(latent), 0.0
+        for phase in reversed(self.phases):
+            for channel in range(len(phase.columns)):
+                places = phase.columns[channel]
+                x, log_slope = phase.inverse(columns, latent.index_select(0, places), channel)
+                columns = columns.index_copy(0, places, x)
+                total = total + log_slope.sum(0)
+        return columns.t(), total
+
+
+class LiftingPhase(nn.Module):
+    """Pixels of one phase of one level given those known before.
+
+    Parameters
+    ----------
+    phase : Phase
+        Which pixels, and what they are predicted from.
+    n_components, n_boxes, hidden_units, dropout, generator
+        As in `Lifting`.
+
+    Attributes
+    ----------
+    columns : Tensor of int of shape (n_channels, n_pixels)
+        Columns of the pixels.
+    weight : Tensor of shape (n_channels, n_windowed)
+        Linear prediction from `windows`.
+    bias : Tensor of shape (n_channels, n_pixels)
+        Its constant at each place.
+    floor : Tensor of shape ()
+        Least activity that is told from none.
+    usual : Tensor of shape (n_channels, n_pixels)
+        Logarithm of the usual size of residuals at each place.
+    steer : Tensor of shape (n_channels, n_raw, n_activities)
+        What activities make of the mixture.
+    boxes : Tensor of shape (n_boxes,)
+        Centres of the boxes.
+    box_width : Tensor of shape ()
+        Their width.
+    """
+
+    def __init__(self, phase: Phase, n_components, n_boxes, hidden_units, dropout, generator):
+        super().__init__()
+        self.level, self.kind = phase.level, phase.kind
+        self.n_components, self.n_boxes = n_components, n_boxes
+        n_channels, n_pixels = phase.columns.shape
+        self.n_known, self.n_own = phase.known.shape[1], phase.own.shape[1]
+        index = (*phase.known, *phase.own)
+        index = torch.cat([torch.from_numpy(part) for part in index])
+        self.register_buffer("columns", torch.from_numpy(phase.columns), persistent=False)
+        self.register_buffer("index", index, persistent=False)
+        # Which of these channels before a channel give.
+        n_windowed = len(index)
+        given = n_channels * self.n_known + torch.arange(n_channels) * self.n_own
+        mask = torch.arange(n_windowed) < given[:, None]
+        self.register_buffer("mask", mask, persistent=False)
+        self.register_buffer("averages", _averages(phase), persistent=False)
+        places = torch.from_numpy(phase.places).float()
+        self.register_buffer("places", places, persistent=False)
+        self.register_buffer("weight", torch.zeros(n_channels, n_windowed))
+        self.register_buffer("bias", torch.zeros(n_channels, n_pixels))
+        self.register_buffer("usual", torch.zeros(n_channels, n_pixels))
+        self.register_buffer("floor", torch.tensor(1e-3))
+        n_raw = (3 * n_components or 2) + n_boxes
+        self.register_buffer("steer", torch.zeros(n_channels, n_raw, self.n_activities))
+        self.register_buffer("boxes", torch.zeros(n_boxes))
+        self.register_buffer("box_width", torch.tensor(1.0))
+        sizes = {"hidden_units": hidden_units, "dropout": dropout, "generator": generator}
+        n_shown = n_channels * (self.n_known + 2) + len(places)
+        self.trunk = ResidualMLP(n_shown, hidden_units, **sizes) if self.n_known else None
+        handed = hidden_units if self.n_known else len(places)
+        self.heads = nn.ModuleList(
+            ResidualMLP(
+                handed + c * (self.n_own + 1) + self.n_activities,
+                n_raw,
+                n_hidden_layers=1,
+                **sizes,
+            )
+            for c in range(n_channels)
+        )
+
+    @property
+    def n_activities(self) -> int:
+        """How many numbers tell of the activity around a value."""
+        return 5 + (4 if self.n_known else 0) + 2 * (len(self.columns) - 1)
+
+    # ------------------------------------------------------------------ what is known
+
+    def windows(self, columns: Tensor, places: Tensor | None = None) -> Tensor:
+        """What values are predicted from, (n_windowed, n_pixels, n), of columns (d, n).
+
+        With `places`, that of some of the pixels; likewise in the methods below.
+        """
+        index = _at(self.index, places)
+        found = columns.index_select(0, index.reshape(-1))
+        return found.view(*index.shape, columns.shape[1])
+
+    def surroundings(self, windows: Tensor, places: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Means and log deviations of the pixels around, in each channel.
+
+        Returns
+        -------
+        means : Tensor of shape (n_channels, n_pixels, n)
+            Of the near pixels; zeros where none is known.
+        log_deviations : Tensor of shape (2, n_channels, n_pixels, n)
+            Of the nearest pixels, then of the near ones; those usual where none is known.
+        """
+        shape = len(self.columns), *windows.shape[1:]
+        if not self.n_known:
+            usual = _at(self.usual, places)[:, :, None].expand(shape)
+            return torch.zeros_like(usual), torch.stack((usual, usual))
+        known = self._known(windows)
+        first, near = known[:, :1], known[:, : self.averages.shape[1]]
+        # Differences keep the digits of small variances.
+        near = (near - first).flatten(2)
+        means, squares = self.averages @ near, self.averages @ near.square()
+        variances = (squares - means.square()).clamp_min(0) + self.floor.square()
+        log_deviations = 0.5 * variances.log().transpose(0, 1).reshape(2, *shape)
+        return first[:, 0] + means[:, 1].view(shape), log_deviations
+
+    def _known(self, windows):
+        """Windows of other phases, (n_channels, n_known, n_pixels, n)."""
+        n_channels = len(self.columns)
+        known = windows[: n_channels * self.n_known]
+        return known.view(n_channels, self.n_known, *windows.shape[1:])
+
+    def predict(self, windows: Tensor, places: Tensor | None = None) -> Tensor:
+        """Linear predictions, (n_channels, n_pixels, n)."""
+        product = self.weight @ windows.flatten(1)
+        return product.view(-1, *windows.shape[1:]) + _at(self.bias, places)[:, :, None]
+
+    def activities(
+        self,
+        prediction: Tensor,
+        log_deviations: Tensor,
+        residuals: Tensor,
+        channel: int,
+        places: Tensor | None = None,
+    ) -> Tensor:
+        """What tells of the activity around the values of a channel.
+
+        Parameters
+        ----------
+        prediction : Tensor of shape (n_pixels, n)
+            Linear prediction of the channel.
+        log_deviations : Tensor of shape (2, n_channels, n_pixels, n)
+            Of `surroundings`.
+        residuals : Tensor of shape (n_channels, n_pixels, n)
+            Residuals of the linear prediction, of which those of the channels before are read.
+        channel : int
+            Which.
+
+        Returns
+        -------
+        Tensor of shape (n_activities, n_pixels, n)
+            The numbers; zeros for those that the channel lacks.
+        """
+        n_channels, (_, *shape) = len(self.columns), residuals.shape
+        centre = self.usual.mean(1)
+        usual = _at(self.usual[channel], places) - centre[channel]
+        usual = usual[None, :, None].expand(1, *shape)
+        level = (prediction / (1 + prediction.abs()))[None]
+        parts = [torch.ones_like(usual), usual, usual.square(), level, level.square()]
+        if self.n_known:
+            near, around = log_deviations - centre[:, None, None]
+            own = around[channel]
+            parts.append(torch.stack((near[channel], own, own.square(), around.mean(0))))
+        before = residuals[:channel]
+        size = 0.5 * (before.square() + self.floor.square()).log() - centre[:channel, None, None]
+        parts += [size, size.square()]
+        n_lacking = 2 * (n_channels - 1 - channel)
+        return torch.cat((*parts, usual.new_zeros(n_lacking, *shape)))
+
+    # ------------------------------------------------------------------ the map
+
+    def _given(self, columns):
+        """What channels are mapped by, except what depends on channels before."""
+        windows = self.windows(columns)
+        means, log_deviations = self.surroundings(windows)
+        around = log_deviations[1]
+        scale = (-around.mean(0)).exp()
+        places = self.places[:, :, None].expand(-1, -1, columns.shape[1])
+        if self.trunk is None:
+            return windows, means, log_deviations, scale, places
+        known = (self._known(windows) - means[:, None]) * scale
+        known = known.clamp(-_MAX_INPUT, _MAX_INPUT)
+        levels = (self.usual.mean(1)[:, None, None] - around).clamp(-_MAX_INPUT, _MAX_INPUT)
+        shown = torch.cat((known.flatten(0, 1), means, levels, places))
+        handed = self.trunk.by_columns(shown.flatten(1)).view(-1, *scale.shape)
+        return windows, means, log_deviations, scale, handed
+
+    def _raw(self, channel, given, prediction, residuals):
+        """Parameters of the map of a channel, (n_raw, n_pixels, n)."""
+        windows, means, log_deviations, scale, handed = given
+        activities = self.activities(prediction[channel], log_deviations, residuals, channel)
+        first = len(self.columns) * self.n_known
+        own = windows[first : first + channel * self.n_own].view(channel, self.n_own, *scale.shape)
+        before = torch.cat((own - means[:channel, None], residuals[:channel, None]), 1) * scale
+        before = before.clamp(-_MAX_INPUT, _MAX_INPUT).flatten(0, 1)
+        shown = torch.cat((handed, before, activities))
+        raw = self.heads[channel].by_columns(shown.flatten(1))
+        return (raw + self.steer[channel] @ activities.flatten(1)).view(-1, *scale.shape)
+
+    def _map(self, x, prediction, raw, inverse):
+        """Values by the parameters (n_raw, ...) of their map."""
+        k = max(self.n_components, 1)
+        shift, log_scale = raw[:k], raw[k : 2 * k].clamp(*_LOG_SCALES)
+        shift = _MAX_SHIFT * torch.tanh(shift / _MAX_SHIFT)
+        location = prediction + log_scale.exp() * shift
+        if not self.n_components:
+            location, log_scale = location[0], log_scale[0]
+            if inverse:
+                return location + log_scale.exp() * x, log_scale
+            return (x - location) * (-log_scale).exp(), -log_scale
+        weights = raw[2 * k :].log_softmax(0)
+        through = mixture_inverse if inverse else mixture_forward
+        return through(x, weights, location, log_scale, self.boxes, self.box_width)
+
+    def forward(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Latent and log slopes, (n_channels, n_pixels, n), of columns (d, n)."""
+        given = self._given(columns)
+        n_channels, n_pixels = self.columns.shape
+        x = columns.index_select(0, self.columns.reshape(-1)).view(n_channels, n_pixels, -1)
+        prediction = self.predict(given[0])
+        residuals = x - prediction
+        raw = [self._raw(c, given, prediction, residuals) for c in range(n_channels)]
+        return self._map(x, prediction, torch.stack(raw, 1), False)
+
+    def inverse(self, columns: Tensor, latent: Tensor, channel: int) -> tuple[Tensor, Tensor]:
+        """Values of a channel and log slopes, (n_pixels, n), where those before are in place."""
+        given = self._given(columns)
+        n_channels, n_pixels = self.columns.shape
+        x = columns.index_select(0, self.columns.reshape(-1)).view(n_channels, n_pixels, -1)
+        prediction = self.predict(given[0])
+        raw = self._raw(channel, given, prediction, x - prediction)
+        return self._map(latent, prediction[channel], raw, True)
+
+
+def _at(values: Tensor, places: Tensor | None) -> Tensor:
+    """Values of all pixels, or of some; pixels come last."""
+    return values if places is None else values[..., places]
+
+
+def _averages(phase: Phase) -> Tensor:
+    """Weights (2, n_around) of averages over the nearest and the near known pixels."""
+    index = torch.arange(phase.n_around)
+    rows = [(index < n).float() / max(n, 1) for n in (phase.n_nearest, phase.n_around)]
+    return torch.stack(rows)

@@ -197,6 +197,15 @@ def _two_groups(d):
     return [list(range(0, d, 2)), list(range(1, d, 2))] if d > 1 else [[0]]
 
 
+def _partial_topic(d):
+    """Of the first column of two groups, where there are columns enough."""
+    groups = _two_groups(d)
+    prior = p.PartialTopic(d, 3, groups, [group[0] for group in groups], nodes=16)
+    with torch.no_grad():
+        prior.topic.means.copy_(torch.linspace(-1, 1, 3)[:, None].expand_as(prior.topic.means))
+    return prior
+
+
 def _product(d):
     """Every second column Laplace, the others topics, where there are columns enough."""
     parts = [part for part in (range(0, d, 2), range(1, d, 2)) if part]
@@ -223,6 +232,7 @@ PRIORS = {
     "topic_groups_full": _topic(_two_groups, covariance="full", nodes=16),
     "topic_few_nodes": _topic(_two_groups, nodes=5),
     "topic_one_hot": _topic(_two_groups, nodes="one_hot"),
+    "partial_topic": _partial_topic,
     "product": _product,
     "kernel": _kernel,
     "hierarchical_normal": lambda d: p.HierarchicalNormal(1, d),

@@ -39,9 +39,9 @@ class Lifting(Bijection):
     ----------
     n_features : int
         Number of columns.
-    image_shape : tuple of int
+    image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)`` of images whose flattened values are
-        the columns; edges of any length.
+        the columns; edges of any length. None for one row of pixels.
     n_components : int, default=3
         Number of logistic densities; 0 for an affine map, which initially is the identity.
     n_boxes : int, default=0
@@ -49,6 +49,8 @@ class Lifting(Bijection):
         share, such as black.
     hidden_units : int, default=32
         Width of the networks.
+    n_hidden_layers : int, default=2
+        Number of hidden layers of those that see the neighbourhood.
     dropout : float, default=0.0
         Share of hidden units dropped in training.
     generator : torch.Generator, optional
@@ -76,15 +78,16 @@ class Lifting(Bijection):
     def __init__(
         self,
         n_features: int,
-        image_shape: tuple[int, ...],
+        image_shape: tuple[int, ...] | None = None,
         n_components: int = 3,
         n_boxes: int = 0,
         hidden_units: int = 32,
+        n_hidden_layers: int = 2,
         dropout: float = 0.0,
         generator: torch.Generator | None = None,
     ):
         super().__init__(n_features)
-        shape = check_image_shape(image_shape)
+        shape = check_image_shape((1, n_features) if image_shape is None else image_shape)
         if math.prod(shape) != n_features:
             raise InvalidParameterError(
                 f"image_shape {tuple(image_shape)} has {math.prod(shape)} values, but rows have "
@@ -95,8 +98,9 @@ class Lifting(Bijection):
                 raise InvalidParameterError(f"{name} must be at least 0, got {value}.")
         if n_boxes and not n_components:
             raise InvalidParameterError("n_boxes needs n_components of at least 1, got 0.")
+        sizes = {"hidden_units": hidden_units, "dropout": dropout, "generator": generator}
         self.phases = nn.ModuleList(
-            LiftingPhase(phase, n_components, n_boxes, hidden_units, dropout, generator)
+            LiftingPhase(phase, n_components, n_boxes, n_hidden_layers, sizes)
             for phase in lifting_phases(*shape)
         )
         # Places in data of the columns of one phase after the other.
@@ -163,8 +167,10 @@ class LiftingPhase(nn.Module):
     ----------
     phase : Phase
         Which pixels, and what they are predicted from.
-    n_components, n_boxes, hidden_units, dropout, generator
+    n_components, n_boxes, n_hidden_layers : int
         As in `Lifting`.
+    sizes : dict
+        Further options of the networks.
 
     Attributes
     ----------
@@ -186,7 +192,9 @@ class LiftingPhase(nn.Module):
         Their width.
     """
 
-    def __init__(self, phase: Phase, n_components, n_boxes, hidden_units, dropout, generator):
+    def __init__(
+        self, phase: Phase, n_components: int, n_boxes: int, n_hidden_layers: int, sizes: dict
+    ):
         super().__init__()
         self.level, self.kind = phase.level, phase.kind
         self.n_components, self.n_boxes = n_components, n_boxes
@@ -212,9 +220,12 @@ class LiftingPhase(nn.Module):
         self.register_buffer("steer", torch.zeros(n_channels, n_raw, self.n_activities))
         self.register_buffer("boxes", torch.zeros(n_boxes))
         self.register_buffer("box_width", torch.tensor(1.0))
-        sizes = {"hidden_units": hidden_units, "dropout": dropout, "generator": generator}
+        hidden_units = sizes["hidden_units"]
         n_shown = n_channels * (self.n_known + 2) + len(places)
-        self.trunk = ResidualMLP(n_shown, hidden_units, **sizes) if self.n_known else None
+        self.trunk = None
+        if self.n_known:
+            options = {"n_hidden_layers": n_hidden_layers, **sizes}
+            self.trunk = ResidualMLP(n_shown, hidden_units, **options)
         handed = hidden_units if self.n_known else len(places)
         self.heads = nn.ModuleList(
             ResidualMLP(

@@ -10,6 +10,7 @@ from ._base import Bijection
 from .autoregressive import AffineAutoregressive, SplineAutoregressive
 from .coupling import AffineCoupling, SplineCoupling
 from .fractal import FractalAutoregressive, FractalCoupling
+from .lifting import Lifting
 from .linear import LULinear, Permutation
 from .planar import Planar, Sylvester
 
@@ -23,6 +24,7 @@ TRANSFORMS = {
 FRACTALS = {
     "coupling": (FractalCoupling,),
     "autoregressive": (FractalAutoregressive,),
+    "lifting": (Lifting,),
 }
 POSTERIOR_FLOWS = {
     "planar": (Planar,),

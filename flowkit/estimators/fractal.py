@@ -15,7 +15,7 @@ from ..bijections.tree import image_levels
 from ..exceptions import InvalidParameterError
 from ..missing import IncompleteRows
 from ..modules import Flow
-from ..priors import Normal, Topic
+from ..priors import Normal, PartialTopic, Topic
 from ..starts import (
     as_topics,
     choose_start,
@@ -40,6 +40,7 @@ from ..topics import (
 from ..validation import labels_of
 from ._base import BaseDensity
 from ._images import ImageRows
+from ._lifted import LiftedImages
 from ._parameters import documented
 from ._topics import TopicAnalysis
 
@@ -62,12 +63,27 @@ _SHAPE = (
     "image_shape",
     "compile",
 )
+# What the bijections are built with, each with those that it takes.
+_OPTIONS = (
+    "coupling",
+    "n_levels",
+    "conditioner",
+    "hidden_units",
+    "n_hidden_layers",
+    "dropout",
+    "tied",
+    "n_bins",
+    "n_boxes",
+    "tail_bound",
+    "compile",
+    "image_shape",
+)
 # Rows from which the words of the topics are told.
 _MAX_DESCRIBED_ROWS = 5_000
 
 
 @documented
-class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
+class FractalFlowDensity(TopicAnalysis, LiftedImages, ImageRows, IncompleteRows, BaseDensity):
     """Density estimation with a recursive flow onto topics: exact, and readable.
 
     The map splits the columns in two, couples the halves, and does the same within each half; its
@@ -96,9 +112,13 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
     n_blocks : int, default=2
         Number of fractal maps, with LU-factorised linear maps between them where columns are no
         images.
-    fractal : {'coupling', 'autoregressive'}, default='coupling'
+    fractal : {'auto', 'coupling', 'autoregressive', 'lifting'}, default='auto'
         Kind of recursion. Couplings score and sample in one pass; the autoregressive kind samples
-        in as many passes as the tree has blocks.
+        in as many passes as the tree has blocks. 'lifting' is for images: the grid of every second
+        row and column goes through the recursion, and the pixels between are predicted from it,
+        first linearly, then with the help of a network of `hidden_units`; topics are those of the
+        coarse pixels, and other parameters of the recursion are ignored. 'auto' is 'lifting' for
+        images that are likelier by linear prediction than by a Gaussian, else 'coupling'.
     coupling : {'spline', 'affine'}, default='spline'
         What one half does to each column of the other.
     conditioner : {'auto', 'mlp', 'kan', 'conv'}, default='auto'
@@ -122,10 +142,10 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         of an image; or the columns themselves, each as often as its count says, for non-negative
         whole numbers, dense or sparse. 'auto' is 'patches' with `image_shape`, else 'bins'.
     image_shape : tuple of int or None, default=None
-        ``(height, width)`` or ``(height, width, channels)`` if rows are images, both edges even.
-        X then may be of shape ``(n, *image_shape)`` too. Images of dtype uint8 get uniform noise
-        of width one in training and a logit of their grey levels squeezed into [0.05, 0.95]; those
-        of other dtypes are columns of numbers like all others.
+        ``(height, width)`` or ``(height, width, channels)`` if rows are images; both edges even,
+        if not lifted. X then may be of shape ``(n, *image_shape)`` too. Images of dtype uint8 get
+        uniform noise of width one in training and, if not lifted, a logit of their grey levels
+        squeezed into [0.05, 0.95]; those of other dtypes are columns of numbers like all others.
     compile : bool, default=False
         Whether splines run through ``torch.compile`` where numba's kernels cannot: on a GPU. The
         maps of a tree have many shapes, of which torch compiles eight at most; it runs the others
@@ -178,7 +198,7 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         "n_word_groups": [Interval(Integral, 1, None, closed="left"), None],
         "n_levels": [Interval(Integral, 0, None, closed="left")],
         "n_blocks": [Interval(Integral, 1, None, closed="left")],
-        "fractal": [StrOptions(set(FRACTALS))],
+        "fractal": [StrOptions({"auto", *FRACTALS})],
         "coupling": [StrOptions({"spline", "affine"})],
         "conditioner": [StrOptions({"auto", "mlp", "kan", "conv"})],
         "tied": [StrOptions({"auto"}), "boolean"],
@@ -203,7 +223,7 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         n_word_groups=None,
         n_levels=2,
         n_blocks=2,
-        fractal="coupling",
+        fractal="auto",
         coupling="spline",
         conditioner="auto",
         tied="auto",
@@ -346,9 +366,15 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
         config["n_features"] = d = Z.shape[1]
         groupings = self._check_shape(d)
         config["grey"] = self._columns.grey
+        config["fractal"] = kind = self._choose_kind(X, Z, sample_weight, random_state)
+        if kind == "lifting":
+            # Each value of an image is a row to the networks.
+            config["dropout"] = self._dropout_share(Z.size)
+            start = self._lifted_start(X, Z, sample_weight, groupings, random_state)
+            return config | {"covariance": None, "n_topics": None, **start.config}, start
         config["dropout"] = self._dropout_share(len(Z))
         if self.conditioner == "auto":
-            images = self.image_shape is not None and self.fractal == "coupling"
+            images = self.image_shape is not None and kind == "coupling"
             config["conditioner"] = "conv" if images else "mlp"
         if self.tied == "auto":
             config["tied"] = config["conditioner"] == "conv"
@@ -369,7 +395,9 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
                 "conditioner='conv' needs image_shape and fractal='coupling', got image_shape="
                 f"{self.image_shape!r} and fractal={self.fractal!r}."
             )
-        if self.image_shape is not None:
+        if self.image_shape is None and self.fractal == "lifting":
+            raise InvalidParameterError("fractal='lifting' needs image_shape, got None.")
+        if self.image_shape is not None and self.fractal in ("coupling", "autoregressive"):
             image_levels(self.image_shape, self.n_levels)
         return word_groups(d, self.image_shape, self.n_word_groups)
 
@@ -378,6 +406,15 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
             mixed = self.prior == "gaussian_mixture"
             bends = self.image_shape is None
             return as_topics(choose_start(Z, weight, mixed, self.n_topics, None, rng, bends))
+        # Groups that a user counted are groups of columns, which a linear map would mix.
+        options = {
+            "keep_columns": self.n_word_groups is not None,
+            "bends": self.image_shape is None,
+        }
+        return self._choose_topics(X, Z, weight, groupings, groupings, rng, **options)
+
+    def _choose_topics(self, X, Z, weight, groupings, wholes, rng, **options):
+        """Topics of groups of the columns of Z, each a part, or all, of a word group."""
         found_in = self._documents_of(X, rng)
         limit = n_start_rows(Z.shape[1], self.n_topics, len(groupings[-1]))
         drawn = draw_rows(len(Z), weight, rng, limit)
@@ -390,39 +427,24 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
 
         else:
             topics = fit_lda(documents, self.n_topics, self.lda_backend, rng)
-            alpha = topics.alpha
+            alpha, whole_of = topics.alpha, {len(groups): groups for groups in wholes}
 
             def guess(groups, index):
                 part = replace(topics, proportions=topics.proportions[index])
-                return group_responsibilities(part, documents.take(index), groups)
+                return group_responsibilities(part, documents.take(index), whole_of[len(groups)])
 
-        # Groups that a user counted are groups of columns, which a linear map would mix.
-        keep_columns = self.n_word_groups is not None
-        bends = self.image_shape is None
-        start = choose_topic_start(Z, drawn, guess, alpha, groupings, rng, keep_columns, bends)
+        start = choose_topic_start(Z, drawn, guess, alpha, groupings, rng, **options)
         return replace(start, documents=found_in)
 
     def _build_module(self, config, generator):
         d = config["n_features"]
-        options = {
-            name: config[name]
-            for name in (
-                "coupling",
-                "n_levels",
-                "conditioner",
-                "hidden_units",
-                "n_hidden_layers",
-                "dropout",
-                "tied",
-                "n_bins",
-                "tail_bound",
-                "compile",
-                "image_shape",
-            )
-        }
+        options = {name: config[name] for name in _OPTIONS if name in config}
+        step = FRACTALS[config["fractal"]]
+        if config["fractal"] == "lifting":
+            steps = build_steps(step, 1, d, generator=generator, **options)
+            return Flow(Compose(steps), _build_prior(config))
         steps = [grey_levels(d)] if config["grey"] else []
         steps += margin_steps(config["margins"], d)
-        step = FRACTALS[config["fractal"]]
         if config["image_shape"] is None:
             # A matrix of all pixels would be most of the parameters of a flow of images.
             step = (LULinear, *step)
@@ -432,14 +454,14 @@ class FractalFlowDensity(TopicAnalysis, ImageRows, IncompleteRows, BaseDensity):
 
 
 def _build_prior(config):
-    d = config["n_features"]
+    d, groups = config["n_features"], config["groups"]
     if config["prior"] == "normal":
         return Normal(d)
-    return Topic(
-        d,
-        config["n_topics"],
-        config["groups"],
-        nodes=n_nodes(config["groups"]),
-        covariance=config["covariance"],
-        min_deviation=config["min_deviation"],
-    )
+    options = {
+        "nodes": n_nodes(groups),
+        "covariance": config["covariance"],
+        "min_deviation": config["min_deviation"],
+    }
+    if config["fractal"] == "lifting":
+        return PartialTopic(d, config["n_topics"], groups, config["columns"], **options)
+    return Topic(d, config["n_topics"], groups, **options)

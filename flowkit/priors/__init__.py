@@ -6,6 +6,7 @@ from .hierarchical import HierarchicalNormal
 from .kernel import Kernel
 from .location_scale import LocationScale
 from .mixture import GaussianMixture
+from .partial_topic import PartialTopic
 from .product import Product
 from .topic import Topic
 
@@ -16,6 +17,7 @@ __all__ = [
     "Laplace",
     "LocationScale",
     "Normal",
+    "PartialTopic",
     "Prior",
     "Product",
     "StudentT",

@@ -4,6 +4,17 @@ from ._column_target import ColumnTarget
 from ._factor_start import FactorStart
 from ._flow_start import FlowStart, KernelStart, MixtureStart
 from ._grey_levels import grey_levels, started_grey_levels
+from ._lifted_flow_start import (
+    Boxes,
+    LiftedStart,
+    boxes_of,
+    buffers_of,
+    coarse_latents,
+    coarse_level,
+    common_levels,
+    lifted,
+    lifting_is_likelier,
+)
 from ._margins import Margins, choose_margins, margin_steps
 from ._mixture_start import choose_start, mixture_start, whitening
 from ._rows import draw_rows
@@ -19,21 +30,30 @@ from ._topic_start import (
 from ._word_groups import word_groups
 
 __all__ = [
+    "Boxes",
     "ColumnTarget",
     "FactorStart",
     "FlowStart",
     "KernelStart",
     "LastPriorStart",
+    "LiftedStart",
     "Margins",
     "MixtureStart",
     "Start",
     "TopicStart",
     "as_topics",
+    "boxes_of",
+    "buffers_of",
     "choose_margins",
     "choose_start",
     "choose_topic_start",
+    "coarse_latents",
+    "coarse_level",
+    "common_levels",
     "draw_rows",
     "grey_levels",
+    "lifted",
+    "lifting_is_likelier",
     "margin_steps",
     "mixture_start",
     "n_nodes",

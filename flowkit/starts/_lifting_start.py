@@ -29,7 +29,11 @@ _LEAST_SIZE = 1e-3
 
 
 def start_lifting(
-    lifting: Lifting, Z: np.ndarray, weight: np.ndarray | None, rng: np.random.RandomState
+    lifting: Lifting,
+    Z: np.ndarray,
+    weight: np.ndarray | None,
+    rng: np.random.RandomState,
+    effort: float = 1.0,
 ) -> None:
     """Set linear predictions, and what the mixtures make of the local activity, in place.
 
@@ -43,6 +47,8 @@ def start_lifting(
         Weights of the rows.
     rng : RandomState
         Draws places and images where there are more than needed.
+    effort : float, default=1.0
+        Share of the usual number of values and steps that mixtures are fitted with.
     """
     rows = _Rows(Z, weight, rng)
     for phase in lifting.phases:
@@ -51,7 +57,7 @@ def start_lifting(
         _set_floor(phase, rows)
         _set_prediction(phase, rows)
         _set_places(phase, rows)
-        _set_mixture(phase, rows)
+        _set_mixture(phase, rows, effort)
 
 
 class _Rows:
@@ -143,11 +149,11 @@ def _set_places(phase, rows):
     phase.usual.copy_(0.5 * ((squares + _PRIOR_ROWS * pooled) / (count + _PRIOR_ROWS)).log())
 
 
-def _set_mixture(phase, rows):
+def _set_mixture(phase, rows, effort):
     """Mixtures whose parameters are linear in the activities, of the largest likelihood."""
     found = [[] for _ in phase.columns]
     with torch.no_grad():
-        for columns, weight, places in rows.values(phase, _MAX_MIXTURE_VALUES):
+        for columns, weight, places in rows.values(phase, int(effort * _MAX_MIXTURE_VALUES)):
             windows = phase.windows(columns, places)
             deviations = phase.surroundings(windows, places)[1]
             values, prediction = columns[phase.columns[:, places]], phase.predict(windows, places)
@@ -161,10 +167,10 @@ def _set_mixture(phase, rows):
                 seen.append((activities, residuals[channel].flatten(), inside, share))
     for channel, seen in enumerate(found):
         values = [torch.cat(part, -1) for part in zip(*seen, strict=True)]
-        phase.steer[channel] = _fit_mixture(phase, channel, *values)
+        phase.steer[channel] = _fit_mixture(phase, channel, *values, int(effort * _N_ITERATIONS))
 
 
-def _fit_mixture(phase, channel, activities, residuals, inside, weight):
+def _fit_mixture(phase, channel, activities, residuals, inside, weight, n_iterations):
     k, centre = phase.n_components, phase.usual[channel].mean()
     scaled, weight = residuals * (-centre).exp(), weight / weight.sum()
     size = activities.square().mean(1).sqrt().clamp_min(_LEAST_SIZE)
@@ -173,7 +179,7 @@ def _fit_mixture(phase, channel, activities, residuals, inside, weight):
     steer = torch.zeros_like(phase.steer[channel])
     steer[k : 2 * k, 0] = _SPREAD * (torch.arange(k) - (k - 1) / 2) - 0.6
     steer.requires_grad_()
-    optimiser = torch.optim.LBFGS([steer], max_iter=_N_ITERATIONS, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS([steer], max_iter=n_iterations, line_search_fn="strong_wolfe")
 
     def closure():
         optimiser.zero_grad()

@@ -75,8 +75,12 @@ class TopicStart:
 
     def initialise(self, module: nn.Module) -> None:
         """Initialise the prior of a flow."""
+        self.fill(module.prior)
+
+    def fill(self, prior: Topic) -> None:
+        """Initialise topics."""
         state = {name: torch.from_numpy(value) for name, value in self.state.items()}
-        module.prior.load_state_dict(state)
+        prior.load_state_dict(state)
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ def choose_topic_start(
     rng: np.random.RandomState,
     keep_columns: bool,
     bends: bool = True,
+    margins: bool = True,
 ) -> FlowStart:
     """The start of largest held-out likelihood.
 
@@ -167,6 +172,8 @@ def choose_topic_start(
         Whether the latent shall start as the columns, unmixed by a linear map.
     bends : bool, default=True
         Whether columns may have heavy tails; pixels of images have none.
+    margins : bool, default=True
+        Whether maps of single columns may come first.
 
     Returns
     -------
@@ -184,7 +191,7 @@ def choose_topic_start(
     test = Z[np.isin(row_of, searched[:n_test])]
     training = np.flatnonzero(np.isin(row_of, searched[n_test:]))
     best, best_score = None, -np.inf
-    for form in margin_forms(Z, bends):
+    for form in margin_forms(Z, bends) if margins else [()]:
         for linear in (False,) if keep_columns else (False, True):
             rows = _Rows(Z, training, form, linear)
             setbacks, highest = 0, -np.inf

@@ -25,7 +25,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def fitted_images(digits):
-    options = {**TINY, "max_epochs": 4}
+    options = {**TINY, "max_epochs": 4, "fractal": "coupling"}
     return FractalFlowDensity(10, image_shape=(8, 8), **options).fit(digits[0][:600])
 
 
@@ -56,7 +56,13 @@ def test_grey_levels_are_spread_by_logit_with_its_jacobian(digits, fitted_images
     far[:, 27] = -20, 280
     assert (fitted_images.score_samples(far) == -np.inf).all()
     one = FractalFlowDensity(
-        1, n_word_groups=1, n_levels=0, image_shape=(2, 2), learning_rate=1e-3, **TINY
+        1,
+        n_word_groups=1,
+        n_levels=0,
+        fractal="coupling",
+        image_shape=(2, 2),
+        learning_rate=1e-3,
+        **TINY,
     )
     pixels = digits[0][:, 3:5, 3:5].reshape(-1, 4)
     one.fit(pixels)
@@ -105,7 +111,8 @@ def test_noise_that_would_leave_the_grey_levels_is_refused(digits, noise):
     [
         ({"conditioner": "conv"}, "needs image_shape"),
         ({"image_shape": (8, 8), "conditioner": "conv", "fractal": "autoregressive"}, "coupling"),
-        ({"image_shape": (64, 1)}, "even height and width"),
+        ({"image_shape": (64, 1), "fractal": "coupling"}, "even height and width"),
+        ({"fractal": "lifting"}, "needs image_shape"),
         ({"image_shape": ("a", 8)}, "image_shape must be"),
         ({"image_shape": ()}, "image_shape must be"),
     ],

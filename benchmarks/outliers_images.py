@@ -18,7 +18,7 @@ import numpy as np
 from lib.budgets import Annealing
 from lib.clocks import Stopwatch
 from lib.data import GREY, flat, load_labelled
-from lib.image_flows import FRACTAL
+from lib.image_flows import COUPLING
 from lib.methods import DETECTORS, Builder, detector
 from lib.metrics import measure_scores
 from lib.report import in_order, mean, print_table, select
@@ -26,7 +26,7 @@ from lib.runner import Study
 
 DENSITIES: dict[str, dict[str, Any]] = {
     "RGFlowDensity": {},
-    "FractalFlowDensity": FRACTAL,
+    "FractalFlowDensity": COUPLING,
     "PHVAE": {"likelihood": "discretized_logistic", "n_importance_samples": 64},
 }
 # Densities that see rows as images.

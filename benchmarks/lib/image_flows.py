@@ -21,8 +21,14 @@ from .metrics import count
 BATCH = 64
 LEARNING_RATE = 1e-3
 # Chosen so that all three have about as many parameters on patches of 32 x 32 pixels.
-FRACTAL = {"n_blocks": 1, "hidden_units": 24}
-CONV_REALNVP = {"n_levels": 0, "coupling": "affine", "n_blocks": 2, "hidden_units": 32}
+COUPLING = {"fractal": "coupling", "n_blocks": 1, "hidden_units": 24}
+CONV_REALNVP = {
+    "fractal": "coupling",
+    "n_levels": 0,
+    "coupling": "affine",
+    "n_blocks": 2,
+    "hidden_units": 32,
+}
 MLP_REALNVP = {"n_couplings": 4, "hidden_units": 44}
 # Width of 256 grey levels, of which the logit sees 0.05 to 0.95.
 GREY_SCALE = (GREY + 1) / 0.9
@@ -134,6 +140,18 @@ def fit_fractal(**settings: Any) -> Callable:
         from flowkit import FractalFlowDensity
 
         given = {**common(budget, seed), **settings}
+        return FractalFlowDensity(image_shape=images.shape[1:], **given).fit(images)
+
+    return fit
+
+
+def fit_lifting(**settings: Any) -> Callable:
+    """FractalFlowDensity that lifts images, at its own batches and learning rate."""
+
+    def fit(images: np.ndarray, seed: int, budget: float) -> Any:
+        from flowkit import FractalFlowDensity
+
+        given = {**common(budget, seed, default_rate=True), "batch_size": "auto", **settings}
         return FractalFlowDensity(image_shape=images.shape[1:], **given).fit(images)
 
     return fit
@@ -263,5 +281,6 @@ def log_prob_of(estimator: Any) -> Callable:
 FLOWS: dict[str, tuple[Callable, dict[str, Any]]] = {
     "RealNVP, MLP": (fit_mlp_realnvp(**MLP_REALNVP), MLP_REALNVP),
     "RealNVP, conv": (fit_fractal(prior="normal", **CONV_REALNVP), CONV_REALNVP),
-    "fractal": (fit_fractal(**FRACTAL), FRACTAL),
+    "fractal, coupling": (fit_fractal(**COUPLING), COUPLING),
+    "fractal": (fit_lifting(), {}),
 }

@@ -15,8 +15,8 @@ from ._lifting_phases import Phase, lifting_phases
 from ._log_det_tree import Node
 from ._logistic_mixture import mixture_forward, mixture_inverse
 
-# Bounds of log scales, of trained shifts in units of a scale, and of what networks are shown.
-_LOG_SCALES, _MAX_SHIFT, _MAX_INPUT = (-11.0, 4.0), 8.0, 10.0
+# Bounds of log scales, of shifts in units of a scale, and of what networks are shown.
+LOG_SCALES, _MAX_SHIFT, _MAX_INPUT = (-11.0, 4.0), 8.0, 10.0
 # Images that are mapped at once where no gradients are kept.
 _CHUNK = 64
 
@@ -362,7 +362,7 @@ class LiftingPhase(nn.Module):
     def _map(self, x, prediction, raw, inverse):
         """Values by the parameters (n_raw, ...) of their map."""
         k = max(self.n_components, 1)
-        shift, log_scale = raw[:k], raw[k : 2 * k].clamp(*_LOG_SCALES)
+        shift, log_scale = raw[:k], raw[k : 2 * k].clamp(*LOG_SCALES)
         shift = _MAX_SHIFT * torch.tanh(shift / _MAX_SHIFT)
         location = prediction + log_scale.exp() * shift
         if not self.n_components:

@@ -24,6 +24,8 @@ from ._topic_start import TopicStart
 _MAX_COARSE_PIXELS = 64
 # Grey levels get a density of their own if that many pixels have them, more than others near.
 _LEAST_SHARE, _TIMES_NEIGHBOURS, _NEIGHBOURS, _MAX_BOXES = 0.005, 2.0, 8, 6
+# ... by so many standard errors.
+_SURE = 5.0
 # Images by which lifting is compared, and the share of them that judges.
 _MAX_JUDGED_ROWS, _MIN_JUDGED_ROWS, _TEST_SHARE, _EFFORT = 1_500, 12, 0.25, 0.3
 # Columns up to which a Gaussian may have its margins bent first.
@@ -113,7 +115,8 @@ def common_levels(X: np.ndarray) -> np.ndarray:
     usual = np.array(
         [np.median(share[max(0, i - _NEIGHBOURS) : i + _NEIGHBOURS + 1]) for i in range(256)]
     )
-    common = np.flatnonzero((share >= _LEAST_SHARE) & (share >= _TIMES_NEIGHBOURS * usual))
+    least = _TIMES_NEIGHBOURS * usual + _SURE * np.sqrt(usual / X.size)
+    common = np.flatnonzero(share >= np.maximum(least, _LEAST_SHARE))
     return common[share[common].argsort()[::-1]][:_MAX_BOXES].astype(np.float64)
 
 
@@ -248,7 +251,7 @@ def lifting_is_likelier(
     gaussians = [_gaussian(training, test)]
     if Z.shape[1] <= _MAX_BENT_FEATURES:
         gaussians.append(_bent_gaussian(training, test, grey, rng))
-    return likelihood >= max(gaussians)
+    return bool(likelihood >= max(gaussians))
 
 
 def _normal(latent, log_det):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..bijections import Lifting
-from ..bijections.lifting import LiftingPhase
+from ..bijections.lifting import LOG_SCALES, LiftingPhase
 
 # Images at a time; values of a phase that its regression sees, and those its mixture sees.
 _CHUNK_ROWS, _MAX_VALUES, _MAX_MIXTURE_VALUES = 64, 200_000, 20_000
@@ -23,7 +23,9 @@ _USUAL_SHARE = 0.1
 # Deviations below this share of the usual one are no less.
 _FLOOR_SHARE, _LEAST_FLOOR = 0.03, 1e-5
 # Initial log scales of components are this far apart.
-_SPREAD, _N_ITERATIONS, _PENALTY = 1.0, 60, 1e-5
+_SPREAD, _N_ITERATIONS = 1.0, 60
+# Slopes are penalised as by so many values.
+_PRIOR_VALUES = 0.3
 # An activity that hardly varies is not magnified further.
 _LEAST_SIZE = 1e-3
 
@@ -66,12 +68,14 @@ class _Rows:
     def __init__(self, Z, weight, rng):
         self.Z, self.weight, self.rng = Z, weight, rng
         self.order = rng.permutation(len(Z))
+        # Few rows still make chunks enough to judge by.
+        self.chunk = max(1, min(_CHUNK_ROWS, len(Z) // (2 * _HOLD_OUT_EVERY)))
 
     def chunks(self, n_most: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Columns (d, n) and weights (n,)."""
         order = self.order[:n_most]
-        for i in range(0, len(order), _CHUNK_ROWS):
-            rows = order[i : i + _CHUNK_ROWS]
+        for i in range(0, len(order), self.chunk):
+            rows = order[i : i + self.chunk]
             weight = np.ones(len(rows)) if self.weight is None else self.weight[rows]
             columns = torch.from_numpy(np.ascontiguousarray(self.Z[rows].T)).float()
             yield columns, torch.from_numpy(weight).float()
@@ -108,7 +112,7 @@ def _set_prediction(phase, rows):
             weight = weight / (variance + _USUAL_SHARE * variance.mean())
         targets = columns[phase.columns[:, places]]
         every = torch.cat((windows, torch.ones_like(windows[:1]), targets)).flatten(1)
-        total = judged if i % _HOLD_OUT_EVERY == _HOLD_OUT_EVERY - 1 else fitted
+        total = fitted if i % _HOLD_OUT_EVERY else judged
         total += (every * weight.reshape(-1)) @ every.t()
     for channel in range(n_channels):
         given = [*phase.mask[channel].nonzero()[:, 0].tolist(), n_windowed]
@@ -176,6 +180,8 @@ def _fit_mixture(phase, channel, activities, residuals, inside, weight, n_iterat
     size = activities.square().mean(1).sqrt().clamp_min(_LEAST_SIZE)
     design = activities / size[:, None]
     log_box = torch.where(inside, centre - phase.box_width.log(), -torch.inf)
+    lowest, highest = (bound - centre.item() for bound in LOG_SCALES)
+    penalty = _PRIOR_VALUES / residuals.numel()
     steer = torch.zeros_like(phase.steer[channel])
     steer[k : 2 * k, 0] = _SPREAD * (torch.arange(k) - (k - 1) / 2) - 0.6
     steer.requires_grad_()
@@ -184,11 +190,12 @@ def _fit_mixture(phase, channel, activities, residuals, inside, weight, n_iterat
     def closure():
         optimiser.zero_grad()
         raw = steer @ design
-        shift, log_scale, weights = raw[:k], raw[k : 2 * k], raw[2 * k :].log_softmax(0)
+        shift, weights = raw[:k], raw[2 * k :].log_softmax(0)
+        log_scale = raw[k : 2 * k].clamp(lowest, highest)
         u = scaled * (-log_scale).exp() - shift
         density = weights[:k] - F.softplus(-u) - F.softplus(u) - log_scale
         density = torch.cat((density, weights[k:] + log_box))
-        loss = -(weight @ density.logsumexp(0)) + _PENALTY * steer[:, 1:].square().sum()
+        loss = -(weight @ density.logsumexp(0)) + penalty * steer[:, 1:].square().sum()
         loss.backward()
         return loss
 

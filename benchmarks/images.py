@@ -12,8 +12,8 @@ pixels, FractalFlowDensity does so if its own search finds it better. "RealNVP, 
 a FlowDensity of affine couplings of random halves of the grey levels; "RealNVP, conv" a
 FractalFlowDensity without recursion, its couplings affine and its prior normal, which keeps the
 logit of grey levels and a spline of every pixel after the couplings. "fractal" is that estimator as
-it comes, which lifts images where linear prediction is likelier than a Gaussian; "fractal, coupling"
-has couplings instead. "start" is the hold-out at epoch 0, before any training.
+it comes, which lifts images where linear prediction is likelier than a Gaussian; "fractal,
+coupling" has couplings instead. "start" is the hold-out at epoch 0, before any training.
 
 Published figures are those of full training sets and hours to days of GPUs: they tell how far a
 small flow on a CPU is from the state of the art, and are no contest.

@@ -190,10 +190,10 @@ class TopicAnalysis:
             from X to its latent; ``levels`` (n_nodes,), the depth of each node; ``kinds``, what
             happens there: 'mixing' of all columns by linear maps, 'coupling' of the halves of a
             node, 'leaf' for one column's splines and scale, or 'block', and for pixels of lifted
-            images the phase: 'diagonal', 'horizontal', 'vertical' or 'root'; and ``features``, for each
-            node the names, or else numbers, of the columns that it covers. Shares of nodes of the
-            same columns are summed over blocks. After the first block a column stands for a mix
-            that was that column initially.
+            images the phase, 'diagonal', 'horizontal', 'vertical' or 'root'; and ``features``, for
+            each node the names, or else numbers, of the columns that it covers. Shares of nodes of
+            the same columns are summed over blocks. After the first block a column stands for a
+            mix that was that column initially.
         """
         check_is_fitted(self)
         Z = self._columns.standardise(self._validate_rows(X, reset=False))

@@ -37,8 +37,10 @@ class Phase:
         Columns of the pixels of other phases that are known by then, nearest first.
     own : ndarray of int of shape (n_channels - 1, n_own, n_pixels)
         Columns of the pixels of the same phase in the channels before, nearest first.
-    n_nearest, n_around : int
-        How many of `known` are nearest, and how many are near.
+    steps : ndarray of int of shape (2, n_nearest)
+        Rows and columns from a pixel to those of `known` that are nearest.
+    n_around : int
+        How many of `known` are near.
     """
 
     level: int
@@ -47,7 +49,7 @@ class Phase:
     places: np.ndarray
     known: np.ndarray
     own: np.ndarray
-    n_nearest: int
+    steps: np.ndarray
     n_around: int
 
 
@@ -67,8 +69,8 @@ def lifting_phases(height: int, width: int, channels: int) -> Iterator[Phase]:
         grid, rows, columns = grid[::2, ::2], rows[::2], columns[::2]
         level += 1
     own = grid[0, 0, :-1].reshape(-1, 1, 1)
-    nothing = np.empty((channels, 0, 1), dtype=int)
-    yield Phase(level, "root", grid[0, 0][:, None], np.zeros((2, 1)), nothing, own, 0, 0)
+    nothing, no_steps = np.empty((channels, 0, 1), dtype=int), np.empty((2, 0), dtype=int)
+    yield Phase(level, "root", grid[0, 0][:, None], np.zeros((2, 1)), nothing, own, no_steps, 0)
 
 
 def _phase(level, kind, grid, rows, columns):
@@ -96,7 +98,7 @@ def _phase(level, kind, grid, rows, columns):
         np.stack([rows[i], columns[j]]),
         take(known),
         take(own)[:-1],
-        sum(s == squares[0] for s in squares),
+        np.array([o for o, s in zip(known, squares, strict=True) if s == squares[0]]).T,
         sum(s <= _AROUND for s in squares),
     )
 

@@ -240,7 +240,7 @@ class LiftingPhase(nn.Module):
     @property
     def n_activities(self) -> int:
         """How many numbers tell of the activity around a value."""
-        return 5 + (4 if self.n_known else 0) + 2 * (len(self.columns) - 1)
+        return 5 + (7 if self.n_known else 0) + 2 * (len(self.columns) - 1)
 
     # ------------------------------------------------------------------ what is known
 
@@ -260,20 +260,22 @@ class LiftingPhase(nn.Module):
         -------
         means : Tensor of shape (n_channels, n_pixels, n)
             Of the near pixels; zeros where none is known.
-        log_deviations : Tensor of shape (2, n_channels, n_pixels, n)
-            Of the nearest pixels, then of the near ones; those usual where none is known.
+        log_deviations : Tensor of shape (4, n_channels, n_pixels, n)
+            Of the nearest pixels, of the near ones, and the slopes of the nearest along columns
+            and along rows; those usual where none is known.
         """
         shape = len(self.columns), *windows.shape[1:]
         if not self.n_known:
             usual = _at(self.usual, places)[:, :, None].expand(shape)
-            return torch.zeros_like(usual), torch.stack((usual, usual))
+            return torch.zeros_like(usual), usual.expand(4, *shape)
         known = self._known(windows)
         first, near = known[:, :1], known[:, : self.averages.shape[1]]
         # Differences keep the digits of small variances.
         near = (near - first).flatten(2)
-        means, squares = self.averages @ near, self.averages @ near.square()
-        variances = (squares - means.square()).clamp_min(0) + self.floor.square()
-        log_deviations = 0.5 * variances.log().transpose(0, 1).reshape(2, *shape)
+        means, slopes = (self.averages @ near).split(2, 1)
+        squares = self.averages[:2] @ near.square() - means.square()
+        squares = torch.cat((squares.clamp_min(0), slopes.square()), 1) + self.floor.square()
+        log_deviations = 0.5 * squares.log().transpose(0, 1).reshape(4, *shape)
         return first[:, 0] + means[:, 1].view(shape), log_deviations
 
     def _known(self, windows):
@@ -290,6 +292,7 @@ class LiftingPhase(nn.Module):
     def activities(
         self,
         prediction: Tensor,
+        means: Tensor,
         log_deviations: Tensor,
         residuals: Tensor,
         channel: int,
@@ -301,8 +304,8 @@ class LiftingPhase(nn.Module):
         ----------
         prediction : Tensor of shape (n_pixels, n)
             Linear prediction of the channel.
-        log_deviations : Tensor of shape (2, n_channels, n_pixels, n)
-            Of `surroundings`.
+        means, log_deviations : Tensor
+            As `surroundings` returns them.
         residuals : Tensor of shape (n_channels, n_pixels, n)
             Residuals of the linear prediction, of which those of the channels before are read.
         channel : int
@@ -320,14 +323,17 @@ class LiftingPhase(nn.Module):
         level = (prediction / (1 + prediction.abs()))[None]
         parts = [torch.ones_like(usual), usual, usual.square(), level, level.square()]
         if self.n_known:
-            near, around = log_deviations - centre[:, None, None]
-            own = around[channel]
-            parts.append(torch.stack((near[channel], own, own.square(), around.mean(0))))
-        before = residuals[:channel]
-        size = 0.5 * (before.square() + self.floor.square()).log() - centre[:channel, None, None]
+            deviations = log_deviations[:, channel] - centre[channel]
+            every = (log_deviations[1] - centre[:, None, None]).mean(0)
+            bend = self._log_size(prediction - means[channel]) - centre[channel]
+            parts += [deviations, torch.stack((deviations[1].square(), every, bend))]
+        size = self._log_size(residuals[:channel]) - centre[:channel, None, None]
         parts += [size, size.square()]
         n_lacking = 2 * (n_channels - 1 - channel)
         return torch.cat((*parts, usual.new_zeros(n_lacking, *shape)))
+
+    def _log_size(self, values):
+        return 0.5 * (values.square() + self.floor.square()).log()
 
     # ------------------------------------------------------------------ the map
 
@@ -350,7 +356,7 @@ class LiftingPhase(nn.Module):
     def _raw(self, channel, given, prediction, residuals):
         """Parameters of the map of a channel, (n_raw, n_pixels, n)."""
         windows, means, log_deviations, scale, handed = given
-        activities = self.activities(prediction[channel], log_deviations, residuals, channel)
+        activities = self.activities(prediction[channel], means, log_deviations, residuals, channel)
         first = len(self.columns) * self.n_known
         own = windows[first : first + channel * self.n_own].view(channel, self.n_own, *scale.shape)
         before = torch.cat((own - means[:channel, None], residuals[:channel, None]), 1) * scale
@@ -400,7 +406,11 @@ def _at(values: Tensor, places: Tensor | None) -> Tensor:
 
 
 def _averages(phase: Phase) -> Tensor:
-    """Weights (2, n_around) of averages over the nearest and the near known pixels."""
-    index = torch.arange(phase.n_around)
-    rows = [(index < n).float() / max(n, 1) for n in (phase.n_nearest, phase.n_around)]
-    return torch.stack(rows)
+    """Weights (4, n_around) of means of the nearest and the near known pixels, then of slopes."""
+    weights = torch.zeros(4, phase.n_around)
+    n_nearest = phase.steps.shape[1]
+    if n_nearest:
+        weights[0, :n_nearest] = 1 / n_nearest
+        weights[1] = 1 / phase.n_around
+        weights[2:, :n_nearest] = torch.from_numpy(phase.steps) / n_nearest
+    return weights

@@ -159,11 +159,11 @@ def _set_mixture(phase, rows, effort):
     with torch.no_grad():
         for columns, weight, places in rows.values(phase, int(effort * _MAX_MIXTURE_VALUES)):
             windows = phase.windows(columns, places)
-            deviations = phase.surroundings(windows, places)[1]
+            means, deviations = phase.surroundings(windows, places)
             values, prediction = columns[phase.columns[:, places]], phase.predict(windows, places)
             for channel, seen in enumerate(found):
                 residuals = values - prediction
-                given = prediction[channel], deviations, residuals, channel, places
+                given = prediction[channel], means, deviations, residuals, channel, places
                 activities = phase.activities(*given).flatten(1)
                 boxed = (values[channel].flatten() - phase.boxes[:, None]).abs()
                 inside = boxed <= phase.box_width / 2

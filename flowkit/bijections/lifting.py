@@ -117,12 +117,31 @@ class Lifting(Bijection):
 
     def _shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Latent (d, n), and log slopes (d, n) in the order of `nodes`."""
-        columns = x.t().contiguous()
-        latent, shares = zip(*(phase.forward(columns) for phase in self.phases), strict=True)
-        n = columns.shape[1]
-        latent = torch.cat([part.reshape(-1, n) for part in latent])
-        shares = torch.cat([part.reshape(-1, n) for part in shares])
-        return latent.index_select(0, self.position), shares
+        latent, shares = self.by_phase(x.t().contiguous())
+        return torch.cat(latent).index_select(0, self.position), torch.cat(shares)
+
+    def by_phase(self, columns: Tensor, level: int = 0) -> tuple[list[Tensor], list[Tensor]]:
+        """Latents and log slopes, a tensor (n_channels n_pixels, n) for each phase from a level on.
+
+        Parameters
+        ----------
+        columns : Tensor of shape (d, n)
+            Images.
+        level : int, default=0
+            Level of the finest phase that is wanted.
+
+        Returns
+        -------
+        latents, log_slopes : list of Tensor
+            In the order of `phases`.
+        """
+        found, errors = [], torch.zeros_like(columns)
+        for phase in reversed([phase for phase in self.phases if phase.level >= level]):
+            latent, log_slope, squares = phase.forward(columns, errors)
+            found.append((latent.flatten(0, 1), log_slope.flatten(0, 1)))
+            errors = errors.index_copy(0, phase.columns.reshape(-1), squares.flatten(0, 1))
+        latents, log_slopes = zip(*reversed(found), strict=True)
+        return list(latents), list(log_slopes)
 
     def _in_chunks(self, function, x):
         # Windows of all images would fill the memory.
@@ -150,13 +169,15 @@ class Lifting(Bijection):
 
     def _unmapped(self, z):
         latent = z.t()
-        columns, total = torch.zeros_like(latent), 0.0
+        columns, errors, total = torch.zeros_like(latent), torch.zeros_like(latent), 0.0
         for phase in reversed(self.phases):
             for channel in range(len(phase.columns)):
                 places = phase.columns[channel]
-                x, log_slope = phase.inverse(columns, latent.index_select(0, places), channel)
+                z = latent.index_select(0, places)
+                x, log_slope, squares = phase.inverse(columns, errors, z, channel)
                 columns = columns.index_copy(0, places, x)
                 total = total + log_slope.sum(0)
+                errors = errors.index_copy(0, places, squares)
         return columns.t(), total
 
 
@@ -240,7 +261,7 @@ class LiftingPhase(nn.Module):
     @property
     def n_activities(self) -> int:
         """How many numbers tell of the activity around a value."""
-        return 5 + (7 if self.n_known else 0) + 2 * (len(self.columns) - 1)
+        return 5 + (9 if self.n_known else 0) + 2 * (len(self.columns) - 1)
 
     # ------------------------------------------------------------------ what is known
 
@@ -253,30 +274,53 @@ class LiftingPhase(nn.Module):
         found = columns.index_select(0, index.reshape(-1))
         return found.view(*index.shape, columns.shape[1])
 
-    def surroundings(self, windows: Tensor, places: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def surroundings(
+        self, windows: Tensor, errors: Tensor | None = None, places: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Means and log deviations of the pixels around, in each channel.
+
+        Parameters
+        ----------
+        windows : Tensor of shape (n_windowed, n_pixels, n)
+            What values are predicted from.
+        errors : Tensor of shape (d, n), default=None
+            Squared residuals of the columns that are known; zeros by default.
+        places : Tensor of int, default=None
+            Which pixels.
 
         Returns
         -------
         means : Tensor of shape (n_channels, n_pixels, n)
             Of the near pixels; zeros where none is known.
-        log_deviations : Tensor of shape (4, n_channels, n_pixels, n)
-            Of the nearest pixels, of the near ones, and the slopes of the nearest along columns
-            and along rows; those usual where none is known.
+        log_deviations : Tensor of shape (6, n_channels, n_pixels, n)
+            Of the nearest pixels, of the near ones, then the slopes of the nearest along columns
+            and along rows, then the residuals of the nearest and of the near ones; the usual
+            residual where none is known.
         """
         shape = len(self.columns), *windows.shape[1:]
         if not self.n_known:
             usual = _at(self.usual, places)[:, :, None].expand(shape)
-            return torch.zeros_like(usual), usual.expand(4, *shape)
+            return torch.zeros_like(usual), usual.expand(6, *shape)
         known = self._known(windows)
         first, near = known[:, :1], known[:, : self.averages.shape[1]]
         # Differences keep the digits of small variances.
         near = (near - first).flatten(2)
         means, slopes = (self.averages @ near).split(2, 1)
         squares = self.averages[:2] @ near.square() - means.square()
-        squares = torch.cat((squares.clamp_min(0), slopes.square()), 1) + self.floor.square()
-        log_deviations = 0.5 * squares.log().transpose(0, 1).reshape(4, *shape)
+        squares = [squares.clamp_min(0), slopes.square(), torch.zeros_like(slopes)]
+        if errors is not None:
+            squares[2] = self._mean_errors(errors, places)
+        squares = torch.cat(squares, 1) + self.floor.square()
+        log_deviations = 0.5 * squares.log().transpose(0, 1).reshape(6, *shape)
         return first[:, 0] + means[:, 1].view(shape), log_deviations
+
+    def _mean_errors(self, errors, places):
+        """Mean squared residuals of the nearest and the near pixels, (n_channels, 2, ...)."""
+        n_channels, n_near = len(self.columns), self.averages.shape[1]
+        index = _at(self.index[: n_channels * self.n_known], places)
+        index = index.view(n_channels, self.n_known, -1)[:, :n_near]
+        near = errors.index_select(0, index.reshape(-1))
+        return self.averages[:2] @ near.view(n_channels, n_near, -1)
 
     def _known(self, windows):
         """Windows of other phases, (n_channels, n_known, n_pixels, n)."""
@@ -337,10 +381,10 @@ class LiftingPhase(nn.Module):
 
     # ------------------------------------------------------------------ the map
 
-    def _given(self, columns):
+    def _given(self, columns, errors):
         """What channels are mapped by, except what depends on channels before."""
         windows = self.windows(columns)
-        means, log_deviations = self.surroundings(windows)
+        means, log_deviations = self.surroundings(windows, errors)
         around = log_deviations[1]
         scale = (-around.mean(0)).exp()
         places = self.places[:, :, None].expand(-1, -1, columns.shape[1])
@@ -380,24 +424,38 @@ class LiftingPhase(nn.Module):
         through = mixture_inverse if inverse else mixture_forward
         return through(x, weights, location, log_scale, self.boxes, self.box_width)
 
-    def forward(self, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """Latent and log slopes, (n_channels, n_pixels, n), of columns (d, n)."""
-        given = self._given(columns)
+    def forward(self, columns: Tensor, errors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Latent, log slopes and squared residuals, (n_channels, n_pixels, n).
+
+        Parameters
+        ----------
+        columns : Tensor of shape (d, n)
+            Images.
+        errors : Tensor of shape (d, n)
+            Squared residuals of the phases before.
+        """
+        given = self._given(columns, errors)
         n_channels, n_pixels = self.columns.shape
         x = columns.index_select(0, self.columns.reshape(-1)).view(n_channels, n_pixels, -1)
         prediction = self.predict(given[0])
         residuals = x - prediction
         raw = [self._raw(c, given, prediction, residuals) for c in range(n_channels)]
-        return self._map(x, prediction, torch.stack(raw, 1), False)
+        return *self._map(x, prediction, torch.stack(raw, 1), False), residuals.square()
 
-    def inverse(self, columns: Tensor, latent: Tensor, channel: int) -> tuple[Tensor, Tensor]:
-        """Values of a channel and log slopes, (n_pixels, n), where those before are in place."""
-        given = self._given(columns)
+    def inverse(
+        self, columns: Tensor, errors: Tensor, latent: Tensor, channel: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Values, log slopes and squared residuals of a channel, (n_pixels, n).
+
+        Parameters as in `forward`, and the latent of the channel; those before are in place.
+        """
+        given = self._given(columns, errors)
         n_channels, n_pixels = self.columns.shape
         x = columns.index_select(0, self.columns.reshape(-1)).view(n_channels, n_pixels, -1)
         prediction = self.predict(given[0])
         raw = self._raw(channel, given, prediction, x - prediction)
-        return self._map(latent, prediction[channel], raw, True)
+        x, log_slope = self._map(latent, prediction[channel], raw, True)
+        return x, log_slope, (x - prediction[channel]).square()
 
 
 def _at(values: Tensor, places: Tensor | None) -> Tensor:

@@ -204,8 +204,8 @@ def coarse_latents(lifting: Lifting, Z: np.ndarray, level: int) -> tuple[np.ndar
     latents = []
     for i in range(0, len(Z), _CHUNK):
         columns = torch.from_numpy(np.ascontiguousarray(Z[i : i + _CHUNK].T)).float()
-        found = [phase(columns)[0].reshape(-1, columns.shape[1]) for phase in phases]
-        latents.append(torch.cat(found)[order.argsort()].t())
+        found = torch.cat(lifting.by_phase(columns, level)[0])
+        latents.append(found[order.argsort()].t())
     return order.sort().values.numpy(), torch.cat(latents).double().numpy()
 
 

@@ -15,7 +15,7 @@ from ..bijections.lifting import LOG_SCALES, LiftingPhase
 # Images at a time; values of a phase that its regression sees, and those its mixture sees.
 _CHUNK_ROWS, _MAX_VALUES, _MAX_MIXTURE_VALUES = 64, 200_000, 20_000
 # Images from which the usual residual of each place is found, and rows that draw it to the mean.
-_MAX_PLACE_ROWS, _PRIOR_ROWS = 512, 10.0
+_MAX_PLACE_ROWS, _PRIOR_ROWS = 2048, 10.0
 # Ridges that are tried, as shares of the mean square of a feature; every fifth chunk judges.
 _RIDGES, _HOLD_OUT_EVERY = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1), 5
 # Values weigh as the inverse of their local variance and this share of the usual one.
@@ -53,13 +53,15 @@ def start_lifting(
         Share of the usual number of values and steps that mixtures are fitted with.
     """
     rows = _Rows(Z, weight, rng)
-    for phase in lifting.phases:
+    # Activities know the residuals of coarser phases.
+    for phase in reversed(lifting.phases):
         phase.bias.zero_()
         phase.weight.zero_()
         _set_floor(phase, rows)
         _set_prediction(phase, rows)
         _set_places(phase, rows)
         _set_mixture(phase, rows, effort)
+        rows.remember(phase)
 
 
 class _Rows:
@@ -69,6 +71,8 @@ class _Rows:
         self.Z, self.weight, self.rng = Z, weight, rng
         self.order = rng.permutation(len(Z))
         # Few rows still make chunks enough to judge by.
+        # Squared residuals of the first rows so far.
+        self.errors = torch.zeros(Z.shape[1], min(len(Z), _MAX_PLACE_ROWS))
         self.chunk = max(1, min(_CHUNK_ROWS, len(Z) // (2 * _HOLD_OUT_EVERY)))
 
     def chunks(self, n_most: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
@@ -80,11 +84,24 @@ class _Rows:
             columns = torch.from_numpy(np.ascontiguousarray(self.Z[rows].T)).float()
             yield columns, torch.from_numpy(weight).float()
 
-    def values(self, phase: LiftingPhase, n_values: int) -> Iterator[tuple[Tensor, ...]]:
+    def remember(self, phase: LiftingPhase) -> None:
+        """Keep the squared residuals of a phase, of the first rows."""
+        with torch.no_grad():
+            i = 0
+            for columns, _ in self.chunks(self.errors.shape[1]):
+                residuals = columns[phase.columns] - phase.predict(phase.windows(columns))
+                part = self.errors[:, i : i + columns.shape[1]]
+                part[phase.columns.reshape(-1)] = residuals.square().flatten(0, 1)
+                i += columns.shape[1]
+
+    def values(
+        self, phase: LiftingPhase, n_values: int, n_most: int | None = None
+    ) -> Iterator[tuple[Tensor, ...]]:
         """Places in each image, as many as make up `n_values`: columns, weights and places."""
         n_pixels = phase.columns.shape[1]
-        n_places = int(np.ceil(min(n_pixels, n_values / len(self.Z))))
-        n_rows = min(len(self.Z), max(1, n_values // n_places))
+        n_most = len(self.Z) if n_most is None else min(n_most, len(self.Z))
+        n_places = int(np.ceil(min(n_pixels, n_values / n_most)))
+        n_rows = min(n_most, max(1, n_values // n_places))
         for columns, weight in self.chunks(n_rows):
             places = np.sort(self.rng.permutation(n_pixels)[:n_places])
             yield columns, weight, torch.from_numpy(places)
@@ -94,7 +111,7 @@ class _Rows:
 def _set_floor(phase, rows):
     if phase.n_known:
         columns, _ = next(rows.chunks(_CHUNK_ROWS))
-        usual = phase.surroundings(phase.windows(columns))[1].median().exp()
+        usual = phase.surroundings(phase.windows(columns))[1][:2].median().exp()
         phase.floor.fill_(max(_FLOOR_SHARE * usual.item(), _LEAST_FLOOR))
 
 
@@ -157,9 +174,12 @@ def _set_mixture(phase, rows, effort):
     """Mixtures whose parameters are linear in the activities, of the largest likelihood."""
     found = [[] for _ in phase.columns]
     with torch.no_grad():
-        for columns, weight, places in rows.values(phase, int(effort * _MAX_MIXTURE_VALUES)):
+        n_values, first = int(effort * _MAX_MIXTURE_VALUES), 0
+        for columns, weight, places in rows.values(phase, n_values, rows.errors.shape[1]):
             windows = phase.windows(columns, places)
-            means, deviations = phase.surroundings(windows, places)
+            errors = rows.errors[:, first : first + len(weight)]
+            first += len(weight)
+            means, deviations = phase.surroundings(windows, errors, places)
             values, prediction = columns[phase.columns[:, places]], phase.predict(windows, places)
             for channel, seen in enumerate(found):
                 residuals = values - prediction

@@ -137,9 +137,9 @@ class Lifting(Bijection):
         """
         found, errors = [], torch.zeros_like(columns)
         for phase in reversed([phase for phase in self.phases if phase.level >= level]):
-            latent, log_slope, squares = phase.forward(columns, errors)
+            latent, log_slope, residuals = phase.forward(columns, errors)
             found.append((latent.flatten(0, 1), log_slope.flatten(0, 1)))
-            errors = errors.index_copy(0, phase.columns.reshape(-1), squares.flatten(0, 1))
+            errors = errors.index_copy(0, phase.columns.reshape(-1), residuals.flatten(0, 1))
         latents, log_slopes = zip(*reversed(found), strict=True)
         return list(latents), list(log_slopes)
 
@@ -174,10 +174,10 @@ class Lifting(Bijection):
             for channel in range(len(phase.columns)):
                 places = phase.columns[channel]
                 z = latent.index_select(0, places)
-                x, log_slope, squares = phase.inverse(columns, errors, z, channel)
+                x, log_slope, residuals = phase.inverse(columns, errors, z, channel)
                 columns = columns.index_copy(0, places, x)
                 total = total + log_slope.sum(0)
-                errors = errors.index_copy(0, places, squares)
+                errors = errors.index_copy(0, places, residuals)
         return columns.t(), total
 
 
@@ -242,7 +242,7 @@ class LiftingPhase(nn.Module):
         self.register_buffer("boxes", torch.zeros(n_boxes))
         self.register_buffer("box_width", torch.tensor(1.0))
         hidden_units = sizes["hidden_units"]
-        n_shown = n_channels * (self.n_known + 2) + len(places)
+        n_shown = n_channels * (self.n_known + phase.n_around + 2) + len(places)
         self.trunk = None
         if self.n_known:
             options = {"n_hidden_layers": n_hidden_layers, **sizes}
@@ -283,8 +283,8 @@ class LiftingPhase(nn.Module):
         ----------
         windows : Tensor of shape (n_windowed, n_pixels, n)
             What values are predicted from.
-        errors : Tensor of shape (d, n), default=None
-            Squared residuals of the columns that are known; zeros by default.
+        errors : Tensor of shape (n_channels, n_around, n_pixels, n), default=None
+            As `near_errors` returns them; zeros by default.
         places : Tensor of int, default=None
             Which pixels.
 
@@ -309,18 +309,17 @@ class LiftingPhase(nn.Module):
         squares = self.averages[:2] @ near.square() - means.square()
         squares = [squares.clamp_min(0), slopes.square(), torch.zeros_like(slopes)]
         if errors is not None:
-            squares[2] = self._mean_errors(errors, places)
+            squares[2] = self.averages[:2] @ errors.square().flatten(2)
         squares = torch.cat(squares, 1) + self.floor.square()
         log_deviations = 0.5 * squares.log().transpose(0, 1).reshape(6, *shape)
         return first[:, 0] + means[:, 1].view(shape), log_deviations
 
-    def _mean_errors(self, errors, places):
-        """Mean squared residuals of the nearest and the near pixels, (n_channels, 2, ...)."""
+    def near_errors(self, errors: Tensor, places: Tensor | None = None) -> Tensor:
+        """Residuals of the near pixels, (n_channels, n_around, n_pixels, n)."""
         n_channels, n_near = len(self.columns), self.averages.shape[1]
         index = _at(self.index[: n_channels * self.n_known], places)
         index = index.view(n_channels, self.n_known, -1)[:, :n_near]
-        near = errors.index_select(0, index.reshape(-1))
-        return self.averages[:2] @ near.view(n_channels, n_near, -1)
+        return errors.index_select(0, index.reshape(-1)).view(*index.shape, -1)
 
     def _known(self, windows):
         """Windows of other phases, (n_channels, n_known, n_pixels, n)."""
@@ -384,6 +383,7 @@ class LiftingPhase(nn.Module):
     def _given(self, columns, errors):
         """What channels are mapped by, except what depends on channels before."""
         windows = self.windows(columns)
+        errors = self.near_errors(errors) if self.n_known else None
         means, log_deviations = self.surroundings(windows, errors)
         around = log_deviations[1]
         scale = (-around.mean(0)).exp()
@@ -393,7 +393,9 @@ class LiftingPhase(nn.Module):
         known = (self._known(windows) - means[:, None]) * scale
         known = known.clamp(-_MAX_INPUT, _MAX_INPUT)
         levels = (self.usual.mean(1)[:, None, None] - around).clamp(-_MAX_INPUT, _MAX_INPUT)
-        shown = torch.cat((known.flatten(0, 1), means, levels, places))
+        errors = (errors * scale).clamp(-_MAX_INPUT, _MAX_INPUT)
+        shown = (known.flatten(0, 1), errors.flatten(0, 1), means, levels, places)
+        shown = torch.cat(shown)
         handed = self.trunk.by_columns(shown.flatten(1)).view(-1, *scale.shape)
         return windows, means, log_deviations, scale, handed
 
@@ -425,14 +427,14 @@ class LiftingPhase(nn.Module):
         return through(x, weights, location, log_scale, self.boxes, self.box_width)
 
     def forward(self, columns: Tensor, errors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Latent, log slopes and squared residuals, (n_channels, n_pixels, n).
+        """Latent, log slopes and residuals, (n_channels, n_pixels, n).
 
         Parameters
         ----------
         columns : Tensor of shape (d, n)
             Images.
         errors : Tensor of shape (d, n)
-            Squared residuals of the phases before.
+            Residuals of the phases before.
         """
         given = self._given(columns, errors)
         n_channels, n_pixels = self.columns.shape
@@ -440,12 +442,12 @@ class LiftingPhase(nn.Module):
         prediction = self.predict(given[0])
         residuals = x - prediction
         raw = [self._raw(c, given, prediction, residuals) for c in range(n_channels)]
-        return *self._map(x, prediction, torch.stack(raw, 1), False), residuals.square()
+        return *self._map(x, prediction, torch.stack(raw, 1), False), residuals
 
     def inverse(
         self, columns: Tensor, errors: Tensor, latent: Tensor, channel: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Values, log slopes and squared residuals of a channel, (n_pixels, n).
+        """Values, log slopes and residuals of a channel, (n_pixels, n).
 
         Parameters as in `forward`, and the latent of the channel; those before are in place.
         """
@@ -455,7 +457,7 @@ class LiftingPhase(nn.Module):
         prediction = self.predict(given[0])
         raw = self._raw(channel, given, prediction, x - prediction)
         x, log_slope = self._map(latent, prediction[channel], raw, True)
-        return x, log_slope, (x - prediction[channel]).square()
+        return x, log_slope, x - prediction[channel]
 
 
 def _at(values: Tensor, places: Tensor | None) -> Tensor:

@@ -71,7 +71,7 @@ class _Rows:
         self.Z, self.weight, self.rng = Z, weight, rng
         self.order = rng.permutation(len(Z))
         # Few rows still make chunks enough to judge by.
-        # Squared residuals of the first rows so far.
+        # Residuals of the first rows so far.
         self.errors = torch.zeros(Z.shape[1], min(len(Z), _MAX_PLACE_ROWS))
         self.chunk = max(1, min(_CHUNK_ROWS, len(Z) // (2 * _HOLD_OUT_EVERY)))
 
@@ -85,13 +85,13 @@ class _Rows:
             yield columns, torch.from_numpy(weight).float()
 
     def remember(self, phase: LiftingPhase) -> None:
-        """Keep the squared residuals of a phase, of the first rows."""
+        """Keep the residuals of a phase, of the first rows."""
         with torch.no_grad():
             i = 0
             for columns, _ in self.chunks(self.errors.shape[1]):
                 residuals = columns[phase.columns] - phase.predict(phase.windows(columns))
                 part = self.errors[:, i : i + columns.shape[1]]
-                part[phase.columns.reshape(-1)] = residuals.square().flatten(0, 1)
+                part[phase.columns.reshape(-1)] = residuals.flatten(0, 1)
                 i += columns.shape[1]
 
     def values(
@@ -177,7 +177,10 @@ def _set_mixture(phase, rows, effort):
         n_values, first = int(effort * _MAX_MIXTURE_VALUES), 0
         for columns, weight, places in rows.values(phase, n_values, rows.errors.shape[1]):
             windows = phase.windows(columns, places)
-            errors = rows.errors[:, first : first + len(weight)]
+            errors = None
+            if phase.n_known:
+                errors = rows.errors[:, first : first + len(weight)]
+                errors = phase.near_errors(errors, places)
             first += len(weight)
             means, deviations = phase.surroundings(windows, errors, places)
             values, prediction = columns[phase.columns[:, places]], phase.predict(windows, places)

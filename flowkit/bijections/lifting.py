@@ -31,9 +31,10 @@ class Lifting(Bijection):
     and channel after the other, each in one pass.
 
     A value is mapped by the distribution function of a mixture of logistic densities, then by the
-    quantiles of the standard normal. Locations are relative to a linear prediction, scales follow
-    the local activity, and a small network of the neighbourhood moves both, and the weights;
-    `start` sets prediction and scales. Unstarted, every value is mapped by itself.
+    quantiles of the standard normal. Locations are relative to a linear prediction; scales follow
+    the local activity and the residuals of neighbours; a small network of the neighbourhood moves
+    both, and the weights. Prediction and scales are buffers, which fractal flows set to those of
+    least squares; until then every value is mapped by itself.
 
     Parameters
     ----------

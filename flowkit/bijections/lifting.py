@@ -27,8 +27,8 @@ class Lifting(Bijection):
     ``F_l`` cuts a grid of pixels into four phases: every second row and column, which go through
     ``F_(l+1)``, and three more. The diagonal phase is predicted from the coarse one, the other two
     from what is known by then, and of each phase a channel from those before it: green, red, blue.
-    The recursion ends with a single pixel. `forward` maps all phases at once, `inverse` a phase
-    and channel after the other, each in one pass.
+    The recursion ends with a single pixel. `forward` takes one pass for each phase, `inverse` one
+    for each of its channels.
 
     A value is mapped by the distribution function of a mixture of logistic densities, then by the
     quantiles of the standard normal. Locations are relative to a linear prediction; scales follow

@@ -41,15 +41,17 @@ def compiled(function: Callable) -> Callable:
 
 
 def applies_to(tensor: Tensor) -> bool:
-    """Whether compiled kernels can work on a tensor: plain numbers in the memory of the CPU."""
+    """Whether compiled kernels can work on a tensor: plain numbers, in the memory of the CPU."""
     on_cpu = tensor.device.type == "cpu" and tensor.dtype in DTYPES
-    return on_cpu and _is_installed() and is_plain()
+    return on_cpu and _is_installed() and is_plain() and tensor.numel() > 0
 
 
 def is_plain() -> bool:
-    """Whether tensors now are no more than numbers: not traced, batched, or with tangents."""
+    """Whether tensors now are no more than numbers: not traced, cast, batched, or with tangents."""
     return not (
         torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or torch.is_autocast_enabled("cpu")
         or torch._C._are_functorch_transforms_active()
         or forward_ad._current_level >= 0
     )

@@ -113,6 +113,10 @@ class MixedColumnsError(FlowkitError, TypeError):
     """A bijection that mixes columns was asked for the slope of each."""
 
 
+class SecondDerivativeError(FlowkitError, RuntimeError):
+    """Second derivatives by torch.autograd, which gradients by hand do not have."""
+
+
 class NoMarginalError(FlowkitError, TypeError):
     """A prior was asked for marginals that it does not know in closed form."""
 

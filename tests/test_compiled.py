@@ -284,3 +284,24 @@ def test_kernels_are_compiled_anew_when_what_they_read_changes():
 
     read = b"".join(Path(module.__file__).read_bytes() for module in (_elementary, _spline_limits))
     assert hashlib.sha256(read).hexdigest()[:16] == _fused_spline.SOURCES
+
+
+def test_machine_code_that_cannot_be_read_or_kept_is_done_without():
+    class Broken:
+        def __init__(self, error):
+            self.error, self.flushed = error, False
+
+        def load_overload(self, *args):
+            raise self.error
+
+        save_overload = load_overload
+
+        def flush(self):
+            self.flushed = True
+
+    for error in (OSError(27, "File too large"), EOFError("Ran out of input")):
+        broken = Broken(error)
+        cache = _compiled._ForgivingCache(broken)
+        assert cache.load_overload("signature", None) is None
+        assert broken.flushed
+        cache.save_overload("signature", None)

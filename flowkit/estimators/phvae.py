@@ -36,6 +36,7 @@ _SHAPE = (
     "free_bits",
     "likelihood",
     "decoder_scale",
+    "residual_radius",
     "posterior_flow",
     "prior_flow",
     "n_flow_steps",
@@ -200,6 +201,7 @@ class PHVAE(ImageRows, BaseDensity):
             StrOptions({"learned", "predicted"}),
             Interval(Real, 0.01, 100, closed="both"),
         ],
+        "residual_radius": [Interval(Integral, 0, None, closed="left")],
         "posterior_flow": [StrOptions(set(POSTERIOR_FLOWS)), None],
         "prior_flow": [StrOptions(set(PRIOR_FLOWS)), None],
         "n_flow_steps": [Interval(Integral, 1, None, closed="left")],
@@ -225,6 +227,7 @@ class PHVAE(ImageRows, BaseDensity):
         free_bits=0.0,
         likelihood="auto",
         decoder_scale="predicted",
+        residual_radius=2,
         posterior_flow=None,
         prior_flow="coupling",
         n_flow_steps=4,
@@ -263,6 +266,7 @@ class PHVAE(ImageRows, BaseDensity):
         self.free_bits = free_bits
         self.likelihood = likelihood
         self.decoder_scale = decoder_scale
+        self.residual_radius = residual_radius
         self.posterior_flow = posterior_flow
         self.prior_flow = prior_flow
         self.n_flow_steps = n_flow_steps

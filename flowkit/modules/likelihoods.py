@@ -22,9 +22,9 @@ _MAX_START_LOGIT = 5.0
 class Likelihood(nn.Module):
     """Independent columns given the outputs of a decoder.
 
-    Subclasses implement ``_log_prob(x, *parameters)``, ``_mean(*parameters)``, ``_noise(like,
-    generator)`` and ``_draw(noise, *parameters)``, all of them column by column, and ``start``.
-    Outputs of the decoder have shape ``(n, n_outputs * n_features)``.
+    Subclasses implement `start` and, column by column given its parameters, `log_prob_by_column`,
+    `mean_by_column`, `draw_noise` and `draw_by_column`. Outputs of the decoder have shape
+    ``(n, n_outputs * n_features)``.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class Likelihood(nn.Module):
 
     # Outputs of the decoder for each column.
     n_outputs = 1
+    # Whether the second parameter of a column is the unbounded logarithm of a trained scale.
+    has_scale = False
 
     def __init__(self, n_features: int):
         super().__init__()
@@ -75,31 +77,35 @@ class Likelihood(nn.Module):
         Tensor of shape (n,)
             Nats; ``-inf`` outside the support.
         """
-        return self._log_prob(x, *self.parameters_of(outputs)).sum(1)
+        return self.log_prob_by_column(x, *self.parameters_of(outputs)).sum(1)
 
     def training_log_prob(self, x: Tensor, outputs: Tensor) -> Tensor:
-        """Values of `log_prob`, shape (n,), with the gradients that training follows."""
+        """Values of `log_prob`, shape (n,), with the gradient that training follows."""
         return self.log_prob(x, outputs)
 
     def mean(self, outputs: Tensor) -> Tensor:
         """Expected row of each row of outputs, shape (n, n_features)."""
-        return self._mean(*self.parameters_of(outputs))
+        return self.mean_by_column(*self.parameters_of(outputs))
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Draw a row for each row of outputs, shape (n, n_features)."""
         parameters = self.parameters_of(outputs)
-        return self._draw(self._noise(parameters[0], generator), *parameters)
+        return self.draw_by_column(self.draw_noise(parameters[0], generator), *parameters)
 
-    def _log_prob(self, x: Tensor, *parameters: Tensor) -> Tensor:
+    def log_prob_by_column(self, x: Tensor, *parameters: Tensor) -> Tensor:
+        """Log density of each value, of the shape of `x` and of the parameters."""
         raise NotImplementedError
 
-    def _mean(self, *parameters: Tensor) -> Tensor:
+    def mean_by_column(self, *parameters: Tensor) -> Tensor:
+        """Expected value of each column, of the shape of the parameters."""
         raise NotImplementedError
 
-    def _noise(self, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    def draw_noise(self, like: Tensor, generator: torch.Generator | None) -> Tensor:
+        """What `draw_by_column` makes values of, of the shape of `like`, (n, n_features)."""
         raise NotImplementedError
 
-    def _draw(self, noise: Tensor, *parameters: Tensor) -> Tensor:
+    def draw_by_column(self, noise: Tensor, *parameters: Tensor) -> Tensor:
+        """A value for each value of noise; of all columns, or of some of them."""
         raise NotImplementedError
 
 
@@ -123,23 +129,19 @@ class _Scaled(Likelihood):
             )
         raw = torch.full((n_features,), 1.0 if learned else float(scale))
         self.raw_scale = nn.Parameter(_raw(raw), requires_grad=learned)
-        self.learned = learned
+        self.has_scale = learned
         self.n_outputs = 2 if scale == "predicted" else 1
 
     @torch.no_grad()
     def start(self, mean, deviation):
-        if self.learned:
+        if self.has_scale:
             self.raw_scale.copy_(_raw(deviation / self.deviation))
         return mean, 1.0
 
     def parameters_of(self, outputs):
         location, *change = outputs.split(self.n_features, 1)
-        return location, self.raw_scale + change[0] if change else self.raw_scale.expand_as(location)
-
-
-def _log_scale(raw: Tensor) -> Tensor:
-    """What the bounded logarithm of a scale is, given the unbounded one."""
-    return _MAX_LOG_SCALE * torch.tanh(raw / _MAX_LOG_SCALE)
+        raw = self.raw_scale + change[0] if change else self.raw_scale.expand_as(location)
+        return location, raw
 
 
 class LocationScaleLikelihood(_Scaled):
@@ -172,18 +174,18 @@ class LocationScaleLikelihood(_Scaled):
         super().__init__(standard.n_features, scale)
         self.standard = standard
 
-    def _log_prob(self, x, location, raw):
+    def log_prob_by_column(self, x, location, raw):
         log_scale = _log_scale(raw)
         u = (x - location) * torch.exp(-log_scale)
         return self.standard.log_prob_by_column(u) - log_scale
 
-    def _mean(self, location, raw):
+    def mean_by_column(self, location, raw):
         return location
 
-    def _noise(self, like, generator):
+    def draw_noise(self, like, generator):
         return self.standard.sample(len(like), generator)
 
-    def _draw(self, noise, location, raw):
+    def draw_by_column(self, noise, location, raw):
         return location + _log_scale(raw).exp() * noise
 
 
@@ -213,7 +215,7 @@ class DiscretizedLogisticLikelihood(_Scaled):
     deviation = _LOGISTIC_DEVIATION
     _LEVELS = 255
 
-    def _log_prob(self, x, location, raw):
+    def log_prob_by_column(self, x, location, raw):
         log_scale = _log_scale(raw)
         level = torch.round(x * self._LEVELS)
         precision = torch.exp(-log_scale)
@@ -230,14 +232,14 @@ class DiscretizedLogisticLikelihood(_Scaled):
         outside = (level < 0) | (level > self._LEVELS)
         return mass.masked_fill(outside, -math.inf) + math.log(self._LEVELS)
 
-    def _mean(self, location, raw):
+    def mean_by_column(self, location, raw):
         scale = _log_scale(raw).exp()
         return scale * (F.softplus(location / scale) - F.softplus((location - 1) / scale))
 
-    def _noise(self, like, generator):
+    def draw_noise(self, like, generator):
         return torch.empty_like(like).uniform_(generator=generator)
 
-    def _draw(self, noise, location, raw):
+    def draw_by_column(self, noise, location, raw):
         value = location + _log_scale(raw).exp() * torch.logit(noise, eps=1e-7)
         return (value.clamp(0, 1) * self._LEVELS).round() / self._LEVELS
 
@@ -256,17 +258,23 @@ class BernoulliLikelihood(Likelihood):
         # The slope of a logit at one half.
         return torch.logit(mean, eps=limit), 4.0
 
-    def _log_prob(self, x, logit):
-        return -F.softplus((1 - 2 * x) * logit).masked_fill((x != 0) & (x != 1), -math.inf)
+    def log_prob_by_column(self, x, logit):
+        log_prob = -F.softplus((1 - 2 * x) * logit)
+        return log_prob.masked_fill((x != 0) & (x != 1), -math.inf)
 
-    def _mean(self, logit):
+    def mean_by_column(self, logit):
         return torch.sigmoid(logit)
 
-    def _noise(self, like, generator):
+    def draw_noise(self, like, generator):
         return torch.empty_like(like).uniform_(generator=generator)
 
-    def _draw(self, noise, logit):
+    def draw_by_column(self, noise, logit):
         return (noise < torch.sigmoid(logit)).to(logit)
+
+
+def _log_scale(raw: Tensor) -> Tensor:
+    """The bounded log-scale of a number."""
+    return _MAX_LOG_SCALE * torch.tanh(raw / _MAX_LOG_SCALE)
 
 
 def _raw(scale: Tensor) -> Tensor:

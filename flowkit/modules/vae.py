@@ -431,10 +431,14 @@ class PolynomialVAE(DensityModule):
         return self.likelihood.mean(self.outputs(z))
 
     def sample(
-        self, n: int, generator: torch.Generator | None = None, context: Tensor | None = None
+        self,
+        n: int,
+        generator: torch.Generator | None = None,
+        context: Tensor | None = None,
+        temperature: float | Tensor = 1.0,
     ) -> Tensor:
         with torch.no_grad():
-            outputs = self.outputs(self.prior.sample(n, generator))
+            outputs = self.outputs(self.prior.sample(n, generator, temperature=temperature))
             return self.likelihood.sample(outputs, generator)
 
     def outputs(self, z: Tensor) -> Tensor:

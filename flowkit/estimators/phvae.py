@@ -391,8 +391,8 @@ class PHVAE(ImageRows, BaseDensity):
         Returns
         -------
         X_decoded : ndarray of shape (n_samples, n_features)
-            Means of the likelihood, in the units of the training data, of the dtype of X; of images,
-            those of pixels whose neighbours are as expected.
+            Means of the likelihood, in the units of the training data, of the dtype of X; of
+            images, those of pixels whose neighbours are as expected.
         """
         return super().inverse_transform(X)
 

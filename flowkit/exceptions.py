@@ -49,6 +49,7 @@ __all__ = [
     "StopTraining",
     "UncopyableCallbackError",
     "UnknownNameError",
+    "UnreachedRowsWarning",
     "UnsupportedValueError",
 ]
 
@@ -186,3 +187,7 @@ class RareLevelsWarning(FlowkitWarning):
 
 class SlowScoringWarning(FlowkitWarning):
     """What was asked for takes so many evaluations of a density that it may take minutes."""
+
+
+class UnreachedRowsWarning(FlowkitWarning):
+    """Rows have no density under any member of a stack, so that they say nothing of its weights."""

@@ -30,6 +30,7 @@ from ._training import (
     Trainer,
     copied_callbacks,
     normal_noise,
+    pass_interruption_on,
     warn_of_interruption,
     warn_of_late_gains,
 )
@@ -126,6 +127,7 @@ class BaseDensity(FittedDensity):
             start = self._begin(X, weight, grey, training, run, begins)
             self._stream = Stream()
             record = self._train(X, weight, training, hold_out, run, begins)
+            pass_interruption_on(record)
             self._finish(X, weight, training, start, run)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
             if hold_out is not None:
@@ -199,6 +201,7 @@ class BaseDensity(FittedDensity):
                 # Without its net, as an epoch that fails leaves half a step in that.
                 before["_stream"] = replace(stream, net=None)
             X, record = self._train_chunk(X, weight, training, hold_out, stream, run)
+            pass_interruption_on(record)
             self._finish(X, weight, training, start, run, max_steps=1)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
         return self

@@ -44,6 +44,7 @@ __all__ = [
     "NotConvergedWarning",
     "OutsideSupportError",
     "RareLevelsWarning",
+    "SecondDerivativeError",
     "ShapeError",
     "SlowScoringWarning",
     "StopTraining",

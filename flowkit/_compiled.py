@@ -7,7 +7,9 @@ numba, so they are imported at their first use.
 from __future__ import annotations
 
 import functools
+import pickle
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -34,22 +36,57 @@ def compiled(function: Callable) -> Callable:
 
     options = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
     try:
-        return numba.njit(cache=True, **options)(function)
+        kernel = numba.njit(cache=True, **options)(function)
     except RuntimeError:
         # Neither the package nor the home of the user can be written to.
         return numba.njit(**options)(function)
+    kernel._cache = _ForgivingCache(kernel._cache)
+    return kernel
+
+
+class _ForgivingCache:
+    """numba's machine code on disk, done without where it cannot be read or written.
+
+    Parameters
+    ----------
+    cache : numba.core.caching.FunctionCache
+        Of one kernel.
+    """
+
+    def __init__(self, cache):
+        self._cache = cache
+
+    def __getattr__(self, name):
+        return getattr(self._cache, name)
+
+    def load_overload(self, *args):
+        """Machine code from disk, None if there is none that can be read."""
+        try:
+            return self._cache.load_overload(*args)
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+            # A file cut short fails for ever unless the index forgets it.
+            with suppress(OSError):
+                self._cache.flush()
+            return None
+
+    def save_overload(self, *args):
+        """Keep machine code on disk, if there is room."""
+        with suppress(OSError, EOFError, ValueError, pickle.UnpicklingError):
+            self._cache.save_overload(*args)
 
 
 def applies_to(tensor: Tensor) -> bool:
-    """Whether compiled kernels can work on a tensor: plain numbers in the memory of the CPU."""
+    """Whether compiled kernels can work on a tensor: plain numbers, in the memory of the CPU."""
     on_cpu = tensor.device.type == "cpu" and tensor.dtype in DTYPES
-    return on_cpu and _is_installed() and is_plain()
+    return on_cpu and _is_installed() and is_plain() and tensor.numel() > 0
 
 
 def is_plain() -> bool:
-    """Whether tensors now are no more than numbers: not traced, batched, or with tangents."""
+    """Whether tensors now are no more than numbers: not traced, cast, batched, or with tangents."""
     return not (
         torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or torch.is_autocast_enabled("cpu")
         or torch._C._are_functorch_transforms_active()
         or forward_ad._current_level >= 0
     )

@@ -44,11 +44,13 @@ __all__ = [
     "NotConvergedWarning",
     "OutsideSupportError",
     "RareLevelsWarning",
+    "SecondDerivativeError",
     "ShapeError",
     "SlowScoringWarning",
     "StopTraining",
     "UncopyableCallbackError",
     "UnknownNameError",
+    "UnreachedRowsWarning",
     "UnsupportedValueError",
 ]
 
@@ -111,6 +113,10 @@ class ShapeError(FlowkitError, ValueError):
 
 class MixedColumnsError(FlowkitError, TypeError):
     """A bijection that mixes columns was asked for the slope of each."""
+
+
+class SecondDerivativeError(FlowkitError, RuntimeError):
+    """Second derivatives by torch.autograd, which gradients by hand do not have."""
 
 
 class NoMarginalError(FlowkitError, TypeError):
@@ -182,3 +188,7 @@ class RareLevelsWarning(FlowkitWarning):
 
 class SlowScoringWarning(FlowkitWarning):
     """What was asked for takes so many evaluations of a density that it may take minutes."""
+
+
+class UnreachedRowsWarning(FlowkitWarning):
+    """Rows have no density under any member of a stack, so that they say nothing of its weights."""

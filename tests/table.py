@@ -267,13 +267,15 @@ def _kernel_flow(d):
     return module
 
 
-def _vae(flows=False, **options):
+def _vae(flows=False, neighbours=False, **options):
     def build(d):
         degree, k, n_context = 2, 1, int(flows)
         if flows:
             options["posterior_flow"] = b.AffineCoupling(k * degree, degree, **NET)
             options["prior_flow"] = b.SplineCoupling(k * degree, **NET)
         likelihood = m.LocationScaleLikelihood(p.Normal(d))
+        if neighbours:
+            likelihood = m.NeighbourLikelihood(likelihood, (1, d, 1))
         return m.PolynomialVAE(
             Polynomials(degree),
             GroupedMLP(d, 2 * k + n_context, degree, **NET),
@@ -291,6 +293,7 @@ MODULES = [
     ModuleCase("conditional_flow", _conditional_flow, n_context=2),
     ModuleCase("kernel_flow", _kernel_flow),
     ModuleCase("vae", _vae()),
+    ModuleCase("vae_neighbours", _vae(neighbours=True)),
     ModuleCase("vae_log_ratio", _vae(divergence="log_ratio", free_bits=0.1)),
     ModuleCase("vae_flows", _vae(flows=True, seed=3, n_importance_samples=20)),
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import ndimage, stats
 
 from flowkit import FlowDensity
 
@@ -378,6 +378,74 @@ def test_time_to_a_likelihood_is_told_beside_the_fit_of_before(runner):
     assert facts == {"seconds": 10.0, "share": 0.25, "gain": 0.25}
     assert study.against([before], before) == {"seconds": 40.0, "share": 1.0, "gain": 0.0}
     assert study.against([after], after) is None
+
+
+@pytest.fixture
+def image_distances(runner):
+    return importlib.import_module("lib.image_distances")
+
+
+def made_images(seed, n=200, *, blur=0.0, shift=0.0, shape=(12, 9)):
+    rng = np.random.default_rng(seed)
+    images = rng.normal(size=(n, *shape)) + rng.normal(size=(n, *(1 for _ in shape)))
+    return ndimage.gaussian_filter(images, (0, blur, blur, 0)[: images.ndim]) + shift
+
+
+@pytest.mark.parametrize("shape", [(12, 9), (12, 9, 3)])
+def test_images_of_one_law_are_closer_than_those_of_others(image_distances, shape):
+    unseen = made_images(0, shape=shape)
+    features = {
+        "pca": image_distances.pca_features(made_images(1, shape=shape), 10),
+        "convolutions": image_distances.convolution_features(made_images(1, shape=shape)),
+    }
+
+    def told(**options):
+        def draw(seed):
+            return made_images(10 + seed, shape=shape, **options)
+
+        return image_distances.spread_of_distances(draw, unseen, features, 3)
+
+    same, moved, smooth = told(), told(shift=2.0), told(blur=1.0)
+    assert same["pca_mmd"] < moved["pca_mmd"]
+    assert same["convolutions_mmd"] < smooth["convolutions_mmd"]
+    assert abs(same["pca_mmd"]) < 5 * same["pca_mmd_std"] + 0.01
+    for name in features:
+        key = f"{name}_wasserstein"
+        assert 0 < same[key] + 4 * same[f"{key}_std"] < min(moved[key], smooth[key])
+        assert image_distances.distances(unseen, unseen, features)[key] == 0
+    assert same["high_power"] == pytest.approx(1, abs=0.1)
+    assert moved["high_power"] == pytest.approx(same["high_power"])
+    assert smooth["high_power"] < 0.1
+
+
+def test_the_power_of_a_wave_is_where_its_frequency_is(image_distances):
+    t = np.arange(12)
+    low, high = (np.cos(2 * np.pi * k * t / 12) for k in (2, 5))
+    for wave in (high[:, None] * np.ones(9), np.ones((9, 1)) * high, high[:, None] * low):
+        power, share = image_distances.high_frequencies(5.0 + wave[None])
+        assert share == pytest.approx(1)
+        assert power == pytest.approx((wave**2).mean())
+    both = 3 * low[:, None] + high[:, None] + np.zeros((1, 12, 9))
+    assert image_distances.high_frequencies(both)[1] == pytest.approx(1 / 10)
+    assert image_distances.high_frequencies(np.full((2, 4, 4), 7.0)) == (0, 0)
+
+
+def test_sliced_distance_of_a_shift_is_its_length_over_the_root_of_the_columns(image_distances):
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    got = image_distances.sliced_wasserstein(X, X[::-1] + np.array([3.0, 0, 0, 0]))
+    assert got == pytest.approx(1.5, rel=0.15)
+    with pytest.raises(ValueError, match="50 and 49"):
+        image_distances.sliced_wasserstein(X, X[1:])
+
+
+def test_a_pca_gaussian_draws_with_the_covariance_of_its_components(runner):
+    study = importlib.import_module("image_samples")
+    images = 128 + 20 * made_images(0, 400, shape=(4, 4))
+    model = study.PCAGaussian(3).fit(images)
+    rows = model.sample(4000, 0).reshape(4000, -1)
+    wanted = model.pca.components_.T * model.pca.explained_variance_ @ model.pca.components_
+    np.testing.assert_allclose(np.cov(rows.T), wanted, atol=0.1 * wanted.max())
+    assert study.fit_pca_gaussian(images, 0).rank in study.RANKS
 
 
 def test_panels_become_a_small_picture(runner, tmp_path):

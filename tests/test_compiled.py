@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from flowkit import _compiled
-from flowkit.bijections import FractalCoupling, LULinear, SplineCoupling
+from flowkit import FlowDensity, FractalFlowDensity, _compiled
+from flowkit.bijections import (
+    Compose,
+    ElementwiseSpline,
+    FractalCoupling,
+    LULinear,
+    SplineCoupling,
+)
 from flowkit.bijections._rational_quadratic import rational_quadratic
+from flowkit.exceptions import SecondDerivativeError
+from flowkit.modules import Flow
 from flowkit.nets import GroupedMLP, ResidualMLP, set_generator
+from flowkit.priors import Normal
+
+from .table import perturbed
 
 
 @pytest.fixture
@@ -164,10 +179,18 @@ class _Inverse(torch.nn.Module):
         return self.bijection.inverse(z, context)
 
 
-@pytest.mark.parametrize("net", [ResidualMLP(3, 4, hidden_units=8), GroupedMLP(3, 4, 2)])
-def test_networks_score_alike_with_and_without_gradients(net):
-    x = torch.randn(2, 3, 9) if isinstance(net, GroupedMLP) else torch.randn(9, 3)
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [
+        (lambda: ResidualMLP(3, 4, hidden_units=8), (9, 3)),
+        (lambda: GroupedMLP(3, 4, 2), (2, 3, 9)),
+    ],
+)
+def test_networks_score_alike_with_and_without_gradients(build, shape):
+    generator = torch.Generator().manual_seed(0)
+    net, x = perturbed(build()), torch.randn(shape, generator=generator).double()
     with_gradient = net(x)
+    assert with_gradient.abs().max() > 0.1
     with torch.no_grad():
         torch.testing.assert_close(net(x), with_gradient.detach())
 
@@ -186,4 +209,99 @@ def test_kernels_leave_tensors_alone_that_are_more_than_numbers():
     with torch.autograd.forward_ad.dual_level():
         note(torch.autograd.forward_ad.make_dual(x, x))
     note(x.to(torch.float16))
-    assert seen == [True, False, False, False, False]
+    note(x[:0])
+    with torch.autocast("cpu"):
+        note(x)
+    torch.jit.trace(note, x, check_trace=False)
+    assert seen == [True, *7 * [False]]
+
+
+def test_default_flows_are_fused():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    for density in (FlowDensity(max_epochs=1), FractalFlowDensity(max_epochs=1)):
+        bijections = density.fit(X).module_.bijection.bijections
+        assert any(b.fused_steps() is not None for b in bijections)
+
+
+@pytest.mark.parametrize("build", [lambda: LULinear(3), lambda: SplineCoupling(3)])
+def test_second_derivatives_raise_or_are_right(build):
+    generator = torch.Generator().manual_seed(0)
+    flow = Flow(perturbed(build()), Normal(3)).double()
+    x = torch.randn(1, 3, dtype=torch.float64, generator=generator)
+
+    def log_prob(x):
+        return flow.log_prob(x).sum()
+
+    with pytest.raises(SecondDerivativeError, match=r"torch\.func"):
+        torch.autograd.functional.hessian(log_prob, x)
+    step = 1e-5 * torch.eye(3, dtype=torch.float64)[:, None]
+    slopes = [torch.func.grad(log_prob)(x + e) - torch.func.grad(log_prob)(x - e) for e in step]
+    expected = torch.stack(slopes).view(3, 3) / 2e-5
+    found = torch.func.hessian(log_prob)(x).view(3, 3)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_subclass_with_its_own_map_is_not_run_as_its_parent():
+    class Twice(LULinear):
+        def _forward(self, x, context):
+            z, log_det = super()._forward(x, context)
+            return 2 * z, log_det + 3 * math.log(2)
+
+        def _inverse(self, z, context):
+            x, log_det = super()._inverse(z / 2, context)
+            return x, log_det - 3 * math.log(2)
+
+    class Renamed(LULinear):
+        pass
+
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    for bijection in (Twice(3), Compose([Twice(3), LULinear(3)])):
+        z, log_det = bijection(x)
+        torch.testing.assert_close(log_det, torch.full((5,), 3 * math.log(2)))
+        torch.testing.assert_close(bijection.inverse(z)[0], x)
+    assert Renamed(3).fused_steps() is not None
+
+
+def test_gradients_of_no_rows_are_zero():
+    for bijection in (SplineCoupling(3), ElementwiseSpline(3), LULinear(3)):
+        z, log_det = bijection(torch.zeros(0, 3))
+        (z.sum() + log_det.sum()).backward()
+        assert all(p.grad is None or not p.grad.any() for p in bijection.parameters())
+
+
+def test_nan_stays_nan_in_log_determinants(plain):
+    x, spline = torch.zeros(2, 3, dtype=torch.float64), perturbed(ElementwiseSpline(3))
+    with torch.no_grad():
+        spline.raw[:, 1] = math.nan
+        for found, wanted in zip(spline(x), plain(spline, x), strict=True):
+            torch.testing.assert_close(found, wanted, equal_nan=True)
+        assert spline(x)[1].isnan().all()
+
+
+def test_kernels_are_compiled_anew_when_what_they_read_changes():
+    """numba looks at the file of a kernel only: SOURCES in it stands for the others."""
+    from flowkit.bijections import _elementary, _fused_spline, _spline_limits
+
+    read = b"".join(Path(module.__file__).read_bytes() for module in (_elementary, _spline_limits))
+    assert hashlib.sha256(read).hexdigest()[:16] == _fused_spline.SOURCES
+
+
+def test_machine_code_that_cannot_be_read_or_kept_is_done_without():
+    class Broken:
+        def __init__(self, error):
+            self.error, self.flushed = error, False
+
+        def load_overload(self, *args):
+            raise self.error
+
+        save_overload = load_overload
+
+        def flush(self):
+            self.flushed = True
+
+    for error in (OSError(27, "File too large"), EOFError("Ran out of input")):
+        broken = Broken(error)
+        cache = _compiled._ForgivingCache(broken)
+        assert cache.load_overload("signature", None) is None
+        assert broken.flushed
+        cache.save_overload("signature", None)

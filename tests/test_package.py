@@ -31,7 +31,15 @@ TESTS = Path(__file__).parent
 MAX_LINES = 500
 
 # A room may import from those above it in this table, where they are named, and from itself.
-BASICS = {"exceptions", "_seeds", "_optional", "_options", "_image_shape", "_compiled"}
+BASICS = {
+    "exceptions",
+    "_seeds",
+    "_optional",
+    "_options",
+    "_image_shape",
+    "_compiled",
+    "_once_differentiable",
+}
 FLOORS = {
     "nets": BASICS,
     "bijections": BASICS | {"nets"},

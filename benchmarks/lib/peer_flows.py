@@ -21,9 +21,9 @@ HIDDEN = 128
 N_BINS = 8
 BOUND = 3.0
 BATCH = 512
-# softplus of it plus nflows' and normflows' minimum slope of 1e-3 is a slope of one.
 # Its process has numba switched off.
 WITHOUT_KERNELS = "flowkit without numba"
+# softplus of it plus nflows' and normflows' minimum slope of 1e-3 is a slope of one.
 UNIT_SLOPE = math.log(math.expm1(1.0 - 1e-3))
 
 

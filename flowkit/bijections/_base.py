@@ -10,6 +10,9 @@ from ..exceptions import InvalidParameterError, MixedColumnsError, ShapeError
 from ._fused_chain import FusedStep, run
 from ._log_det_tree import Node, leaf_nodes, mixing_node
 
+# Methods that say what a bijection maps to.
+_MAPS = {"_forward", "_inverse", "_forward_by_column", "_inverse_by_column", "_couple", "_shares"}
+
 
 class Bijection(nn.Module):
     """An invertible map of rows with a known Jacobian determinant.
@@ -41,6 +44,12 @@ class Bijection(nn.Module):
     learning_rate_factor = 1.0
 
     is_elementwise = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        # Steps that are inherited belong to the map that is inherited.
+        if "fused_steps" not in vars(cls) and _MAPS & vars(cls).keys():
+            cls.fused_steps = Bijection.fused_steps
 
     def __init__(self, n_features: int, n_context: int = 0):
         super().__init__()

@@ -14,6 +14,9 @@ from .._compiled import compiled
 from ._elementary import exp, log
 from ._spline_limits import MIN_BIN, MIN_SLOPE, SLOPE_SHIFT
 
+# Digest of the two files above: numba compiles anew only when the file of a kernel changes.
+SOURCES = "d5a11db766e7016c"
+
 # Rows of a tile: a multiple of every vector width, and few enough that a tile stays in cache.
 _TILE = 64
 
@@ -133,7 +136,9 @@ def _bend(state, bound, inverse, result):
         bump = t * (1.0 - t)
         below = chord + bend * bump
         above = slope1 * t * t + 2.0 * chord * bump + slope0 * (1.0 - t) * (1.0 - t)
-        log_slope = log(chord * chord * above / (below * below))
+        slope = chord * chord * above / (below * below)
+        # The logarithm reads bits and would make a number of NaN.
+        log_slope = log(slope) + (slope - slope)
         bent = y0 + height * (chord * t * t + slope0 * bump) / below
         if inverse:
             bent, log_slope = x0 + width * t, -log_slope

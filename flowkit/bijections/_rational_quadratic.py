@@ -15,9 +15,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from .._compiled import applies_to, array_of
+from .._compiled import applies_to, array_of, is_plain
+from .._once_differentiable import once_differentiable
 from ._spline_limits import MIN_BIN, MIN_SLOPE, SLOPE_SHIFT
 
 
@@ -52,7 +52,7 @@ def rational_quadratic(
         run = _FusedSpline.apply if trained else fused_spline
         out, log_slope = run(columns, *single_group(d), parameters, bound, inverse)
         return out.view(shape), log_slope.view(shape)
-    if trained:
+    if trained and is_plain():
         return _Spline.apply(value, parameters, bound, inverse, compile)
     evaluate = _kernels(compile)[0]
     return evaluate(value, parameters, _matrix_for(value, parameters, bound), bound, inverse)

@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 from sklearn.base import _fit_context
-from sklearn.utils.validation import _check_sample_weight
 
 from ..columns import Columns, GreyLevels, StandardisedColumns
-from ..exceptions import ChangedParameterError, InvalidDataError, InvalidParameterError
+from ..exceptions import ChangedParameterError, InvalidParameterError
 from ..missing import Completion, refuse_empty, refuse_images
 from ..starts import Start
 from ..training import FitRun, Stream, TrainingRecord, after_chunk, has_parameters, n_held_out
 from ..validation import (
     holds_grey_levels,
     labels_of,
+    row_weights,
     tell_labels,
 )
 from ._device import resolve_device
@@ -30,6 +30,7 @@ from ._training import (
     Trainer,
     copied_callbacks,
     normal_noise,
+    pass_interruption_on,
     warn_of_interruption,
     warn_of_late_gains,
 )
@@ -126,6 +127,7 @@ class BaseDensity(FittedDensity):
             start = self._begin(X, weight, grey, training, run, begins)
             self._stream = Stream()
             record = self._train(X, weight, training, hold_out, run, begins)
+            pass_interruption_on(record)
             self._finish(X, weight, training, start, run)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
             if hold_out is not None:
@@ -199,6 +201,7 @@ class BaseDensity(FittedDensity):
                 # Without its net, as an epoch that fails leaves half a step in that.
                 before["_stream"] = replace(stream, net=None)
             X, record = self._train_chunk(X, weight, training, hold_out, stream, run)
+            pass_interruption_on(record)
             self._finish(X, weight, training, start, run, max_steps=1)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
         return self
@@ -317,15 +320,8 @@ class BaseDensity(FittedDensity):
         X = self._validate_rows(X, begins, ensure_min_samples=n_needed, incomplete=incomplete)
         X, weight = X.astype(np.float64), None
         if sample_weight is not None:
-            weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+            weight = row_weights(sample_weight, len(X), n_needed)
             kept = weight > 0
-            if kept.sum() < n_needed:
-                raise InvalidDataError(
-                    f"sample_weight leaves {kept.sum()} row(s): all other weights are zero. Give "
-                    f"at least {n_needed} a positive weight."
-                )
             X, weight = X[kept], weight[kept]
         if not incomplete:
             return X, weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,7 @@ from ..validation import (
     refuse_unreal,
 )
 from ._device import problem_with
+from ._temperature import check_temperature
 from ._training import DTYPES
 
 # Rows that are standardised at once, so that their copies take little memory.
@@ -88,8 +90,8 @@ class FittedDensity(
         without = None if without is None else without[block]
         return self._columns.in_units(self._evaluator.log_prob(Z, without), Z)
 
-    def sample(self, n_samples=1, random_state=None):
-        """Draw rows from the density.
+    def sample(self, n_samples=1, random_state=None, *, temperature=1.0):
+        """Draw rows from the density, or from one whose latents vary less or more.
 
         Parameters
         ----------
@@ -97,6 +99,11 @@ class FittedDensity(
             Number of rows.
         random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time.
+        temperature : float, default=1.0
+            What the standard deviations of the latents are multiplied by: in a mixture, or with
+            kernels, those around the centre of the component that is drawn. Below one, rows are
+            nearer to the modes of the latent, tamer and less diverse; with zero they are rows of
+            these modes. Only at one is the law of the rows that of `score_samples`.
 
         Returns
         -------
@@ -106,18 +113,24 @@ class FittedDensity(
         Raises
         ------
         ValueError
-            If `n_samples` is less than one.
+            If `n_samples` is less than one, or there is no such temperature.
         """
         check_is_fitted(self)
-        return self._sample(n_samples, random_state)
+        return self._sample(n_samples, random_state, check_temperature(temperature))
 
-    def _sample(self, n_samples, random_state, draw=None):
-        """Rows, of the latents that ``draw(n, generator)`` gives where it is given."""
+    def _sample(self, n_samples, random_state, temperature, draw=None):
+        """Rows, of the latents that ``draw(n, generator, temperature)`` gives where it is given.
+
+        The temperature is an ndarray, of one number or of one for each latent column.
+        """
         n_samples = check_n_samples(n_samples)
         evaluator = self._evaluator
+        factor = torch.tensor(temperature, device=evaluator.device)
         if draw is None:
-            Z = evaluator.sample(n_samples, random_state)
+            sample = functools.partial(self.module_.sample, temperature=factor)
+            Z = evaluator.draw(n_samples, random_state, sample)
         else:
+            draw = functools.partial(draw, temperature=factor)
             Z = evaluator.decode(evaluator.draw(n_samples, random_state, draw))
         return self._columns.to_domain(self._columns.unstandardise(Z))
 

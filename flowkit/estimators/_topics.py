@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..topics import heaviest_words
 from ..validation import labels_of
+from ._temperature import check_temperature
 
 _N_WORDS = 5
 
@@ -85,7 +86,7 @@ class TopicAnalysis:
         words = heaviest_words(*self._topic_words, n_words, topic_weights=weights)
         return [{**topic, "words": told} for topic, told in zip(self.topics_, words, strict=True)]
 
-    def sample(self, n_samples=1, random_state=None, *, topics=None):
+    def sample(self, n_samples=1, random_state=None, *, topics=None, temperature=1.0):
         """Draw rows from the density, or from given topics.
 
         Parameters
@@ -97,6 +98,10 @@ class TopicAnalysis:
         topics : int, array-like of shape (n_topics,) or (n_samples, n_topics), default=None
             One topic that all word groups follow, or topic proportions, of all rows or of each,
             rescaled to sum to one. None draws them from the prior.
+        temperature : float, default=1.0
+            What deviations of the latents from the means of their topics are multiplied by. Below
+            one, rows are nearer to what is typical of their topics. Only at one is the law of the
+            rows that of `score_samples`.
 
         Returns
         -------
@@ -107,18 +112,18 @@ class TopicAnalysis:
         Raises
         ------
         ValueError
-            If `n_samples` is less than one, or there are no such topics.
+            If `n_samples` is less than one, or there are no such topics or temperature.
         """
         check_is_fitted(self)
         if topics is None:
-            return super().sample(n_samples, random_state)
+            return super().sample(n_samples, random_state, temperature=temperature)
 
-        def draw(n, generator):
+        def draw(n, generator, temperature):
             proportions = torch.from_numpy(self._check_topics(topics, n))
             proportions = proportions.to(generator.device)
-            return self.module_.prior.sample_given(proportions, generator)
+            return self.module_.prior.sample_given(proportions, generator, temperature)
 
-        return self._sample(n_samples, random_state, draw)
+        return self._sample(n_samples, random_state, check_temperature(temperature), draw)
 
     @available_if(_has_topics)
     def swap_topics(self, X, donors):

@@ -15,6 +15,7 @@ from ..exceptions import (
     UncopyableCallbackError,
 )
 from ..modules import Evaluator
+from ..nested import are_passed_on
 from ..nets import set_generator
 from ..training import (
     FitRun,
@@ -209,6 +210,12 @@ def copied_callbacks(callbacks) -> list:
 def normal_noise(noise, n: int, n_features: int) -> float:
     """Standard deviation of the normal noise that parameter `noise` stands for, for n rows."""
     return n ** (-1 / (n_features + 4)) if noise == "scott" else float(noise or 0.0)
+
+
+def pass_interruption_on(record: TrainingRecord) -> None:
+    """End the fit around this one as well, if Ctrl-C ended training and there is one."""
+    if record.ended_by == "interrupt" and are_passed_on():
+        raise KeyboardInterrupt
 
 
 def warn_of_interruption(record: TrainingRecord, epoch: int, best_epoch: int) -> None:

@@ -12,6 +12,7 @@ from ..modules import (
     BernoulliLikelihood,
     DiscretizedLogisticLikelihood,
     LocationScaleLikelihood,
+    NeighbourLikelihood,
     PolynomialVAE,
 )
 from ..nets import ConvDecoder, ConvEncoder, GroupedMLP, Polynomials, ResidualMLP
@@ -90,6 +91,12 @@ def build_vae(config: dict, generator: torch.Generator) -> PolynomialVAE:
 
 
 def _likelihood(config):
+    shape, radius = config["image_shape"], config["residual_radius"]
+    pixel = _pixel_likelihood(config)
+    return NeighbourLikelihood(pixel, shape, radius) if shape and radius else pixel
+
+
+def _pixel_likelihood(config):
     kind, d, scale = config["likelihood"], config["n_features"], config["decoder_scale"]
     if kind == "bernoulli":
         return BernoulliLikelihood(d)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from numbers import Integral, Real
 
 import numpy as np
+import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,11 +15,13 @@ from ..bijections.registry import POSTERIOR_FLOWS, PRIOR_FLOWS
 from ..columns import UnitRange, WholeNumbers
 from ..exceptions import InvalidParameterError
 from ..modules.vae import START_SIGNAL
+from ..nested import check_n_samples
 from ..nets import Polynomials
 from ..starts import FactorStart
 from ._base import BaseDensity
 from ._images import ImageRows
 from ._parameters import documented
+from ._temperature import check_temperature
 from ._vae import build_vae, plain_weights
 
 # Largest whole number of the likelihoods that are for whole numbers.
@@ -36,6 +40,7 @@ _SHAPE = (
     "free_bits",
     "likelihood",
     "decoder_scale",
+    "residual_radius",
     "posterior_flow",
     "prior_flow",
     "n_flow_steps",
@@ -100,6 +105,11 @@ class PHVAE(ImageRows, BaseDensity):
         Scale of the likelihood around what is decoded: one for each row and column, said by the
         decoder; one for each column; or a number, in standard deviations of the columns, for
         images in ranges of grey. 'bernoulli' has none.
+    residual_radius : int, default=2
+        With `image_shape`, how many pixels away the neighbours are whose residuals a pixel follows:
+        those above it and to its left, as images are written. What the latent leaves of an image is
+        smooth, and so is the noise that `sample` draws; it is learned beside the autoencoder, which
+        is trained as if pixels were independent. 0 makes them independent, and draws grainy.
     posterior_flow : {'planar', 'sylvester', 'iaf', 'coupling'} or None, default=None
         Flow that bends the posterior, steered by the encoders.
     prior_flow : {'coupling', 'autoregressive', 'fractal'} or None, default='coupling'
@@ -200,6 +210,7 @@ class PHVAE(ImageRows, BaseDensity):
             StrOptions({"learned", "predicted"}),
             Interval(Real, 0.01, 100, closed="both"),
         ],
+        "residual_radius": [Interval(Integral, 0, None, closed="left")],
         "posterior_flow": [StrOptions(set(POSTERIOR_FLOWS)), None],
         "prior_flow": [StrOptions(set(PRIOR_FLOWS)), None],
         "n_flow_steps": [Interval(Integral, 1, None, closed="left")],
@@ -225,6 +236,7 @@ class PHVAE(ImageRows, BaseDensity):
         free_bits=0.0,
         likelihood="auto",
         decoder_scale="predicted",
+        residual_radius=2,
         posterior_flow=None,
         prior_flow="coupling",
         n_flow_steps=4,
@@ -263,6 +275,7 @@ class PHVAE(ImageRows, BaseDensity):
         self.free_bits = free_bits
         self.likelihood = likelihood
         self.decoder_scale = decoder_scale
+        self.residual_radius = residual_radius
         self.posterior_flow = posterior_flow
         self.prior_flow = prior_flow
         self.n_flow_steps = n_flow_steps
@@ -378,7 +391,8 @@ class PHVAE(ImageRows, BaseDensity):
         Returns
         -------
         X_decoded : ndarray of shape (n_samples, n_features)
-            Means of the likelihood, in the units of the training data, of the dtype of X.
+            Means of the likelihood, in the units of the training data, of the dtype of X; of
+            images, those of pixels whose neighbours are as expected.
         """
         return super().inverse_transform(X)
 
@@ -430,9 +444,7 @@ class PHVAE(ImageRows, BaseDensity):
             columns = np.repeat(np.isin(known, kept), self.n_components_)
             mean = 0.0
             if self.module_.prior_flow is not None:
-                mean = self._evaluator.draw(
-                    _N_PRIOR_DRAWS, self._config["seed"], self.module_.prior.sample
-                ).mean(0)
+                mean = self._draw_latents(_N_PRIOR_DRAWS, self._config["seed"]).mean(0)
             Z = np.where(columns, Z, mean)
         return self._decode(Z)
 
@@ -457,28 +469,49 @@ class PHVAE(ImageRows, BaseDensity):
         evaluator = self._evaluator
         return ((Z - evaluator.decode(evaluator.encode(Z))) ** 2).mean(1)
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples=1, random_state=None, *, noise=True, temperature=1.0):
         """Draw rows: a latent from the prior, order by order, then a row given it.
+
+        With `noise`, the law of the rows is that of `score_samples`: what a row is given its latent
+        is drawn from the likelihood, as detail that the latent does not tell. Without, rows are
+        those that one expects of their latents, and smoother than real ones.
 
         Parameters
         ----------
         n_samples : int, default=1
             Number of rows.
         random_state : int, RandomState instance, Generator or None, default=None
-            Source of randomness; an int gives the same rows each time.
+            Source of randomness; an int gives the same rows each time, and the same latents with
+            `noise` and without.
+        noise : bool, default=True
+            Whether rows are drawn from the likelihood; otherwise they are its means, as those of
+            `inverse_transform` and `reconstruct`.
+        temperature : float, default=1.0
+            What standard deviations of the latents are multiplied by, before the prior flow. Below
+            one, rows are tamer and less diverse; with zero all have the latent at the centre. The
+            noise stays as it is. Only at one is the law of the rows that of `score_samples`.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            The rows, float64: zeros and ones with ``likelihood='bernoulli'``, grey levels from 0 to
-            255 with 'discretized_logistic' and of uint8 images.
+            The rows, float64. With `noise`, zeros and ones for ``likelihood='bernoulli'``, grey
+            levels from 0 to 255 for 'discretized_logistic' and of uint8 images.
 
         Raises
         ------
         ValueError
-            If `n_samples` is less than one.
+            If `n_samples` is less than one, or there is no such temperature.
         """
-        return super().sample(n_samples, random_state)
+        check_is_fitted(self)
+        factor = check_temperature(temperature)
+        if noise:
+            return self._sample(n_samples, random_state, factor)
+        return self._decode(self._draw_latents(check_n_samples(n_samples), random_state, factor))
+
+    def _draw_latents(self, n, random_state, temperature=1.0):
+        factor = torch.tensor(temperature, device=self._evaluator.device)
+        draw = functools.partial(self.module_.prior.sample, temperature=factor)
+        return self._evaluator.draw(n, random_state, draw)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` gives.

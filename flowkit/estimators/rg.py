@@ -15,7 +15,6 @@ from .._image_shape import check_image_shape
 from ..bijections import Compose, Lattice
 from ..bijections.lattice import layers_by_level
 from ..bijections.lattice_layout import latent_levels, n_levels_of
-from ..exceptions import InvalidDataError
 from ..missing import IncompleteRows
 from ..modules import Flow
 from ..priors import Product, Topic
@@ -36,6 +35,7 @@ from ._images import ImageRows
 from ._inpainting import Inpainting
 from ._parameters import documented
 from ._scales import ScaleAnalysis
+from ._temperature import check_temperature
 
 # What the lattice is built from, and the module.
 _LATTICE = (
@@ -277,8 +277,9 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time.
         temperature : float or array-like of shape (n_levels_,), default=1.0
-            What the latents are multiplied by, of all levels or of each, finest first. Latents
-            with a topic prior are drawn towards the mean of their topic instead.
+            What the standard deviations of the latents are multiplied by, of all levels or of
+            each, finest first; those around the mean of their topic with a topic prior. Only at
+            one is the law of the rows that of `score_samples`.
 
         Returns
         -------
@@ -291,23 +292,8 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
             If `n_samples` is less than one, or there is no such temperature.
         """
         check_is_fitted(self)
-        factor = self._check_temperature(temperature)[self.latent_levels_]
-        factor = torch.from_numpy(factor).to(self._evaluator.device)
-
-        def draw_latents(n, generator):
-            z = self.module_.prior.sample(n, generator)
-            if (factor == 1).all():
-                return z
-            centre = torch.zeros_like(z)
-            if _has_topics(self):
-                prior = self.module_.prior
-                *_, top = prior.parts(z)
-                topic = prior.priors[-1].responsibilities(top)[:, 0].argmax(1)
-                parts = prior.parts(centre)
-                centre = prior.join([*parts[:-1], prior.priors[-1].means[0, topic]])
-            return centre + factor * (z - centre)
-
-        return self._sample(n_samples, random_state, draw_latents)
+        factor = check_temperature(temperature, self.n_levels_)[self.latent_levels_]
+        return self._sample(n_samples, random_state, factor)
 
     # ------------------------------------------------------------------ topics
 
@@ -376,19 +362,6 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         return y if entrance is None else entrance.inverse(y)[0]
 
     # ------------------------------------------------------------------ checks
-
-    def _check_temperature(self, temperature):
-        try:
-            values = np.asarray(temperature, dtype=np.float64)
-        except (TypeError, ValueError):
-            values = np.array(np.nan)
-        fits = values.shape in ((), (self.n_levels_,))
-        if not fits or not (np.isfinite(values) & (values >= 0)).all():
-            raise InvalidDataError(
-                f"temperature must be a non-negative number, or {self.n_levels_} of them, one for "
-                f"each level; got {temperature!r}."
-            )
-        return np.broadcast_to(values, (self.n_levels_,))
 
     # ------------------------------------------------------------------ training
 

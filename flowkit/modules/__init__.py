@@ -9,6 +9,7 @@ from .likelihoods import (
     Likelihood,
     LocationScaleLikelihood,
 )
+from .neighbours import NeighbourLikelihood
 from .posterior import Posterior
 from .vae import PolynomialVAE
 
@@ -21,6 +22,7 @@ __all__ = [
     "KernelFlow",
     "Likelihood",
     "LocationScaleLikelihood",
+    "NeighbourLikelihood",
     "PolynomialVAE",
     "Posterior",
 ]

@@ -99,7 +99,11 @@ class DensityModule(nn.Module):
         return self.log_prob(x, context)
 
     def sample(
-        self, n: int, generator: torch.Generator | None = None, context: Tensor | None = None
+        self,
+        n: int,
+        generator: torch.Generator | None = None,
+        context: Tensor | None = None,
+        temperature: float | Tensor = 1.0,
     ) -> Tensor:
         """Draw rows.
 
@@ -111,6 +115,8 @@ class DensityModule(nn.Module):
             Source of randomness, on the device of the module; None is torch's global one.
         context : Tensor of shape (n, n_context), default=None
             What each row is conditioned on.
+        temperature : float or Tensor of shape (n_latent,), default=1.0
+            What standard deviations of the latent are multiplied by, as in `Prior.sample`.
 
         Returns
         -------

@@ -57,10 +57,14 @@ class Flow(DensityModule):
         return self.prior.log_prob(z) + log_det
 
     def sample(
-        self, n: int, generator: torch.Generator | None = None, context: Tensor | None = None
+        self,
+        n: int,
+        generator: torch.Generator | None = None,
+        context: Tensor | None = None,
+        temperature: float | Tensor = 1.0,
     ) -> Tensor:
         with torch.no_grad():
-            z = self.prior.sample(n, generator)
+            z = self.prior.sample(n, generator, temperature)
             if context is not None:
                 return self.decode(z, context)
             return torch.cat([self.decode(part) for part in z.split(chunk_size(z.shape[1]))])

@@ -22,8 +22,9 @@ _MAX_START_LOGIT = 5.0
 class Likelihood(nn.Module):
     """Independent columns given the outputs of a decoder.
 
-    Subclasses implement ``log_prob``, ``mean``, ``sample`` and ``start``. Outputs of the decoder
-    have shape ``(n, n_outputs * n_features)``.
+    Subclasses implement `start` and, column by column given its parameters, `log_prob_by_column`,
+    `mean_by_column`, `draw_noise` and `draw_by_column`. Outputs of the decoder have shape
+    ``(n, n_outputs * n_features)``.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class Likelihood(nn.Module):
 
     # Outputs of the decoder for each column.
     n_outputs = 1
+    # Whether the second parameter of a column is the unbounded logarithm of a trained scale.
+    has_scale = False
 
     def __init__(self, n_features: int):
         super().__init__()
@@ -55,6 +58,10 @@ class Likelihood(nn.Module):
         """
         raise NotImplementedError
 
+    def parameters_of(self, outputs: Tensor) -> tuple[Tensor, ...]:
+        """Parameters of each column, its location first, each of shape (n, n_features)."""
+        return outputs.split(self.n_features, 1)
+
     def log_prob(self, x: Tensor, outputs: Tensor) -> Tensor:
         """Log density of each row.
 
@@ -70,14 +77,35 @@ class Likelihood(nn.Module):
         Tensor of shape (n,)
             Nats; ``-inf`` outside the support.
         """
-        raise NotImplementedError
+        return self.log_prob_by_column(x, *self.parameters_of(outputs)).sum(1)
+
+    def training_log_prob(self, x: Tensor, outputs: Tensor) -> Tensor:
+        """Values of `log_prob`, shape (n,), with the gradient that training follows."""
+        return self.log_prob(x, outputs)
 
     def mean(self, outputs: Tensor) -> Tensor:
         """Expected row of each row of outputs, shape (n, n_features)."""
-        raise NotImplementedError
+        return self.mean_by_column(*self.parameters_of(outputs))
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Draw a row for each row of outputs, shape (n, n_features)."""
+        parameters = self.parameters_of(outputs)
+        return self.draw_by_column(self.draw_noise(parameters[0], generator), *parameters)
+
+    def log_prob_by_column(self, x: Tensor, *parameters: Tensor) -> Tensor:
+        """Log density of each value, of the shape of `x` and of the parameters."""
+        raise NotImplementedError
+
+    def mean_by_column(self, *parameters: Tensor) -> Tensor:
+        """Expected value of each column, of the shape of the parameters."""
+        raise NotImplementedError
+
+    def draw_noise(self, like: Tensor, generator: torch.Generator | None) -> Tensor:
+        """What `draw_by_column` makes values of, of the shape of `like`, (n, n_features)."""
+        raise NotImplementedError
+
+    def draw_by_column(self, noise: Tensor, *parameters: Tensor) -> Tensor:
+        """A value for each value of noise; of all columns, or of some of them."""
         raise NotImplementedError
 
 
@@ -101,20 +129,19 @@ class _Scaled(Likelihood):
             )
         raw = torch.full((n_features,), 1.0 if learned else float(scale))
         self.raw_scale = nn.Parameter(_raw(raw), requires_grad=learned)
-        self.learned = learned
+        self.has_scale = learned
         self.n_outputs = 2 if scale == "predicted" else 1
 
     @torch.no_grad()
     def start(self, mean, deviation):
-        if self.learned:
+        if self.has_scale:
             self.raw_scale.copy_(_raw(deviation / self.deviation))
         return mean, 1.0
 
-    def split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Location and log-scale of each column, each of shape (n, n_features)."""
+    def parameters_of(self, outputs):
         location, *change = outputs.split(self.n_features, 1)
         raw = self.raw_scale + change[0] if change else self.raw_scale.expand_as(location)
-        return location, _MAX_LOG_SCALE * torch.tanh(raw / _MAX_LOG_SCALE)
+        return location, raw
 
 
 class LocationScaleLikelihood(_Scaled):
@@ -147,17 +174,19 @@ class LocationScaleLikelihood(_Scaled):
         super().__init__(standard.n_features, scale)
         self.standard = standard
 
-    def log_prob(self, x, outputs):
-        location, log_scale = self.split(outputs)
+    def log_prob_by_column(self, x, location, raw):
+        log_scale = _log_scale(raw)
         u = (x - location) * torch.exp(-log_scale)
-        return (self.standard.log_prob_by_column(u) - log_scale).sum(1)
+        return self.standard.log_prob_by_column(u) - log_scale
 
-    def mean(self, outputs):
-        return self.split(outputs)[0]
+    def mean_by_column(self, location, raw):
+        return location
 
-    def sample(self, outputs, generator=None):
-        location, log_scale = self.split(outputs)
-        return location + log_scale.exp() * self.standard.sample(len(location), generator)
+    def draw_noise(self, like, generator):
+        return self.standard.sample(len(like), generator)
+
+    def draw_by_column(self, noise, location, raw):
+        return location + _log_scale(raw).exp() * noise
 
 
 class DiscretizedLogisticLikelihood(_Scaled):
@@ -186,8 +215,8 @@ class DiscretizedLogisticLikelihood(_Scaled):
     deviation = _LOGISTIC_DEVIATION
     _LEVELS = 255
 
-    def log_prob(self, x, outputs):
-        location, log_scale = self.split(outputs)
+    def log_prob_by_column(self, x, location, raw):
+        log_scale = _log_scale(raw)
         level = torch.round(x * self._LEVELS)
         precision = torch.exp(-log_scale)
         above = ((level + 0.5) / self._LEVELS - location) * precision
@@ -201,17 +230,17 @@ class DiscretizedLogisticLikelihood(_Scaled):
             + inside.masked_fill(first | last, 0.0)
         )
         outside = (level < 0) | (level > self._LEVELS)
-        return (mass.masked_fill(outside, -math.inf) + math.log(self._LEVELS)).sum(1)
+        return mass.masked_fill(outside, -math.inf) + math.log(self._LEVELS)
 
-    def mean(self, outputs):
-        location, log_scale = self.split(outputs)
-        scale = log_scale.exp()
+    def mean_by_column(self, location, raw):
+        scale = _log_scale(raw).exp()
         return scale * (F.softplus(location / scale) - F.softplus((location - 1) / scale))
 
-    def sample(self, outputs, generator=None):
-        location, log_scale = self.split(outputs)
-        uniform = torch.empty_like(location).uniform_(generator=generator)
-        value = location + log_scale.exp() * torch.logit(uniform, eps=1e-7)
+    def draw_noise(self, like, generator):
+        return torch.empty_like(like).uniform_(generator=generator)
+
+    def draw_by_column(self, noise, location, raw):
+        value = location + _log_scale(raw).exp() * torch.logit(noise, eps=1e-7)
         return (value.clamp(0, 1) * self._LEVELS).round() / self._LEVELS
 
 
@@ -229,16 +258,23 @@ class BernoulliLikelihood(Likelihood):
         # The slope of a logit at one half.
         return torch.logit(mean, eps=limit), 4.0
 
-    def log_prob(self, x, outputs):
-        by_column = -F.softplus((1 - 2 * x) * outputs)
-        return by_column.masked_fill((x != 0) & (x != 1), -math.inf).sum(1)
+    def log_prob_by_column(self, x, logit):
+        log_prob = -F.softplus((1 - 2 * x) * logit)
+        return log_prob.masked_fill((x != 0) & (x != 1), -math.inf)
 
-    def mean(self, outputs):
-        return torch.sigmoid(outputs)
+    def mean_by_column(self, logit):
+        return torch.sigmoid(logit)
 
-    def sample(self, outputs, generator=None):
-        uniform = torch.empty_like(outputs).uniform_(generator=generator)
-        return (uniform < torch.sigmoid(outputs)).to(outputs)
+    def draw_noise(self, like, generator):
+        return torch.empty_like(like).uniform_(generator=generator)
+
+    def draw_by_column(self, noise, logit):
+        return (noise < torch.sigmoid(logit)).to(logit)
+
+
+def _log_scale(raw: Tensor) -> Tensor:
+    """The bounded log-scale of a number."""
+    return _MAX_LOG_SCALE * torch.tanh(raw / _MAX_LOG_SCALE)
 
 
 def _raw(scale: Tensor) -> Tensor:

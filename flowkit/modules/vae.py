@@ -280,7 +280,7 @@ class PolynomialVAE(DensityModule):
     def _terms(self, x: Tensor, posterior: Posterior, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Reconstruction (n,), and the divergences or moments that are weighted, (n, n_terms)."""
         z, log_det = posterior.draw(noise)
-        reconstruction = self.likelihood.log_prob(x, self.outputs(z))
+        reconstruction = self.likelihood.training_log_prob(x, self.outputs(z))
         if not self.has_flow:
             return reconstruction, self._closed_form(posterior)
         if self.prior_flow is not None:
@@ -431,10 +431,14 @@ class PolynomialVAE(DensityModule):
         return self.likelihood.mean(self.outputs(z))
 
     def sample(
-        self, n: int, generator: torch.Generator | None = None, context: Tensor | None = None
+        self,
+        n: int,
+        generator: torch.Generator | None = None,
+        context: Tensor | None = None,
+        temperature: float | Tensor = 1.0,
     ) -> Tensor:
         with torch.no_grad():
-            outputs = self.outputs(self.prior.sample(n, generator))
+            outputs = self.outputs(self.prior.sample(n, generator, temperature=temperature))
             return self.likelihood.sample(outputs, generator)
 
     def outputs(self, z: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from ._copies import score_copies, score_inside
 from ._draws import can_be_drawn_from, check_n_samples, draw_from
+from ._interruptions import are_passed_on, interruptions_passed_on
 from ._mean_score import MeanScoreMixin
 from ._nested_parameters import names_of
 from ._progress import Progress
@@ -17,12 +18,14 @@ __all__ = [
     "Progress",
     "TimeLimit",
     "Unwrapped",
+    "are_passed_on",
     "can_be_drawn_from",
     "can_end",
     "check_n_samples",
     "draw_from",
     "find",
     "held_by",
+    "interruptions_passed_on",
     "layers",
     "limited",
     "names_of",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import DensityMixin
-from sklearn.utils.validation import _check_sample_weight
 
-from ..exceptions import InvalidDataError
+from ..validation import row_weights
 
 
 class MeanScoreMixin(DensityMixin):
@@ -32,10 +31,6 @@ class MeanScoreMixin(DensityMixin):
         scores = self.score_samples(X)
         if sample_weight is None:
             return float(scores.mean())
-        weight = _check_sample_weight(
-            sample_weight, scores, dtype=np.float64, ensure_non_negative=True
-        )
+        weight = row_weights(sample_weight, len(scores))
         kept = weight > 0
-        if not kept.any():
-            raise InvalidDataError("sample_weight is zero for all rows, so there is no mean.")
         return float(np.average(scores[kept], weights=weight[kept]))

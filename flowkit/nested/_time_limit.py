@@ -66,7 +66,8 @@ def limited(density, seconds: float | None):
     Parameters
     ----------
     density : estimator
-        Each of its parameters `max_time`, and of what it holds, that is None is set meanwhile.
+        Each of its parameters `max_time`, and of what it holds, that is None is set meanwhile,
+        except within what has such a parameter and so shares its time itself.
     seconds : float or None
         The number, None for any.
     """
@@ -83,4 +84,14 @@ def limited(density, seconds: float | None):
 
 
 def _limits(density):
-    return names_of(density, "max_time", lambda value: value is None)
+    """Names of the limits to set: what holds a limit of its own shares it among what is within."""
+    holders = {name.removesuffix("max_time") for name in names_of(density, "max_time", _is_any)}
+    return [
+        name
+        for name in names_of(density, "max_time", lambda value: value is None)
+        if not any(name.startswith(holder) for holder in holders - {name.removesuffix("max_time")})
+    ]
+
+
+def _is_any(value):
+    return True

@@ -12,8 +12,8 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
+from .._once_differentiable import once_differentiable
 from ..exceptions import InvalidParameterError
 from .grouped import check_sizes
 from .layers import Dropout, GroupedLinear

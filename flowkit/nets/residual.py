@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from .._compiled import applies_to, array_of
+from .._once_differentiable import once_differentiable
 from .layers import Dropout, activation
 
 

@@ -8,9 +8,10 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
+from .._compiled import is_plain
+from .._once_differentiable import once_differentiable
 from ..exceptions import InvalidParameterError
 from .layers import GroupedLinear
 
@@ -112,8 +113,11 @@ class Swish(nn.Module):
         self.slope = nn.Parameter(torch.ones(n_groups, n_features, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled() and (x.requires_grad or self.slope.requires_grad):
-            return _Swish.apply(x, self.slope)
+        if torch.is_grad_enabled():
+            if not is_plain():
+                return x * torch.sigmoid(x * self.slope)
+            if x.requires_grad or self.slope.requires_grad:
+                return _Swish.apply(x, self.slope)
         return torch.mul(x, self.slope).sigmoid_().mul_(x)
 
 

@@ -30,7 +30,7 @@ def default_densities(categorical_features=None) -> list:
         noise=0.1,
         bandwidth_factor=0.25,
         max_epochs=20,
-        learning_rate=5e-3,
+        learning_rate=2e-3,
         weight_decay=1e-2,
         n_iter_no_change=10,
     )

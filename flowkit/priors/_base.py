@@ -13,10 +13,11 @@ from ..exceptions import InvalidParameterError, NoMarginalError, ShapeError
 class Prior(nn.Module):
     """A normalised density of rows.
 
-    Subclasses implement ``_log_prob(z)`` and ``_sample(n, generator)``. Those that know their
-    marginals also implement ``_log_prob_marginal(z, known)``, in which unknown values are zeros;
-    rows are then scored exactly whatever values they lack, where the bijection in front of the
-    prior maps each column by itself.
+    Subclasses implement ``_log_prob(z)`` and ``_sample(n, generator, temperature)``, which
+    multiplies deviations from centres by the temperature, a number or one of each column. Those
+    that know their marginals also implement ``_log_prob_marginal(z, known)``, in which unknown
+    values are zeros; rows are then scored exactly whatever values they lack, where the bijection in
+    front of the prior maps each column by itself.
 
     Parameters
     ----------
@@ -177,7 +178,12 @@ class Prior(nn.Module):
                 f"got {tuple(rows.shape)}."
             )
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        generator: torch.Generator | None = None,
+        temperature: float | Tensor = 1.0,
+    ) -> Tensor:
         """Draw rows.
 
         Parameters
@@ -186,14 +192,18 @@ class Prior(nn.Module):
             Number of rows.
         generator : torch.Generator, optional
             Source of randomness; torch's global one by default.
+        temperature : float or Tensor of shape (n_features,), default=1.0
+            What standard deviations are multiplied by, of all columns or of each: those around the
+            location, or around the centre of the component that is drawn. With zero all rows are
+            centres.
 
         Returns
         -------
         Tensor of shape (n, n_features)
-            The draws.
+            The draws, of the density only at a temperature of one.
         """
         with torch.no_grad():
-            return self._sample(n, generator)
+            return self._sample(n, generator, temperature)
 
     def _log_prob(self, z: Tensor) -> Tensor:
         raise NotImplementedError
@@ -201,5 +211,7 @@ class Prior(nn.Module):
     def _log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def _sample(self, n: int, generator: torch.Generator | None) -> Tensor:
+    def _sample(
+        self, n: int, generator: torch.Generator | None, temperature: float | Tensor
+    ) -> Tensor:
         raise NotImplementedError

@@ -6,9 +6,9 @@ import math
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from .._compiled import is_plain
+from .._once_differentiable import once_differentiable
 
 # Numbers of matrices that are worked on at once.
 _MAX_VALUES = 2**21

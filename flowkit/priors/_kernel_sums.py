@@ -10,7 +10,8 @@ import math
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from .._once_differentiable import once_differentiable
 
 # Kernels so many nats below the highest are lost to rounding, even thousands of them, while the
 # denormal numbers that they lead to take ten times as long.

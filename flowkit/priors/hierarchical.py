@@ -97,6 +97,6 @@ class HierarchicalNormal(Prior):
         factor = self.whitening().t()[None]
         return known_log_prob(z, known, torch.zeros_like(factor[:, 0]), factor)[:, 0]
 
-    def _sample(self, n: int, generator: torch.Generator | None) -> Tensor:
+    def _sample(self, n, generator, temperature):
         noise = self.maps.new_empty(n, self.n_features).normal_(generator=generator)
-        return self.from_noise(noise)
+        return temperature * self.from_noise(noise)

@@ -186,10 +186,10 @@ class Kernel(Prior):
     def _scored_log_bandwidth(self) -> Tensor:
         return self.log_bandwidth(len(self.centres)) + math.log(self.bandwidth_factor)
 
-    def _sample(self, n, generator):
+    def _sample(self, n, generator, temperature):
         index = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         noise = self.centres.new_empty(n, self.n_features).normal_(generator=generator)
-        return self.centres[index] + self._scored_log_bandwidth().exp() * noise
+        return self.centres[index] + temperature * self._scored_log_bandwidth().exp() * noise
 
 
 def _log_norm(log_bandwidth: Tensor, n_features: int | Tensor) -> Tensor:

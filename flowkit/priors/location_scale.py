@@ -136,9 +136,10 @@ class LocationScale(Prior):
     def _log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
         return torch.where(known, self.log_prob_by_column(z), 0.0).sum(1)
 
-    def _sample(self, n: int, generator: torch.Generator | None) -> Tensor:
+    def _sample(self, n, generator, temperature):
         like = self.location.new_empty(n, self.n_features)
-        return self.location + self._scales() * self._standard_sample(like, generator)
+        scales = temperature * self._scales()
+        return self.location + scales * self._standard_sample(like, generator)
 
     def _standard_log_prob(self, u: Tensor) -> Tensor:
         raise NotImplementedError

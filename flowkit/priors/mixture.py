@@ -153,7 +153,7 @@ class GaussianMixture(Prior):
             by_component = known_log_prob(z, known, self.means, self.precision_factors())
         return (self.logits.log_softmax(0) + by_component).logsumexp(1)
 
-    def _sample(self, n, generator):
+    def _sample(self, n, generator, temperature):
         component = torch.multinomial(
             self.logits.softmax(0), n, replacement=True, generator=generator
         )
@@ -167,5 +167,5 @@ class GaussianMixture(Prior):
                 # With precision P P^T, P^-T times white noise has the wanted covariance.
                 factor = self.off_diagonal[k].triu(1) + torch.diag(diagonal[k])
                 z[rows] = torch.linalg.solve_triangular(factor, z[rows], upper=True, left=False)
-            z[rows] += self.means[k]
+            z[rows] = self.means[k] + temperature * z[rows]
         return z

@@ -104,5 +104,7 @@ class Product(Prior):
         parts = zip(self.priors, self.parts(z), self.parts(known), strict=True)
         return sum(prior.log_prob_marginal(part, observed) for prior, part, observed in parts)
 
-    def _sample(self, n, generator):
-        return self.join([prior.sample(n, generator) for prior in self.priors])
+    def _sample(self, n, generator, temperature):
+        by_column = torch.as_tensor(temperature, device=self.order.device).expand(self.n_features)
+        parts = zip(self.priors, self.parts(by_column[None]), strict=True)
+        return self.join([prior.sample(n, generator, part[0]) for prior, part in parts])

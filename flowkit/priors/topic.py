@@ -365,13 +365,18 @@ class Topic(Prior):
         z[:, self.index[kept]] = words[:, kept]
         return z
 
-    def _sample(self, n, generator):
+    def _sample(self, n, generator, temperature):
         weights = self._log_weights().exp()
         node = torch.multinomial(weights, n, replacement=True, generator=generator)
-        return self.sample_given(self.theta[node], generator)
+        return self.sample_given(self.theta[node], generator, temperature)
 
     @torch.no_grad()
-    def sample_given(self, proportions: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def sample_given(
+        self,
+        proportions: Tensor,
+        generator: torch.Generator | None = None,
+        temperature: float | Tensor = 1.0,
+    ) -> Tensor:
         """Draw one row for each row of topic proportions.
 
         Parameters
@@ -380,6 +385,8 @@ class Topic(Prior):
             Non-negative, rows of positive sum.
         generator : torch.Generator, optional
             Source of randomness; torch's global one by default.
+        temperature : float or Tensor of shape (n_features,), default=1.0
+            What deviations from the means of the topics are multiplied by.
 
         Returns
         -------
@@ -398,7 +405,7 @@ class Topic(Prior):
             words = (spread @ noise[..., None])[..., 0]
         else:
             words = noise / diagonal[group, topic]
-        return self._ungroup(words + self.means[group, topic])
+        return temperature * self._ungroup(words) + self._ungroup(self.means[group, topic])
 
 
 def _inverse_transposed(triangular: Tensor) -> Tensor:

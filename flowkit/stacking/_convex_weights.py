@@ -32,6 +32,8 @@ def convex_weights(log_densities: np.ndarray, sample_weight=None) -> np.ndarray:
     # Sums of the largest numbers are infinite.
     share = np.ones(n) if sample_weight is None else sample_weight / sample_weight.max()
     share /= share.sum()
+    # Members that such rows alone ask for get a weight of zero, and 0 / 0 is no number.
+    share, log_densities = share[share > 0], log_densities[share > 0]
     # Relative to the largest of each row, nothing overflows.
     density = np.exp(log_densities - log_densities.max(1, keepdims=True))
     weights = np.full(n_densities, 1 / n_densities)

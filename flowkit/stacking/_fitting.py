@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _num_samples
 
-from ..exceptions import InvalidDataError
-from ..nested import Progress, limited
+from ..nested import Progress, interruptions_passed_on, limited
+from ._scores import log_density
 
 
 @dataclass(frozen=True)
@@ -101,42 +103,21 @@ def _fit(task, X, weight, seconds):
     begun = time.monotonic()
     density = clone(task.density)
     options = {} if weight is None else {"sample_weight": weight[task.training]}
-    with limited(density, seconds):
-        # Frozen estimators do not do without the second argument.
-        density.fit(_safe_indexing(X, task.training), None, **options)
     scores = None
-    if task.held_out is not None:
-        scores = log_density(task.name, density, _safe_indexing(X, task.held_out))
+    with _named_in_errors(task, _num_samples(X)):
+        with interruptions_passed_on(), limited(density, seconds):
+            # Frozen estimators do not do without the second argument.
+            density.fit(_safe_indexing(X, task.training), None, **options)
+        if task.held_out is not None:
+            scores = log_density(task.name, density, _safe_indexing(X, task.held_out))
     return Done(density if task.is_kept else None, scores, time.monotonic() - begun)
 
 
-def log_density(name: str, density, X) -> np.ndarray:
-    """Log density of rows that weights are fitted to.
-
-    Parameters
-    ----------
-    name : str
-        Of the member.
-    density : estimator
-        The member, fitted.
-    X : ndarray or DataFrame of shape (n_rows, n_features)
-        Rows.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        Numbers or ``-inf``.
-
-    Raises
-    ------
-    InvalidDataError
-        If some are neither.
-    """
-    scores = np.asarray(density.score_samples(X), dtype=np.float64)
-    wrong = np.flatnonzero(np.isnan(scores) | (scores == np.inf))
-    if wrong.size:
-        raise InvalidDataError(
-            f"member {name!r} scores {wrong.size} of {len(scores)} rows with {scores[wrong[0]]}, "
-            "which is no log density: drop the member, or scale or clean the columns first."
-        )
-    return scores
+@contextlib.contextmanager
+def _named_in_errors(task, n_rows):
+    """Context whose errors say in a note which member failed on how many of the user's rows."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"member {task.name!r}, fitted to {len(task.training)} of {n_rows} rows")
+        raise

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import _BaseComposition, available_if
 from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
 
 from .._seeds import check_random_state
-from ..exceptions import InvalidDataError, OutsideSupportError
+from ..exceptions import InvalidDataError
 from ..nested import (
     Held,
     MeanScoreMixin,
@@ -30,12 +30,11 @@ from ..validation import SuggestingEstimator
 from ._convex_weights import convex_weights
 from ._default_members import default_members
 from ._draws import draw_from_members
-from ._fitting import log_density
 from ._hold_out import hold_out
 from ._members import DROPPED, check_members, is_dropped
+from ._reached_rows import reached_rows
 from ._rounds import Rounds
-
-_MAX_SHOWN = 10
+from ._scores import checked, log_density
 
 
 def _all_can_be_drawn_from(stack):
@@ -57,14 +56,16 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         `sklearn.mixture.GaussianMixture` or `sklearn.neighbors.KernelDensity`. Cloned before they
         are fitted. 'drop' in place of an estimator leaves it out. None is 'mixture', a
         `FlowDensity` that is a Gaussian mixture behind a linear map; 'flow', a `FlowDensity`;
-        'fractal_flow', a `FractalFlowDensity`; and 'kernel_flow', a `FlowDensity` on kernels.
+        'fractal_flow', a `FractalFlowDensity`; and 'kernel_flow', a `FlowDensity` on kernels. Their
+        parameters can be set as those of members that are given, such as ``flow__max_epochs=50``.
     cv : int, float, splitter, iterable, 'prefit' or None, default=0.2
         Rows that are held out for the weights. A float is a share of the rows that is held out
         once, which takes two fits of each member. An int is the number of folds, drawn at random,
         or of rows if there are fewer: all rows are scored by fits without them, which gains a few
-        hundredths of a nat where rows are few. A splitter or an iterable of splits is used as it
-        is, without groups. None is 5. With 'prefit' members are fitted already and stay as they
-        are, and all rows of `fit` are for the weights: they should be none that members have seen.
+        hundredths of a nat where rows are few. Copies of a row stay together, see Notes. A splitter
+        or an iterable of splits is used as it is, without groups. None is 5. With 'prefit' members
+        are fitted already and stay as they are, and all rows of `fit` are for the weights: they
+        should be none that members have seen.
     ensemble : bool, default=False
         Whether each member is the mean of its fits without the rows held out, as in scikit-learn's
         `CalibratedClassifierCV`, rather than fitted to all rows. With five folds this is mostly a
@@ -93,8 +94,8 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
     named_estimators_ : Bunch
         The fitted members by name, 'drop' for those left out.
     held_out_ : ndarray of int of shape (n_held_out,)
-        Positions in X of the rows that the weights were fitted to, in order; a row that several
-        splits hold out is repeated.
+        Positions in X of the rows that the weights were fitted to, in order: those held out that
+        have a density under some member. A row that several splits hold out is repeated.
     log_densities_ : ndarray of shape (n_held_out, n_estimators)
         Their log densities under each member, fitted without them.
     n_features_in_ : int
@@ -117,6 +118,11 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
     `TableDensity` must agree in what columns are, and in `cells`. Missing values pass where all
     members take them: the marginal of a weighted mean is the weighted mean of the marginals.
 
+    A member that has seen a copy of a row that is held out would score what it remembers. So rows
+    that are the same in all columns are held out together, unless they are more than a tenth of
+    all, or of whole numbers and levels alone, and so coincide by themselves. Splits that are given
+    are not changed.
+
     Scores cost as much as those of all members together, a fit twice that of all members, and six
     times with five folds. `sklearn.frozen.FrozenEstimator` keeps a member as it is, also in clones;
     its weight is too large if it has seen the rows of `fit`.
@@ -127,8 +133,9 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
     folds, which are left out where too little time would remain for the fits to all rows. These
     come last, the weightiest member first; one that there is no time for stays as it was fitted
     first. Members whose turn comes when time is over are left out, with a warning, so cheap ones
-    should be first. Starts of members, members without this parameter, and scores are not cut
-    short, so that a fit may exceed the limit by one of these.
+    should be first. A `max_time` that a member was given stays, also where it is longer than its
+    share, so that the stack may take longer by that. Starts of members, members without this
+    parameter, and scores are not cut short, so that a fit may exceed the limit by one of these.
 
     References
     ----------
@@ -159,7 +166,11 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         "estimators": [list, None],
         "cv": ["cv_object", StrOptions({"prefit"}), Interval(Real, 0, 1, closed="neither")],
         "ensemble": ["boolean"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [
+            Interval(Integral, None, -1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
         "random_state": ["random_state", np.random.Generator],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "verbose": ["verbose"],
@@ -195,12 +206,20 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         Returns
         -------
         params : dict
-            Names and values.
+            Names and values; where `estimators` is None, also of new members that it stands for.
         """
-        return self._get_params("estimators", deep=deep)
+        params = self._get_params("estimators", deep=deep)
+        if deep and self.estimators is None:
+            for name, density in default_members():
+                within = density.get_params().items()
+                params |= {name: density} | {f"{name}__{key}": value for key, value in within}
+        return params
 
     def set_params(self, **params):
         """Set parameters, members by name, or parameters of members.
+
+        Where `estimators` is None and one of the members that it stands for is set or has a
+        parameter set, `estimators` becomes the list of these.
 
         Parameters
         ----------
@@ -217,11 +236,19 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         UnknownNameError
             If a parameter does not exist, or belongs to a member that is dropped.
         """
-        return self._set_params("estimators", **params)
+        with self._unchanged_on_failure():
+            if params.get("estimators", self.estimators) is None:
+                members = default_members()
+                if {name.split("__", 1)[0] for name in params} & {name for name, _ in members}:
+                    params = {**params, "estimators": members}
+            return self._set_params("estimators", **params)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, sample_weight=None):
         """Fit the weights to rows held out, and the members to all rows.
+
+        Ctrl-C ends all of it with `KeyboardInterrupt`, also where the fit of a member alone would
+        keep its best weights so far; the estimator stays as it was.
 
         Parameters
         ----------
@@ -241,9 +268,10 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         Raises
         ------
         InvalidParameterError
-            If `estimators` are no densities with names, or one takes no weights.
+            If `estimators` are no densities with names, one takes no weights or does not score
+            each row, or `cv` gives no splits of the rows.
         OutsideSupportError
-            If some rows held out have no density under any member.
+            If no row held out has a density under any member.
         InvalidDataError
             If there are too few rows, or a score of a member is not a number.
 
@@ -251,6 +279,9 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         -----
         MemberLeftOutWarning
             If `max_time` ran out before some members began.
+        UnreachedRowsWarning
+            If some rows held out have no density under any member. They are left out of the
+            weights, of which they say nothing.
         """
         with self._unchanged_on_failure():
             X = self._read(X, reset=True)
@@ -278,10 +309,17 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         log_density : ndarray of shape (n_samples,)
             Natural logarithm of the weighted mean of the members' densities, float64; ``-inf``
             where all of them are zero.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a member does not score each row.
+        InvalidDataError
+            If a score of a member is not a number.
         """
         check_is_fitted(self)
         X = self._read(X, reset=False)
-        return logsumexp(self._weighted(lambda density: density.score_samples(X)), axis=1)
+        return logsumexp(self._weighted(X, lambda density: density.score_samples(X)), axis=1)
 
     def responsibilities(self, X):
         """Share of each member in the density of each row.
@@ -299,7 +337,7 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         """
         check_is_fitted(self)
         X = self._read(X, reset=False)
-        weighted = self._weighted(lambda density: density.score_samples(X))
+        weighted = self._weighted(X, lambda density: density.score_samples(X))
         with np.errstate(invalid="ignore"):
             return np.exp(weighted - logsumexp(weighted, axis=1, keepdims=True))
 
@@ -334,13 +372,19 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
     def _score_copies(self, copies, rows, n_draws=None):
         """Log density of changed copies of rows, as if the rows had not been in training."""
         copies, rows = (self._read(X, reset=False) for X in (copies, rows))
-        weighted = self._weighted(lambda density: score_copies(density, copies, rows, n_draws))
+        weighted = self._weighted(
+            copies, lambda density: score_copies(density, copies, rows, n_draws)
+        )
         return logsumexp(weighted, axis=1)
 
-    def _weighted(self, score):
-        """Log of the weighted density of each member, shape (n, n_estimators)."""
+    def _weighted(self, X, score):
+        """Log of the weighted density of each member, which scores X; shape (n, n_estimators)."""
+        n, named = _num_samples(X), self.named_estimators_.items()
+        names = [name for name, density in named if not is_dropped(density)]
+        pairs = zip(names, self.estimators_, strict=True)
+        scores = np.column_stack([checked(name, score(density), n) for name, density in pairs])
         with np.errstate(divide="ignore"):
-            return np.column_stack(list(map(score, self.estimators_))) + np.log(self.weights_)
+            return scores + np.log(self.weights_)
 
     # ------------------------------------------------------------------ fit
 
@@ -431,15 +475,8 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
 
     def _fit_weights(self, members, positions, log_densities, weight):
         """Fit the weights to rows at some positions."""
-        impossible = positions[~np.isfinite(log_densities).any(1)]
-        if impossible.size:
-            names = ", ".join(name for name, _ in members)
-            shown = ", ".join(map(str, impossible[:_MAX_SHOWN]))
-            raise OutsideSupportError(
-                f"{impossible.size} of {len(positions)} rows held out have no density under any "
-                f"member ({names}), whatever the weights: rows {shown} first. Drop these rows, or "
-                "add a member that reaches everywhere, such as GaussianMixture or FlowDensity."
-            )
+        is_reached = reached_rows([name for name, _ in members], positions, log_densities)
+        positions, log_densities = positions[is_reached], log_densities[is_reached]
         of_rows = None if weight is None else weight[positions]
         self.weights_ = convex_weights(log_densities, of_rows)
         self.held_out_, self.log_densities_ = positions, log_densities

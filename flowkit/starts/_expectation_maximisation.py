@@ -52,7 +52,7 @@ def improve(
     mixture : MixtureStart
         The mixture.
     log_density : float
-        Mean log density of the rows, in nats.
+        Mean log density of the rows, in nats, under the mixture of one iteration before.
     """
     rows, reached = _rows_for(Z, mixture.covariance, regularisation), -np.inf
     for _ in range(max_iter):
@@ -90,7 +90,7 @@ def grown(
     regularisation: float,
 ) -> MixtureStart:
     """A mixture with more components, new ones on rows that are far out in theirs."""
-    n_new = size - len(mixture.weights)
+    n_new = min(size - len(mixture.weights), len(Z))
     if n_new < 1:
         return mixture
     joint = _rows_for(Z, mixture.covariance, regularisation).log_joint(mixture)

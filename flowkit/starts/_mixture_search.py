@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -154,6 +155,8 @@ def choose_shape(
     shape : Shape
         Shape of the mixture.
     """
+    if n_components is not None:
+        n_components = min(n_components, len(Z))
     forms = _forms(Z.shape[1]) if covariance is None else [covariance]
     sides = list(_sides(Z))
     if not sides:
@@ -167,9 +170,9 @@ def choose_shape(
         for line in behind:
             line.grow(few)
         # What few components need their maps for, many can do by themselves.
-        others = sorted(behind[1:], key=_height)[-1:]
+        others = sorted(behind[1:], key=attrgetter("highest"))[-1:]
         lines += [behind[0], *others]
-    leader = max(lines, key=_height)
+    leader = max(lines, key=attrgetter("highest"))
     # The simpler form catches up only where rows are too few for components of the other.
     growing = lines if leader.ran_out else [line for line in lines if line.form == leader.form]
     for line in growing:
@@ -179,11 +182,6 @@ def choose_shape(
     for line in lines[1:]:
         best = line if line.highest > best.highest + _LEAST_GAIN else best
     return best.before, best.shape
-
-
-def _height(line):
-    """Mean log density of rows left out, less what the numbers of the mixture must gain."""
-    return line.highest
 
 
 def _forms(d: int) -> list[str]:

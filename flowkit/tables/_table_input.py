@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.utils import get_tags
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import validate_data
 
 from ..exceptions import InvalidDataError
 from ..nested import require_weights
-from ..validation import check_labels, container_of, keep_types
+from ..validation import check_labels, container_of, keep_types, row_weights
 
 _MIN_TRAINING_ROWS = 2
 
@@ -76,14 +76,7 @@ def check_weight(sample_weight, n_rows: int, density) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(
-        sample_weight, np.empty((n_rows, 1)), dtype=np.float64, ensure_non_negative=True
-    )
-    if (weight > 0).sum() < _MIN_TRAINING_ROWS:
-        raise InvalidDataError(
-            f"sample_weight leaves {(weight > 0).sum()} row(s): all other weights are zero. Give "
-            f"at least {_MIN_TRAINING_ROWS} a positive weight."
-        )
+    weight = row_weights(sample_weight, n_rows, _MIN_TRAINING_ROWS)
     require_weights(density)
     return weight
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import vector_to_parameters
+
+from ..exceptions import InvalidParameterError
 
 # What the optimiser's groups call the factor of their learning rate.
 FACTOR = "learning_rate_factor"
@@ -18,7 +20,7 @@ class FlatParameters:
     Parameters
     ----------
     module : Module
-        Whose parameters are meant, all of one device and type.
+        Whose parameters are meant.
 
     Attributes
     ----------
@@ -27,12 +29,23 @@ class FlatParameters:
     groups : list of dict
         Parts of the vector for an optimiser, each with the ``learning_rate_factor`` of the modules
         whose parameters it holds, 1 unless they state one.
+
+    Raises
+    ------
+    InvalidParameterError
+        If parameters differ in dtype or device.
     """
 
     def __init__(self, module: nn.Module):
         by_factor = _by_factor(module)
         self._parameters = [p for factor in sorted(by_factor) for p in by_factor[factor]]
-        self.vector = nn.Parameter(parameters_to_vector(self._parameters).detach())
+        kinds = sorted({f"{p.dtype} on {p.device}" for p in self._parameters})
+        if len(kinds) > 1:
+            raise InvalidParameterError(
+                f"parameters of a module must be of one dtype and device, got {kinds}. Call "
+                "module.to(dtype=..., device=...) first."
+            )
+        self.vector = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in self._parameters]))
         vector_to_parameters(self.vector.data, self._parameters)
         sizes = [sum(p.numel() for p in by_factor[factor]) for factor in sorted(by_factor)]
         self._parts = [nn.Parameter(part) for part in self.vector.data.split(sizes)]

@@ -95,7 +95,10 @@ class DensityNet(NeuralNet):
 
     def get_params_for_optimizer(self, prefix, named_parameters):
         _, options = super().get_params_for_optimizer(prefix, named_parameters)
-        return (self.flat_.groups,), options
+        # AdamW multiplies the decay by the rate.
+        decay = options["weight_decay"]
+        groups = [{**g, "weight_decay": decay / g[FACTOR]} for g in self.flat_.groups]
+        return (groups,), options
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the rate of the next steps; setbacks so far halve it."""
@@ -115,7 +118,8 @@ class DensityNet(NeuralNet):
         self._set_training(True)
         loss = self.module_.loss(batch)
         loss.backward()
-        return {"loss": loss, "y_pred": None}
+        # The graph holds what layers kept for their gradients.
+        return {"loss": loss.detach(), "y_pred": None}
 
     def validation_step(self, batch, **fit_params):
         self._set_training(False)
@@ -155,9 +159,9 @@ class DensityNet(NeuralNet):
         if self.n_setbacks_ == self.max_setbacks:
             raise FitDivergedError(
                 f"the loss was not finite in epoch {len(self.history)} at learning rate "
-                f"{self.learning_rate_:.2g}, after {self.n_setbacks_} returns to the best weights at half the "
-                "rate. Try a smaller learning_rate, clip extreme values of X, scale columns with "
-                "heavy tails (e.g. PowerTransformer), or dtype='float64'."
+                f"{self.learning_rate_:.2g}, after {self.n_setbacks_} returns to the best weights "
+                "at half the rate. Try a smaller learning_rate, clip extreme values of X, scale "
+                "columns with heavy tails (e.g. PowerTransformer), or dtype='float64'."
             )
         self.n_setbacks_ += 1
         self.best_weights.restore(self)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..modules import DensityModule
+from ._flat_parameters import FACTOR
 from .best_weights import StreamWeights
 from .data import Rows
 from .fit import make_net, n_steps_of
@@ -97,7 +98,7 @@ def train_chunk(
     net.iterator_train__noise, net.iterator_train__generator = options.noise, generator
     net.course.max_time, net.course.n_steps = options.max_time, n_steps_of(options, len(rows))
     for group in net.optimizer_.param_groups:
-        group["weight_decay"] = options.weight_decay
+        group["weight_decay"] = options.weight_decay / group[FACTOR]
     first = len(net.history)
     net.partial_fit(rows)
     module = copy.deepcopy(net.module_)

@@ -10,11 +10,10 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._seeds import check_random_state
 from ..exceptions import (
-    InvalidDataError,
     InvalidParameterError,
     LostMassWarning,
     OutsideSupportError,
@@ -29,7 +28,7 @@ from ..nested import (
     require_weights,
     score_inside,
 )
-from ..validation import SuggestingEstimator, warn
+from ..validation import SuggestingEstimator, row_weights, warn
 from ._jacobians import inverse_rows, transform_rows
 
 # Draws that measure the mass beyond the range of the transformer, and the share worth a warning.
@@ -254,10 +253,8 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         X = self._validate_rows(X, reset=True)
         if sample_weight is None:
             return X, None
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weight = row_weights(sample_weight, len(X))
         kept = np.flatnonzero(weight)
-        if not kept.size:
-            raise InvalidDataError("sample_weight is zero for all rows, so there is none to fit.")
         require_weights(self.density)
         return _safe_indexing(X, kept), weight[kept]
 

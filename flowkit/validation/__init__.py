@@ -19,6 +19,7 @@ from ._mixed_lists import keep_types
 from ._output import in_container, remember_output
 from ._parameters import SuggestingEstimator
 from ._real_rows import refuse_unreal
+from ._row_weights import row_weights
 from ._values import DATE_ADVICE, a_kind_of, is_date, is_missing_value, shown
 from ._warn import warn
 
@@ -48,6 +49,7 @@ __all__ = [
     "refuse_non_finite",
     "refuse_unreal",
     "remember_output",
+    "row_weights",
     "shown",
     "stacked",
     "tell_labels",

@@ -79,19 +79,24 @@ def test_partial_fit_keeps_the_first_chunks_scale_and_goes_on_after_pickling(X):
     assert (density.score_samples(X) != before).any()
 
 
+def _judged(density, X):
+    """What a stream keeps weights by: where it is a bound, the density may fall below."""
+    return density.elbo(X).mean() if hasattr(density, "elbo") else density.score(X)
+
+
 @every_class
 def test_a_chunk_leaves_the_density_of_the_next_no_lower_than_before(build):
     X = correlated(3000)
     X[:, 1] += 0.1 * X[:, 0] ** 2
     chunks = np.array_split(X, 6)
     density = build(learning_rate=0.03).partial_fit(chunks[0])
-    first = density.score(chunks[-1])
+    first = _judged(density, chunks[-1])
     for chunk, following in pairwise(chunks[1:]):
         before = density.score(following)
         density.partial_fit(chunk)
         # Judges err as a hundred rows do.
         assert density.score(following) > before - 0.1
-    assert density.score(chunks[-1]) >= first
+    assert _judged(density, chunks[-1]) >= first
     assert np.isfinite(density.history_["valid_log_density"]).all()
     assert len(density.history_["epoch"]) == density.n_iter_ == 5
     assert 0 <= density.best_epoch_ <= 5

@@ -14,6 +14,7 @@ from skorch.callbacks import Callback
 
 from flowkit import DensityOutlierDetector, FlowDensity, StopTraining, TableDensity
 from flowkit.exceptions import InterruptedFitWarning, NotConvergedWarning, UncopyableCallbackError
+from flowkit.nested import interruptions_passed_on
 from flowkit.training import callbacks as training_callbacks
 from flowkit.training import fit_run
 
@@ -72,6 +73,20 @@ def test_ctrl_c_keeps_the_best_weights_with_a_warning(build, X):
         chunk = build(batch_size=60, callbacks=[EndsAt(press, 0)]).partial_fit(X)
     assert chunk.n_iter_ == 1
     assert {len(column) for column in chunk.history_.values()} == {1}
+
+
+@pytest.mark.usefixtures("sigint_is_heard")
+@every_class
+def test_ctrl_c_is_passed_on_where_a_longer_fit_asks_for_it(build, X):
+    density = build(max_epochs=20, batch_size=60, callbacks=[EndsAt(press)])
+    before = dict(vars(density))
+    for fit in (density.fit, density.set_params(callbacks=[EndsAt(press, 0)]).partial_fit):
+        with pytest.raises(KeyboardInterrupt), interruptions_passed_on():
+            fit(X)
+        assert vars(density).keys() == before.keys()
+    stopped = build(max_epochs=20, batch_size=60, callbacks=[EndsAt(stop)])
+    with interruptions_passed_on():
+        assert stopped.fit(X).n_iter_ == 2
 
 
 @pytest.mark.usefixtures("sigint_is_heard")

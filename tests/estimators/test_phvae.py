@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.integrate import trapezoid
+from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, make_moons
 from sklearn.decomposition import FactorAnalysis
@@ -264,6 +265,49 @@ def test_images_of_eight_bits(grey):
     assert density.transform(grey).shape == (300, 6)
     again = pickle.loads(pickle.dumps(density))
     np.testing.assert_array_equal(again.score_samples(rows), density.score_samples(rows))
+
+
+def test_draws_without_noise_are_means_of_the_same_latents(grey):
+    density = small(image_shape=(8, 8)).fit(grey)
+    latents = density.module_.prior.sample(5, density._evaluator.generator(0)).numpy()
+    means = density.sample(5, random_state=0, noise=False)
+    np.testing.assert_allclose(means, density.inverse_transform(latents))
+    draws = density.sample(5, random_state=0)
+    assert set(np.unique(draws)) <= set(range(256))
+    assert not np.array_equal(draws, means.round())
+    for noise in (True, False):
+        with pytest.raises(InvalidDataError, match="n_samples"):
+            density.sample(0, noise=noise)
+
+
+def high_frequency_power(images):
+    power = np.abs(np.fft.fft2(images)) ** 2
+    high = np.abs(np.fft.fftfreq(images.shape[1])) > 1 / 3
+    return power[:, high[:, None] | high].sum(1).mean()
+
+
+@pytest.mark.parametrize("likelihood", ["normal", "discretized_logistic"])
+def test_noise_is_as_smooth_as_what_the_latent_leaves(likelihood):
+    noise = np.random.default_rng(0).normal(size=(600, 10, 10))
+    X = gaussian_filter(noise, (0, 0.7, 0.7))
+    if likelihood == "discretized_logistic":
+        X = (127 + 60 * X / X.std()).clip(0, 255).astype(np.uint8)
+    train, test = X[:500], X[500:]
+    # Two factors leave nearly everything.
+    given = {"image_shape": (10, 10), "n_components": 1, "degree": 2, "max_epochs": 60}
+    wanted = high_frequency_power(test)
+    smooth, grainy = (
+        small(**given, likelihood=likelihood, residual_radius=r).fit(train) for r in (2, 0)
+    )
+    powers = [
+        high_frequency_power(density.sample(300, random_state=0).reshape(-1, 10, 10)) / wanted
+        for density in (smooth, grainy)
+    ]
+    assert 0.8 < powers[0] < 1.2
+    assert powers[1] > 1.5
+    assert smooth.score(test) > grainy.score(test)
+    errors = [density.reconstruction_error(test).mean() for density in (smooth, grainy)]
+    assert errors[0] == pytest.approx(errors[1], rel=0.05)
 
 
 def test_colour_images_and_floats(grey):

@@ -7,7 +7,8 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from flowkit.nested import TimeLimit, _time_limit, limited
+from flowkit import StackedDensity
+from flowkit.nested import TimeLimit, _time_limit, can_end, limited
 
 
 class Clock:
@@ -54,3 +55,15 @@ def test_a_limit_is_for_those_without_one_and_ends():
     with limited(density, 2.0):
         assert [step.max_time for step in density[1:]] == [2.0, 3.0]
     assert [step.max_time for step in density[1:]] == [None, 3.0]
+
+
+@pytest.mark.parametrize(("own", "meanwhile"), [(None, 2.0), (5.0, 5.0)])
+def test_what_has_a_limit_of_its_own_shares_it_within(own, meanwhile):
+    stack = StackedDensity([("a", Timed()), ("b", make_pipeline(Timed()))], max_time=own)
+    density = make_pipeline(StandardScaler(), stack)
+    assert can_end(density) == (own is None)
+    with limited(density, 2.0):
+        assert stack.max_time == meanwhile
+        assert stack.get_params()["a__max_time"] is None
+        assert stack.get_params()["b__timed__max_time"] is None
+    assert stack.max_time == own

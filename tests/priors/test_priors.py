@@ -44,6 +44,24 @@ def test_integrates_to_one_in_two_dimensions(build):
 
 
 @every_prior
+def test_temperature_multiplies_deviations_from_centres(build):
+    prior = moved(build, 4)
+
+    def sample(*temperature):
+        return prior.sample(50, torch.Generator().manual_seed(0), *temperature)
+
+    centres, draws = sample(0.0), sample()
+    torch.testing.assert_close(sample(1.0), draws, rtol=0, atol=0)
+    torch.testing.assert_close(sample(0.3), centres + 0.3 * (draws - centres))
+    by_column = torch.tensor([0.0, 1.0, 2.0, 0.5], dtype=torch.float64)
+    torch.testing.assert_close(sample(by_column), centres + by_column * (draws - centres))
+    assert (draws.std(0) > 0).all()
+    # Modes, or those of components; next to them, as scores of kernels leave out their own.
+    with torch.no_grad():
+        assert prior.log_prob(sample(0.01)).mean() > prior.log_prob(draws).mean()
+
+
+@every_prior
 @pytest.mark.parametrize("d", [1, 3])
 def test_samples_follow_the_density(build, d):
     """The density of samples under the model is distributed as an independent sampler says."""

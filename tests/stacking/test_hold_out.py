@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
@@ -10,7 +11,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, LeaveOneGroupOut, ShuffleSplit
 from sklearn.neighbors import KernelDensity
 
-from flowkit.exceptions import FlowkitError, InvalidDataError, OutsideSupportError
+from flowkit import TableDensity
+from flowkit.exceptions import (
+    FlowkitError,
+    InvalidDataError,
+    OutsideSupportError,
+    UnreachedRowsWarning,
+)
 from flowkit.stacking._hold_out import hold_out
 
 from .examples import members, rows, stack
@@ -125,9 +132,41 @@ def test_rows_that_no_member_reaches_are_counted():
     near = np.random.default_rng(0).uniform(size=(100, 2))
     far = np.concatenate([near, [[1e3, 0.0], [0.0, 1e3]]])
     density = stack([("box", box), ("ball", clone(box))], cv=4)
-    with pytest.raises(OutsideSupportError, match=r"2 of 102 rows .* \(box, ball\).*rows 100, 101"):
+    with pytest.warns(UnreachedRowsWarning, match=r"2 of 102 .* \(box, ball\).*rows 100, 101"):
         density.fit(far)
-    assert not hasattr(density, "weights_")
+    np.testing.assert_array_equal(density.held_out_, np.arange(100))
+    assert density.log_densities_.shape == (100, 2)
+    assert density.weights_.sum() == pytest.approx(1)
+    weighted = stack([("box", box), ("ball", clone(box))], cv=4)
+    with pytest.warns(UnreachedRowsWarning, match="2 of 102"):
+        weighted.fit(far, sample_weight=np.ones(102))
+    np.testing.assert_array_equal(weighted.weights_, density.weights_)
+
+
+def test_weights_need_a_row_that_a_member_reaches():
+    box = KernelDensity(bandwidth=1.0, kernel="tophat")
+    far = stack([("box", box)], cv=[(np.arange(5), np.arange(5, 10))])
+    with pytest.raises(
+        OutsideSupportError, match=r"5 of 5 rows .* None is left .* TableDensity\(StackedDensity"
+    ):
+        far.fit(np.repeat([[0.0], [1e3]], 5, axis=0))
+    assert not hasattr(far, "weights_")
+
+
+def test_tables_with_rare_levels_are_weighted_by_the_others():
+    rng = np.random.default_rng(0)
+    share = 1 / np.arange(1, 61) ** 1.5
+    level = rng.choice([f"l{i}" for i in range(60)], 400, p=share / share.sum())
+    frame = pd.DataFrame({"a": rng.normal(size=400), "c": level})
+    tables = [(f"t{h}", TableDensity(KernelDensity(bandwidth=h), n_draws=4)) for h in (0.3, 1)]
+    density = stack(tables)
+    with pytest.warns(UnreachedRowsWarning, match=r"of 80 rows held out"):
+        density.fit(frame)
+    _, unseen = hold_out(0.2, frame, np.arange(400), np.random.RandomState(0))[0]
+    seen = np.isin(level[unseen], np.delete(level, unseen))
+    assert not seen.all()
+    np.testing.assert_array_equal(density.held_out_, unseen[seen])
+    assert np.isfinite(density.score_samples(frame)).all()
 
 
 @pytest.mark.parametrize("score", [np.nan, np.inf])

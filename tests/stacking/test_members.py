@@ -50,8 +50,46 @@ def test_unknown_names_are_told():
         stack().set_params(estimator=[])
     with pytest.raises(UnknownNameError, match="as wide is 'drop' and has no parameters"):
         stack().set_params(wide="drop", wide__bandwidth=1.0)
-    with pytest.raises(UnknownNameError, match="Invalid parameter 'flow'"):
-        StackedDensity().set_params(flow__max_epochs=3)
+    with pytest.raises(UnknownNameError, match="Did you mean 'flow'"):
+        StackedDensity().set_params(flows__max_epochs=3)
+
+
+def test_default_members_are_reached_by_name():
+    density = StackedDensity(cv=2, random_state=0)
+    assert density.get_params()["flow__max_epochs"] == density.get_params()["flow"].max_epochs
+    assert density.get_params(deep=False)["estimators"] is density.estimators is None
+    assert set(density.get_params(deep=False)) <= set(density.get_params())
+    assert clone(density).estimators is None
+    density.set_params(cv=3)
+    assert density.estimators is None
+    density.set_params(flow__max_epochs=1, fractal_flow="drop")
+    assert density.get_params()["flow__max_epochs"] == 1
+    assert density.get_params()["fractal_flow"] == "drop"
+    assert clone(density).get_params()["flow__max_epochs"] == 1
+    assert [name for name, _ in density.estimators] == [n for n, _ in StackedDensity()._given()]
+    again = StackedDensity([]).set_params(estimators=None, flow__max_epochs=7)
+    assert dict(again.estimators)["flow"].max_epochs == 7
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"flow__epochs": 1}, {"flow": "drop", "flow__max_epochs": 1}, {"flow": 1, "cvs": 2}]
+)
+def test_a_wrong_name_leaves_default_members(wrong):
+    density = StackedDensity(cv=7)
+    with pytest.raises(UnknownNameError):
+        density.set_params(**wrong)
+    assert vars(density) == vars(StackedDensity(cv=7))
+
+
+def test_a_grid_search_reaches_default_members():
+    others = {name: ["drop"] for name in ("mixture", "fractal_flow", "kernel_flow")}
+    grid = {"flow__max_epochs": [1, 2], "flow__n_transforms": [1], **others}
+    density = StackedDensity(random_state=0)
+    search = GridSearchCV(density, grid, cv=2).fit(X[:60])
+    assert search.best_params_["flow__max_epochs"] in (1, 2)
+    best = search.best_estimator_
+    assert best.estimators_[0].max_epochs == search.best_params_["flow__max_epochs"]
+    assert density.estimators is None
 
 
 def test_a_grid_search_reaches_members():

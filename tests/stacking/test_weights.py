@@ -92,6 +92,16 @@ def test_weights_of_rows_are_repeats_and_units_do_not_matter(table):
     np.testing.assert_allclose(convex_weights(moved, 7.0 * repeats), weights, atol=1e-6)
 
 
+@pytest.mark.parametrize("small", [1e-300, 5e-324, 1e-8])
+def test_weights_of_rows_may_differ_by_all_that_numbers_can(small):
+    """One member knows the first rows only, the other the last ones."""
+    table = np.repeat([[0.0, -1e6], [-1e6, 0.0]], 60, axis=0)
+    weights = convex_weights(table, np.repeat([1e300, small], 60))
+    np.testing.assert_allclose(weights, [1, 0], atol=1e-9)
+    weights = convex_weights(table, np.repeat([small, 1.0], 60))
+    np.testing.assert_allclose(weights, [small / (1 + small), 1 / (1 + small)], atol=1e-15)
+
+
 def test_true_shares_are_found():
     rng = np.random.default_rng(0)
     means, shares = np.array([0.0, 3.0, 6.0]), np.array([0.5, 0.3, 0.2])

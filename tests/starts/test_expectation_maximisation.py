@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 
+from flowkit import FlowDensity
 from flowkit.starts._expectation_maximisation import (
     _Differences,
     _Products,
@@ -118,3 +119,10 @@ def test_components_of_few_rows_are_wider(form):
 def test_equal_rows_are_no_more_components_than_there_are_of_them():
     Z = np.repeat([[0.0], [1.0], [3.0]], 5, axis=0)
     assert first(Z, "full", 10).weights.shape == (3,)
+
+
+@pytest.mark.parametrize(("n_components", "n"), [(300, 100), (60, 25)])
+def test_no_more_components_than_rows(n_components, n):
+    X = np.random.default_rng(0).normal(size=(n, 2))
+    density = FlowDensity(n_components=n_components, max_epochs=1, random_state=0).fit(X)
+    assert density.module_.prior.n_components <= n

@@ -6,10 +6,9 @@ from abc import abstractmethod
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ...exceptions import InvalidDataError
-from ...validation import SuggestingEstimator
+from ...validation import SuggestingEstimator, row_weights
 
 _MIN_ROWS = 2
 
@@ -49,15 +48,8 @@ class View(SuggestingEstimator):
             X = validate_data(self, X, dtype=np.float64, ensure_min_samples=_MIN_ROWS)
             weight = None
             if sample_weight is not None:
-                weight = _check_sample_weight(
-                    sample_weight, X, dtype=np.float64, ensure_non_negative=True
-                )
+                weight = row_weights(sample_weight, len(X), _MIN_ROWS)
                 kept = weight > 0
-                if kept.sum() < _MIN_ROWS:
-                    raise InvalidDataError(
-                        f"sample_weight leaves {kept.sum()} row(s) of positive weight; give "
-                        f"at least {_MIN_ROWS}."
-                    )
                 X, weight = X[kept], weight[kept]
             self._fit(X, weight)
         return self

@@ -1,0 +1,55 @@
+"""Weights of rows, as users give them."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.validation import _check_sample_weight
+
+from ..exceptions import InvalidDataError
+
+
+def row_weights(sample_weight, n_rows: int, n_needed: int = 1) -> np.ndarray:
+    """Validated weights, whose sum is a number.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,) or float
+        What the user gave.
+    n_rows : int
+        Number of rows.
+    n_needed : int, default=1
+        Number of rows that must have a positive weight.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Weights; only their ratios are those that were given.
+
+    Raises
+    ------
+    InvalidDataError
+        If too few rows have a positive weight.
+    ValueError
+        If weights are negative, not finite, or not as many as rows.
+    """
+    _refuse_few(np.asarray(sample_weight, dtype=np.float64), n_needed)
+    weight = _check_sample_weight(
+        sample_weight, np.empty((n_rows, 1)), dtype=np.float64, ensure_non_negative=True
+    )
+    _refuse_few(weight, n_needed)
+    largest = weight.max()
+    return weight / largest if largest > np.finfo(np.float64).max / n_rows else weight
+
+
+def _refuse_few(weight: np.ndarray, n_needed: int) -> None:
+    """Refuse weights of which too few are positive."""
+    if weight.ndim != 1 or not (weight >= 0).all():
+        return
+    n_positive = np.count_nonzero(weight)
+    if n_positive < n_needed:
+        # The words that scikit-learn uses for the same.
+        none = "" if n_positive else "Sample weights must contain at least one non-zero number: "
+        raise InvalidDataError(
+            f"{none}sample_weight leaves {n_positive} row(s): all other weights are zero. Give at "
+            f"least {n_needed} a positive weight."
+        )

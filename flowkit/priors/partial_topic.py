@@ -105,8 +105,15 @@ class PartialTopic(Product):
         return self.join([self.topic.move(first, origin, target), *others])
 
     @torch.no_grad()
-    def sample_given(self, proportions: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def sample_given(
+        self,
+        proportions: Tensor,
+        generator: torch.Generator | None = None,
+        temperature: float | Tensor = 1.0,
+    ) -> Tensor:
         """As `Topic.sample_given`."""
-        first = self.topic.sample_given(proportions, generator)
-        others = [prior.sample(len(first), generator) for prior in self.priors[1:]]
-        return self.join([first, *others])
+        first, *others = self._by_part(temperature)
+        drawn = [self.topic.sample_given(proportions, generator, first)]
+        for prior, factor in zip(self.priors[1:], others, strict=True):
+            drawn.append(prior.sample(len(proportions), generator, factor))
+        return self.join(drawn)

@@ -105,6 +105,10 @@ class Product(Prior):
         return sum(prior.log_prob_marginal(part, observed) for prior, part, observed in parts)
 
     def _sample(self, n, generator, temperature):
+        parts = zip(self.priors, self._by_part(temperature), strict=True)
+        return self.join([prior.sample(n, generator, part) for prior, part in parts])
+
+    def _by_part(self, temperature):
+        """A temperature, or one of each column, as that of the columns of each block."""
         by_column = torch.as_tensor(temperature, device=self.order.device).expand(self.n_features)
-        parts = zip(self.priors, self.parts(by_column[None]), strict=True)
-        return self.join([prior.sample(n, generator, part[0]) for prior, part in parts])
+        return [part[0] for part in self.parts(by_column[None])]

@@ -29,7 +29,7 @@ from lib.image_distances import (
     sliced_wasserstein,
     spread_of_distances,
 )
-from lib.image_flows import CONV_REALNVP, FRACTAL, common, fit_fractal, fit_rg
+from lib.image_flows import CONV_REALNVP, common, fit_fractal, fit_lifting, fit_rg
 from lib.pictures import draw_rows
 from lib.report import distinct, in_order, mean, print_table, select
 from lib.runner import Study
@@ -63,7 +63,7 @@ def fit_phvae(images: np.ndarray, seed: int, budget: float) -> Any:
 FITS: dict[str, Callable] = {
     "RealNVP, conv": fit_fractal(prior="normal", **CONV_REALNVP),
     "RGFlowDensity": fit_rg(),
-    "FractalFlowDensity": fit_fractal(**FRACTAL),
+    "FractalFlowDensity": fit_lifting(),
     VAE: fit_phvae,
 }
 METHODS = (REAL, PCA_GAUSSIAN, *FITS)

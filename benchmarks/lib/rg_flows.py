@@ -18,7 +18,13 @@ PRIORS = ("laplace", "normal", "student_t")
 RG_FLOWS = {f"RG, {prior}": fit_rg(prior=prior) for prior in PRIORS}
 # Six couplings of this width are two in a hundred larger than RG-Flow.
 CONV_REALNVP = {"n_blocks": 6, "hidden_units": 32}
-MATRIX_REALNVP = {"n_levels": 0, "coupling": "affine", "n_blocks": 2, "hidden_units": 32}
+MATRIX_REALNVP = {
+    "fractal": "coupling",
+    "n_levels": 0,
+    "coupling": "affine",
+    "n_blocks": 2,
+    "hidden_units": 32,
+}
 GAUSSIAN = "Gaussian of logits"
 
 

@@ -220,7 +220,7 @@ def test_partial_fit_takes_incomplete_chunks(name):
 
 
 def test_training_noise_widens_the_density_of_incomplete_rows(holes):
-    options = {"max_epochs": 10, "learning_rate": 1e-3}
+    options = {"max_epochs": 10, "learning_rate": 3e-4}
     plain = DENSITIES["flow"](**options).fit(holes)
     noisy = DENSITIES["flow"](**options, noise=0.5).fit(holes)
     spread = noisy.sample(4000, random_state=0).std(0) / plain.sample(4000, random_state=0).std(0)

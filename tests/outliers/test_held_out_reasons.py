@@ -22,7 +22,7 @@ SMALL = {"n_transforms": 2, "hidden_units": 16, "dequantize": None}
 # A rate this small leaves the flow at the identity, so that kernels are all that was learned.
 STILL = {**SMALL, "prior": "kernel", "learning_rate": 1e-12, "max_epochs": 1}
 STILL |= {"early_stopping": False}
-FEW = {"max_epochs": 5, "learning_rate": 1e-3}
+FEW = {"max_epochs": 5, "learning_rate": 1e-4}
 ODD = np.array([[0.0, 0.0, 6.0, 0.0]])
 
 

@@ -94,7 +94,7 @@ DENSITIES = {
     "flow": (FlowDensity(**SMALL, missing="marginalize"), lambda X: X),
     "kernels": (
         FlowDensity(
-            **{**KERNEL, "bandwidth_factor": 1.0}, learning_rate=1e-3, missing="marginalize"
+            **{**KERNEL, "bandwidth_factor": 1.0}, learning_rate=3e-4, missing="marginalize"
         ),
         np.array,
     ),

@@ -319,7 +319,7 @@ def test_redundant_columns_do_not_hide_the_rows_of_training():
     X = np.random.default_rng(0).normal(size=(150, 2))
     X = np.column_stack([X, X.sum(1), X[:, 0] - X[:, 1]])
     density = FlowDensity(
-        **{**SMALL, "max_epochs": 60, "learning_rate": 2e-2, "early_stopping": False}
+        **{**SMALL, "max_epochs": 120, "learning_rate": 2e-3, "early_stopping": False}
     ).fit(X)
     module, prior = density.module_, density.module_.prior
     Z = torch.from_numpy(density._columns.standardise(X))

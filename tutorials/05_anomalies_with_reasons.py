@@ -80,7 +80,7 @@ for rate in (0.02, 0.05, 0.1, 0.2):
 # most a share ``alpha`` do belong, on average. The more strange rows there are, the less strict it
 # needs to be with each.
 
-mixed = pd.concat([unseen, malignant.iloc[:40]])
+mixed = pd.concat([unseen, malignant.iloc[:80]])
 found = detector.select(mixed, alpha=0.1)
 belong = (tumours.target[mixed.index] == 1).to_numpy()
 print(f"{found.sum()} of {len(mixed)} tumours found, {(found & belong).sum()} of them benign")

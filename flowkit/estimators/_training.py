@@ -233,9 +233,9 @@ def warn_of_late_gains(record: TrainingRecord, density, n_hold_out: int) -> None
     """Say that training ended too early, if the density of the hold-out was still rising."""
     if record.ended_by == "max_time" and not record.best_epoch:
         warn(
-            f"max_time={float(density.max_time):.3g} ran out in epoch {record.n_epochs}, before training "
-            "came above the initial density, which is kept: raise max_time for a better fit. "
-            "Initialisation counts.",
+            f"max_time={float(density.max_time):.3g} ran out in epoch {record.n_epochs}, before "
+            "training came above the initial density, which is kept: raise max_time for a better "
+            "fit. Initialisation counts.",
             NotConvergedWarning,
         )
     gain, n_epochs = record.late_gain()

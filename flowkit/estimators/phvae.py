@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,14 +18,13 @@ from ..nets import Polynomials
 from ..starts import FactorStart
 from ._base import BaseDensity
 from ._images import ImageRows
+from ._orders import OrderAnalysis
 from ._parameters import documented
 from ._temperature import check_temperature
 from ._vae import build_vae, plain_weights
 
 # Largest whole number of the likelihoods that are for whole numbers.
 _VALUES = {"bernoulli": 1, "discretized_logistic": 255}
-# Draws by which the mean of the prior is known well enough to be decoded.
-_N_PRIOR_DRAWS = 1000
 # Standardised columns are seen by the polynomials within this many deviations.
 _BOUND = 3.0
 _SHAPE = (
@@ -53,7 +50,7 @@ _SHAPE = (
 
 
 @documented
-class PHVAE(ImageRows, BaseDensity):
+class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
     """Density estimation and reconstruction with a polynomial hierarchical autoencoder.
 
     A variational autoencoder with one encoder for each order of the polynomials of a row, and one
@@ -396,79 +393,6 @@ class PHVAE(ImageRows, BaseDensity):
         """
         return super().inverse_transform(X)
 
-    def latent_by_order(self, X):
-        """Posterior mean of each order of the latent.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        latents : ndarray of shape (degree_, n_samples, n_components_)
-            One table an order, the first order first.
-        """
-        Z = self._encode_rows(X)
-        return Z.reshape(len(Z), self.degree_, self.n_components_).swapaxes(0, 1)
-
-    def reconstruct(self, X, orders=None):
-        """Rows decoded from their own latent, or from some orders of it.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        orders : sequence of int or None, default=None
-            Orders, from 1, that are taken from the rows; others stand at the mean of the prior.
-            None takes all.
-
-        Returns
-        -------
-        X_reconstructed : ndarray of shape (n_samples, n_features)
-            Expected rows, in the units of X, float64.
-
-        Raises
-        ------
-        InvalidParameterError
-            If there is no such order.
-        """
-        Z = self._encode_rows(X)
-        if orders is not None:
-            kept = np.unique(orders)
-            known = np.arange(1, self.degree_ + 1)
-            if not np.isin(kept, known).all():
-                raise InvalidParameterError(
-                    f"orders must be taken from 1 to {self.degree_}, got {orders!r}."
-                )
-            columns = np.repeat(np.isin(known, kept), self.n_components_)
-            mean = 0.0
-            if self.module_.prior_flow is not None:
-                mean = self._draw_latents(_N_PRIOR_DRAWS, self._config["seed"]).mean(0)
-            Z = np.where(columns, Z, mean)
-        return self._decode(Z)
-
-    def reconstruction_error(self, X):
-        """Mean squared error of the reconstruction of each row.
-
-        To find rows that do not belong, `score_samples` is better: it also knows how unlikely the
-        latent is, and how far each column may stray.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        error : ndarray of shape (n_samples,)
-            Mean over the columns, each divided by its `scale_` first, so that all count alike.
-        """
-        check_is_fitted(self)
-        Z = self._columns.standardise(self._validate_rows(X, reset=False))
-        evaluator = self._evaluator
-        return ((Z - evaluator.decode(evaluator.encode(Z))) ** 2).mean(1)
-
     def sample(self, n_samples=1, random_state=None, *, noise=True, temperature=1.0):
         """Draw rows: a latent from the prior, order by order, then a row given it.
 
@@ -507,11 +431,6 @@ class PHVAE(ImageRows, BaseDensity):
         if noise:
             return self._sample(n_samples, random_state, factor)
         return self._decode(self._draw_latents(check_n_samples(n_samples), random_state, factor))
-
-    def _draw_latents(self, n, random_state, temperature=1.0):
-        factor = torch.tensor(temperature, device=self._evaluator.device)
-        draw = functools.partial(self.module_.prior.sample, temperature=factor)
-        return self._evaluator.draw(n, random_state, draw)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` gives.

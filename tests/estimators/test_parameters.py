@@ -71,7 +71,8 @@ def test_own_entries_take_precedence_and_shared_ones_fill_the_gaps():
             pass
 
     text = Density.__doc__
-    assert "verbose : int, default=0\n    1 shows a progress bar.\ntol : float, default=0.5" in text
+    assert "verbose : int, default=0\n    1 shows a progress bar" in text
+    assert "\ntol : float, default=0.5\n    In its own words." in text
     assert text.index("own : int") < text.index("verbose") < text.index("tol : float")
     assert text.count("In its own words.") == 2
     assert text.count("n_iter_ :") == 1

@@ -153,6 +153,12 @@ BIJECTIONS = [
     _case("lifting_mixture", _lifting(n_components=2), starts_at_identity=False),
     # Between a box and components far away the map is flat.
     _case("lifting_boxes", _lifting(n_components=2, n_boxes=1), starts_at_identity=False, far=2.0),
+    _case("laplace_quantile", lambda d: b.LaplaceQuantile(d, 0.7), starts_at_identity=False),
+    _case(
+        "laplace_quantile_some",
+        lambda d: b.LaplaceQuantile(d, columns=range(1, d)),
+        starts_at_identity=False,
+    ),
     _case("planar", b.Planar),
     _case("planar_context", lambda d: b.Planar(d, 3, **NET), n_context=3),
     _case("sylvester", b.Sylvester),

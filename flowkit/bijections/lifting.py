@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -74,6 +75,17 @@ class Lifting(Bijection):
     [(0, 'vertical', (3,)), (0, 'vertical', (5,))]
     >>> lifting.log_det_tree(torch.zeros(2, 9)).shape
     torch.Size([2, 9])
+    >>> lifting.levels.reshape(3, 3)
+    array([[2, 0, 1],
+           [0, 0, 0],
+           [1, 0, 1]])
+
+    Attributes
+    ----------
+    grid : tuple of int
+        Number of pixels along each axis.
+    n_channels : int
+        Number of columns of a pixel.
     """
 
     def __init__(
@@ -104,6 +116,7 @@ class Lifting(Bijection):
             LiftingPhase(phase, n_components, n_boxes, n_hidden_layers, sizes)
             for phase in lifting_phases(*shape)
         )
+        self.grid, self.n_channels = tuple(shape[:2]), shape[2]
         # Places in data of the columns of one phase after the other.
         order = torch.cat([phase.columns.reshape(-1) for phase in self.phases])
         self.register_buffer("position", order.argsort(), persistent=False)
@@ -115,6 +128,40 @@ class Lifting(Bijection):
             for phase in self.phases
             for column in phase.columns.reshape(-1).tolist()
         )
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels, the last of which is a single pixel."""
+        return self.phases[-1].level + 1
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Level of the latent of each column, ndarray of shape (n_features,)."""
+        levels = np.empty(self.n_features, dtype=int)
+        for phase in self.phases:
+            levels[phase.columns.cpu().numpy()] = phase.level
+        return levels
+
+    def log_det_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map data to latent, with the share of each level and column in the log-determinant.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Data.
+
+        Returns
+        -------
+        z : Tensor of shape (n, n_features)
+            Latent.
+        shares : Tensor of shape (n, n_levels, n_features)
+            Nats, those of a column in the level of its latent; they sum to the log-determinant of
+            `forward`.
+        """
+        z, by_node = self.forward_by_node(x)
+        by_column = by_node.index_select(1, self.position)
+        own = torch.from_numpy(np.arange(self.n_levels)[:, None] == self.levels).to(x.device)
+        return z, torch.where(own, by_column[:, None], 0.0)
 
     def _shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Latent (d, n), and log slopes (d, n) in the order of `nodes`."""

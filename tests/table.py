@@ -356,6 +356,10 @@ FLOWS = {
     ),
     "fractal_mixture_affine": _fractal(prior="gaussian_mixture", coupling="affine", tied=True),
     "rg": lambda **kw: e.RGFlowDensity(**{**_SMALL_RG, **kw}),
+    "rg_lifting": lambda **kw: e.RGFlowDensity(layout="lifting", **{**_SMALL_RG, **kw}),
+    "rg_lifting_topic": lambda **kw: e.RGFlowDensity(
+        layout="lifting", top_prior="topic", n_topics=3, **{**_SMALL_RG, **kw}
+    ),
     "rg_spline_topic": lambda **kw: e.RGFlowDensity(**{**_SMALL_RG, **_OTHER_RG, **kw}),
     "float64": lambda **kw: e.FlowDensity(dtype="float64", **{**_TWO, **kw}),
 }

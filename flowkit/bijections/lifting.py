@@ -116,7 +116,8 @@ class Lifting(Bijection):
             LiftingPhase(phase, n_components, n_boxes, n_hidden_layers, sizes)
             for phase in lifting_phases(*shape)
         )
-        self.grid, self.n_channels = tuple(shape[:2]), shape[2]
+        self.grid = (n_features,) if image_shape is None else tuple(shape[:2])
+        self.n_channels = shape[2]
         # Places in data of the columns of one phase after the other.
         order = torch.cat([phase.columns.reshape(-1) for phase in self.phases])
         self.register_buffer("position", order.argsort(), persistent=False)

@@ -56,7 +56,7 @@ class LiftedScales:
     def _choose_layout(self, X, Z, weight, rng) -> str:
         """'blocks' or 'lifting', where 'auto' leaves it open."""
         if self.layout == "lifting":
-            self._check_lifting()
+            self._check_prior()
         if self.layout != "auto":
             return self.layout
         signature = inspect.signature(type(self)).parameters
@@ -68,9 +68,7 @@ class LiftedScales:
         likelier = lifting_is_likelier(Z, weight, shape, boxes, columns.grey, rng)
         return "lifting" if likelier else "blocks"
 
-    def _check_lifting(self):
-        if self.image_shape is None:
-            raise InvalidParameterError("layout='lifting' needs image_shape, got None.")
+    def _check_prior(self):
         if self.prior not in QUANTILES:
             raise InvalidParameterError(
                 f"layout='lifting' maps onto standard normal latents, which only priors of a fixed "
@@ -80,13 +78,12 @@ class LiftedScales:
             )
 
     def _initialize_lifting(self, X, Z, weight, rng) -> tuple[dict, LiftedScalesStart]:
-        shape, topics = tuple(self.image_shape), None
-        boxes = boxes_of(X, self._columns)
+        shape = None if self.image_shape is None else tuple(self.image_shape)
+        boxes, topics = boxes_of(X, self._columns), None
         lifting = lifted(Z, weight, shape, boxes, rng)
         if self.top_prior is not None:
-            level = _topic_level(shape)
             drawn = Z[draw_rows(len(Z), weight, rng)]
-            top = coarse_latents(lifting, drawn, level)[1]
+            top = coarse_latents(lifting, drawn, _topic_level(lifting))[1]
             topics = LastPriorStart(top, *kmeans_topics(top, self.n_topics, rng))
         start = LiftedScalesStart(buffers_of(lifting), len(boxes.centres), topics)
         # Each value of an image is a row to the networks.
@@ -95,13 +92,13 @@ class LiftedScales:
 
 def lifted_flow(config: dict, generator: torch.Generator) -> Flow:
     """An untrained flow of a lifting onto a factorised prior, with topics or without."""
-    d, shape = config["n_features"], config["image_shape"]
-    names = ("n_boxes", "hidden_units", "n_hidden_layers", "dropout")
+    d = config["n_features"]
+    names = ("image_shape", "n_boxes", "hidden_units", "n_hidden_layers", "dropout")
     options = {name: config[name] for name in names}
-    steps = [Lifting(d, shape, generator=generator, **options)]
+    steps = [Lifting(d, generator=generator, **options)]
     coarse = np.zeros(d, dtype=bool)
     if config["top_prior"] is not None:
-        coarse = steps[0].levels >= _topic_level(shape)
+        coarse = steps[0].levels >= _topic_level(steps[0])
     top, fine = np.flatnonzero(coarse).tolist(), np.flatnonzero(~coarse).tolist()
     priors, blocks = [], []
     if fine:
@@ -116,5 +113,5 @@ def lifted_flow(config: dict, generator: torch.Generator) -> Flow:
     return Flow(Compose(steps), Product(priors, blocks))
 
 
-def _topic_level(image_shape):
-    return n_levels_of(image_shape[:2], _TOPIC_EDGE) - 1
+def _topic_level(lifting):
+    return n_levels_of(lifting.grid, _TOPIC_EDGE) - 1

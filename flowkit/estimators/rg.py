@@ -98,12 +98,12 @@ class RGFlowDensity(
         one in training and a logit of their grey levels squeezed into [0.05, 0.95]; those of other
         dtypes are columns of numbers like all others. None makes the columns a chain.
     layout : {'auto', 'blocks', 'lifting'}, default='auto'
-        Local bijections. 'blocks' are those published. With 'lifting', which is for images, the
-        pixels of a level are predicted from those of the coarser ones, first linearly, then with
-        the help of a network of `hidden_units` and `n_hidden_layers`, down to a single pixel; grey
-        levels have no logit, and parameters of blocks are ignored. 'auto' is 'lifting' for images
-        that are likelier by linear prediction than by a Gaussian, unless `prior` is 'student_t' or
-        `kernel_size`, `n_layers`, `n_res_blocks`, `boundary`, `coupling`, `share_levels` or
+        Local bijections. 'blocks' are those published. With 'lifting' the pixels of a level are
+        predicted from those of coarser ones, first linearly, then with the help of a network of
+        `hidden_units` and `n_hidden_layers`, down to a single pixel; grey levels have no logit, and
+        parameters of blocks are ignored. 'auto' is 'lifting' for images that are likelier by
+        linear prediction than by a Gaussian, unless `prior` is 'student_t' or one of `kernel_size`,
+        `n_layers`, `n_res_blocks`, `boundary`, `coupling`, `share_levels` and
         `gradient_checkpointing` is not its default; else 'blocks'.
     kernel_size : int, default=4
         Edge of the blocks that local bijections map.

@@ -162,7 +162,7 @@ def boxes_of(X: np.ndarray, columns: Columns) -> Boxes:
 def lifted(
     Z: np.ndarray,
     weight: np.ndarray | None,
-    image_shape: tuple[int, ...],
+    image_shape: tuple[int, ...] | None,
     boxes: Boxes,
     rng: np.random.RandomState,
     effort: float = 1.0,

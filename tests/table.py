@@ -151,6 +151,11 @@ BIJECTIONS = [
     ),
     _case("lifting_affine", _lifting(n_components=0), starts_at_identity=False),
     _case("lifting_mixture", _lifting(n_components=2), starts_at_identity=False),
+    _case(
+        "lifting_affine_from",
+        _lifting(n_components=2, affine_from=1),
+        starts_at_identity=False,
+    ),
     # Between a box and components far away the map is flat.
     _case("lifting_boxes", _lifting(n_components=2, n_boxes=1), starts_at_identity=False, far=2.0),
     _case("laplace_quantile", lambda d: b.LaplaceQuantile(d, 0.7), starts_at_identity=False),

@@ -55,6 +55,9 @@ class Lifting(Bijection):
         Number of hidden layers of those that see the neighbourhood.
     dropout : float, default=0.0
         Share of hidden units dropped in training.
+    affine_from : int or None, default=None
+        Level from which on there are neither mixtures nor boxes, so that what is on the coarse
+        grid keeps its clusters; None for none.
     generator : torch.Generator, optional
         Source of the initial weights; torch's global one by default.
 
@@ -97,6 +100,7 @@ class Lifting(Bijection):
         hidden_units: int = 32,
         n_hidden_layers: int = 2,
         dropout: float = 0.0,
+        affine_from: int | None = None,
         generator: torch.Generator | None = None,
     ):
         super().__init__(n_features)
@@ -112,8 +116,14 @@ class Lifting(Bijection):
         if n_boxes and not n_components:
             raise InvalidParameterError("n_boxes needs n_components of at least 1, got 0.")
         sizes = {"hidden_units": hidden_units, "dropout": dropout, "generator": generator}
+        affine_from = math.inf if affine_from is None else affine_from
         self.phases = nn.ModuleList(
-            LiftingPhase(phase, n_components, n_boxes, n_hidden_layers, sizes)
+            LiftingPhase(
+                phase,
+                *((n_components, n_boxes) if phase.level < affine_from else (0, 0)),
+                n_hidden_layers,
+                sizes,
+            )
             for phase in lifting_phases(*shape)
         )
         self.grid = (n_features,) if image_shape is None else tuple(shape[:2])

@@ -38,6 +38,15 @@ _OF_BLOCKS = (
     "share_levels",
     "gradient_checkpointing",
 )
+# What liftings are built from.
+_LIFTING = (
+    "image_shape",
+    "n_boxes",
+    "hidden_units",
+    "n_hidden_layers",
+    "dropout",
+    "affine_from",
+)
 # Topics are those of the finest grid of at most so many pixels along each edge.
 _TOPIC_EDGE = 4
 
@@ -79,26 +88,26 @@ class LiftedScales:
 
     def _initialize_lifting(self, X, Z, weight, rng) -> tuple[dict, LiftedScalesStart]:
         shape = None if self.image_shape is None else tuple(self.image_shape)
-        boxes, topics = boxes_of(X, self._columns), None
-        lifting = lifted(Z, weight, shape, boxes, rng)
+        boxes, topics, level = boxes_of(X, self._columns), None, None
         if self.top_prior is not None:
+            level = n_levels_of((Z.shape[1],) if shape is None else shape[:2], _TOPIC_EDGE) - 1
+        lifting = lifted(Z, weight, shape, boxes, rng, affine_from=level)
+        if level is not None:
             drawn = Z[draw_rows(len(Z), weight, rng)]
-            top = coarse_latents(lifting, drawn, _topic_level(lifting))[1]
+            top = coarse_latents(lifting, drawn, level)[1]
             topics = LastPriorStart(top, *kmeans_topics(top, self.n_topics, rng))
         start = LiftedScalesStart(buffers_of(lifting), len(boxes.centres), topics)
         # Each value of an image is a row to the networks.
-        return {"dropout": usual_dropout(Z.size), **start.config}, start
+        own = {"dropout": usual_dropout(Z.size), "affine_from": level}
+        return own | start.config, start
 
 
 def lifted_flow(config: dict, generator: torch.Generator) -> Flow:
     """An untrained flow of a lifting onto a factorised prior, with topics or without."""
     d = config["n_features"]
-    names = ("image_shape", "n_boxes", "hidden_units", "n_hidden_layers", "dropout")
-    options = {name: config[name] for name in names}
-    steps = [Lifting(d, generator=generator, **options)]
-    coarse = np.zeros(d, dtype=bool)
-    if config["top_prior"] is not None:
-        coarse = steps[0].levels >= _topic_level(steps[0])
+    steps = [Lifting(d, generator=generator, **{name: config[name] for name in _LIFTING})]
+    level = config["affine_from"]
+    coarse = steps[0].levels >= (np.inf if level is None else level)
     top, fine = np.flatnonzero(coarse).tolist(), np.flatnonzero(~coarse).tolist()
     priors, blocks = [], []
     if fine:
@@ -111,7 +120,3 @@ def lifted_flow(config: dict, generator: torch.Generator) -> Flow:
         priors += [Topic(len(top), config["n_topics"], groups, nodes="one_hot")]
         blocks += [top]
     return Flow(Compose(steps), Product(priors, blocks))
-
-
-def _topic_level(lifting):
-    return n_levels_of(lifting.grid, _TOPIC_EDGE) - 1

@@ -130,7 +130,8 @@ class RGFlowDensity(
     top_prior : {'topic'} or None, default=None
         Density of the latents of the coarsest level: 'topic' is a mixture of `n_topics` normal
         ones, so that rows have clusters; None is `prior`. With lifting these are the latents of
-        the finest grid of at most 4 x 4 pixels.
+        the finest grid of at most 4 x 4 pixels, which begin as the pixels themselves, since
+        prediction and mixtures would leave no clusters.
     n_topics : int, default=8
         Number of topics with ``top_prior='topic'``.
     gradient_checkpointing : bool, default=False

@@ -51,6 +51,8 @@ class Boxes:
     def put_into(self, lifting: Lifting) -> None:
         """Set the boxes of a map that has as many."""
         for phase in lifting.phases:
+            if not phase.n_boxes:
+                continue
             phase.boxes.copy_(torch.from_numpy(self.centres))
             phase.box_width.fill_(self.width)
 
@@ -166,6 +168,7 @@ def lifted(
     boxes: Boxes,
     rng: np.random.RandomState,
     effort: float = 1.0,
+    affine_from: int | None = None,
 ) -> Lifting:
     """Lifting fitted to rows, with networks of no use."""
     # No seed is spent on weights that are never read.
@@ -174,6 +177,7 @@ def lifted(
         image_shape,
         n_boxes=len(boxes.centres),
         hidden_units=1,
+        affine_from=affine_from,
         generator=torch.Generator(),
     )
     boxes.put_into(lifting)

@@ -39,6 +39,8 @@ def start_lifting(
 ) -> None:
     """Set linear predictions, and what the mixtures make of the local activity, in place.
 
+    Values without a mixture are told by none: they are centred and scaled.
+
     Parameters
     ----------
     lifting : Lifting
@@ -58,9 +60,13 @@ def start_lifting(
         phase.bias.zero_()
         phase.weight.zero_()
         _set_floor(phase, rows)
-        _set_prediction(phase, rows)
+        if phase.n_components:
+            _set_prediction(phase, rows)
         _set_places(phase, rows)
-        _set_mixture(phase, rows, effort)
+        if phase.n_components:
+            _set_mixture(phase, rows, effort)
+        else:
+            _set_scale(phase)
         rows.remember(phase)
 
 
@@ -168,6 +174,13 @@ def _set_places(phase, rows):
     squares = (squares - count * mean.square()).clamp_min(0) + 1e-12
     pooled = squares.mean(1, keepdim=True) / count
     phase.usual.copy_(0.5 * ((squares + _PRIOR_ROWS * pooled) / (count + _PRIOR_ROWS)).log())
+
+
+@torch.no_grad()
+def _set_scale(phase):
+    """One scale for all places, that of their deviations from the mean."""
+    phase.steer.zero_()
+    phase.steer[:, 1, 0] = 0.5 * (2 * phase.usual).exp().mean(1).log()
 
 
 def _set_mixture(phase, rows, effort):

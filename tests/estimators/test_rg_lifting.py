@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from sklearn.covariance import LedoitWolf
+from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 
 from flowkit import DensityOutlierDetector, FractalFlowDensity, RGFlowDensity
@@ -194,6 +197,24 @@ def test_fields_are_lifted_and_few_factors_are_not():
     factors += 0.01 * rng.normal(size=(200, 64))
     assert layout_of(factors, image_shape=(8, 8)) == "blocks"
     assert layout_of(fields.reshape(160, 64)[:, :12].astype(float)) == "blocks"
+
+
+def test_digits_are_likelier_than_under_the_best_gaussian():
+    images = np.rint(load_digits().data * (255 / 16)).astype(np.uint8)
+    density = RGFlowDensity((8, 8), hidden_units=8, max_epochs=1, random_state=0)
+    density.fit(images[:1000])
+    train, test = (
+        rows + np.random.default_rng(0).uniform(-0.5, 0.5, rows.shape)
+        for rows in (images[:1000].astype(float), images[1000:].astype(float))
+    )
+    scores = [LedoitWolf().fit(train).score(test)]
+    logits = [np.log(p / (1 - p)) for p in (0.05 + 0.9 * (X + 0.5) / 256 for X in (train, test))]
+    p = 0.05 + 0.9 * (test + 0.5) / 256
+    log_det = np.log(0.9 / 256 / (p * (1 - p))).sum(1).mean()
+    scores += [LedoitWolf().fit(logits[0]).score(logits[1]) + log_det]
+    bits = -max(scores) / 64 / math.log(2)
+    assert density.n_levels_ == 4
+    assert density.bits_per_dim(images[1000:]) < bits - 0.5
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,14 @@ def test_latents_of_new_rows_are_about_standard_normal(start):
     assert correlation.abs().max() < 0.25
 
 
+def test_the_last_pixel_is_predicted_by_its_mean():
+    rows = 3.0 + draws(field(SHAPE), 500)
+    root = quick(rows).phases[-1]
+    assert root.kind == "root"
+    assert root.bias.item() == pytest.approx(rows[:, 0].mean(), abs=1e-3)
+    assert root.usual.exp().item() == pytest.approx(rows[:, 0].std(), rel=1e-3)
+
+
 def test_a_prediction_reads_what_is_known_alone(start):
     for phase in start.phases:
         assert (phase.weight[~phase.mask] == 0).all()

@@ -87,7 +87,8 @@ class RGFlowDensity(
     rows without `image_shape` are chains of columns, neighbours first.
 
     Local bijections are those of small blocks, as published, or the lifting that predicts the
-    pixels that leave from those that go on, which begins at linear prediction.
+    pixels that leave from those that go on. Both begin at linear prediction where that makes rows
+    left out likelier: of the pixels in a block that leave from others there, or from a window.
 
     Images need no scaler. Methods take them as rows or as arrays of shape ``(n, *image_shape)`` and
     give rows back, for ``rows.reshape(-1, *image_shape)``.

@@ -151,8 +151,19 @@ BIJECTIONS = [
     ),
     _case("lifting_affine", _lifting(n_components=0), starts_at_identity=False),
     _case("lifting_mixture", _lifting(n_components=2), starts_at_identity=False),
+    _case(
+        "lifting_affine_from",
+        _lifting(n_components=2, affine_from=1),
+        starts_at_identity=False,
+    ),
     # Between a box and components far away the map is flat.
     _case("lifting_boxes", _lifting(n_components=2, n_boxes=1), starts_at_identity=False, far=2.0),
+    _case("laplace_quantile", lambda d: b.LaplaceQuantile(d, 0.7), starts_at_identity=False),
+    _case(
+        "laplace_quantile_some",
+        lambda d: b.LaplaceQuantile(d, columns=range(1, d)),
+        starts_at_identity=False,
+    ),
     _case("planar", b.Planar),
     _case("planar_context", lambda d: b.Planar(d, 3, **NET), n_context=3),
     _case("sylvester", b.Sylvester),
@@ -350,6 +361,10 @@ FLOWS = {
     ),
     "fractal_mixture_affine": _fractal(prior="gaussian_mixture", coupling="affine", tied=True),
     "rg": lambda **kw: e.RGFlowDensity(**{**_SMALL_RG, **kw}),
+    "rg_lifting": lambda **kw: e.RGFlowDensity(layout="lifting", **{**_SMALL_RG, **kw}),
+    "rg_lifting_topic": lambda **kw: e.RGFlowDensity(
+        layout="lifting", top_prior="topic", n_topics=3, **{**_SMALL_RG, **kw}
+    ),
     "rg_spline_topic": lambda **kw: e.RGFlowDensity(**{**_SMALL_RG, **_OTHER_RG, **kw}),
     "float64": lambda **kw: e.FlowDensity(dtype="float64", **{**_TWO, **kw}),
 }

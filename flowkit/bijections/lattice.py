@@ -81,6 +81,8 @@ class Lattice(Bijection):
     ----------
     layout : Layout
         Blocks of the sub-layers and level of each site.
+    grid : tuple of int
+        Number of sites along each axis.
     n_channels : int
         Number of columns of a site.
 
@@ -135,7 +137,8 @@ class Lattice(Bijection):
         if coupling not in ("affine", "spline"):
             raise InvalidParameterError(f"coupling must be 'affine' or 'spline', got {coupling!r}.")
         self.n_channels = channels
-        self.layout = lattice_layout(tuple(shape), kernel_size, boundary == "periodic")
+        self.grid = tuple(shape)
+        self.layout = lattice_layout(self.grid, kernel_size, boundary == "periodic")
         if coupling == "affine":
             univariate, net = Affine(max_log_scale), AffineNet
         else:

@@ -38,6 +38,11 @@ from ._training import (
 _MAX_DROPOUT = 0.3
 
 
+def usual_dropout(n: int) -> float:
+    """Share of hidden units to drop where networks see n rows."""
+    return min(_MAX_DROPOUT, 10 / math.sqrt(n))
+
+
 class BaseDensity(FittedDensity):
     """Base class of densities that are trained by gradient descent.
 
@@ -449,7 +454,7 @@ class BaseDensity(FittedDensity):
 
     def _dropout_share(self, n) -> float:
         """Share of hidden units to drop, of estimators that have a `dropout` parameter."""
-        return min(_MAX_DROPOUT, 10 / math.sqrt(n)) if self.dropout == "auto" else self.dropout
+        return usual_dropout(n) if self.dropout == "auto" else self.dropout
 
     def __sklearn_clone__(self):
         try:

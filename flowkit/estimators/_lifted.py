@@ -21,12 +21,17 @@ from ..starts import (
 _ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH = 100, 16, 128
 
 
+def lifted_batch_size(n: int) -> int:
+    """Rows in a batch of n training images that are lifted."""
+    return int(np.clip(n // _ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH))
+
+
 class LiftedImages:
     """The part of `FractalFlowDensity` that knows of lifting; goes before its base class."""
 
     def _batch_size(self, n):
         if self.batch_size == "auto" and self._config["fractal"] == "lifting":
-            return int(np.clip(n // _ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH))
+            return lifted_batch_size(n)
         return super()._batch_size(n)
 
     def _choose_kind(self, X, Z, weight, rng):

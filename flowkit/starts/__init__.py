@@ -6,6 +6,7 @@ from ._flow_start import FlowStart, KernelStart, MixtureStart
 from ._grey_levels import grey_levels, started_grey_levels
 from ._lifted_flow_start import (
     Boxes,
+    LiftedScalesStart,
     LiftedStart,
     boxes_of,
     buffers_of,
@@ -36,6 +37,7 @@ __all__ = [
     "FlowStart",
     "KernelStart",
     "LastPriorStart",
+    "LiftedScalesStart",
     "LiftedStart",
     "Margins",
     "MixtureStart",

@@ -29,6 +29,7 @@ from ..starts import (
     draw_rows,
     grey_levels,
     margin_steps,
+    share_of_common_levels,
     started_grey_levels,
 )
 from ..topics import kmeans_topics
@@ -59,6 +60,8 @@ _LATTICE = (
 _SHAPE = (*_LATTICE, "layout", "prior", "top_prior", "n_topics")
 # Pairs of couplings of each level with n_layers='auto': above the finest level they cost little.
 _FIRST_LAYERS, _LAYERS = 2, 4
+# Share of pixels of common grey levels from which linear prediction is of no use to blocks.
+_MANY_COMMON = 0.5
 # Training keeps some kilobytes for each value of a batch.
 _BATCH_VALUES, _MIN_BATCH = 2**19, 64
 
@@ -428,8 +431,7 @@ class RGFlowDensity(
         target = ColumnTarget(FACTORISED[self.prior](1, dtype=torch.float64))
         margins = choose_margins(drawn, target, self.image_shape is None)
         Z, _ = margins.apply(Z)
-        # Levels that share bijectors have none of their own; topics keep their clusters.
-        n_predicting = 0 if self.share_levels else n_levels - (self.top_prior is not None)
+        n_predicting = self._n_predicting(X, n_levels)
         options = {name: config[name] for name in ("image_shape", "kernel_size", "boundary")}
         state = choose_predictions(Z, sample_weight, target, n_predicting, random_state, **options)
         if self.top_prior is not None:
@@ -440,6 +442,13 @@ class RGFlowDensity(
         flow = FlowStart(margins, prior=topics, pixels=pixels)
         start = LatticeStart(flow, n_predicting if state else 0, state)
         return config | start.config, start
+
+    def _n_predicting(self, X, n_levels):
+        """Number of levels whose blocks may begin at linear prediction."""
+        # Splines spread what many pixels share into noise, from which nothing is predicted.
+        flat = self._columns.grey and share_of_common_levels(X) > _MANY_COMMON
+        # Levels that share bijectors have no prediction of their own; topics keep their clusters.
+        return 0 if flat or self.share_levels else n_levels - (self.top_prior is not None)
 
     def _build_module(self, config, generator):
         if config["layout"] == "lifting":

@@ -18,7 +18,7 @@ from ..starts import (
 )
 
 # Images hold many values, so few of them make a step.
-_ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH = 100, 16, 128
+_ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH = 100, 16, 32
 
 
 def lifted_batch_size(n: int) -> int:

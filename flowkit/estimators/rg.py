@@ -247,6 +247,8 @@ class RGFlowDensity(
         dtype="float32",
         compile=False,
         callbacks=None,
+        checkpoint=None,
+        on_interrupt="keep",
         verbose=0,
     ):
         self.image_shape = image_shape
@@ -284,6 +286,8 @@ class RGFlowDensity(
         self.dtype = dtype
         self.compile = compile
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.on_interrupt = on_interrupt
         self.verbose = verbose
 
     # ------------------------------------------------------------------ generation

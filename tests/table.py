@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -61,6 +62,20 @@ def _arcsinh(d):
     one = torch.ones(d)
     bijection.start(-0.5 * one, 0.1 * one, one, 2 * one, torch.arange(d) <= max(0, d - 2))
     return bijection
+
+
+def _predicting(d, **options):
+    """A lattice whose blocks predict some of their values from others."""
+    lattice = b.Lattice(d, hidden_units=8, n_layers=1, n_predicting=9, **options)
+    generator = torch.Generator().manual_seed(0)
+    for bijector in lattice.bijectors:
+        prediction = bijector.prediction
+        weight = torch.randn(prediction.weight.shape, generator=generator).tril(-1)
+        weight[: prediction.n_staying] = 0
+        prediction.weight.copy_(0.3 * weight)
+        prediction.bias.copy_(0.1 * torch.arange(len(weight)))
+        prediction.log_scale[prediction.n_staying :] = -0.2
+    return lattice
 
 
 def _lifting(**options):
@@ -140,6 +155,12 @@ BIJECTIONS = [
     _case(
         "lattice_open_shared",
         lambda d: b.Lattice(d, boundary="open", share_levels=True, **_LATTICE),
+    ),
+    _case("lattice_predicting", _predicting, starts_at_identity=False),
+    _case(
+        "lattice_predicting_open",
+        functools.partial(_predicting, boundary="open"),
+        starts_at_identity=False,
     ),
     _case(
         "lattice_image",

@@ -23,7 +23,9 @@ from ..starts import (
     ColumnTarget,
     FlowStart,
     LastPriorStart,
+    LatticeStart,
     choose_margins,
+    choose_predictions,
     draw_rows,
     grey_levels,
     margin_steps,
@@ -85,7 +87,8 @@ class RGFlowDensity(
     rows without `image_shape` are chains of columns, neighbours first.
 
     Local bijections are those of small blocks, as published, or the lifting that predicts the
-    pixels that leave from those that go on, which begins at linear prediction.
+    pixels that leave from those that go on. Both begin at linear prediction where that makes rows
+    left out likelier: of the pixels in a block that leave from others there, or from a window.
 
     Images need no scaler. Methods take them as rows or as arrays of shape ``(n, *image_shape)`` and
     give rows back, for ``rows.reshape(-1, *image_shape)``.
@@ -428,13 +431,18 @@ class RGFlowDensity(
         drawn = Z[draw_rows(len(Z), sample_weight, random_state)]
         target = ColumnTarget(FACTORISED[self.prior](1, dtype=torch.float64))
         margins = choose_margins(drawn, target, self.image_shape is None)
+        Z, _ = margins.apply(Z)
+        # Levels that share bijectors have none of their own; topics keep their clusters.
+        n_predicting = 0 if self.share_levels else n_levels - (self.top_prior is not None)
+        options = {name: config[name] for name in ("image_shape", "kernel_size", "boundary")}
+        state = choose_predictions(Z, sample_weight, target, n_predicting, random_state, **options)
         if self.top_prior is not None:
-            Z, _ = margins.apply(Z)
             coarsest = latent_levels(shape, n_levels) == n_levels - 1
             rows = Z[draw_rows(len(Z), sample_weight, random_state)]
             top = rows[:, coarsest.repeat(d // coarsest.size)]
             topics = LastPriorStart(top, *kmeans_topics(top, self.n_topics, random_state))
-        start = FlowStart(margins, prior=topics, pixels=pixels)
+        flow = FlowStart(margins, prior=topics, pixels=pixels)
+        start = LatticeStart(flow, n_predicting if state else 0, state)
         return config | start.config, start
 
     def _build_module(self, config, generator):
@@ -443,7 +451,8 @@ class RGFlowDensity(
         d = config["n_features"]
         steps = [grey_levels(d)] if config["grey"] else []
         steps += margin_steps(config["margins"], d)
-        lattice = Lattice(d, generator=generator, **{name: config[name] for name in _LATTICE})
+        options = {name: config[name] for name in (*_LATTICE, "n_predicting")}
+        lattice = Lattice(d, generator=generator, **options)
         factorised = FACTORISED[config["prior"]]
         if config["top_prior"] is None:
             prior = Product([factorised(d)], [range(d)])

@@ -142,13 +142,28 @@ def _set_prediction(phase, rows):
     for channel in range(n_channels):
         read = phase.mask[channel].nonzero()[:, 0].tolist() if phase.n_components else []
         given = [*read, n_windowed]
-        weights = _regression(fitted, judged, given, n_windowed + 1 + channel).float()
+        weights = ridge_regression(fitted, judged, given, n_windowed + 1 + channel).float()
         phase.weight[channel, given[:-1]] = weights[:-1]
         phase.bias[channel] = weights[-1]
 
 
-def _regression(fitted, judged, given, target):
-    """Weights of the features given, the last a constant, with the ridge that is judged best."""
+def ridge_regression(fitted: Tensor, judged: Tensor, given: list[int], target: int) -> Tensor:
+    """Least squares with the ridge that is judged best.
+
+    Parameters
+    ----------
+    fitted, judged : Tensor of shape (n_values, n_values)
+        Sums of products, over the rows that are fitted and those that judge.
+    given : list of int
+        Features, the last a constant.
+    target : int
+        What they predict.
+
+    Returns
+    -------
+    Tensor of shape (n_given,)
+        Their weights, by all rows.
+    """
 
     def solve(moments, ridge):
         inner = moments[given][:, given]

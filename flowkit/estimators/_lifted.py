@@ -29,6 +29,10 @@ class LiftedImages:
             return int(np.clip(n // _ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH))
         return super()._batch_size(n)
 
+    def _grid(self):
+        # What was fitted counts, whatever the parameter has become since.
+        return tuple(self._config["image_shape"][:2])
+
     def _choose_kind(self, X, Z, weight, rng):
         """Kind of recursion, where 'auto' leaves it open."""
         if self.fractal != "auto":

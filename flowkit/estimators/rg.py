@@ -357,10 +357,6 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         entrance = self._entrance()
         return x if entrance is None else entrance(x)[0]
 
-    def _leave(self, y):
-        entrance = self._entrance()
-        return y if entrance is None else entrance.inverse(y)[0]
-
     # ------------------------------------------------------------------ checks
 
     # ------------------------------------------------------------------ training

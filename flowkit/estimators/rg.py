@@ -398,10 +398,6 @@ class RGFlowDensity(
         entrance = self._entrance()
         return x if entrance is None else entrance(x)[0]
 
-    def _leave(self, y):
-        entrance = self._entrance()
-        return y if entrance is None else entrance.inverse(y)[0]
-
     # ------------------------------------------------------------------ training
 
     def _batch_size(self, n):

@@ -5,7 +5,8 @@ alone, and its unseen images are to be told from those of the nine other classes
 classes is shown with their standard deviation, and each by itself. Densities are those of flowkit
 for images, each fitted once for all statistics of `DensityOutlierDetector`; "ratio to the start" is
 the log density less that of the closed form that training begins at: what pictures of all kinds
-have in common, such as being smooth, is in both. Peers are the distance to the fifth nearest
+have in common, such as being smooth, is in both; "levels of the tree" is what `levels` would be for
+FractalFlowDensity, which has no `score_levels`. Peers are the distance to the fifth nearest
 training image in grey levels and in 50 principal components of variance one, and IsolationForest.
 """
 

@@ -1,13 +1,14 @@
 """Outliers among images, by the statistics of flowkit's detector: pictures that are too likely.
 
-MNIST. Digits 0 to 8 train, and these kinds are to be told from unseen digits 0 to
-8: "nine", the digit; "strokes", two to four random curves drawn with the pen of a digit, like
-letters of no alphabet; and other unseen digits 0 to 8 that are "blurred", "faint" (a fourth of the
-contrast), "small" (shrunk to half their size), or "halves" (the upper ones). Small ones and halves
-are simpler than digits, hence likelier to densities of images although training has none: an AUROC
-of the log density far below a half is that paradox. Each density is fitted once for all statistics,
-which take what training scores they need from the training rows. "ratio to the start" is the log
-density less that of the closed form which training begins at.
+MNIST. Digits 0 to 8 train, and these kinds are to be told from unseen digits 0 to 8: "nine", the
+digit; "strokes", two to four random curves drawn with the pen of a digit, like letters of no
+alphabet; and other unseen digits 0 to 8 that are "blurred", "faint" (a fourth of the contrast),
+"small" (shrunk to half their size), or "halves" (the upper ones). Small ones and halves are simpler
+than digits, hence likelier to densities of images although training has none: an AUROC of the log
+density far below a half is that paradox. Each density is fitted once for all statistics, which take
+what training scores they need from the training rows. "ratio to the start" is the log density less
+that of the closed form which training begins at; "levels of the tree" what `levels` would be for
+FractalFlowDensity.
 """
 
 from __future__ import annotations

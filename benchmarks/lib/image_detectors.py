@@ -19,15 +19,21 @@ from .metrics import measure_scores
 DENSITIES = ("RGFlowDensity", "FractalFlowDensity", "PHVAE")
 # Log density less that of the start, which is the closed form that training begins at.
 RATIO = "ratio to the start"
-STATISTICS = ("log_density", "typicality", "levels", "dose", RATIO)
+# Scales of a density without ``score_levels``, from its tree.
+TREE_LEVELS = "levels of the tree"
+STATISTICS = ("log_density", "typicality", "levels", TREE_LEVELS, "dose", RATIO)
 # Statistic -> densities that have what it needs: scales, or a start that is a density of images.
-NEEDS = {"levels": ("RGFlowDensity",), RATIO: ("RGFlowDensity", "FractalFlowDensity")}
+NEEDS = {
+    "levels": ("RGFlowDensity",),
+    TREE_LEVELS: ("FractalFlowDensity",),
+    RATIO: ("RGFlowDensity", "FractalFlowDensity"),
+}
 OURS = {
     f"{density}, {statistic}": (density, statistic)
     for density, statistic in product(DENSITIES, STATISTICS)
     if density in NEEDS.get(statistic, DENSITIES)
 }
-RANK = 50
+RANK, MOST_COMPARED = 50, 2000
 
 
 class PCANeighbours(Neighbours):
@@ -95,6 +101,40 @@ class StartRatio:
         return self.model.score_samples(X) - self.start.score_samples(X)
 
 
+class TreeLevels:
+    """Kernel density of two numbers: log density of the pixels of the finest phases, and the rest.
+
+    Parameters
+    ----------
+    model : FractalFlowDensity
+        Fitted, and lifting images.
+    """
+
+    def __init__(self, model: Any):
+        self.model = model
+
+    def fit(self, X: np.ndarray) -> TreeLevels:
+        from sklearn.neighbors import KernelDensity
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        rows = self._levels(X[:MOST_COMPARED])
+        self.density = make_pipeline(StandardScaler(), KernelDensity(bandwidth="scott")).fit(rows)
+        return self
+
+    def score_samples(self, X: np.ndarray) -> np.ndarray:
+        return self.density.score_samples(self._levels(X))
+
+    def _levels(self, X: np.ndarray) -> np.ndarray:
+        tree = self.model.log_det_tree(X)
+        finest = np.flatnonzero(tree.levels == 0)
+        columns = np.unique(np.concatenate([tree.features[i] for i in finest]))
+        # The prior of fine latents is standard normal.
+        z = self.model.transform(X)[:, columns]
+        fine = tree.shares[:, finest].sum(1) - 0.5 * (z**2 + math.log(2 * math.pi)).sum(1)
+        return np.column_stack([fine, self.model.score_samples(X) - fine])
+
+
 class ImageDetectors:
     """Detectors of one training set; a density is fitted when it is first asked for.
 
@@ -155,6 +195,8 @@ class ImageDetectors:
         told = {**told, "n_epochs": int(model.n_iter_)}
         if statistic == RATIO:
             scored = StartRatio(model, start)
+        elif statistic == TREE_LEVELS:
+            scored = TreeLevels(model)
         else:
             build = detector(FrozenEstimator(model), statistic=statistic)
             scored = build(self.seed, self.budget)

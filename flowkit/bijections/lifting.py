@@ -12,6 +12,7 @@ from .._image_shape import check_image_shape
 from ..exceptions import InvalidParameterError
 from ..nets import ResidualMLP
 from ._base import Bijection
+from ._lifting_cone import LiftingCone
 from ._lifting_phases import Phase, lifting_phases
 from ._log_det_tree import Node
 from ._logistic_mixture import mixture_forward, mixture_inverse
@@ -90,6 +91,9 @@ class Lifting(Bijection):
     n_channels : int
         Number of columns of a pixel.
     """
+
+    # A cone is that of rows that have holes of their own.
+    cone_of_rows = True
 
     def __init__(
         self,
@@ -173,6 +177,22 @@ class Lifting(Bijection):
         by_column = by_node.index_select(1, self.position)
         own = torch.from_numpy(np.arange(self.n_levels)[:, None] == self.levels).to(x.device)
         return z, torch.where(own, by_column[:, None], 0.0)
+
+    def cone(self, masks: np.ndarray) -> LiftingCone:
+        """Inference cone of holes: the latents that change with them, and the way back.
+
+        Parameters
+        ----------
+        masks : ndarray of bool of shape (n_rows, n_features)
+            True in the hole of each row.
+
+        Returns
+        -------
+        LiftingCone
+            Maps what is in the holes as the whole map would.
+        """
+        masks = torch.from_numpy(np.ascontiguousarray(masks))
+        return LiftingCone(self, masks.to(self.position.device))
 
     def _shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Latent (d, n), and log slopes (d, n) in the order of `nodes`."""
@@ -278,6 +298,8 @@ class LiftingPhase(nn.Module):
         super().__init__()
         self.level, self.kind = phase.level, phase.kind
         self.n_components, self.n_boxes = n_components, n_boxes
+        # Set where a copy holds some of the pixels alone.
+        self.fixed_centre = None
         n_channels, n_pixels = phase.columns.shape
         self.n_known, self.n_own = phase.known.shape[1], phase.own.shape[1]
         index = (*phase.known, *phase.own)
@@ -321,6 +343,11 @@ class LiftingPhase(nn.Module):
     def n_activities(self) -> int:
         """How many numbers tell of the activity around a value."""
         return 5 + (9 if self.n_known else 0) + 2 * (len(self.columns) - 1)
+
+    @property
+    def centre(self) -> Tensor:
+        """Mean of `usual` over the places of all pixels, (n_channels,)."""
+        return self.usual.mean(1) if self.fixed_centre is None else self.fixed_centre
 
     # ------------------------------------------------------------------ what is known
 
@@ -419,7 +446,7 @@ class LiftingPhase(nn.Module):
             The numbers; zeros for those that the channel lacks.
         """
         n_channels, (_, *shape) = len(self.columns), residuals.shape
-        centre = self.usual.mean(1)
+        centre = self.centre
         usual = _at(self.usual[channel], places) - centre[channel]
         usual = usual[None, :, None].expand(1, *shape)
         level = (prediction / (1 + prediction.abs()))[None]
@@ -451,7 +478,7 @@ class LiftingPhase(nn.Module):
             return windows, means, log_deviations, scale, places
         known = (self._known(windows) - means[:, None]) * scale
         known = known.clamp(-_MAX_INPUT, _MAX_INPUT)
-        levels = (self.usual.mean(1)[:, None, None] - around).clamp(-_MAX_INPUT, _MAX_INPUT)
+        levels = (self.centre[:, None, None] - around).clamp(-_MAX_INPUT, _MAX_INPUT)
         errors = (errors * scale).clamp(-_MAX_INPUT, _MAX_INPUT)
         shown = (known.flatten(0, 1), errors.flatten(0, 1), means, levels, places)
         shown = torch.cat(shown)

@@ -18,7 +18,7 @@ from ..starts import (
 )
 
 # Images hold many values, so few of them make a step.
-_ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH = 100, 16, 128
+_ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH = 100, 16, 32
 
 
 def lifted_batch_size(n: int) -> int:
@@ -33,6 +33,10 @@ class LiftedImages:
         if self.batch_size == "auto" and self._config["fractal"] == "lifting":
             return lifted_batch_size(n)
         return super()._batch_size(n)
+
+    def _grid(self):
+        # What was fitted counts, whatever the parameter has become since.
+        return tuple(self._config["image_shape"][:2])
 
     def _choose_kind(self, X, Z, weight, rng):
         """Kind of recursion, where 'auto' leaves it open."""

@@ -40,6 +40,7 @@ from ..topics import (
 from ..validation import labels_of
 from ._base import BaseDensity
 from ._images import ImageRows
+from ._inpainting import Inpainting
 from ._lifted import LiftedImages
 from ._parameters import documented
 from ._topics import TopicAnalysis
@@ -83,7 +84,9 @@ _MAX_DESCRIBED_ROWS = 5_000
 
 
 @documented
-class FractalFlowDensity(TopicAnalysis, LiftedImages, ImageRows, IncompleteRows, BaseDensity):
+class FractalFlowDensity(
+    TopicAnalysis, LiftedImages, Inpainting, ImageRows, IncompleteRows, BaseDensity
+):
     """Density estimation with a recursive flow onto topics: exact, and readable.
 
     The map splits the columns in two, couples the halves, and does the same within each half; its
@@ -255,6 +258,8 @@ class FractalFlowDensity(TopicAnalysis, LiftedImages, ImageRows, IncompleteRows,
         dtype="float32",
         compile=False,
         callbacks=None,
+        checkpoint=None,
+        on_interrupt="keep",
         verbose=0,
     ):
         self.n_topics = n_topics
@@ -293,6 +298,8 @@ class FractalFlowDensity(TopicAnalysis, LiftedImages, ImageRows, IncompleteRows,
         self.dtype = dtype
         self.compile = compile
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.on_interrupt = on_interrupt
         self.verbose = verbose
 
     def __sklearn_tags__(self):

@@ -253,6 +253,8 @@ class RGFlowDensity(
         dtype="float32",
         compile=False,
         callbacks=None,
+        checkpoint=None,
+        on_interrupt="keep",
         verbose=0,
     ):
         self.image_shape = image_shape
@@ -290,6 +292,8 @@ class RGFlowDensity(
         self.dtype = dtype
         self.compile = compile
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.on_interrupt = on_interrupt
         self.verbose = verbose
 
     # ------------------------------------------------------------------ generation
@@ -396,10 +400,6 @@ class RGFlowDensity(
     def _enter(self, x):
         entrance = self._entrance()
         return x if entrance is None else entrance(x)[0]
-
-    def _leave(self, y):
-        entrance = self._entrance()
-        return y if entrance is None else entrance.inverse(y)[0]
 
     # ------------------------------------------------------------------ training
 

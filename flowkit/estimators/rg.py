@@ -90,8 +90,9 @@ class RGFlowDensity(
     rows without `image_shape` are chains of columns, neighbours first.
 
     Local bijections are those of small blocks, as published, or the lifting that predicts the
-    pixels that leave from those that go on. Both begin at linear prediction where that makes rows
-    left out likelier: of the pixels in a block that leave from others there, or from a window.
+    pixels that leave from those that go on. Both begin at linear prediction where that makes
+    images left out likelier: of the pixels in a block that leave from others there, or of those in
+    a window.
 
     Images need no scaler. Methods take them as rows or as arrays of shape ``(n, *image_shape)`` and
     give rows back, for ``rows.reshape(-1, *image_shape)``.
@@ -445,10 +446,14 @@ class RGFlowDensity(
 
     def _n_predicting(self, X, n_levels):
         """Number of levels whose blocks may begin at linear prediction."""
+        if self.image_shape is None or self.share_levels:
+            # Columns need not be alike; shared bijectors have no prediction of their own.
+            return 0
         # Splines spread what many pixels share into noise, from which nothing is predicted.
-        flat = self._columns.grey and share_of_common_levels(X) > _MANY_COMMON
-        # Levels that share bijectors have no prediction of their own; topics keep their clusters.
-        return 0 if flat or self.share_levels else n_levels - (self.top_prior is not None)
+        if self._columns.grey and share_of_common_levels(X) > _MANY_COMMON:
+            return 0
+        # Topics keep their clusters.
+        return n_levels - (self.top_prior is not None)
 
     def _build_module(self, config, generator):
         if config["layout"] == "lifting":

@@ -11,7 +11,6 @@ import torch
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import StandardScaler
-from torch import nn
 
 from flowkit import (
     DensityOutlierDetector,
@@ -27,9 +26,7 @@ from flowkit import priors as p
 from flowkit.nets import GroupedMLP, Polynomials, ResidualMLP
 from flowkit.outliers import DependenceForest, LevelsAsColumns, RankedNeighbors, SingleColumns
 
-from .bijections import examples as made
-from .bijections.examples import NET
-
+NET = {"hidden_units": 16, "n_hidden_layers": 2}
 _LATTICE = {"hidden_units": 8, "n_layers": 1, "kernel_size": 2}
 
 
@@ -54,6 +51,49 @@ def _case(name, build, **options):
     return BijectionCase(name, build, **options)
 
 
+def _two_steps(d):
+    return b.Compose([b.LULinear(d), b.SplineCoupling(d, **NET), b.Permutation(d)])
+
+
+def _arcsinh(d):
+    """Bent in the first column, and where there are more not in the last."""
+    bijection = b.Arcsinh(d)
+    one = torch.ones(d)
+    bijection.start(-0.5 * one, 0.1 * one, one, 2 * one, torch.arange(d) <= max(0, d - 2))
+    return bijection
+
+
+def _predicting(d, **options):
+    """A lattice whose blocks predict some of their values from others."""
+    lattice = b.Lattice(d, hidden_units=8, n_layers=1, n_predicting=9, **options)
+    generator = torch.Generator().manual_seed(0)
+    for bijector in lattice.bijectors:
+        prediction = bijector.prediction
+        weight = torch.randn(prediction.weight.shape, generator=generator).tril(-1)
+        weight[: prediction.n_staying] = 0
+        prediction.weight.copy_(0.3 * weight)
+        prediction.bias.copy_(0.1 * torch.arange(len(weight)))
+        prediction.log_scale[prediction.n_staying :] = -0.2
+    return lattice
+
+
+def _lifting(**options):
+    """Images of one row, or of two by two pixels, whose neighbours predict each other."""
+
+    def build(d):
+        shape = (2, d // 2) if d % 2 == 0 else (1, d)
+        lifting = b.Lifting(d, shape, hidden_units=8, **options)
+        generator = torch.Generator().manual_seed(0)
+        for phase in lifting.phases:
+            weight = torch.randn(phase.weight.shape, generator=generator)
+            phase.weight.copy_(0.1 * weight * phase.mask)
+            phase.steer[:, :, 0] = 0.3 * torch.randn(phase.steer.shape[:2], generator=generator)
+            phase.boxes.fill_(0.2)
+        return lifting
+
+    return build
+
+
 BIJECTIONS = [
     _case("actnorm", b.ActNorm),
     _case("elementwise_affine", b.ElementwiseAffine),
@@ -68,7 +108,7 @@ BIJECTIONS = [
     _case("tanh", b.Tanh, starts_at_identity=False, far=7.0),
     _case("sinh_arcsinh", b.SinhArcsinh),
     _case("arcsinh", b.Arcsinh),
-    _case("arcsinh_started", made.bent, starts_at_identity=False),
+    _case("arcsinh_started", _arcsinh, starts_at_identity=False),
     _case("lu_linear", b.LULinear),
     _case("permutation_reverse", b.Permutation, starts_at_identity=False),
     _case(
@@ -115,10 +155,10 @@ BIJECTIONS = [
         "lattice_open_shared",
         lambda d: b.Lattice(d, boundary="open", share_levels=True, **_LATTICE),
     ),
-    _case("lattice_predicting", made.predicting, starts_at_identity=False),
+    _case("lattice_predicting", _predicting, starts_at_identity=False),
     _case(
         "lattice_predicting_open",
-        functools.partial(made.predicting, boundary="open"),
+        functools.partial(_predicting, boundary="open"),
         starts_at_identity=False,
     ),
     _case(
@@ -129,17 +169,15 @@ BIJECTIONS = [
         "lifting_unstarted",
         lambda d: b.Lifting(d, (d, 1), n_components=0, hidden_units=8),
     ),
-    _case("lifting_affine", made.lifting(n_components=0), starts_at_identity=False),
-    _case("lifting_mixture", made.lifting(n_components=2), starts_at_identity=False),
+    _case("lifting_affine", _lifting(n_components=0), starts_at_identity=False),
+    _case("lifting_mixture", _lifting(n_components=2), starts_at_identity=False),
     _case(
         "lifting_affine_from",
-        made.lifting(n_components=2, affine_from=1),
+        _lifting(n_components=2, affine_from=1),
         starts_at_identity=False,
     ),
     # Between a box and components far away the map is flat.
-    _case(
-        "lifting_boxes", made.lifting(n_components=2, n_boxes=1), starts_at_identity=False, far=2.0
-    ),
+    _case("lifting_boxes", _lifting(n_components=2, n_boxes=1), starts_at_identity=False, far=2.0),
     _case("laplace_quantile", lambda d: b.LaplaceQuantile(d, 0.7), starts_at_identity=False),
     _case(
         "laplace_quantile_some",
@@ -151,7 +189,7 @@ BIJECTIONS = [
     _case("sylvester", b.Sylvester),
     _case("sylvester_context", lambda d: b.Sylvester(d, 3, n_columns=3, **NET), n_context=3),
     _case("inverse", lambda d: b.Inverse(b.SplineCoupling(d, **NET))),
-    _case("compose", made.two_steps, starts_at_identity=False),
+    _case("compose", _two_steps, starts_at_identity=False),
 ]
 
 
@@ -447,33 +485,3 @@ DISPLAYS = {
     "TopicDisplay": (FLOWS["fractal"], lambda X: {"X": X}),
     "TrainingCurveDisplay": (FLOWS["default"], lambda X: {}),
 }
-
-
-def perturbed(module: nn.Module, scale: float = 0.3, seed: int = 0) -> nn.Module:
-    """The module in float64, its parameters moved away from the start."""
-    generator = torch.Generator().manual_seed(seed)
-    module = module.double().eval()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            noise = torch.randn(parameter.shape, dtype=torch.float64, generator=generator)
-            parameter.add_(scale * noise)
-    return module
-
-
-def rows_in(domain: str, n: int, d: int, scale: float = 1.5, seed: int = 1) -> torch.Tensor:
-    """Float64 rows within a domain."""
-    generator = torch.Generator().manual_seed(seed)
-    x = scale * torch.randn(n, d, dtype=torch.float64, generator=generator)
-    if domain == "positive":
-        return x.exp().clamp(1e-6, 1e6)
-    if domain == "unit":
-        return torch.sigmoid(x)
-    return x
-
-
-def context_for(n_context: int, n: int, seed: int = 2) -> torch.Tensor | None:
-    """Float64 context of a case, None where it takes none."""
-    if not n_context:
-        return None
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n, n_context, dtype=torch.float64, generator=generator)

@@ -12,9 +12,9 @@ from .._image_shape import check_image_shape
 from ..exceptions import InvalidParameterError
 from ._base import Bijection
 from ._lifting_cone import LiftingCone
-from ._lifting_phase import LiftingPhase
 from ._lifting_phases import lifting_phases
 from ._log_det_tree import Node
+from .lifting_phase import LiftingPhase
 
 # Images that are mapped at once where no gradients are kept.
 _CHUNK = 64

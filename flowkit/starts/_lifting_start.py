@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..bijections import Lifting
-from ..bijections.lifting import LiftingPhase
+from ..bijections.lifting_phase import LOG_SCALES, LiftingPhase
 
 # Images at a time; values of a phase that its regression sees, and those its mixture sees.
 _CHUNK_ROWS, _MAX_VALUES, _MAX_MIXTURE_VALUES = 64, 200_000, 20_000
@@ -234,7 +234,7 @@ def _fit_mixture(phase, channel, activities, residuals, inside, weight, n_iterat
     size = activities.square().mean(1).sqrt().clamp_min(_LEAST_SIZE)
     design = activities / size[:, None]
     log_box = torch.where(inside, centre - phase.box_width.log(), -torch.inf)
-    lowest, highest = (bound - centre.item() for bound in phase.log_scales)
+    lowest, highest = (bound - centre.item() for bound in LOG_SCALES)
     penalty = _PRIOR_VALUES / residuals.numel()
     steer = torch.zeros_like(phase.steer[channel])
     steer[k : 2 * k, 0] = _SPREAD * (torch.arange(k) - (k - 1) / 2) - 0.6

@@ -1,4 +1,4 @@
-"""Pixels of one phase of a lifting given those known before."""
+"""Pixels of one phase of a lifting, given those known before."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ..nets import ResidualMLP
 from ._lifting_phases import Phase
 from ._logistic_mixture import mixture_forward, mixture_inverse
 
-# Bounds of shifts in units of a scale, and of what networks are shown.
-_MAX_SHIFT, _MAX_INPUT = 8.0, 10.0
+# Bounds of log scales, of shifts in units of a scale, and of what networks are shown.
+LOG_SCALES, _MAX_SHIFT, _MAX_INPUT = (-11.0, 4.0), 8.0, 10.0
 
 
 class LiftingPhase(nn.Module):
@@ -43,11 +43,7 @@ class LiftingPhase(nn.Module):
         Centres of the boxes.
     box_width : Tensor of shape ()
         Their width.
-    log_scales : tuple of float
-        Bounds of the logarithms of scales.
     """
-
-    log_scales = -11.0, 4.0
 
     def __init__(
         self, phase: Phase, n_components: int, n_boxes: int, n_hidden_layers: int, sizes: dict
@@ -257,7 +253,7 @@ class LiftingPhase(nn.Module):
     def _map(self, x, prediction, raw, inverse):
         """Values by the parameters (n_raw, ...) of their map."""
         k = max(self.n_components, 1)
-        shift, log_scale = raw[:k], raw[k : 2 * k].clamp(*self.log_scales)
+        shift, log_scale = raw[:k], raw[k : 2 * k].clamp(*LOG_SCALES)
         shift = _MAX_SHIFT * torch.tanh(shift / _MAX_SHIFT)
         location = prediction + log_scale.exp() * shift
         if not self.n_components:

@@ -182,7 +182,7 @@ class _Jacobian:
         chosen = self._order[start : self._ends[last - 1]]
         latent = links.latent[chosen]
         at = self._row[latent] - first, self._position[latent], self._place[links.value[chosen]]
-        jacobian.index_put_(at, -links.weight[chosen] * by_location[latent], accumulate=True)
+        jacobian.index_put_(at, links.weight[chosen] * by_location[latent], accumulate=True)
         inside = ((cone.rows >= first) & (cone.rows < last)).nonzero()[:, 0]
         row, place = cone.rows[inside] - first, self._place[inside]
         jacobian[row, place, place] = by_value[cone.hole_latents[inside]]

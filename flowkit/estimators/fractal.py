@@ -259,6 +259,8 @@ class FractalFlowDensity(
         dtype="float32",
         compile=False,
         callbacks=None,
+        checkpoint=None,
+        on_interrupt="keep",
         verbose=0,
     ):
         self.n_topics = n_topics
@@ -297,6 +299,8 @@ class FractalFlowDensity(
         self.dtype = dtype
         self.compile = compile
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.on_interrupt = on_interrupt
         self.verbose = verbose
 
     def __sklearn_tags__(self):

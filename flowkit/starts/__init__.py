@@ -4,8 +4,10 @@ from ._column_target import ColumnTarget
 from ._factor_start import FactorStart
 from ._flow_start import FlowStart, KernelStart, MixtureStart
 from ._grey_levels import grey_levels, started_grey_levels
+from ._lattice_start import LatticeStart, choose_predictions, start_lattice
 from ._lifted_flow_start import (
     Boxes,
+    LiftedScalesStart,
     LiftedStart,
     boxes_of,
     buffers_of,
@@ -14,6 +16,7 @@ from ._lifted_flow_start import (
     common_levels,
     lifted,
     lifting_is_likelier,
+    share_of_common_levels,
 )
 from ._margins import Margins, choose_margins, margin_steps
 from ._mixture_start import choose_start, mixture_start, whitening
@@ -36,6 +39,8 @@ __all__ = [
     "FlowStart",
     "KernelStart",
     "LastPriorStart",
+    "LatticeStart",
+    "LiftedScalesStart",
     "LiftedStart",
     "Margins",
     "MixtureStart",
@@ -45,6 +50,7 @@ __all__ = [
     "boxes_of",
     "buffers_of",
     "choose_margins",
+    "choose_predictions",
     "choose_start",
     "choose_topic_start",
     "coarse_latents",
@@ -58,6 +64,8 @@ __all__ = [
     "mixture_start",
     "n_nodes",
     "n_start_rows",
+    "share_of_common_levels",
+    "start_lattice",
     "started_grey_levels",
     "whitening",
     "word_groups",

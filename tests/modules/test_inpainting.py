@@ -12,7 +12,7 @@ from flowkit.modules.langevin import langevin
 from flowkit.modules.lattice_holes import LatticeHole, most_likely
 from flowkit.priors import Laplace, Product
 
-from ..table import perturbed, rows_in
+from ..tensors import perturbed, rows_in
 
 
 def test_langevin_draws_follow_the_conditional_density():

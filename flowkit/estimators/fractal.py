@@ -120,8 +120,9 @@ class FractalFlowDensity(
         in as many passes as the tree has blocks. 'lifting' is for images: the grid of every second
         row and column goes through the recursion, and the pixels between are predicted from it,
         first linearly, then with the help of a network of `hidden_units`; topics are those of the
-        coarse pixels, and other parameters of the recursion are ignored. 'auto' is 'lifting' for
-        images that are likelier by linear prediction than by a Gaussian, else 'coupling'.
+        coarse pixels, `inpaint` fills holes, and other parameters of the recursion are ignored.
+        'auto' is 'lifting' for images that are likelier by linear prediction than by a Gaussian,
+        else 'coupling'.
     coupling : {'spline', 'affine'}, default='spline'
         What one half does to each column of the other.
     conditioner : {'auto', 'mlp', 'kan', 'conv'}, default='auto'

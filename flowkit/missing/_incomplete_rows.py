@@ -128,7 +128,7 @@ def refuse_images(density, what: str) -> None:
         raise InvalidParameterError(
             f"{what} for tables, but image_shape is set: no draws fill the pixels of an image "
             "likely enough to integrate over them. Train on complete images and fill the others "
-            "with RGFlowDensity.inpaint."
+            "with inpaint, which RGFlowDensity and FractalFlowDensity(fractal='lifting') have."
         )
 
 

@@ -13,6 +13,8 @@ from .holes import Holes
 # Fraction of the steps in which their length adapts, and the acceptance rate it aims at.
 _ADAPTATION_SHARE = 0.5
 _WANTED_ACCEPTANCE = 0.574
+# Longest whitened gradient that is followed, in units of the usual one.
+_MAX_GRADIENT = 2.0
 
 
 def langevin(
@@ -44,12 +46,17 @@ def langevin(
         half of them.
     """
 
+    longest = _MAX_GRADIENT * math.sqrt(holes.size)
+
     def scored(coordinates):
         coordinates = coordinates.detach().requires_grad_()
         density, values = holes.evaluate(coordinates)
         (gradient,) = torch.autograd.grad(density.sum(), coordinates)
         # A row so unlikely that its gradient is not finite is left by noise alone.
         whitened = whiten(factor, gradient.nan_to_num(0.0, 0.0, 0.0))
+        # At the foot of a cliff a chain would leap across what is likely, and never leave.
+        length = whitened.norm(dim=2, keepdim=True) / longest
+        whitened = whitened / length.clamp_min(1.0)
         return coordinates.detach(), density.detach(), values.detach(), whitened
 
     x, density, values, gradient = scored(start)

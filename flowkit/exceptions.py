@@ -7,7 +7,7 @@ Family                              Also                  Raised where
 =================================== ===================== =======================================
 `InvalidParameterError`             `ValueError`          a parameter has an impossible value
 `InvalidDataError`                  `ValueError`          rows cannot be used as they are
-`InvalidFileError`                  `OSError`             a file cannot be read or written
+`FlowkitFileError`                  `OSError`             a file cannot be saved or loaded
 `MissingDependencyError`            `ImportError`         an optional package is not installed
 `FitDivergedError`                  `ArithmeticError`     training cannot go on
 `ShapeError`, `MixedColumnsError`   `ValueError`,         modules are put together wrongly
@@ -24,20 +24,24 @@ __all__ = [
     "ChangedParameterError",
     "ConstantColumnWarning",
     "ConstraintError",
+    "DamagedFileError",
     "DeviceUnavailableError",
     "FewCalibrationRowsWarning",
+    "FileVersionError",
+    "FileVersionWarning",
     "FitDivergedError",
     "FlowkitError",
+    "FlowkitFileError",
     "FlowkitWarning",
     "HeavyValueWarning",
     "IdentifierWarning",
     "InterruptedFitWarning",
     "InvalidDataError",
-    "InvalidFileError",
     "InvalidParameterError",
     "LostMassWarning",
     "MemberLeftOutWarning",
     "MissingDependencyError",
+    "MissingFileError",
     "MixedColumnsError",
     "NoHoldOutWarning",
     "NoMarginalError",
@@ -52,6 +56,7 @@ __all__ = [
     "UnknownNameError",
     "UnreachedRowsWarning",
     "UnsupportedValueError",
+    "UntrustedTypeError",
 ]
 
 
@@ -95,8 +100,24 @@ class UnsupportedValueError(InvalidDataError, TypeError):
     """A column holds objects that are neither text nor numbers."""
 
 
-class InvalidFileError(FlowkitError, OSError):
-    """A file cannot be read or written, or does not hold what is expected of it."""
+class FlowkitFileError(FlowkitError, OSError):
+    """A file cannot be saved or loaded."""
+
+
+class MissingFileError(FlowkitFileError, FileNotFoundError):
+    """There is no file, or no folder to save one in."""
+
+
+class DamagedFileError(FlowkitFileError, ValueError):
+    """A file is not as `flowkit.save` wrote it, or was not written by it."""
+
+
+class FileVersionError(FlowkitFileError):
+    """A file was written by versions that this one does not read."""
+
+
+class UntrustedTypeError(FlowkitFileError, TypeError):
+    """A class that files may not hold; the message names it."""
 
 
 class MissingDependencyError(FlowkitError, ImportError):
@@ -152,6 +173,10 @@ class ConstantColumnWarning(FlowkitWarning):
 
 class FewCalibrationRowsWarning(FlowkitWarning):
     """There are too few calibration rows to find what was searched for."""
+
+
+class FileVersionWarning(FlowkitWarning):
+    """A file was written by another major version of flowkit or of a library below it."""
 
 
 class HeavyValueWarning(FlowkitWarning):

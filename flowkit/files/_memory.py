@@ -43,6 +43,11 @@ class MemoryLimit(TorchDispatchMode):
         super().__init__()
         self.left, self.tensors_left = n_bytes, n_tensors
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # To skip the compiler of torch, torch would import it, which takes a second.
+        return False
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         given = [a for a in tree_leaves((args, kwargs)) if isinstance(a, torch.Tensor)]
         if _asked_for(func, given, args) > self.left:

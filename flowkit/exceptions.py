@@ -7,7 +7,7 @@ Family                              Also                  Raised where
 =================================== ===================== =======================================
 `InvalidParameterError`             `ValueError`          a parameter has an impossible value
 `InvalidDataError`                  `ValueError`          rows cannot be used as they are
-`FlowkitFileError`                  `OSError`             a file cannot be saved or loaded
+`InvalidFileError`                  `OSError`             a file cannot be read or written
 `MissingDependencyError`            `ImportError`         an optional package is not installed
 `FitDivergedError`                  `ArithmeticError`     training cannot go on
 `ShapeError`, `MixedColumnsError`   `ValueError`,         modules are put together wrongly
@@ -37,6 +37,7 @@ __all__ = [
     "IdentifierWarning",
     "InterruptedFitWarning",
     "InvalidDataError",
+    "InvalidFileError",
     "InvalidParameterError",
     "LostMassWarning",
     "MemberLeftOutWarning",
@@ -100,8 +101,12 @@ class UnsupportedValueError(InvalidDataError, TypeError):
     """A column holds objects that are neither text nor numbers."""
 
 
-class FlowkitFileError(FlowkitError, OSError):
-    """A file cannot be saved or loaded."""
+class InvalidFileError(FlowkitError, OSError):
+    """A file cannot be read or written, or does not hold what is expected of it."""
+
+
+class FlowkitFileError(InvalidFileError):
+    """An estimator cannot be saved to a file, or none can be loaded from it."""
 
 
 class MissingFileError(FlowkitFileError, FileNotFoundError):

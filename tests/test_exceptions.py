@@ -12,9 +12,9 @@ from flowkit import exceptions
 from flowkit.exceptions import (
     ConstraintError,
     FlowkitError,
-    FlowkitFileError,
     FlowkitWarning,
     InvalidDataError,
+    InvalidFileError,
     InvalidParameterError,
     MissingDependencyError,
     StopTraining,
@@ -50,7 +50,7 @@ def test_every_warning_is_of_flowkit():
     [
         (InvalidParameterError, ValueError),
         (InvalidDataError, ValueError),
-        (FlowkitFileError, OSError),
+        (InvalidFileError, OSError),
         (MissingDependencyError, ImportError),
         (ConstraintError, SklearnInvalidParameterError),
         (ConstraintError, InvalidParameterError),

@@ -1,50 +1,27 @@
 """Outliers among images, by the statistics of flowkit's detector: pictures that are too likely.
 
-MNIST, flat grey levels. Digits 0 to 8 train, and these kinds are to be told from unseen digits 0 to
-8: "nine", the digit; "strokes", two to four random curves drawn with the pen of a digit, like
-letters of no alphabet; and other unseen digits 0 to 8 that are "blurred", "faint" (a fourth of the
-contrast), "small" (shrunk to half their size), or "halves" (the upper ones). Small ones and halves
-are simpler than digits, hence likelier to densities of images although training has none: an AUROC
-of the log density far below a half is that paradox. Each density is fitted once for all statistics,
-which take what training scores they need from the training rows.
+MNIST. Digits 0 to 8 train, and these kinds are to be told from unseen digits 0 to 8: "nine", the
+digit; "strokes", two to four random curves drawn with the pen of a digit, like letters of no
+alphabet; and other unseen digits 0 to 8 that are "blurred", "faint" (a fourth of the contrast),
+"small" (shrunk to half their size), or "halves" (the upper ones). Small ones and halves are simpler
+than digits, hence likelier to densities of images although training has none: an AUROC of the log
+density far below a half is that paradox. Each density is fitted once for all statistics, which take
+what training scores they need from the training rows. "ratio to the start" is the log density less
+that of the closed form which training begins at; "levels of the tree" what `levels` would be for
+FractalFlowDensity.
 """
 
 from __future__ import annotations
 
-from itertools import product
-from typing import Any
-
 import numpy as np
-from lib.budgets import Annealing
-from lib.clocks import Stopwatch
-from lib.data import GREY, flat, load_labelled
-from lib.image_flows import COUPLING
-from lib.methods import DETECTORS, Builder, detector
-from lib.metrics import measure_scores
+from lib.data import GREY, load_labelled
+from lib.image_detectors import METHODS, OURS, ImageDetectors
 from lib.report import in_order, mean, print_table, select
 from lib.runner import Study
 
-DENSITIES: dict[str, dict[str, Any]] = {
-    "RGFlowDensity": {},
-    "FractalFlowDensity": COUPLING,
-    "PHVAE": {"likelihood": "discretized_logistic", "n_importance_samples": 64},
-}
-# Densities that see rows as images.
-IMAGES = ("RGFlowDensity", "FractalFlowDensity")
-STATISTICS = ("log_density", "typicality", "levels", "dose")
-# Only the first density has scales to compare.
-OURS = {
-    f"{density}, {statistic}": (density, statistic)
-    for density, statistic in product(DENSITIES, STATISTICS)
-    if statistic != "levels" or density == "RGFlowDensity"
-}
-PEERS = ("kNN", "IsolationForest")
-METHODS = [*OURS, *PEERS]
 KINDS = ("nine", "strokes", "blurred", "faint", "small", "halves")
 BLUR, FAINT = 1.5, 0.25
 PEN = 1.2
-
-Pictures = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]
 
 
 def strokes(n: int, edge: int, rng: np.random.Generator) -> np.ndarray:
@@ -61,8 +38,10 @@ def strokes(n: int, edge: int, rng: np.random.Generator) -> np.ndarray:
     return np.rint(GREY * images)
 
 
-def load_pictures(name: str, seed: int, max_train: int, max_test: int) -> Pictures:
-    """Training digits, unseen digits, and images of each kind that is strange, all flat."""
+def load_pictures(
+    name: str, seed: int, max_train: int, max_test: int
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Training digits, unseen digits, and images of each kind that is strange."""
     from scipy.ndimage import gaussian_filter
 
     arrays, rng = load_labelled(name), np.random.default_rng(seed)
@@ -82,60 +61,7 @@ def load_pictures(name: str, seed: int, max_train: int, max_test: int) -> Pictur
         "small": small,
         "halves": halves,
     }
-    rows = {kind: flat(images).astype(np.float64) for kind, images in kinds.items()}
-    return flat(train).astype(np.float64), flat(digits), rows
-
-
-def measure_scored(model: Any, pictures: Pictures) -> dict:
-    train, digits, kinds = pictures
-    with Stopwatch() as fitting:
-        model.fit(train)
-    result = {**fitting.seconds("fit"), "n_train": len(train)}
-    with Stopwatch() as scoring:
-        usual = -model.score_samples(digits)
-        strange = {kind: -model.score_samples(rows) for kind, rows in kinds.items()}
-    for kind, scores in strange.items():
-        anomalous = np.repeat([False, True], [len(usual), len(scores)])
-        result |= measure_scores(np.concatenate([usual, scores]), anomalous, f"_{kind}")
-    return {**result, **scoring.seconds("score")}
-
-
-class Fitted:
-    """Densities of one seed, each fitted when it is first asked for."""
-
-    def __init__(self, train: np.ndarray, seed: int, budget: float):
-        self.train, self.seed, self.budget = train, seed, budget
-        self.densities: dict[str, tuple[Any, dict]] = {}
-
-    def density(self, name: str) -> tuple[Any, dict]:
-        """The estimator, and both clocks of its fit."""
-        import flowkit
-
-        if name not in self.densities:
-            settings = {**DENSITIES[name], "random_state": self.seed, "device": "cpu"}
-            if name in IMAGES:
-                edge = round(self.train.shape[1] ** 0.5)
-                settings["image_shape"] = (edge, edge)
-            # The budget ends the training.
-            settings |= {"max_epochs": 1000, "callbacks": [Annealing(self.budget)]}
-            with Stopwatch() as watch:
-                model = getattr(flowkit, name)(**settings).fit(self.train)
-            self.densities[name] = model, watch.seconds("density")
-        return self.densities[name]
-
-    def measure(self, method: str, pictures: Pictures) -> dict:
-        from sklearn.frozen import FrozenEstimator
-
-        name, statistic = OURS[method]
-        model, seconds = self.density(name)
-        build = detector(FrozenEstimator(model), statistic=statistic)
-        scored = build(self.seed, self.budget)
-        result = measure_scored(scored, pictures)
-        return {**result, **seconds, "n_epochs": int(model.n_iter_)}
-
-
-def measure_peer(build: Builder, seed: int, budget: float, pictures: Pictures) -> dict:
-    return measure_scored(build(seed, budget), pictures)
+    return train, digits, kinds
 
 
 def measure(study: Study) -> None:
@@ -145,14 +71,12 @@ def measure(study: Study) -> None:
         about = {"data": args.data, "seed": seed}
         if not study.lacks({**about, "method": m} for m in args.methods):
             continue
-        pictures = load_pictures(args.data, seed, **limits)
-        fitted = Fitted(pictures[0], seed, study.budget)
+        train, digits, kinds = load_pictures(args.data, seed, **limits)
+        detectors = ImageDetectors(train, seed, study.budget)
         for method in args.methods:
-            settings, work = dict(limits), (measure_peer, DETECTORS.get(method), seed, study.budget)
-            if method in OURS:
-                settings["budget"] = args.budget
-                work = fitted.measure, method
-            study.cell({**about, "method": method}, settings, *work, pictures)
+            settings = limits | ({"budget": args.budget} if method in OURS else {})
+            cell = {**about, "method": method}
+            study.cell(cell, settings, detectors.measure, method, digits, kinds)
 
 
 def report(results: list[dict]) -> None:

@@ -40,7 +40,7 @@ def tiny_fit(images: np.ndarray, batch_size: int, n_rows: int, **settings: Any) 
     from flowkit import RGFlowDensity
 
     given = {"max_epochs": 1, "early_stopping": False, "random_state": 0, "device": "cpu"}
-    given |= {"image_shape": SHAPE, "batch_size": batch_size, **settings}
+    given |= {"image_shape": SHAPE, "layout": "blocks", "batch_size": batch_size, **settings}
     return RGFlowDensity(**given).fit(images[:n_rows])
 
 

@@ -22,6 +22,7 @@ from sklearn.utils import _param_validation
 
 __all__ = [
     "ChangedParameterError",
+    "CheckpointError",
     "ConstantColumnWarning",
     "ConstraintError",
     "DamagedFileError",
@@ -103,6 +104,10 @@ class UnsupportedValueError(InvalidDataError, TypeError):
 
 class InvalidFileError(FlowkitError, OSError):
     """A file cannot be read or written, or does not hold what is expected of it."""
+
+
+class CheckpointError(InvalidFileError):
+    """A checkpoint of training cannot be written or read, or is of another training."""
 
 
 class FlowkitFileError(InvalidFileError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -61,6 +62,20 @@ def _arcsinh(d):
     one = torch.ones(d)
     bijection.start(-0.5 * one, 0.1 * one, one, 2 * one, torch.arange(d) <= max(0, d - 2))
     return bijection
+
+
+def _predicting(d, **options):
+    """A lattice whose blocks predict some of their values from others."""
+    lattice = b.Lattice(d, hidden_units=8, n_layers=1, n_predicting=9, **options)
+    generator = torch.Generator().manual_seed(0)
+    for bijector in lattice.bijectors:
+        prediction = bijector.prediction
+        weight = torch.randn(prediction.weight.shape, generator=generator).tril(-1)
+        weight[: prediction.n_staying] = 0
+        prediction.weight.copy_(0.3 * weight)
+        prediction.bias.copy_(0.1 * torch.arange(len(weight)))
+        prediction.log_scale[prediction.n_staying :] = -0.2
+    return lattice
 
 
 def _lifting(**options):
@@ -141,6 +156,12 @@ BIJECTIONS = [
         "lattice_open_shared",
         lambda d: b.Lattice(d, boundary="open", share_levels=True, **_LATTICE),
     ),
+    _case("lattice_predicting", _predicting, starts_at_identity=False),
+    _case(
+        "lattice_predicting_open",
+        functools.partial(_predicting, boundary="open"),
+        starts_at_identity=False,
+    ),
     _case(
         "lattice_image",
         lambda d: b.Lattice(d, image_shape=(1, d), gradient_checkpointing=True, hidden_units=8),
@@ -151,8 +172,19 @@ BIJECTIONS = [
     ),
     _case("lifting_affine", _lifting(n_components=0), starts_at_identity=False),
     _case("lifting_mixture", _lifting(n_components=2), starts_at_identity=False),
+    _case(
+        "lifting_affine_from",
+        _lifting(n_components=2, affine_from=1),
+        starts_at_identity=False,
+    ),
     # Between a box and components far away the map is flat.
     _case("lifting_boxes", _lifting(n_components=2, n_boxes=1), starts_at_identity=False, far=2.0),
+    _case("laplace_quantile", lambda d: b.LaplaceQuantile(d, 0.7), starts_at_identity=False),
+    _case(
+        "laplace_quantile_some",
+        lambda d: b.LaplaceQuantile(d, columns=range(1, d)),
+        starts_at_identity=False,
+    ),
     _case("planar", b.Planar),
     _case("planar_context", lambda d: b.Planar(d, 3, **NET), n_context=3),
     _case("sylvester", b.Sylvester),
@@ -350,6 +382,10 @@ FLOWS = {
     ),
     "fractal_mixture_affine": _fractal(prior="gaussian_mixture", coupling="affine", tied=True),
     "rg": lambda **kw: e.RGFlowDensity(**{**_SMALL_RG, **kw}),
+    "rg_lifting": lambda **kw: e.RGFlowDensity(layout="lifting", **{**_SMALL_RG, **kw}),
+    "rg_lifting_topic": lambda **kw: e.RGFlowDensity(
+        layout="lifting", top_prior="topic", n_topics=3, **{**_SMALL_RG, **kw}
+    ),
     "rg_spline_topic": lambda **kw: e.RGFlowDensity(**{**_SMALL_RG, **_OTHER_RG, **kw}),
     "float64": lambda **kw: e.FlowDensity(dtype="float64", **{**_TWO, **kw}),
 }

@@ -46,7 +46,7 @@ FLOORS = {
     "bijections": BASICS | {"nets"},
     "priors": BASICS | {"nets"},
     "modules": BASICS | {"nets", "bijections", "priors"},
-    "training": BASICS | {"modules"},
+    "training": BASICS | {"modules", "nets"},
     "datasets": BASICS,
     "topics": BASICS,
     "validation": BASICS,

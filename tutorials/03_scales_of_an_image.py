@@ -206,7 +206,7 @@ if has_faces := path.is_file():
     faces = faces.reshape(-1, 16, 2, 16, 2).mean((2, 4)).round().astype(np.uint8)
     seen, unseen = faces[:1500], faces[1500:]
     face_density = RGFlowDensity(
-        image_shape=(16, 16), hidden_units=32, max_epochs=8, random_state=0
+        image_shape=(16, 16), layout="blocks", hidden_units=32, max_epochs=8, random_state=0
     )
     face_density.fit(seen)
     print(f"{face_density.bits_per_dim(unseen[:100]):.2f} bits per pixel")

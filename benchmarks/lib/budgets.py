@@ -34,8 +34,18 @@ class TimeLimit(Callback):
             raise StopTraining
 
 
+class Untrained(Callback):
+    """Ends a training before its first step, which leaves what the module was initialised from."""
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        raise StopTraining
+
+
 class Annealing(TimeLimit):
-    """Ends a training, and lets the learning rate rise and fall to zero over the budget."""
+    """Ends a training, and lets the learning rate rise and fall to zero over the budget.
+
+    It ends with the batch in which the budget is used up, as further ones would change nothing.
+    """
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self.begin_ = time.process_time()
@@ -44,6 +54,10 @@ class Annealing(TimeLimit):
         share = (time.process_time() - self.begin_) / max(self.end - self.begin_, 1e-9)
         factor = min(1.0, share / WARMUP, 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
         net.set_learning_rate(net.lr * factor)
+
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        if training and time.process_time() > self.end:
+            raise StopTraining
 
 
 class DivergenceWarmUp(Callback):

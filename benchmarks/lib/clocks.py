@@ -23,6 +23,8 @@ DISTRIBUTIONS = (
     "nflows",
     "normflows",
     "pyod",
+    "pillow",
+    "imagecodecs",
 )
 
 

@@ -2,7 +2,7 @@
 
 FLOWKIT_DATA holds ``adbench/*.npz`` (`X`, and `y` with 1 for anomalies), ``mnist.npz``,
 ``cifar10_train_first10k.npz``, ``cifar10_test_2k.npz``, ``seismic_field_patches_32x32.npz``,
-``yaleb_32x32.npz``, and the files of `SURVEYS`.
+``yaleb_32x32.npz``, ``olivetti.npz``, and the files of `SURVEYS`.
 """
 
 from __future__ import annotations
@@ -231,8 +231,8 @@ def load_images(name: str, rows: int, seed: int, fold: int = 0) -> tuple[np.ndar
 
     Parameters
     ----------
-    name : {'digits', 'mnist', 'cifar', 'seismic', 'yale'}
-        'digits' ships. Yale faces are split by person.
+    name : {'digits', 'mnist', 'cifar', 'seismic', 'yale', 'olivetti'}
+        'digits' ships. Yale and Olivetti faces are split by person.
     rows : int
         Most training images, drawn at random.
     seed : int
@@ -266,12 +266,15 @@ def _seismic(rows: int, rng: np.random.Generator, fold: int) -> tuple[np.ndarray
     return draw(train, rows, rng), draw(patches[section == fold], SEISMIC_TEST, rng)
 
 
-def _yale(rows: int, rng: np.random.Generator, fold: int) -> tuple[np.ndarray, np.ndarray]:
-    arrays = load_arrays("yaleb_32x32")
-    people = rng.permutation(np.unique(arrays["person"]))
-    unseen = np.isin(arrays["person"], people[:TEST_PEOPLE])
-    train = draw(arrays["images"][~unseen], rows, rng)
-    return train, draw(arrays["images"][unseen], SEISMIC_TEST, rng)
+def _faces(file: str, key: str) -> Callable:
+    def load(rows: int, rng: np.random.Generator, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        arrays = load_arrays(file)
+        people = rng.permutation(np.unique(arrays["person"]))
+        unseen = np.isin(arrays["person"], people[:TEST_PEOPLE])
+        train = draw(arrays[key][~unseen], rows, rng)
+        return train, draw(arrays[key][unseen], SEISMIC_TEST, rng)
+
+    return load
 
 
 _IMAGES = {
@@ -279,7 +282,8 @@ _IMAGES = {
     "mnist": _labelled("mnist"),
     "cifar": _cifar,
     "seismic": _seismic,
-    "yale": _yale,
+    "yale": _faces("yaleb_32x32", "images"),
+    "olivetti": _faces("olivetti", "images32"),
 }
 
 

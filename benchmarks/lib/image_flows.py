@@ -1,7 +1,8 @@
 """Densities of 8-bit images by name: ``fit(images, seed, budget)``, and how they are measured.
 
-Every trained one gets the same CPU seconds, those before training included, batches of 64, and a
-learning rate that falls to zero over what is left of them; an epoch that is under way is finished.
+Every trained one gets the same CPU seconds, those before training included, and a learning rate
+that falls to zero over what is left of them; batches of 64, if it has no rule of its own for
+images. A budget of 0 leaves a flow as it was initialised.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .budgets import Annealing
+from .budgets import Annealing, Untrained
 from .clocks import Stopwatch
 from .data import GREY, bits, flat, logits
 from .metrics import count
@@ -43,7 +44,7 @@ def common(budget: float, seed: int, *, default_rate: bool = False) -> dict[str,
         # The budget ends the training.
         "max_epochs": 1000,
         "random_state": seed,
-        "callbacks": [Annealing(budget)],
+        "callbacks": [Annealing(budget) if budget else Untrained()],
         "device": "cpu",
     }
 
@@ -125,9 +126,13 @@ class LogitGaussian(Gaussian):
         return logits(flat(images) + noise)
 
     def _log_slope(self, X: np.ndarray) -> np.ndarray:
-        # Slope of the logit is 1 / (p (1 - p)), that of p a constant.
-        log_slope = np.logaddexp(0, X) + np.logaddexp(0, -X) + math.log(1 / GREY_SCALE)
-        return log_slope.sum(1)
+        return log_slope_of_logits(X)
+
+
+def log_slope_of_logits(X: np.ndarray) -> np.ndarray:
+    """Sum over each row of the log slopes of its logits, shape (n, d), by grey levels."""
+    # Slope of the logit is 1 / (p (1 - p)), that of p a constant.
+    return (np.logaddexp(0, X) + np.logaddexp(0, -X) + math.log(1 / GREY_SCALE)).sum(1)
 
 
 # Flows
@@ -232,6 +237,8 @@ def describe_flow(estimator: Any) -> dict[str, Any]:
     """What a fitted flow is made of, and how its training went."""
     from flowkit.bijections import LULinear
 
+    if hasattr(estimator, "n_parameters"):
+        return {"n_parameters": estimator.n_parameters, "n_epochs": estimator.n_iter_}
     d = estimator.n_features_in_
     linear = [m for m in estimator.module_.modules() if isinstance(m, LULinear)]
     held_out = estimator.history_["valid_log_density"]

@@ -18,6 +18,7 @@ from .elementwise import (
     Tanh,
 )
 from .fractal import FractalAutoregressive, FractalCoupling
+from .laplace_quantile import LaplaceQuantile
 from .lattice import Lattice
 from .lifting import Lifting
 from .linear import LULinear, Permutation
@@ -40,6 +41,7 @@ __all__ = [
     "FractalCoupling",
     "Inverse",
     "LULinear",
+    "LaplaceQuantile",
     "Lattice",
     "Lifting",
     "Log",

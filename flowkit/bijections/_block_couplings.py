@@ -24,12 +24,24 @@ class BlockCouplings(nn.Module):
         Builds, of the numbers of values of both colours and the map, the networks that steer it.
     n_layers : int
         Number of pairs of couplings; both of a pair use the same networks.
+    prediction : BlockPrediction or None, default=None
+        Comes before the couplings.
     **net_options
         Passed to `flowkit.nets.SwishResNet`.
     """
 
-    def __init__(self, n_values: int, n_even: int, univariate, net, n_layers: int, **net_options):
+    def __init__(
+        self,
+        n_values: int,
+        n_even: int,
+        univariate,
+        net,
+        n_layers: int,
+        prediction: nn.Module | None = None,
+        **net_options,
+    ):
         super().__init__()
+        self.prediction = prediction
         self.univariate = univariate
         self.n_even = n_even
         sizes = n_even, n_values - n_even
@@ -37,6 +49,21 @@ class BlockCouplings(nn.Module):
 
     def forward(self, values: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mapped values and their log-slopes, both of the shape (n_values, n_blocks, n)."""
+        if self.prediction is None:
+            return self._forward(values, present)
+        values, first = self.prediction(values, present)
+        values, log_slope = self._forward(values, present)
+        return values, first + log_slope
+
+    def inverse(self, values: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What `forward` maps to these values, and the log-slopes of that direction."""
+        values, log_slope = self._inverse(values, present)
+        if self.prediction is None:
+            return values, log_slope
+        values, last = self.prediction.inverse(values, present)
+        return values, log_slope + last
+
+    def _forward(self, values, present):
         even, odd = values[: self.n_even], values[self.n_even :]
         even_slope, odd_slope = torch.zeros_like(even), torch.zeros_like(odd)
         run = self.univariate.forward
@@ -47,8 +74,7 @@ class BlockCouplings(nn.Module):
             even_slope = even_slope + slope
         return torch.cat((even, odd)), torch.cat((even_slope, odd_slope))
 
-    def inverse(self, values: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
-        """What `forward` maps to these values, and the log-slopes of that direction."""
+    def _inverse(self, values, present):
         even, odd = values[: self.n_even], values[self.n_even :]
         even_slope, odd_slope = torch.zeros_like(even), torch.zeros_like(odd)
         run = self.univariate.inverse

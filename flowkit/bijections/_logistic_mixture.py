@@ -50,35 +50,43 @@ def mixture_inverse(
 ) -> tuple[Tensor, Tensor]:
     """Inverse of `mixture_forward`, and its log slope."""
     logit = torch.special.log_ndtr(z) - torch.special.log_ndtr(-z)
+    # Not differentiated: of tangents, too, the last step is enough.
+    fixed = [value.detach() for value in (logit, weights, location, log_scale)]
     with torch.no_grad():
-        # Between the quantiles of the components lies that of the mixture.
-        quantiles = location + log_scale.exp() * logit
-        if len(boxes):
-            share = torch.sigmoid(logit) - 0.5
-            inside = boxes.view(-1, *[1] * z.ndim) + width * share
-            quantiles = torch.cat((quantiles, inside))
-        low, high = quantiles.amin(0), quantiles.amax(0)
-        x = 0.5 * (low + high)
-        for i in range(_MAX_STEPS):
-            found, log_density, log_total = _logit(x, weights, location, log_scale, boxes, width)
-            above = found > logit
-            low, high = torch.where(above, low, x), torch.where(above, x, high)
-            newton = x - (found - logit) * (log_total - log_density).exp()
-            # Where the slope is small, the value is exact before the place is.
-            exact = _EXACT * torch.finfo(x.dtype).eps
-            nearby = (newton - x).abs() <= exact * (1 + x.abs())
-            nearby |= (found - logit).abs() <= exact * (1 + logit.abs())
-            if nearby.all():
-                break
-            # Every third step halves the interval, whatever the slope promises.
-            inside = (newton > low) & (newton < high) if i % 3 else nearby
-            x = torch.where(nearby, x, torch.where(inside, newton, 0.5 * (low + high)))
+        x = _solve(*fixed, boxes, width)
     # One Newton step of length zero has the gradients of an inverse.
     found, log_density, log_total = _logit(x, weights, location, log_scale, boxes, width)
     step = (logit - found) * (log_total - log_density).detach().exp()
     x = x + (step - step.detach())
     _, log_slope = mixture_forward(x, weights, location, log_scale, boxes, width)
     return x, -log_slope
+
+
+def _solve(logit, weights, location, log_scale, boxes, width):
+    """Where a mixture has a logit, by Newton steps that bisection keeps in bounds."""
+    # Between the quantiles of the components lies that of the mixture.
+    quantiles = location + log_scale.exp() * logit
+    if len(boxes):
+        share = torch.sigmoid(logit) - 0.5
+        inside = boxes.view(-1, *[1] * logit.ndim) + width * share
+        quantiles = torch.cat((quantiles, inside))
+    low, high = quantiles.amin(0), quantiles.amax(0)
+    x = 0.5 * (low + high)
+    for i in range(_MAX_STEPS):
+        found, log_density, log_total = _logit(x, weights, location, log_scale, boxes, width)
+        above = found > logit
+        low, high = torch.where(above, low, x), torch.where(above, x, high)
+        newton = x - (found - logit) * (log_total - log_density).exp()
+        # Where the slope is small, the value is exact before the place is.
+        exact = _EXACT * torch.finfo(x.dtype).eps
+        nearby = (newton - x).abs() <= exact * (1 + x.abs())
+        nearby |= (found - logit).abs() <= exact * (1 + logit.abs())
+        if nearby.all():
+            break
+        # Every third step halves the interval, whatever the slope promises.
+        inside = (newton > low) & (newton < high) if i % 3 else nearby
+        x = torch.where(nearby, x, torch.where(inside, newton, 0.5 * (low + high)))
+    return x
 
 
 def _logit(x, weights, location, log_scale, boxes, width):
@@ -110,7 +118,7 @@ class _NormalOfLogit(torch.autograd.Function):
     """Standard normal quantile of the probability of a logit."""
 
     @staticmethod
-    def forward(ctx, logit):
+    def forward(logit):
         size = logit.abs()
         z = -torch.special.ndtri(torch.sigmoid(-size.clamp(max=_FAR)))
         far = size > _FAR
@@ -122,13 +130,27 @@ class _NormalOfLogit(torch.autograd.Function):
                 log_slope = -0.5 * found.square() - _HALF_LOG_2_PI - log_tail
                 found = found + (log_tail - p) * (-log_slope).exp()
             z[far] = found
-        z = z * logit.sign()
-        ctx.save_for_backward(logit, z)
-        return z
+        return z * logit.sign()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs, output)
+        ctx.save_for_forward(*inputs, output)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        logit, z = ctx.saved_tensors
-        log_slope = -F.softplus(logit) - F.softplus(-logit) + 0.5 * z.square() + _HALF_LOG_2_PI
-        return grad * log_slope.exp()
+        return grad * _quantile_slope(*ctx.saved_tensors)
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return tangent * _quantile_slope(*ctx.saved_tensors)
+
+    @staticmethod
+    def vmap(info, in_dims, logit):
+        return _NormalOfLogit.apply(logit), in_dims[0]
+
+
+def _quantile_slope(logit, z):
+    log_slope = -F.softplus(logit) - F.softplus(-logit) + 0.5 * z.square() + _HALF_LOG_2_PI
+    return log_slope.exp()

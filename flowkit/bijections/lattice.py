@@ -14,6 +14,7 @@ from .._image_shape import check_image_shape
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Bijection
 from ._block_couplings import AffineNet, BlockCouplings, SplineNet
+from ._block_prediction import BlockPrediction
 from ._blocks import Blocks
 from ._cone import Cone
 from ._univariate import Affine, RationalQuadraticSpline
@@ -63,6 +64,10 @@ class Lattice(Bijection):
         Bound of the log-scale of an affine coupling, in nats.
     gradient_checkpointing : bool, default=False
         Whether training computes hidden layers a second time instead of storing them.
+    n_predicting : int, default=0
+        Number of levels, from the finest, of whose sub-layers each begins with a linear prediction:
+        of each value that the next level lacks from others in its block, of those on even squares
+        first. Its weights are buffers, at first zeros. Levels that share bijectors have none.
     compile : bool, default=False
         Whether the spline runs through ``torch.compile`` where numba's kernels cannot: on a GPU.
     generator : torch.Generator, optional
@@ -81,6 +86,8 @@ class Lattice(Bijection):
     ----------
     layout : Layout
         Blocks of the sub-layers and level of each site.
+    grid : tuple of int
+        Number of sites along each axis.
     n_channels : int
         Number of columns of a site.
 
@@ -116,6 +123,7 @@ class Lattice(Bijection):
         tail_bound: float = 4.0,
         max_log_scale: float = 1.0,
         gradient_checkpointing: bool = False,
+        n_predicting: int = 0,
         compile: bool = False,
         generator: torch.Generator | None = None,
     ):
@@ -135,7 +143,8 @@ class Lattice(Bijection):
         if coupling not in ("affine", "spline"):
             raise InvalidParameterError(f"coupling must be 'affine' or 'spline', got {coupling!r}.")
         self.n_channels = channels
-        self.layout = lattice_layout(tuple(shape), kernel_size, boundary == "periodic")
+        self.grid = tuple(shape)
+        self.layout = lattice_layout(self.grid, kernel_size, boundary == "periodic")
         if coupling == "affine":
             univariate, net = Affine(max_log_scale), AffineNet
         else:
@@ -144,6 +153,10 @@ class Lattice(Bijection):
         self.sublayers = nn.ModuleList(
             Blocks(sublayer, channels, n_features) for sublayer in self.layout.sublayers
         )
+        if n_predicting and share_levels:
+            raise InvalidParameterError(
+                f"n_predicting={n_predicting} needs share_levels=False, got True."
+            )
         n_bijectors = 2 if share_levels else len(self.sublayers)
         self.bijectors = nn.ModuleList(
             BlockCouplings(
@@ -152,6 +165,7 @@ class Lattice(Bijection):
                 univariate,
                 net,
                 depths[i // 2],
+                self._prediction(i) if i // 2 < n_predicting else None,
                 hidden_units=hidden_units,
                 n_res_blocks=n_res_blocks,
                 n_hidden_layers=n_hidden_layers,
@@ -175,6 +189,10 @@ class Lattice(Bijection):
         """Blocks and bijector of each sub-layer, in the order from data to latent."""
         n = len(self.bijectors)
         return [(blocks, self.bijectors[i % n]) for i, blocks in enumerate(self.sublayers)]
+
+    def _prediction(self, i: int) -> BlockPrediction:
+        blocks = self.sublayers[i]
+        return BlockPrediction(blocks, self.levels == blocks.level)
 
     def cone(self, hole: np.ndarray) -> Cone:
         """What a hole in the data reaches, to change the data there at little cost.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -54,6 +55,9 @@ class Lifting(Bijection):
         Number of hidden layers of those that see the neighbourhood.
     dropout : float, default=0.0
         Share of hidden units dropped in training.
+    affine_from : int or None, default=None
+        Level from which on there are neither mixtures nor boxes, so that what is on the coarse
+        grid keeps its clusters; None for none.
     generator : torch.Generator, optional
         Source of the initial weights; torch's global one by default.
 
@@ -74,6 +78,17 @@ class Lifting(Bijection):
     [(0, 'vertical', (3,)), (0, 'vertical', (5,))]
     >>> lifting.log_det_tree(torch.zeros(2, 9)).shape
     torch.Size([2, 9])
+    >>> lifting.levels.reshape(3, 3)
+    array([[2, 0, 1],
+           [0, 0, 0],
+           [1, 0, 1]])
+
+    Attributes
+    ----------
+    grid : tuple of int
+        Number of pixels along each axis.
+    n_channels : int
+        Number of columns of a pixel.
     """
 
     def __init__(
@@ -85,6 +100,7 @@ class Lifting(Bijection):
         hidden_units: int = 32,
         n_hidden_layers: int = 2,
         dropout: float = 0.0,
+        affine_from: int | None = None,
         generator: torch.Generator | None = None,
     ):
         super().__init__(n_features)
@@ -100,10 +116,18 @@ class Lifting(Bijection):
         if n_boxes and not n_components:
             raise InvalidParameterError("n_boxes needs n_components of at least 1, got 0.")
         sizes = {"hidden_units": hidden_units, "dropout": dropout, "generator": generator}
+        affine_from = math.inf if affine_from is None else affine_from
         self.phases = nn.ModuleList(
-            LiftingPhase(phase, n_components, n_boxes, n_hidden_layers, sizes)
+            LiftingPhase(
+                phase,
+                *((n_components, n_boxes) if phase.level < affine_from else (0, 0)),
+                n_hidden_layers,
+                sizes,
+            )
             for phase in lifting_phases(*shape)
         )
+        self.grid = (n_features,) if image_shape is None else tuple(shape[:2])
+        self.n_channels = shape[2]
         # Places in data of the columns of one phase after the other.
         order = torch.cat([phase.columns.reshape(-1) for phase in self.phases])
         self.register_buffer("position", order.argsort(), persistent=False)
@@ -115,6 +139,40 @@ class Lifting(Bijection):
             for phase in self.phases
             for column in phase.columns.reshape(-1).tolist()
         )
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels, the last of which is a single pixel."""
+        return self.phases[-1].level + 1
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Level of the latent of each column, ndarray of shape (n_features,)."""
+        levels = np.empty(self.n_features, dtype=int)
+        for phase in self.phases:
+            levels[phase.columns.cpu().numpy()] = phase.level
+        return levels
+
+    def log_det_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map data to latent, with the share of each level and column in the log-determinant.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, n_features)
+            Data.
+
+        Returns
+        -------
+        z : Tensor of shape (n, n_features)
+            Latent.
+        shares : Tensor of shape (n, n_levels, n_features)
+            Nats, those of a column in the level of its latent; they sum to the log-determinant of
+            `forward`.
+        """
+        z, by_node = self.forward_by_node(x)
+        by_column = by_node.index_select(1, self.position)
+        own = torch.from_numpy(np.arange(self.n_levels)[:, None] == self.levels).to(x.device)
+        return z, torch.where(own, by_column[:, None], 0.0)
 
     def _shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Latent (d, n), and log slopes (d, n) in the order of `nodes`."""

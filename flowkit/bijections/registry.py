@@ -10,6 +10,7 @@ from ._base import Bijection
 from .autoregressive import AffineAutoregressive, SplineAutoregressive
 from .coupling import AffineCoupling, SplineCoupling
 from .fractal import FractalAutoregressive, FractalCoupling
+from .laplace_quantile import LaplaceQuantile
 from .lifting import Lifting
 from .linear import LULinear, Permutation
 from .planar import Planar, Sylvester
@@ -38,6 +39,9 @@ PRIOR_FLOWS = {
     "autoregressive": (SplineAutoregressive, LULinear),
     "fractal": (FractalCoupling, LULinear),
 }
+# What maps standard normal columns onto those of the prior of a name, by its scale; None for what
+# they are already.
+QUANTILES = {"normal": None, "laplace": LaplaceQuantile}
 
 
 def build_steps(

@@ -21,6 +21,7 @@ from ..validation import (
     row_weights,
     tell_labels,
 )
+from ._checkpoint import checkpoint_of
 from ._device import resolve_device
 from ._fitted import FittedDensity
 from ._hold_out import MIN_TRAINING_ROWS, split, split_chunk
@@ -36,6 +37,11 @@ from ._training import (
 )
 
 _MAX_DROPOUT = 0.3
+
+
+def usual_dropout(n: int) -> float:
+    """Share of hidden units to drop where networks see n rows."""
+    return min(_MAX_DROPOUT, 10 / math.sqrt(n))
 
 
 class BaseDensity(FittedDensity):
@@ -102,6 +108,10 @@ class BaseDensity(FittedDensity):
             If a column overflows, or fewer than two rows have a positive weight.
         FitDivergedError
             If the loss stays non-finite after two returns to the best weights.
+        CheckpointError
+            If `checkpoint` cannot be read or written, or holds another training.
+        KeyboardInterrupt
+            If Ctrl-C ended training and `on_interrupt` is 'raise'.
 
         Warns
         -----
@@ -121,14 +131,15 @@ class BaseDensity(FittedDensity):
             grey = self._holds_grey_levels(X)
             X, weight = self._validate_training(X, sample_weight, begins)
             run = FitRun(self.random_state)
+            checkpoint = checkpoint_of(self, X, weight, run)
             training, hold_out = split(
                 len(X), self.early_stopping, self.validation_fraction, run.start
             )
             start = self._begin(X, weight, grey, training, run, begins)
             self._stream = Stream()
-            record = self._train(X, weight, training, hold_out, run, begins)
+            record = self._train(X, weight, training, hold_out, run, begins, checkpoint)
             self.n_samples_seen_ = len(X)
-            pass_interruption_on(record)
+            pass_interruption_on(record, self.on_interrupt)
             self._finish(X, weight, training, start, run)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
             if hold_out is not None:
@@ -203,7 +214,7 @@ class BaseDensity(FittedDensity):
                 before["_stream"] = replace(stream, net=None)
             X, record = self._train_chunk(X, weight, training, hold_out, stream, run)
             self.n_samples_seen_ = len(X) + (0 if begins else getattr(self, "n_samples_seen_", 0))
-            pass_interruption_on(record)
+            pass_interruption_on(record, self.on_interrupt)
             self._finish(X, weight, training, start, run, max_steps=1)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
         return self
@@ -378,8 +389,8 @@ class BaseDensity(FittedDensity):
         self.n_iter_ = 0
         return start
 
-    def _train(self, X, weight, training, hold_out, run, begins):
-        trainer, Z = Trainer(self, run), self._columns.standardise(X)
+    def _train(self, X, weight, training, hold_out, run, begins, checkpoint):
+        trainer, Z = Trainer(self, run, checkpoint), self._columns.standardise(X)
         checks = self._may_exclude_rows or (self._columns.bounded and not begins)
         if np.isnan(X).any():
             self.module_, record = completed_fit(
@@ -451,7 +462,7 @@ class BaseDensity(FittedDensity):
 
     def _dropout_share(self, n) -> float:
         """Share of hidden units to drop, of estimators that have a `dropout` parameter."""
-        return min(_MAX_DROPOUT, 10 / math.sqrt(n)) if self.dropout == "auto" else self.dropout
+        return usual_dropout(n) if self.dropout == "auto" else self.dropout
 
     def __sklearn_clone__(self):
         try:

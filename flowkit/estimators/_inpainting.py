@@ -8,7 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from ..exceptions import InvalidDataError
+from ..exceptions import InvalidDataError, InvalidParameterError
 from ..modules.inpainting import fill
 from ..nets.swish import without_weight_norm
 
@@ -63,8 +63,15 @@ class Inpainting:
         ------
         ValueError
             If the mask does not fit X, or a number of steps or draws is less than one.
+        InvalidParameterError
+            If the density was fitted with lifting.
         """
         check_is_fitted(self)
+        if not hasattr(self._lattice(), "cone"):
+            raise InvalidParameterError(
+                "inpaint needs the inference cones of blocks, but images were lifted: set "
+                "layout='blocks' before fit."
+            )
         for name, value in (
             ("n_steps", n_steps),
             ("n_langevin_steps", n_langevin_steps),

@@ -18,7 +18,12 @@ from ..starts import (
 )
 
 # Images hold many values, so few of them make a step.
-_ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH = 100, 16, 128
+_ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH = 100, 16, 32
+
+
+def lifted_batch_size(n: int) -> int:
+    """Rows in a batch of n training images that are lifted."""
+    return int(np.clip(n // _ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH))
 
 
 class LiftedImages:
@@ -26,7 +31,7 @@ class LiftedImages:
 
     def _batch_size(self, n):
         if self.batch_size == "auto" and self._config["fractal"] == "lifting":
-            return int(np.clip(n // _ROWS_A_BATCH, _MIN_BATCH, _MAX_BATCH))
+            return lifted_batch_size(n)
         return super()._batch_size(n)
 
     def _choose_kind(self, X, Z, weight, rng):

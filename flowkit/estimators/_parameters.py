@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from numbers import Integral, Real
 
@@ -32,6 +33,8 @@ SHARED_CONSTRAINTS = {
     "dtype": [StrOptions(set(DTYPES))],
     "compile": ["boolean"],
     "callbacks": [list, tuple, None],
+    "checkpoint": [str, os.PathLike, None],
+    "on_interrupt": [StrOptions({"keep", "raise"})],
     "verbose": ["verbose"],
 }
 
@@ -99,6 +102,15 @@ compile : bool
     itself in long fits.
 callbacks : list of skorch.callbacks.Callback or None
     Called in training; copied first. One ends training by raising `flowkit.StopTraining`.
+checkpoint : str, PathLike or None
+    File where `fit` keeps its training after each epoch, or less often where writing would take
+    more than 5 % of the time. Where there is one of the same rows, parameters and `random_state`,
+    which must be an int, training goes on from it: after a crash `fit` ends at the same weights as
+    if there had been none. It is removed when training has come to its end, and stays after Ctrl-C.
+    Not with `missing`, nor in `partial_fit`.
+on_interrupt : {'keep', 'raise'}
+    What Ctrl-C in training does: 'keep' ends it with the best weights so far and a warning,
+    'raise' raises `KeyboardInterrupt` and leaves the estimator as it was.
 verbose : int
     1 shows a progress bar, with what training maximises of the last epoch, on the training rows
     and on the hold-out: mostly log densities of rows in standard deviations, not in units of X.

@@ -234,16 +234,18 @@ class ScaleAnalysis:
         slope = _derivative(self._enter, x, torch.ones_like(x)).abs()
         log_volumes = self._columns.log_volumes(x.cpu().numpy())
         log_det[:, 0] += slope.log() - torch.from_numpy(log_volumes).to(x)
-        own = np.arange(lattice.n_levels)[:, None] == lattice.levels
+        own = torch.from_numpy(np.arange(lattice.n_levels)[:, None] == lattice.levels).to(x.device)
+        z, log_slope = self._exit(z)
+        log_det += torch.where(own, log_slope[:, None], 0.0)
         by_column = self.module_.prior.log_prob_by_column(z)
-        prior = by_column[:, None] * torch.from_numpy(own).to(x)
+        prior = by_column[:, None] * own
         maps = (prior + log_det).view(*prior.shape[:2], -1, lattice.n_channels).sum(-1)
         sums = torch.stack((prior.sum(2), log_det.sum(2)), 2)
         return torch.cat((sums, maps), 2).flatten(1)
 
     def _grid(self):
         # What was fitted counts, whatever the parameter has become since.
-        return self._lattice().layout.shape
+        return self._lattice().grid
 
     def _check_level(self, level, highest):
         if not isinstance(level, Integral) or not 0 <= level <= highest:

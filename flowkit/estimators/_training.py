@@ -18,6 +18,7 @@ from ..modules import Evaluator
 from ..nested import are_passed_on
 from ..nets import set_generator
 from ..training import (
+    Checkpoint,
     FitRun,
     Rows,
     Stream,
@@ -48,10 +49,12 @@ class Trainer:
         Gives the parameters of training, its columns, and where its module lives.
     run : FitRun
         Seeds and clock of this fit.
+    checkpoint : Checkpoint or None, default=None
+        What keeps the training on disk.
     """
 
-    def __init__(self, density, run: FitRun):
-        self.density, self.fit_run = density, run
+    def __init__(self, density, run: FitRun, checkpoint: Checkpoint | None = None):
+        self.density, self.fit_run, self.checkpoint = density, run, checkpoint
         self.columns = density._columns
         self.device, self.dtype = torch.device(density._device), DTYPES[density._dtype]
 
@@ -162,6 +165,7 @@ class Trainer:
             max_rows=density._max_epoch_rows,
             # What has been trained before is warm.
             divergence_warmup=0.0 if density.n_iter_ else density.kl_warmup,
+            checkpoint=self.checkpoint,
         )
 
     def refuse_outside_support(self, module, Z) -> None:
@@ -212,9 +216,9 @@ def normal_noise(noise, n: int, n_features: int) -> float:
     return n ** (-1 / (n_features + 4)) if noise == "scott" else float(noise or 0.0)
 
 
-def pass_interruption_on(record: TrainingRecord) -> None:
-    """End the fit around this one as well, if Ctrl-C ended training and there is one."""
-    if record.ended_by == "interrupt" and are_passed_on():
+def pass_interruption_on(record: TrainingRecord, on_interrupt: str) -> None:
+    """Raise Ctrl-C that ended training, if the user wants to or there is a fit around this one."""
+    if record.ended_by == "interrupt" and (on_interrupt == "raise" or are_passed_on()):
         raise KeyboardInterrupt
 
 

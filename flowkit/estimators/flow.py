@@ -187,6 +187,8 @@ class FlowDensity(IncompleteRows, BaseDensity):
         dtype="float32",
         compile=False,
         callbacks=None,
+        checkpoint=None,
+        on_interrupt="keep",
         verbose=0,
     ):
         self.transforms = transforms
@@ -219,6 +221,8 @@ class FlowDensity(IncompleteRows, BaseDensity):
         self.dtype = dtype
         self.compile = compile
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.on_interrupt = on_interrupt
         self.verbose = verbose
 
     def _initialize(self, X, Z, sample_weight, random_state):

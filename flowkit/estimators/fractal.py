@@ -255,6 +255,8 @@ class FractalFlowDensity(TopicAnalysis, LiftedImages, ImageRows, IncompleteRows,
         dtype="float32",
         compile=False,
         callbacks=None,
+        checkpoint=None,
+        on_interrupt="keep",
         verbose=0,
     ):
         self.n_topics = n_topics
@@ -293,6 +295,8 @@ class FractalFlowDensity(TopicAnalysis, LiftedImages, ImageRows, IncompleteRows,
         self.dtype = dtype
         self.compile = compile
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.on_interrupt = on_interrupt
         self.verbose = verbose
 
     def __sklearn_tags__(self):

@@ -260,6 +260,8 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
         dtype="float32",
         compile=False,
         callbacks=None,
+        checkpoint=None,
+        on_interrupt="keep",
         verbose=0,
     ):
         self.n_components = n_components
@@ -299,6 +301,8 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
         self.dtype = dtype
         self.compile = compile
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.on_interrupt = on_interrupt
         self.verbose = verbose
 
     # ------------------------------------------------------------------ scoring
@@ -493,5 +497,4 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
         )
         return config, start
 
-    def _build_module(self, config, generator):
-        return build_vae(config, generator)
+    _build_module = staticmethod(build_vae)

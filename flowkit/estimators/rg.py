@@ -23,7 +23,9 @@ from ..starts import (
     ColumnTarget,
     FlowStart,
     LastPriorStart,
+    LatticeStart,
     choose_margins,
+    choose_predictions,
     draw_rows,
     grey_levels,
     margin_steps,
@@ -33,6 +35,7 @@ from ..topics import kmeans_topics
 from ._base import BaseDensity
 from ._images import ImageRows
 from ._inpainting import Inpainting
+from ._lifted_scales import LiftedScales, lifted_flow
 from ._parameters import documented
 from ._scales import ScaleAnalysis
 from ._temperature import check_temperature
@@ -53,7 +56,7 @@ _LATTICE = (
     "gradient_checkpointing",
     "compile",
 )
-_SHAPE = (*_LATTICE, "prior", "top_prior", "n_topics")
+_SHAPE = (*_LATTICE, "layout", "prior", "top_prior", "n_topics")
 # Pairs of couplings of each level with n_layers='auto': above the finest level they cost little.
 _FIRST_LAYERS, _LAYERS = 2, 4
 # Training keeps some kilobytes for each value of a batch.
@@ -72,7 +75,9 @@ def _needs_topics(estimator) -> bool:
 
 
 @documented
-class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDensity):
+class RGFlowDensity(
+    ScaleAnalysis, Inpainting, LiftedScales, ImageRows, IncompleteRows, BaseDensity
+):
     """Density estimation by renormalization: every latent has a scale and a location.
 
     Level by level, local bijections separate what varies between neighbours, which stays behind
@@ -80,6 +85,10 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
     and locations, and a change in the data reaches few latents, which `inpaint` uses. The prior is
     sparse, so that each latent may stand for a factor of its own. Images are what it is made for;
     rows without `image_shape` are chains of columns, neighbours first.
+
+    Local bijections are those of small blocks, as published, or the lifting that predicts the
+    pixels that leave from those that go on. Both begin at linear prediction where that makes rows
+    left out likelier: of the pixels in a block that leave from others there, or from a window.
 
     Images need no scaler. Methods take them as rows or as arrays of shape ``(n, *image_shape)`` and
     give rows back, for ``rows.reshape(-1, *image_shape)``.
@@ -91,6 +100,14 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         may be of shape ``(n, *image_shape)`` too. Images of dtype uint8 get uniform noise of width
         one in training and a logit of their grey levels squeezed into [0.05, 0.95]; those of other
         dtypes are columns of numbers like all others. None makes the columns a chain.
+    layout : {'auto', 'blocks', 'lifting'}, default='auto'
+        Local bijections. 'blocks' are those published. With 'lifting' the pixels of a level are
+        predicted from those of coarser ones, first linearly, then with the help of a network of
+        `hidden_units` and `n_hidden_layers`, down to a single pixel; grey levels have no logit, and
+        parameters of blocks are ignored. 'auto' is 'lifting' for images that are likelier by
+        linear prediction than by a Gaussian, unless `prior` is 'student_t' or one of `kernel_size`,
+        `n_layers`, `n_res_blocks`, `boundary`, `coupling`, `share_levels` and
+        `gradient_checkpointing` is not its default; else 'blocks'.
     kernel_size : int, default=4
         Edge of the blocks that local bijections map.
     n_layers : int, list of int or 'auto', default='auto'
@@ -111,10 +128,13 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         Whether all levels have the same bijectors, as at a scale-invariant point.
     prior : {'laplace', 'normal', 'student_t'}, default='laplace'
         Density of the latents: Laplace and normal of unit variance, or Student's t with learned
-        degrees of freedom.
+        degrees of freedom. With lifting, rows are as likely by either of the first two, and only
+        coordinates of the latents differ; it has no 'student_t'.
     top_prior : {'topic'} or None, default=None
         Density of the latents of the coarsest level: 'topic' is a mixture of `n_topics` normal
-        ones, so that rows have clusters; None is `prior`.
+        ones, so that rows have clusters; None is `prior`. With lifting these are the latents of
+        the finest grid of at most 4 x 4 pixels, which begin as the pixels themselves, since
+        prediction and mixtures would leave no clusters.
     n_topics : int, default=8
         Number of topics with ``top_prior='topic'``.
     gradient_checkpointing : bool, default=False
@@ -122,7 +142,8 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         less memory and more time.
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 16 of the training rows, between 64 and 1024, and
-        where images are large as many as hold 2 ** 19 values, at least 64.
+        where images are large as many as hold 2 ** 19 values, at least 64. With lifting it is one
+        row in 100, between 16 and 128.
 
     Attributes
     ----------
@@ -166,6 +187,7 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
 
     _parameter_constraints: dict = {
         "image_shape": [tuple, list, None],
+        "layout": [StrOptions({"auto", "blocks", "lifting"})],
         "kernel_size": [Interval(Integral, 2, None, closed="left")],
         "n_layers": [
             StrOptions({"auto"}),
@@ -194,6 +216,7 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         self,
         image_shape=None,
         *,
+        layout="auto",
         kernel_size=4,
         n_layers="auto",
         hidden_units=64,
@@ -227,9 +250,12 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         dtype="float32",
         compile=False,
         callbacks=None,
+        checkpoint=None,
+        on_interrupt="keep",
         verbose=0,
     ):
         self.image_shape = image_shape
+        self.layout = layout
         self.kernel_size = kernel_size
         self.n_layers = n_layers
         self.hidden_units = hidden_units
@@ -263,6 +289,8 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         self.dtype = dtype
         self.compile = compile
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.on_interrupt = on_interrupt
         self.verbose = verbose
 
     # ------------------------------------------------------------------ generation
@@ -346,12 +374,25 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         return self._lattice().n_levels
 
     def _lattice(self):
-        return self.module_.bijection.bijections[-1]
+        """The map whose latents have levels: a lattice or a lifting."""
+        return self.module_.bijection.bijections[self._place]
+
+    @property
+    def _place(self) -> int:
+        return 0 if self._is_lifted() else len(self.module_.bijection.bijections) - 1
 
     def _entrance(self):
         """What comes before the lattice, column by column; None for nothing."""
-        *entrance, _ = self.module_.bijection.bijections
-        return Compose(entrance) if entrance else None
+        entrance = self.module_.bijection.bijections[: self._place]
+        return Compose(list(entrance)) if len(entrance) else None
+
+    def _exit(self, z):
+        """What comes behind the lattice, column by column: latents and log slopes."""
+        total = torch.zeros_like(z)
+        for step in self.module_.bijection.bijections[self._place + 1 :]:
+            z, log_slope = step.forward_by_column(z)
+            total = total + log_slope
+        return z, total
 
     def _enter(self, x):
         entrance = self._entrance()
@@ -361,13 +402,11 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         entrance = self._entrance()
         return y if entrance is None else entrance.inverse(y)[0]
 
-    # ------------------------------------------------------------------ checks
-
     # ------------------------------------------------------------------ training
 
     def _batch_size(self, n):
         size = super()._batch_size(n)
-        if self.batch_size != "auto":
+        if self.batch_size != "auto" or self._is_lifted():
             return size
         return min(size, max(_MIN_BATCH, _BATCH_VALUES // self.n_features_in_))
 
@@ -376,6 +415,10 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = d
         config["grey"] = self._columns.grey
+        config["layout"] = self._choose_layout(X, Z, sample_weight, random_state)
+        if config["layout"] == "lifting":
+            found, start = self._initialize_lifting(X, Z, sample_weight, random_state)
+            return config | found, start
         shape = (d,) if self.image_shape is None else check_image_shape(self.image_shape)[:2]
         n_levels = n_levels_of(shape, self.kernel_size)
         if self.n_layers == "auto":
@@ -388,20 +431,28 @@ class RGFlowDensity(ScaleAnalysis, Inpainting, ImageRows, IncompleteRows, BaseDe
         drawn = Z[draw_rows(len(Z), sample_weight, random_state)]
         target = ColumnTarget(FACTORISED[self.prior](1, dtype=torch.float64))
         margins = choose_margins(drawn, target, self.image_shape is None)
+        Z, _ = margins.apply(Z)
+        # Levels that share bijectors have none of their own; topics keep their clusters.
+        n_predicting = 0 if self.share_levels else n_levels - (self.top_prior is not None)
+        options = {name: config[name] for name in ("image_shape", "kernel_size", "boundary")}
+        state = choose_predictions(Z, sample_weight, target, n_predicting, random_state, **options)
         if self.top_prior is not None:
-            Z, _ = margins.apply(Z)
             coarsest = latent_levels(shape, n_levels) == n_levels - 1
             rows = Z[draw_rows(len(Z), sample_weight, random_state)]
             top = rows[:, coarsest.repeat(d // coarsest.size)]
             topics = LastPriorStart(top, *kmeans_topics(top, self.n_topics, random_state))
-        start = FlowStart(margins, prior=topics, pixels=pixels)
+        flow = FlowStart(margins, prior=topics, pixels=pixels)
+        start = LatticeStart(flow, n_predicting if state else 0, state)
         return config | start.config, start
 
     def _build_module(self, config, generator):
+        if config["layout"] == "lifting":
+            return lifted_flow(config, generator)
         d = config["n_features"]
         steps = [grey_levels(d)] if config["grey"] else []
         steps += margin_steps(config["margins"], d)
-        lattice = Lattice(d, generator=generator, **{name: config[name] for name in _LATTICE})
+        options = {name: config[name] for name in (*_LATTICE, "n_predicting")}
+        lattice = Lattice(d, generator=generator, **options)
         factorised = FACTORISED[config["prior"]]
         if config["top_prior"] is None:
             prior = Product([factorised(d)], [range(d)])

@@ -1,7 +1,9 @@
-"""Lists, tables and other containers of Python in files."""
+"""Lists, tables and other values of Python itself in files."""
 
 from __future__ import annotations
 
+import datetime
+import pathlib
 from collections import OrderedDict
 
 from sklearn.utils import Bunch
@@ -81,9 +83,42 @@ class _Range(Codec):
         return range(*fields["items"])
 
 
+class _Date(Codec):
+    """Dates and times of the standard library, without a zone."""
+
+    tag, types = "date", ("datetime.date", "datetime.datetime")
+
+    def encode(self, value, encoder):
+        if getattr(value, "tzinfo", None) is not None:
+            raise encoder.refusal("a time with a zone")
+        return {"kind": type(value).__name__, "value": value.isoformat()}
+
+    def decode(self, fields, decoder):
+        expect(fields["kind"] in ("date", "datetime"), "a date that is none")
+        return getattr(datetime, fields["kind"]).fromisoformat(fields["value"])
+
+
+class _Path(Codec):
+    """Paths, such as that of a checkpoint."""
+
+    tag = "path"
+    types = tuple(
+        f"{cls.__module__}.{cls.__name__}" for cls in (pathlib.PosixPath, pathlib.WindowsPath)
+    )
+
+    def encode(self, value, encoder):
+        return {"value": str(value)}
+
+    def decode(self, fields, decoder):
+        expect(type(fields["value"]) is str, "a path that is none")
+        return pathlib.Path(fields["value"])
+
+
 CODECS = (
     *map(_Items, (list, tuple, set, frozenset)),
     *map(_Table, (dict, OrderedDict, Bunch)),
     _Slice(),
     _Range(),
+    _Date(),
+    _Path(),
 )

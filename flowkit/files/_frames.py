@@ -1,8 +1,6 @@
-"""Tables of pandas and polars, their labels and dtypes in files, and dates."""
+"""Tables of pandas and polars, their labels and dtypes in files."""
 
 from __future__ import annotations
-
-import datetime
 
 import numpy as np
 
@@ -263,21 +261,6 @@ class _PolarsFrame(Codec):
         return _polars().DataFrame(decoder.value(fields["columns"]))
 
 
-class _Date(Codec):
-    """Dates and times of the standard library, without a zone."""
-
-    tag, types = "date", ("datetime.date", "datetime.datetime")
-
-    def encode(self, value, encoder):
-        if getattr(value, "tzinfo", None) is not None:
-            raise encoder.refusal("a time with a zone")
-        return {"kind": type(value).__name__, "value": value.isoformat()}
-
-    def decode(self, fields, decoder):
-        expect(fields["kind"] in ("date", "datetime"), "a date that is none")
-        return getattr(datetime, fields["kind"]).fromisoformat(fields["value"])
-
-
 CODECS = (
     _Index(),
     _Series(),
@@ -292,5 +275,4 @@ CODECS = (
     _PolarsDtype(),
     _PolarsColumn(),
     _PolarsFrame(),
-    _Date(),
 )

@@ -4,7 +4,7 @@ from .conv import ConvNet
 from .grouped import GroupedMLP
 from .images import ConvDecoder, ConvEncoder
 from .kan import KAN
-from .layers import StandardNormal, set_generator
+from .layers import StandardNormal, generator_of, set_generator
 from .made import MADE
 from .mlp import ResidualMLP
 from .polynomial import Polynomials
@@ -21,5 +21,6 @@ __all__ = [
     "ResidualMLP",
     "StandardNormal",
     "SwishResNet",
+    "generator_of",
     "set_generator",
 ]

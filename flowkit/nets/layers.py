@@ -193,6 +193,23 @@ def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
             child.generator = generator
 
 
+def generator_of(module: nn.Module) -> torch.Generator | None:
+    """What all that is random in a module draws from, as `set_generator` set it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Whose layers are meant.
+
+    Returns
+    -------
+    torch.Generator or None
+        None where nothing is random, or draws from torch's global generator.
+    """
+    layers = (child for child in module.modules() if isinstance(child, RandomLayer))
+    return next((layer.generator for layer in layers), None)
+
+
 def activation(x: Tensor) -> Tensor:
     """The activation of all conditioner networks."""
     return F.relu(x)

@@ -4,8 +4,10 @@ from ._column_target import ColumnTarget
 from ._factor_start import FactorStart
 from ._flow_start import FlowStart, KernelStart, MixtureStart
 from ._grey_levels import grey_levels, started_grey_levels
+from ._lattice_start import LatticeStart, choose_predictions, start_lattice
 from ._lifted_flow_start import (
     Boxes,
+    LiftedScalesStart,
     LiftedStart,
     boxes_of,
     buffers_of,
@@ -36,6 +38,8 @@ __all__ = [
     "FlowStart",
     "KernelStart",
     "LastPriorStart",
+    "LatticeStart",
+    "LiftedScalesStart",
     "LiftedStart",
     "Margins",
     "MixtureStart",
@@ -45,6 +49,7 @@ __all__ = [
     "boxes_of",
     "buffers_of",
     "choose_margins",
+    "choose_predictions",
     "choose_start",
     "choose_topic_start",
     "coarse_latents",
@@ -58,6 +63,7 @@ __all__ = [
     "mixture_start",
     "n_nodes",
     "n_start_rows",
+    "start_lattice",
     "started_grey_levels",
     "whitening",
     "word_groups",

@@ -18,7 +18,7 @@ from ._grey_levels import started_grey_levels
 from ._lifting_start import start_lifting
 from ._mixture_start import choose_start
 from ._rows import draw_rows
-from ._topic_start import TopicStart
+from ._topic_start import LastPriorStart, TopicStart
 
 # Pixels of the coarse grid whose latents follow topics.
 _MAX_COARSE_PIXELS = 64
@@ -51,6 +51,8 @@ class Boxes:
     def put_into(self, lifting: Lifting) -> None:
         """Set the boxes of a map that has as many."""
         for phase in lifting.phases:
+            if not phase.n_boxes:
+                continue
             phase.boxes.copy_(torch.from_numpy(self.centres))
             phase.box_width.fill_(self.width)
 
@@ -92,10 +94,40 @@ class LiftedStart:
 
     def initialise(self, module: nn.Module) -> None:
         """Initialise the first map of a flow, and its prior."""
-        state = {name: torch.from_numpy(value) for name, value in self.state.items()}
-        module.bijection.bijections[0].load_state_dict(state, strict=False)
+        put_buffers(module.bijection.bijections[0], self.state)
         if isinstance(self.flow.prior, TopicStart):
             self.flow.prior.fill(module.prior.topic)
+
+
+@dataclass(frozen=True)
+class LiftedScalesStart:
+    """Linear prediction, and topics of the coarsest latents.
+
+    Parameters
+    ----------
+    state : dict of ndarray
+        Buffers of the lifting.
+    n_boxes : int
+        Number of its boxes.
+    topics : LastPriorStart or None, default=None
+        What the prior of coarse latents is initialised from.
+    """
+
+    state: dict[str, np.ndarray]
+    n_boxes: int
+    topics: LastPriorStart | None = None
+
+    @property
+    def config(self) -> dict:
+        """Number of boxes, and of topics."""
+        topics = {} if self.topics is None else self.topics.config
+        return {"n_boxes": self.n_boxes, **topics}
+
+    def initialise(self, module: nn.Module) -> None:
+        """Initialise the first map of a flow, and the last part of its prior."""
+        put_buffers(module.bijection.bijections[0], self.state)
+        if self.topics is not None:
+            self.topics.initialise(module)
 
 
 def common_levels(X: np.ndarray) -> np.ndarray:
@@ -132,10 +164,11 @@ def boxes_of(X: np.ndarray, columns: Columns) -> Boxes:
 def lifted(
     Z: np.ndarray,
     weight: np.ndarray | None,
-    image_shape: tuple[int, ...],
+    image_shape: tuple[int, ...] | None,
     boxes: Boxes,
     rng: np.random.RandomState,
     effort: float = 1.0,
+    affine_from: int | None = None,
 ) -> Lifting:
     """Lifting fitted to rows, with networks of no use."""
     # No seed is spent on weights that are never read.
@@ -144,6 +177,7 @@ def lifted(
         image_shape,
         n_boxes=len(boxes.centres),
         hidden_units=1,
+        affine_from=affine_from,
         generator=torch.Generator(),
     )
     boxes.put_into(lifting)
@@ -155,6 +189,12 @@ def buffers_of(lifting: Lifting) -> dict[str, np.ndarray]:
     """What `start_lifting` sets."""
     state = lifting.state_dict()
     return {name: state[name].numpy() for name, _ in lifting.named_buffers() if name in state}
+
+
+def put_buffers(lifting: Lifting, state: dict[str, np.ndarray]) -> None:
+    """Set them in a map of other networks."""
+    tensors = {name: torch.from_numpy(value) for name, value in state.items()}
+    lifting.load_state_dict(tensors, strict=False)
 
 
 def coarse_level(lifting: Lifting, groupings: Sequence[Sequence[np.ndarray]]) -> int:

@@ -39,6 +39,8 @@ def start_lifting(
 ) -> None:
     """Set linear predictions, and what the mixtures make of the local activity, in place.
 
+    Values without a mixture are predicted from none: they are centred and scaled.
+
     Parameters
     ----------
     lifting : Lifting
@@ -60,7 +62,10 @@ def start_lifting(
         _set_floor(phase, rows)
         _set_prediction(phase, rows)
         _set_places(phase, rows)
-        _set_mixture(phase, rows, effort)
+        if phase.n_components:
+            _set_mixture(phase, rows, effort)
+        else:
+            _set_scale(phase)
         rows.remember(phase)
 
 
@@ -117,7 +122,10 @@ def _set_floor(phase, rows):
 
 @torch.no_grad()
 def _set_prediction(phase, rows):
-    """Least squares with a constant, weighted by the inverse of the local variance."""
+    """Least squares with a constant, weighted by the inverse of the local variance.
+
+    Without mixtures the constant alone.
+    """
     n_windowed, n_channels = phase.index.shape[0], len(phase.columns)
     size = n_windowed + 1 + n_channels
     fitted, judged = torch.zeros(2, size, size, dtype=torch.float64)
@@ -128,18 +136,34 @@ def _set_prediction(phase, rows):
             variance = (2 * phase.surroundings(windows)[1][1]).exp().mean(0)
             weight = weight / (variance + _USUAL_SHARE * variance.mean())
         targets = columns[phase.columns[:, places]]
-        every = torch.cat((windows, torch.ones_like(windows[:1]), targets)).flatten(1)
+        every = torch.cat((windows, torch.ones_like(targets[:1]), targets)).flatten(1)
         total = fitted if i % _HOLD_OUT_EVERY else judged
         total += (every * weight.reshape(-1)) @ every.t()
     for channel in range(n_channels):
-        given = [*phase.mask[channel].nonzero()[:, 0].tolist(), n_windowed]
-        weights = _regression(fitted, judged, given, n_windowed + 1 + channel).float()
+        read = phase.mask[channel].nonzero()[:, 0].tolist() if phase.n_components else []
+        given = [*read, n_windowed]
+        weights = ridge_regression(fitted, judged, given, n_windowed + 1 + channel).float()
         phase.weight[channel, given[:-1]] = weights[:-1]
         phase.bias[channel] = weights[-1]
 
 
-def _regression(fitted, judged, given, target):
-    """Weights of the features given, the last a constant, with the ridge that is judged best."""
+def ridge_regression(fitted: Tensor, judged: Tensor, given: list[int], target: int) -> Tensor:
+    """Least squares with the ridge that is judged best.
+
+    Parameters
+    ----------
+    fitted, judged : Tensor of shape (n_values, n_values)
+        Sums of products, over the rows that are fitted and those that judge.
+    given : list of int
+        Features, the last a constant.
+    target : int
+        What they predict.
+
+    Returns
+    -------
+    Tensor of shape (n_given,)
+        Their weights, by all rows.
+    """
 
     def solve(moments, ridge):
         inner = moments[given][:, given]
@@ -168,6 +192,13 @@ def _set_places(phase, rows):
     squares = (squares - count * mean.square()).clamp_min(0) + 1e-12
     pooled = squares.mean(1, keepdim=True) / count
     phase.usual.copy_(0.5 * ((squares + _PRIOR_ROWS * pooled) / (count + _PRIOR_ROWS)).log())
+
+
+@torch.no_grad()
+def _set_scale(phase):
+    """One scale for all places, that of their deviations from the mean."""
+    phase.steer.zero_()
+    phase.steer[:, 1, 0] = 0.5 * (2 * phase.usual).exp().mean(1).log()
 
 
 def _set_mixture(phase, rows, effort):

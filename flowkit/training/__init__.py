@@ -1,5 +1,6 @@
 """Training with skorch: the only part of flowkit that knows it."""
 
+from .checkpoint import Checkpoint
 from .data import Noise, Rows
 from .fit import has_parameters, make_net, train
 from .fit_run import FitRun
@@ -10,6 +11,7 @@ from .reservoir import Stream, after_chunk, n_held_out
 from .stream import make_stream, path_of, train_chunk
 
 __all__ = [
+    "Checkpoint",
     "DensityNet",
     "FitRun",
     "Noise",

@@ -55,6 +55,8 @@ def train(
         return untrained_record()
     net = make_net(module, holdout, options, generator, len(rows))
     net.fit(rows)
+    if options.checkpoint is not None and net.ended_by_ != "interrupt":
+        options.checkpoint.discard()
     return record_of(net)
 
 
@@ -110,6 +112,8 @@ def make_net(
         callbacks.append(("divergence_warmup", DivergenceWarmUp(n_warm)))
     if options.verbose:
         callbacks.append(("progress", ProgressBar()))
+    # Last, so that it finds what all others have made of an epoch.
+    last = [] if options.checkpoint is None else [("checkpoint", options.checkpoint)]
     return DensityNet(
         module,
         holdout=holdout,
@@ -124,7 +128,7 @@ def make_net(
         iterator_train__noise=options.noise,
         iterator_train__generator=generator,
         iterator_train__max_rows=options.max_rows,
-        callbacks=[*callbacks, *options.callbacks],
+        callbacks=[*callbacks, *options.callbacks, *last],
         callbacks__print_log=None,
         device=None,
         verbose=0,

@@ -217,13 +217,21 @@ class DensityNet(NeuralNet):
             self.ended_by_ = "callback"
         try:
             if self.ended_by_ is None:
-                self.fit_loop(X, y)
-                self.ended_by_ = "max_epochs"
+                self.fit_loop(X, y, epochs=self._resume())
+                self.ended_by_ = "patience" if self.best_weights.stop_ else "max_epochs"
         except KeyboardInterrupt as stop:
             self._break_off(stop, X)
         finally:
             self._end(X, y)
         return self
+
+    def _resume(self) -> int:
+        """Go on where a checkpoint says; number of epochs to come."""
+        checkpoint = dict(self.callbacks_).get("checkpoint")
+        if checkpoint is None:
+            return self.max_epochs
+        checkpoint.resume(self)
+        return 0 if self.best_weights.stop_ else self.max_epochs - len(self.history)
 
     def _break_off(self, stop: KeyboardInterrupt, rows) -> None:
         """End training early; an epoch that has begun is validated and recorded as it is."""

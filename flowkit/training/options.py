@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .checkpoint import Checkpoint
 from .data import Noise
 
 
@@ -44,6 +45,8 @@ class TrainingOptions:
         Seconds that training may take; None for any number.
     max_rows : int or None, default=None
         Largest number of rows in an epoch, drawn anew for each; None for all.
+    checkpoint : Checkpoint or None, default=None
+        What keeps the training on disk.
     """
 
     max_epochs: int
@@ -61,3 +64,4 @@ class TrainingOptions:
     divergence_warmup: float = 0.0
     max_time: float | None = None
     max_rows: int | None = None
+    checkpoint: Checkpoint | None = None

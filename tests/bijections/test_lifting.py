@@ -70,6 +70,37 @@ def test_columns_depend_on_coarser_phases_and_earlier_channels_alone(shape):
     assert (ordered.tril(-1) != 0).any()
 
 
+@pytest.mark.parametrize("shape", [None, (3, 5), (4, 4, 3)])
+def test_shares_of_levels_and_columns_are_those_of_the_jacobian(shape):
+    lifting = lifting_of(shape) if shape else perturbed(Lifting(6, hidden_units=6), 0.1)
+    d = lifting.n_features
+    x = rows_in("real", 2, d, scale=0.5)
+    z, shares = lifting.log_det_map(x)
+    torch.testing.assert_close(z, lifting(x)[0])
+    assert shares.shape == (2, lifting.n_levels, d)
+    assert math.prod(lifting.grid) * lifting.n_channels == d
+    for row, share in zip(x, shares, strict=True):
+        jacobian = torch.autograd.functional.jacobian(lambda r: lifting(r[None])[0][0], row)
+        torch.testing.assert_close(share.sum(0), jacobian.diagonal().log())
+    for level in range(lifting.n_levels):
+        assert (shares[:, level, lifting.levels != level] == 0).all()
+
+
+@pytest.mark.parametrize("n_components", [0, 2])
+def test_derivatives_along_latents_are_those_of_the_inverse(n_components):
+    lifting = lifting_of((3, 3, 2), n_components=n_components, n_boxes=min(1, n_components))
+    x = rows_in("real", 1, 18, scale=0.5)
+    z = lifting(x)[0].detach()
+    jacobian = torch.autograd.functional.jacobian(lambda r: lifting(r[None])[0][0], x[0])
+
+    def derivative(direction):
+        return torch.func.jvp(lambda z: lifting.inverse(z)[0], (z,), (direction[None],))[1][0]
+
+    with torch.no_grad():
+        found = torch.func.vmap(derivative, chunk_size=7)(torch.eye(18, dtype=x.dtype))
+    torch.testing.assert_close(found.t(), torch.linalg.inv(jacobian), rtol=1e-6, atol=1e-6)
+
+
 def test_green_comes_before_red_and_blue():
     root = Lifting(3, (1, 1, 3)).phases[-1]
     assert root.columns[:, 0].tolist() == [1, 0, 2]

@@ -23,3 +23,13 @@ def correlated(n=300, d=3, seed=0):
 
 
 TINY = {"n_blocks": 1, "hidden_units": 8, "max_epochs": 2, "random_state": 0}
+
+
+def pictures(n, shape, seed=0):
+    """Smooth fields of various contrast, saturated at black."""
+    rng = np.random.default_rng(seed)
+    height, width, channels = (*shape, 1)[:3]
+    field = rng.normal(size=(n, height, width, channels)).cumsum(1).cumsum(2)
+    field += field[..., :1]
+    field *= rng.lognormal(sigma=0.5, size=(n, 1, 1, 1))
+    return np.clip(100 + 12 * field, 0, 255).astype(np.uint8).reshape(n, *shape)

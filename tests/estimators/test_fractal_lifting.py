@@ -12,17 +12,9 @@ from sklearn.covariance import LedoitWolf
 from flowkit import FractalFlowDensity
 from flowkit.exceptions import InvalidParameterError
 
+from .examples import pictures
+
 TINY = {"hidden_units": 4, "max_epochs": 1, "random_state": 0, "n_topics": 3}
-
-
-def pictures(n, shape, seed=0):
-    """Smooth fields of various contrast, saturated at black."""
-    rng = np.random.default_rng(seed)
-    height, width, channels = (*shape, 1)[:3]
-    field = rng.normal(size=(n, height, width, channels)).cumsum(1).cumsum(2)
-    field += field[..., :1]
-    field *= rng.lognormal(sigma=0.5, size=(n, 1, 1, 1))
-    return np.clip(100 + 12 * field, 0, 255).astype(np.uint8).reshape(n, *shape)
 
 
 @pytest.fixture(scope="module")

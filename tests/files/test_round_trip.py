@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
@@ -159,6 +160,9 @@ def test_layouts_of_arrays_and_odd_numbers_are_kept(tmp_path):
         "texts": np.array([["a", "ü"]]),
         "objects": np.array([1, "one", None, 2.5], dtype=object),
         "numbers": [np.inf, -np.inf, -0.0, 1e-320, 2**70, True, np.int8(3), np.float32(0.1)],
+        "dates of Python": [datetime.date(2020, 1, 2), datetime.datetime(2020, 1, 2, 3, 4, 5, 6)],
+        "path": Path("some") / "where",
+        "range": range(1, 9, 3),
         "pairs": {(1, "a"): {2, 3}, None: slice(1, None, 2)},
     }
     density.extra_ = values
@@ -166,7 +170,8 @@ def test_layouts_of_arrays_and_odd_numbers_are_kept(tmp_path):
     loaded = load(tmp_path / "file").extra_
     assert loaded["fortran"].flags.f_contiguous
     assert np.isnat(loaded["dates"][1])
-    assert loaded["pairs"] == values["pairs"]
+    for name in ("pairs", "path", "range", "dates of Python"):
+        assert loaded[name] == values[name]
     assert list(map(repr, loaded["numbers"])) == list(map(repr, values["numbers"]))
     for name, value in values.items():
         if isinstance(value, np.ndarray):

@@ -70,6 +70,14 @@ def test_latents_of_new_rows_are_about_standard_normal(start):
     assert correlation.abs().max() < 0.25
 
 
+def test_the_last_pixel_is_predicted_by_its_mean():
+    rows = 3.0 + draws(field(SHAPE), 500)
+    root = quick(rows).phases[-1]
+    assert root.kind == "root"
+    assert root.bias.item() == pytest.approx(rows[:, 0].mean(), abs=1e-3)
+    assert root.usual.exp().item() == pytest.approx(rows[:, 0].std(), rel=1e-3)
+
+
 def test_a_prediction_reads_what_is_known_alone(start):
     for phase in start.phases:
         assert (phase.weight[~phase.mask] == 0).all()
@@ -183,3 +191,18 @@ def test_lifting_is_chosen_for_fields_and_not_for_few_factors():
             rows, None, (8, 8), NO_BOXES, False, np.random.RandomState(0)
         )
         assert likelier is expected
+
+
+def test_coarse_values_without_mixtures_are_centred_and_scaled():
+    """Two kinds of rows, told apart by their brightness, stay two."""
+    kind = np.random.default_rng(1).integers(0, 2, 600)
+    Z = 3.0 + draws(field(SHAPE), 600) + 2 * kind[:, None]
+    lifting = lifted(Z, None, SHAPE, NO_BOXES, np.random.RandomState(0), effort=0.3, affine_from=2)
+    columns, latents = coarse_latents(lifting, Z, 2)
+    assert columns.tolist() == np.flatnonzero(lifting.levels >= 2).tolist() == [0, 4, 24, 28]
+    coarse = Z[:, columns]
+    pairs = zip(coarse.T, latents.T, strict=True)
+    correlation = [np.corrcoef(one, other)[0, 1] for one, other in pairs]
+    np.testing.assert_allclose(correlation, 1, atol=1e-5)
+    np.testing.assert_allclose(latents.mean(0), 0, atol=0.05)
+    np.testing.assert_allclose(latents.std(0), 1, atol=0.1)

@@ -1,0 +1,183 @@
+"""A skorch callback that keeps a training on disk, so that it can go on where a process died."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+
+from ..exceptions import CheckpointError
+from ..nets import generator_of
+
+_FORMAT = 1
+# Writing takes at most this share of the time of training.
+_MAX_SHARE = 0.05
+_BEST = (
+    "state_",
+    "best_loss_",
+    "best_epoch_",
+    "mark_",
+    "mark_epoch_",
+    "epoch_",
+    "losses_",
+    "initial_loss_",
+    "stop_",
+    "is_below_start_",
+)
+
+
+class Checkpoint(Callback):
+    """Writes all that training needs to go on, after epochs; reads it where there is any.
+
+    The file is replaced in one step, so that it is whole whenever a process dies. It holds tensors
+    and plain values, and is read without running code of it. It is removed by `discard`.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Where.
+    fingerprint : str
+        What tells this training from others: rows, parameters and seeds.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is none of these, or of another training.
+    """
+
+    def __init__(self, path: str | os.PathLike, fingerprint: str):
+        self.path = path
+        self.fingerprint = fingerprint
+
+    def resume(self, net) -> None:
+        """Put a net that is about to train where the file says; leave it as it is without one."""
+        self.seconds_, self.written_ = 0.0, time.monotonic()
+        if Path(self.path).exists():
+            self._restore(net, self._read())
+
+    def on_epoch_end(self, net, **kwargs):
+        now = time.monotonic()
+        if _MAX_SHARE * (now - self.written_) >= self.seconds_:
+            self._write(_state_of(net) | {"format": _FORMAT, "fingerprint": self.fingerprint})
+            self.written_ = time.monotonic()
+            self.seconds_ = self.written_ - now
+
+    def discard(self) -> None:
+        """Remove the file: training has come to its end."""
+        Path(self.path).unlink(missing_ok=True)
+
+    def _write(self, state):
+        path = Path(self.path)
+        try:
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        except OSError as error:
+            raise CheckpointError(
+                f"checkpoint={str(path)!r} cannot be written ({error}). Give a file in a folder "
+                "that exists and may be written to."
+            ) from error
+        try:
+            with os.fdopen(handle, "wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except BaseException as error:
+            Path(name).unlink(missing_ok=True)
+            if isinstance(error, OSError | RuntimeError):
+                raise CheckpointError(
+                    f"checkpoint={str(path)!r} cannot be written ({error}): make room there, or "
+                    "give another file. What it held before is still whole."
+                ) from error
+            raise
+
+    def _read(self):
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            if state["format"] != _FORMAT:
+                raise ValueError(f"format {state['format']}, not {_FORMAT}")
+            fingerprint = state["fingerprint"]
+        except pickle.UnpicklingError as error:
+            raise self._unreadable("it is no file of tensors and plain values") from error
+        except Exception as error:
+            # Damaged files make torch raise whatever they happen to lead to.
+            raise self._unreadable(error) from error
+        if fingerprint != self.fingerprint:
+            raise CheckpointError(
+                f"checkpoint={str(self.path)!r} holds another training: X, sample_weight, a "
+                "parameter or random_state (which must be an int) differs. Delete the file to "
+                "begin anew, or give another one."
+            )
+        return state
+
+    def _unreadable(self, reason):
+        return CheckpointError(
+            f"checkpoint={str(self.path)!r} cannot be read ({reason}). Delete the file to begin "
+            "anew, or give another one."
+        )
+
+    def _restore(self, net, state):
+        try:
+            _put(net, state)
+        except (KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+            raise self._unreadable(error) from error
+
+
+def _state_of(net) -> dict:
+    best, average = net.best_weights, net.best_weights.average_
+    generator = generator_of(net.module_)
+    return {
+        "module": net.module_.state_dict(),
+        "optimizer": net.optimizer_.state_dict(),
+        "best": {name: _plain(getattr(best, name)) for name in _BEST},
+        "average": {"values": average.values, "n_steps": average.n_steps, "path": average.path},
+        "batches": net.iterator_train__generator.get_state(),
+        "dropout": None if generator is None else generator.get_state(),
+        "n_setbacks": net.n_setbacks_,
+        "n_steps": net.n_steps_,
+        "n_begun": net.course.n_begun_,
+        "seconds": time.monotonic() - net.course.began_,
+        "warmth": net.module_.warmth,
+        "history": [_told(row) for row in net.history],
+    }
+
+
+def _told(row: dict) -> dict:
+    """An epoch of a history without what has no use after it."""
+    return {k: _plain(v) for k, v in row.items() if isinstance(v, int | float | np.generic)}
+
+
+def _plain(value):
+    """Numbers without the types of numpy, which would not be read as plain ones."""
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _put(net, state: dict) -> None:
+    best = net.best_weights
+    net.module_.load_state_dict(state["module"])
+    net.optimizer_.load_state_dict(state["optimizer"])
+    for name, value in state["best"].items():
+        setattr(best, name, value)
+    device = net.flat_.vector.device
+    best.average_.values = state["average"]["values"].to(device)
+    best.average_.n_steps = state["average"]["n_steps"]
+    path = state["average"]["path"]
+    best.average_.path = None if path is None else path.to(device)
+    net.iterator_train__generator.set_state(state["batches"])
+    if state["dropout"] is not None:
+        generator_of(net.module_).set_state(state["dropout"])
+    net.n_setbacks_, net.n_steps_ = state["n_setbacks"], state["n_steps"]
+    net.course.n_begun_ = state["n_begun"]
+    net.course.began_ = time.monotonic() - state["seconds"]
+    net.module_.warmth = state["warmth"]
+    for row in state["history"]:
+        net.history.new_epoch()
+        for name, value in row.items():
+            net.history.record(name, value)

@@ -1,0 +1,240 @@
+"""A training that dies goes on from its checkpoint and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits, load_iris
+from skorch.callbacks import Callback
+
+from flowkit import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity, StopTraining
+from flowkit.exceptions import CheckpointError, InterruptedFitWarning, InvalidParameterError
+
+SMALL = {"max_epochs": 6, "random_state": 0}
+DENSITIES = {
+    "flow": lambda **kw: FlowDensity(n_transforms=1, hidden_units=8, dropout=0.2, **kw),
+    "fractal": lambda **kw: FractalFlowDensity(n_topics=2, n_blocks=1, hidden_units=8, **kw),
+    "rg": lambda **kw: RGFlowDensity(hidden_units=8, n_layers=1, kernel_size=2, **kw),
+    "phvae": lambda **kw: PHVAE(hidden_units=8, **kw),
+}
+X = load_iris().data
+
+
+class Dies(Callback):
+    """Ends the training as an error would, after so many epochs."""
+
+    def __init__(self, n_epochs, error=OverflowError):
+        self.n_epochs, self.error = n_epochs, error
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.n_epochs:
+            raise self.error
+
+
+class DiesLater(Dies):
+    """The same, in the middle of the epoch after."""
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if len(net.history) > self.n_epochs:
+            raise self.error
+
+    def on_epoch_end(self, net, **kwargs):
+        pass
+
+
+def weights(density):
+    return torch.cat([p.detach().reshape(-1) for p in density.module_.parameters()])
+
+
+def assert_same_fit(density, reference):
+    torch.testing.assert_close(weights(density), weights(reference), rtol=0, atol=0)
+    assert density.n_iter_ == reference.n_iter_
+    assert density.best_epoch_ == reference.best_epoch_
+    for name, values in reference.history_.items():
+        if name != "seconds":
+            np.testing.assert_array_equal(density.history_[name], values)
+
+
+@pytest.mark.parametrize("early_stopping", [True, False], ids=["hold_out", "all_rows"])
+@pytest.mark.parametrize("name", DENSITIES)
+def test_a_broken_fit_ends_where_an_unbroken_one_does(name, early_stopping, tmp_path):
+    file = tmp_path / "training.pt"
+    build, options = DENSITIES[name], {**SMALL, "early_stopping": early_stopping}
+    reference = build(**options).fit(X)
+    for n_epochs in (2, 4):
+        broken = build(checkpoint=file, callbacks=[DiesLater(n_epochs)], **options)
+        with pytest.raises(OverflowError):
+            broken.fit(X)
+        assert file.exists()
+        assert not hasattr(broken, "module_")
+    resumed = build(checkpoint=str(file), **options).fit(X)
+    assert_same_fit(resumed, reference)
+    assert not file.exists()
+
+
+def test_patience_that_ran_out_is_not_forgotten(tmp_path):
+    options = {"n_iter_no_change": 2, "tol": 1e3, "max_epochs": 500, "random_state": 0}
+    build = DENSITIES["flow"]
+    reference = build(**options).fit(X)
+    assert reference.n_iter_ < 500
+    file = tmp_path / "training.pt"
+    broken = build(checkpoint=file, callbacks=[DiesLater(reference.n_iter_ - 1)], **options)
+    with pytest.raises(OverflowError):
+        broken.fit(X)
+    assert_same_fit(build(checkpoint=file, **options).fit(X), reference)
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from skorch.callbacks import Callback
+from sklearn.datasets import load_iris
+from flowkit import FlowDensity
+
+class Killed(Callback):
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if len(net.history) > 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+callbacks = [Killed()] if sys.argv[2] == "killed" else None
+density = FlowDensity(
+    n_transforms=1, hidden_units=8, max_epochs=6, random_state=0, checkpoint=sys.argv[1],
+    callbacks=callbacks,
+).fit(load_iris().data)
+np.save(sys.argv[1] + ".npy", density.score_samples(load_iris().data))
+"""
+
+
+def test_a_killed_process_goes_on_in_another(tmp_path):
+    file = str(tmp_path / "training.pt")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def run(how):
+        command = [sys.executable, "-W", "ignore", "-c", KILLED, file, how]
+        return subprocess.run(command, env=environment).returncode
+
+    assert run("killed") < 0
+    assert os.path.exists(file)
+    assert run("resumed") == 0
+    resumed = np.load(file + ".npy")
+    os.remove(file + ".npy")
+    assert run("anew") == 0
+    np.testing.assert_array_equal(resumed, np.load(file + ".npy"))
+    assert sorted(os.listdir(tmp_path)) == ["training.pt.npy"]
+
+
+def broken_off(file, **options):
+    density = DENSITIES["flow"](checkpoint=file, callbacks=[DiesLater(2)], **SMALL | options)
+    with pytest.raises(OverflowError):
+        density.fit(X)
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        ({"learning_rate": 1e-4}, X),
+        ({"random_state": 1}, X),
+        ({"hidden_units": 9}, X),
+        ({}, X[:-1]),
+        ({}, X + 1e-9),
+    ],
+)
+def test_another_training_is_refused_and_kept(options, rows, tmp_path):
+    file = tmp_path / "training.pt"
+    broken_off(file)
+    kept = file.read_bytes()
+    density = FlowDensity(
+        **{"n_transforms": 1, "hidden_units": 8, "dropout": 0.2, "checkpoint": file}
+        | SMALL
+        | options
+    )
+    with pytest.raises(CheckpointError, match=r"another training.*Delete the file"):
+        density.fit(rows)
+    assert file.read_bytes() == kept
+    assert not hasattr(density, "module_")
+
+
+def test_weights_of_rows_tell_trainings_apart(tmp_path):
+    file = tmp_path / "training.pt"
+    broken_off(file)
+    density = DENSITIES["flow"](checkpoint=file, **SMALL)
+    with pytest.raises(CheckpointError, match="sample_weight"):
+        density.fit(X, sample_weight=np.arange(1.0, len(X) + 1))
+
+
+class Malice:
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x80", pickle.dumps(Malice()), pickle.dumps({"format": 1}), b"PK\x03\x04" + bytes(99)],
+)
+def test_files_that_are_none_are_refused(content, tmp_path):
+    file = tmp_path / "training.pt"
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"cannot be read.*Delete the file"):
+        DENSITIES["flow"](checkpoint=file, **SMALL).fit(X)
+
+
+def test_cut_and_changed_files_are_refused(tmp_path):
+    file = tmp_path / "training.pt"
+    broken_off(file)
+    whole = file.read_bytes()
+    for cut in (len(whole) // 3, len(whole) - 10):
+        file.write_bytes(whole[:cut])
+        with pytest.raises(CheckpointError):
+            DENSITIES["flow"](checkpoint=file, **SMALL).fit(X)
+
+
+def test_a_folder_that_is_missing_is_told_before_an_epoch_is_lost(tmp_path):
+    density = DENSITIES["flow"](checkpoint=tmp_path / "none" / "training.pt", **SMALL)
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        density.fit(X)
+
+
+def test_ctrl_c_keeps_the_file_from_which_fit_goes_on(tmp_path):
+    file = tmp_path / "training.pt"
+    reference = DENSITIES["flow"](**SMALL).fit(X)
+    density = DENSITIES["flow"](
+        checkpoint=file, callbacks=[DiesLater(3, KeyboardInterrupt)], **SMALL
+    )
+    with pytest.warns(InterruptedFitWarning):
+        density.fit(X)
+    assert file.exists()
+    assert_same_fit(density.set_params(callbacks=None).fit(X), reference)
+
+
+@pytest.mark.parametrize("error", [StopTraining, KeyboardInterrupt])
+def test_on_interrupt_raises_only_what_the_user_sent(error):
+    density = DENSITIES["flow"](on_interrupt="raise", callbacks=[DiesLater(2, error)], **SMALL)
+    if error is StopTraining:
+        assert density.fit(X).n_iter_ >= 2
+        return
+    with pytest.raises(KeyboardInterrupt):
+        density.fit(X)
+    assert not hasattr(density, "module_")
+
+
+def test_rounds_of_completion_have_no_checkpoint(tmp_path):
+    density = DENSITIES["flow"](checkpoint=tmp_path / "a.pt", missing="marginalize", **SMALL)
+    with pytest.raises(InvalidParameterError, match=r"checkpoint=.*missing='marginalize'"):
+        density.fit(X)
+
+
+def test_lifted_images_go_on_too(tmp_path):
+    images = load_digits().images[:60].astype(np.uint8)
+    options = {"image_shape": (8, 8), "fractal": "lifting", "hidden_units": 4, "n_topics": 2}
+    options |= {"max_epochs": 4, "random_state": 0}
+    file = tmp_path / "training.pt"
+    reference = FractalFlowDensity(**options).fit(images)
+    with pytest.raises(OverflowError):
+        FractalFlowDensity(checkpoint=file, callbacks=[DiesLater(2)], **options).fit(images)
+    assert_same_fit(FractalFlowDensity(checkpoint=file, **options).fit(images), reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -81,10 +82,9 @@ def _asked_for(func, given, args) -> int:
         if name.startswith(("eye", "tri")):
             sizes = [math.prod(whole)]
         return _NUMBER * max(sizes, default=0)
-    try:
-        return _NUMBER * math.prod(torch.broadcast_shapes(*(t.shape for t in given)))
-    except RuntimeError:
-        return 0
+    # As if they were broadcast; what torch has for this imports its compiler.
+    aligned = zip_longest(*(reversed(tensor.shape) for tensor in given), fillvalue=1)
+    return _NUMBER * math.prod(map(max, aligned))
 
 
 def check_sizes(config, weights) -> None:

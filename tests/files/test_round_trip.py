@@ -49,7 +49,7 @@ for path, estimator in loaded.items():
 # What tells that code is run or loaded.
 SUSPICIOUS = ("pickle.", "os.system", "os.exec", "os.spawn", "subprocess.", "socket.")
 # Libraries of which parts may be imported on the way, if they are not there yet.
-KNOWN = ("sklearn", "scipy", "numpy", "torch", "pandas", "polars")
+KNOWN = ("flowkit", "numba", "numpy", "pandas", "polars", "scipy", "sklearn", "torch")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@
 
 Of flowkit, those of the rooms in which models live, and of other libraries those listed here:
 their instances are restored from plain values, by assigning attributes. No other name is ever
-looked up, and of flowkit nothing is imported that is not there already.
+looked up, and of flowkit nothing is imported that is not there already. Of scikit-learn, classes
+are left out whose compiled code trusts their attributes, such as those of clusters and forests.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 
 from ..exceptions import UntrustedTypeError
 
+# Rooms of flowkit whose classes hold plain values and each other.
 _ROOMS = frozenset(
     {
         "bijections",
@@ -30,9 +32,9 @@ _ROOMS = frozenset(
         "transforms",
     }
 )
+# Classes of other libraries, by the module that users import them from.
 _LISTED = {
     "collections": ("OrderedDict",),
-    "sklearn.cluster": ("KMeans", "MiniBatchKMeans"),
     "sklearn.compose": ("ColumnTransformer",),
     "sklearn.covariance": (
         "EllipticEnvelope",
@@ -46,12 +48,9 @@ _LISTED = {
         "FactorAnalysis",
         "FastICA",
         "IncrementalPCA",
-        "LatentDirichletAllocation",
-        "NMF",
         "PCA",
         "TruncatedSVD",
     ),
-    "sklearn.ensemble": ("IsolationForest",),
     "sklearn.frozen": ("FrozenEstimator",),
     "sklearn.impute": ("MissingIndicator", "SimpleImputer"),
     "sklearn.kernel_approximation": ("Nystroem", "RBFSampler"),
@@ -76,7 +75,7 @@ _LISTED = {
         "StandardScaler",
     ),
     "sklearn.random_projection": ("GaussianRandomProjection",),
-    "sklearn.tree": ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeRegressor"),
+    "sklearn.tree": ("DecisionTreeClassifier",),
     "torch.nn": (
         "Conv2d",
         "ConvTranspose2d",
@@ -91,6 +90,7 @@ _LISTED = {
         "Tanh",
     ),
 }
+# Whose methods may restore the attributes of an instance.
 _RESTORED_BY = ("flowkit.", "sklearn.base", "torch.nn.modules.")
 
 

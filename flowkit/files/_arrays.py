@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy.special
 
 from ._codec import Codec, expect
 from ._tensors import is_storable
@@ -111,22 +112,18 @@ class _Type(Codec):
     """Types of numbers themselves, as parameters that state a dtype have them."""
 
     tag, types = "type", ("builtins.type",)
-    _BUILTIN = {cls.__name__: cls for cls in (bool, int, float, str, object)}
+    _NAMED = {
+        **{cls.__name__: cls for cls in np.sctypeDict.values()},
+        **{cls.__name__: cls for cls in (bool, int, float, str, object)},
+    }
 
     def encode(self, value, encoder):
-        if self._named(value.__name__) is not value:
+        if self._NAMED.get(value.__name__) is not value:
             raise encoder.refusal(f"the type {value.__module__}.{value.__qualname__}")
         return {"name": value.__name__}
 
     def decode(self, fields, decoder):
-        found = self._named(fields["name"])
-        expect(found is not None, f"a type called {str(fields['name'])[:40]}")
-        return found
-
-    def _named(self, name):
-        found = self._BUILTIN.get(name, getattr(np, name, None))
-        is_number = isinstance(found, type) and issubclass(found, np.generic)
-        return found if name in self._BUILTIN or is_number else None
+        return self._NAMED[fields["name"]]
 
 
 class _Ufunc(Codec):
@@ -146,9 +143,8 @@ class _Ufunc(Codec):
         return found
 
     def _named(self, library, name):
-        import scipy.special
-
-        return getattr({"numpy": np, "scipy.special": scipy.special}[library], name, None)
+        # Attributes that are not there yet would be imported.
+        return vars({"numpy": np, "scipy.special": scipy.special}[library]).get(name)
 
 
 CODECS = (_Array(), _Scalar(), _Dtype(), _Type(), _Ufunc())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from .._optional import require
@@ -38,6 +40,13 @@ def _values(labels, encoder):
     """JSON of the values of a column of pandas: an array of numbers or dates, else a list."""
     is_numpy = isinstance(labels.dtype, np.dtype) and labels.dtype.kind in "biufmM"
     return encoder.value(labels.to_numpy() if is_numpy else labels.tolist())
+
+
+def _zone(name):
+    """The name of a time zone; pandas would take some names for paths of files."""
+    is_name = name is None or re.fullmatch(r"[A-Z][\w+\-]*(/[A-Z][\w+\-]*)*", name)
+    expect(bool(is_name), "a time zone that is none")
+    return name
 
 
 def _is_pandas(value, *names):
@@ -182,7 +191,7 @@ class _ZonedTimes(Codec):
         return {"unit": value.unit, "zone": str(value.tz)}
 
     def decode(self, fields, decoder):
-        return _pandas().DatetimeTZDtype(fields["unit"], fields["zone"])
+        return _pandas().DatetimeTZDtype(fields["unit"], _zone(fields["zone"]))
 
 
 class _Timestamp(Codec):
@@ -196,7 +205,7 @@ class _Timestamp(Codec):
         return {"value": value.value, "unit": value.unit, "zone": zone}
 
     def decode(self, fields, decoder):
-        time = _pandas().Timestamp(fields["value"], unit="ns", tz=fields["zone"])
+        time = _pandas().Timestamp(fields["value"], unit="ns", tz=_zone(fields["zone"]))
         return time.as_unit(fields["unit"])
 
 

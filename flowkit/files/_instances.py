@@ -35,7 +35,7 @@ class _Instance(Codec):
             found.__dict__.update(state)
         if weights is not None:
             found._restore_module(weights, _Builder(found, weights, decoder))
-        _check_tree(found)
+        _check_trees(found)
         return found
 
 
@@ -64,17 +64,19 @@ class _Builder:
         given = {name: value.shape for name, value in self.weights.items()}
         expect(built == given, "weights of another network than it states")
         tensors = [*module.parameters(), *module.buffers()]
-        # Twice as many bytes in double precision.
-        self.decoder.take(2 * sum(tensor.nbytes for tensor in tensors))
+        self.decoder.take(sum(tensor.nbytes for tensor in tensors))
         return module
 
 
-def _check_tree(estimator):
-    """A decision tree asks for no column that the rows of its estimator do not have."""
-    tree = vars(estimator).get("tree_")
+def _check_trees(estimator):
+    """Decision trees ask for no column that the rows of their estimator do not have."""
+    state = vars(estimator)
+    n_features, tree = state.get("n_features_in_"), state.get("tree_")
     if isinstance(tree, _tree.Tree):
-        n_features = vars(estimator).get("n_features_in_")
         expect(tree.n_features == n_features, "a decision tree of other columns")
+    for part in state.get("estimators_") or ():
+        if hasattr(part, "tree_"):
+            expect(part.n_features_in_ == n_features, "decision trees of other columns")
 
 
 class _Class(Codec):

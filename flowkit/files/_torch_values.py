@@ -39,7 +39,7 @@ class _TorchDtype(Codec):
         return {"name": str(value).removeprefix("torch.")}
 
     def decode(self, fields, decoder):
-        found = getattr(torch, str(fields["name"]), None)
+        found = vars(torch).get(fields["name"])
         expect(isinstance(found, torch.dtype), f"a dtype called {str(fields['name'])[:40]}")
         return found
 

@@ -107,8 +107,8 @@ def load(path, *, device=None, strict=False):
 
     No pickle is read and no code in the file is run: names of classes are looked up among those of
     flowkit and some of scikit-learn's, and instances get their attributes assigned. Every byte of
-    the file is checked against its checksums before anything is made of it. What is read takes no
-    more memory than four times the size of the file, and 64 MiB.
+    the file is checked against its checksums before anything is made of it. It may become four
+    times its size, and 64 MiB, before its networks are put into double precision.
 
     Checksums tell of damage, not of its author: a file that someone made to mislead can hold any
     numbers. It cannot run code.

@@ -10,7 +10,6 @@ import polars as pl
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
 from sklearn.mixture import BayesianGaussianMixture
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
@@ -40,6 +39,7 @@ def _frame():
             "text": rng.choice(["x", "yy", "zzz"], n),
             "category": pd.Categorical(rng.choice(["low", "high"], n), ordered=True),
             "date": pd.date_range("2020-01-01", periods=n, freq="h"),
+            "time": pd.date_range("2020-01-01", periods=n, freq="h", tz="Europe/Berlin"),
             "flag": rng.choice([True, False], n),
         }
     )
@@ -49,7 +49,7 @@ def _frame():
 
 
 FRAME = _frame()
-COMPLETE = FRAME.drop(columns=["date", "text", "number"])
+COMPLETE = FRAME.drop(columns=["date", "time", "text", "number"])
 POLARS = pl.DataFrame(
     {
         "number": np.random.default_rng(1).normal(size=len(FRAME)),
@@ -102,7 +102,6 @@ OTHERS = {
         lambda: DensityOutlierDetector(BayesianGaussianMixture(n_components=2)),
         X,
     ),
-    "forest": (lambda: DensityOutlierDetector(IsolationForest(n_estimators=5, random_state=0)), X),
     "crossed": (lambda: DensityOutlierDetector(KernelDensity(), calibrate="cv", random_state=0), X),
     "default_detector": (lambda: DensityOutlierDetector(random_state=0), FRAME),
     "polars_detector": (lambda: DensityOutlierDetector(random_state=0), POLARS),

@@ -10,6 +10,8 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
 from flowkit import FlowDensity, TransformedDensity, load, save
@@ -52,6 +54,7 @@ CIRCLE.append(CIRCLE)
         (FlowDensity(Own(3)), "test_saving.Own in transforms"),
         (FlowDensity([b.ActNorm(3), Own(3)]), "test_saving.Own in transforms"),
         (OwnDensity(), "test_saving.OwnDensity"),
+        (make_pipeline(KMeans(), FlowDensity()), "sklearn.cluster._kmeans.KMeans in steps"),
         (FlowDensity(callbacks=[OwnCallback()]), "test_saving.OwnCallback in callbacks"),
         (TransformedDensity(own_function, FlowDensity()), "the function own_function in"),
         (TransformedDensity(lambda x: x, FlowDensity()), "lambda"),

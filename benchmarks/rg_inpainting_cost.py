@@ -88,7 +88,7 @@ def build_cases(edge: int, positions: int, rng: np.random.Generator) -> tuple[di
 
     from flowkit.bijections import Compose, Lattice
     from flowkit.modules import Flow
-    from flowkit.modules.inpainting import Hole
+    from flowkit.modules.lattice_holes import LatticeHole
     from flowkit.nets.swish import without_weight_norm
     from flowkit.priors import Laplace, Normal, Product
 
@@ -119,7 +119,7 @@ def build_cases(edge: int, positions: int, rng: np.random.Generator) -> tuple[di
         for corner in corners(size, (0, edge), positions, rng):
             pattern = square(shape, size, corner)
             with Stopwatch() as watch:
-                hole = Hole(without_weight_norm(lattice).cone(pattern), prior, rows)
+                hole = LatticeHole(without_weight_norm(lattice).cone(pattern), prior, rows)
             holes.append(hole)
             setups.append(watch.cpu)
         name = f"cone, {size}x{size}"

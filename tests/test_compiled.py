@@ -24,7 +24,7 @@ from flowkit.modules import Flow
 from flowkit.nets import GroupedMLP, ResidualMLP, set_generator
 from flowkit.priors import Normal
 
-from .table import perturbed
+from .tensors import perturbed
 
 
 @pytest.fixture

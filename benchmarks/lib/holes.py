@@ -34,7 +34,7 @@ def corners(edge: int, within: tuple[int, int], n: int, rng: np.random.Generator
 
 
 class FreeLatents:
-    """A hole to fill by latents of any flow: what `most_likely` needs of a `Hole`.
+    """A hole to fill by latents of any flow: what `most_likely` needs of a `LatticeHole`.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Space:
 
     def fill(self, X: np.ndarray, hole: np.ndarray, free: np.ndarray, n_steps: int) -> np.ndarray:
         """Rows whose hole is filled by a search along some latents."""
-        from flowkit.modules.inpainting import most_likely
+        from flowkit.modules.lattice_holes import most_likely
 
         rows = self.enter(np.where(hole, self.estimator.location_, X))
         rows[:, np.flatnonzero(hole)] = 0.0
@@ -151,7 +151,7 @@ class TimedHole:
 
     Parameters
     ----------
-    hole : flowkit.modules.inpainting.Hole or FreeLatents
+    hole : flowkit.modules.lattice_holes.LatticeHole or FreeLatents
         Which hole.
     """
 
@@ -165,7 +165,7 @@ class TimedHole:
 
     def seconds_per_step(self) -> list[float]:
         """CPU seconds of each step of a short search."""
-        from flowkit.modules.inpainting import most_likely
+        from flowkit.modules.lattice_holes import most_likely
 
         self.times = []
         # The values behind the last step are scored too, so every step has an end.

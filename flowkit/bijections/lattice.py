@@ -106,6 +106,9 @@ class Lattice(Bijection):
     [768, 192, 48, 16]
     """
 
+    # A cone is that of a hole that many rows share.
+    cone_of_rows = False
+
     def __init__(
         self,
         n_features: int,

@@ -34,6 +34,10 @@ class LiftedImages:
             return lifted_batch_size(n)
         return super()._batch_size(n)
 
+    def _grid(self):
+        # What was fitted counts, whatever the parameter has become since.
+        return tuple(self._config["image_shape"][:2])
+
     def _choose_kind(self, X, Z, weight, rng):
         """Kind of recursion, where 'auto' leaves it open."""
         if self.fractal != "auto":

@@ -40,6 +40,7 @@ from ..topics import (
 from ..validation import labels_of
 from ._base import BaseDensity
 from ._images import ImageRows
+from ._inpainting import Inpainting
 from ._lifted import LiftedImages
 from ._parameters import documented
 from ._topics import TopicAnalysis
@@ -83,7 +84,9 @@ _MAX_DESCRIBED_ROWS = 5_000
 
 
 @documented
-class FractalFlowDensity(TopicAnalysis, LiftedImages, ImageRows, IncompleteRows, BaseDensity):
+class FractalFlowDensity(
+    TopicAnalysis, LiftedImages, Inpainting, ImageRows, IncompleteRows, BaseDensity
+):
     """Density estimation with a recursive flow onto topics: exact, and readable.
 
     The map splits the columns in two, couples the halves, and does the same within each half; its

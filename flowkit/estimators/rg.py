@@ -29,6 +29,7 @@ from ..starts import (
     draw_rows,
     grey_levels,
     margin_steps,
+    share_of_common_levels,
     started_grey_levels,
 )
 from ..topics import kmeans_topics
@@ -59,6 +60,8 @@ _LATTICE = (
 _SHAPE = (*_LATTICE, "layout", "prior", "top_prior", "n_topics")
 # Pairs of couplings of each level with n_layers='auto': above the finest level they cost little.
 _FIRST_LAYERS, _LAYERS = 2, 4
+# Share of pixels of common grey levels from which linear prediction is of no use to blocks.
+_MANY_COMMON = 0.5
 # Training keeps some kilobytes for each value of a batch.
 _BATCH_VALUES, _MIN_BATCH = 2**19, 64
 
@@ -87,8 +90,9 @@ class RGFlowDensity(
     rows without `image_shape` are chains of columns, neighbours first.
 
     Local bijections are those of small blocks, as published, or the lifting that predicts the
-    pixels that leave from those that go on. Both begin at linear prediction where that makes rows
-    left out likelier: of the pixels in a block that leave from others there, or from a window.
+    pixels that leave from those that go on. Both begin at linear prediction where that makes
+    images left out likelier: of the pixels in a block that leave from others there, or of those in
+    a window.
 
     Images need no scaler. Methods take them as rows or as arrays of shape ``(n, *image_shape)`` and
     give rows back, for ``rows.reshape(-1, *image_shape)``.
@@ -398,10 +402,6 @@ class RGFlowDensity(
         entrance = self._entrance()
         return x if entrance is None else entrance(x)[0]
 
-    def _leave(self, y):
-        entrance = self._entrance()
-        return y if entrance is None else entrance.inverse(y)[0]
-
     # ------------------------------------------------------------------ training
 
     def _batch_size(self, n):
@@ -432,8 +432,7 @@ class RGFlowDensity(
         target = ColumnTarget(FACTORISED[self.prior](1, dtype=torch.float64))
         margins = choose_margins(drawn, target, self.image_shape is None)
         Z, _ = margins.apply(Z)
-        # Levels that share bijectors have none of their own; topics keep their clusters.
-        n_predicting = 0 if self.share_levels else n_levels - (self.top_prior is not None)
+        n_predicting = self._n_predicting(X, n_levels)
         options = {name: config[name] for name in ("image_shape", "kernel_size", "boundary")}
         state = choose_predictions(Z, sample_weight, target, n_predicting, random_state, **options)
         if self.top_prior is not None:
@@ -444,6 +443,17 @@ class RGFlowDensity(
         flow = FlowStart(margins, prior=topics, pixels=pixels)
         start = LatticeStart(flow, n_predicting if state else 0, state)
         return config | start.config, start
+
+    def _n_predicting(self, X, n_levels):
+        """Number of levels whose blocks may begin at linear prediction."""
+        if self.image_shape is None or self.share_levels:
+            # Columns need not be alike; shared bijectors have no prediction of their own.
+            return 0
+        # Splines spread what many pixels share into noise, from which nothing is predicted.
+        if self._columns.grey and share_of_common_levels(X) > _MANY_COMMON:
+            return 0
+        # Topics keep their clusters.
+        return n_levels - (self.top_prior is not None)
 
     def _build_module(self, config, generator):
         if config["layout"] == "lifting":

@@ -16,6 +16,7 @@ from ._lifted_flow_start import (
     common_levels,
     lifted,
     lifting_is_likelier,
+    share_of_common_levels,
 )
 from ._margins import Margins, choose_margins, margin_steps
 from ._mixture_start import choose_start, mixture_start, whitening
@@ -63,6 +64,7 @@ __all__ = [
     "mixture_start",
     "n_nodes",
     "n_start_rows",
+    "share_of_common_levels",
     "start_lattice",
     "started_grey_levels",
     "whitening",

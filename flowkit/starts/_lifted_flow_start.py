@@ -152,6 +152,11 @@ def common_levels(X: np.ndarray) -> np.ndarray:
     return common[share[common].argsort()[::-1]][:_MAX_BOXES].astype(np.float64)
 
 
+def share_of_common_levels(X: np.ndarray) -> float:
+    """How much of images of 8 bits has one of their `common_levels`, from 0 to 1."""
+    return float(np.isin(X, common_levels(X)).mean())
+
+
 def boxes_of(X: np.ndarray, columns: Columns) -> Boxes:
     """Boxes of grey levels that notably many pixels have; none of other images."""
     if not (columns.grey and columns.dequantization.all()):

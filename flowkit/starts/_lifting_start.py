@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..bijections import Lifting
-from ..bijections.lifting import LOG_SCALES, LiftingPhase
+from ..bijections.lifting_phase import LOG_SCALES, LiftingPhase
 
 # Images at a time; values of a phase that its regression sees, and those its mixture sees.
 _CHUNK_ROWS, _MAX_VALUES, _MAX_MIXTURE_VALUES = 64, 200_000, 20_000

@@ -12,7 +12,8 @@ import torch
 from flowkit import bijections as b
 from flowkit.exceptions import InvalidParameterError, MixedColumnsError, ShapeError
 
-from ..table import BIJECTIONS, NET, context_for, perturbed, rows_in
+from ..table import BIJECTIONS, NET
+from ..tensors import context_for, perturbed, rows_in
 
 WIDTHS = (1, 2, 5)
 every_bijection = pytest.mark.parametrize("case", BIJECTIONS, ids=str)

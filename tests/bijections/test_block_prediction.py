@@ -9,7 +9,7 @@ import torch
 from flowkit.bijections import Lattice
 from flowkit.exceptions import InvalidParameterError
 
-from ..table import perturbed, rows_in
+from ..tensors import perturbed, rows_in
 
 SHAPES = [
     (256, {"image_shape": (16, 16)}),

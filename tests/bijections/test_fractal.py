@@ -13,7 +13,8 @@ from flowkit import bijections as b
 from flowkit.bijections.tree import column_levels, image_levels
 from flowkit.exceptions import InvalidParameterError
 
-from ..table import NET, context_for, perturbed, rows_in
+from ..table import NET
+from ..tensors import context_for, perturbed, rows_in
 
 KINDS = {
     "coupling": b.FractalCoupling,

@@ -13,7 +13,7 @@ from flowkit.bijections.lattice_layout import ABSENT, lattice_layout
 from flowkit.exceptions import InvalidParameterError, ShapeError
 from flowkit.nets import SwishResNet
 
-from ..table import perturbed, rows_in
+from ..tensors import perturbed, rows_in
 
 SHAPES = [(1,), (2,), (5,), (13,), (32,), (8, 8), (5, 7), (4, 32), (28, 28)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)

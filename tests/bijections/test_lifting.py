@@ -11,7 +11,7 @@ from flowkit.bijections import Lifting
 from flowkit.bijections._logistic_mixture import mixture_forward, mixture_inverse
 from flowkit.exceptions import InvalidParameterError
 
-from ..table import perturbed, rows_in
+from ..tensors import perturbed, rows_in
 
 SHAPES = [(1, 1), (2, 2), (3, 5), (1, 6), (7, 1), (4, 4, 3), (5, 3, 2)]
 every_shape = pytest.mark.parametrize("shape", SHAPES)

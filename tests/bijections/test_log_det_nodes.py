@@ -8,7 +8,8 @@ import torch
 from flowkit import bijections as b
 from flowkit.exceptions import ShapeError
 
-from ..table import BIJECTIONS, NET, context_for, perturbed, rows_in
+from ..table import BIJECTIONS, NET
+from ..tensors import context_for, perturbed, rows_in
 
 every_bijection = pytest.mark.parametrize("case", BIJECTIONS, ids=str)
 

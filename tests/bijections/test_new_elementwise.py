@@ -14,7 +14,7 @@ from torch import nn
 from flowkit import FlowDensity
 from flowkit import bijections as b
 
-from ..table import perturbed, rows_in
+from ..tensors import perturbed, rows_in
 
 
 class PowerTails(b.Elementwise):

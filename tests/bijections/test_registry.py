@@ -15,7 +15,7 @@ from flowkit.bijections.registry import (
     build_steps,
 )
 
-from ..table import rows_in
+from ..tensors import rows_in
 
 OFFERED = {
     "hidden_units": 8,

@@ -26,7 +26,8 @@ from flowkit.priors import Normal, Topic
 from flowkit.starts._topic_start import choose_topic_start
 from flowkit.starts._word_groups import word_groups
 
-from ..table import NET, perturbed, rows_in
+from ..table import NET
+from ..tensors import perturbed, rows_in
 from .examples import TINY
 
 

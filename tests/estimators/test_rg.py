@@ -14,7 +14,7 @@ from flowkit import RGFlowDensity
 from flowkit.bijections.lattice_layout import ABSENT, lattice_layout
 from flowkit.exceptions import InvalidDataError, InvalidParameterError, OutsideSupportError
 
-from ..table import perturbed
+from ..tensors import perturbed
 
 
 # The estimator

@@ -248,7 +248,21 @@ def test_what_lifting_cannot_do_is_refused(colours, density):
         RGFlowDensity(layout="lifting", prior="student_t", **TINY).fit(colours)
     with pytest.raises(InvalidParameterError, match="image_shape is set"):
         RGFlowDensity(layout="lifting", missing="marginalize", **TINY).fit(colours)
-    with pytest.raises(InvalidParameterError, match="set layout='blocks' before fit"):
-        density.inpaint(colours[:2], np.ones(SHAPE, dtype=bool))
     with pytest.raises(InvalidDataError, match="or 4 of them"):
         density.sample(1, temperature=[1, 1])
+
+
+@pytest.mark.parametrize("options", [{}, {"top_prior": "topic"}, {"prior": "normal"}], ids=str)
+def test_holes_of_lifted_images_are_filled(colours, options):
+    density = RGFlowDensity(layout="lifting", **TINY | options).fit(colours)
+    rows = colours[:3].reshape(3, -1)
+    holes = np.zeros((3, *SHAPE[:2]), dtype=bool)
+    holes[0, 1:3, 1:3] = holes[1, :2] = holes[2, -1, -1] = True
+    columns = holes.repeat(SHAPE[2], -1).reshape(3, -1)
+    filled = density.inpaint(rows, holes)
+    draws = density.inpaint(rows, holes, n_samples=2, n_langevin_steps=4)
+    for found in (filled, *draws):
+        np.testing.assert_array_equal(found[~columns], rows[~columns])
+        assert np.isfinite(found).all()
+    apart = density.inpaint(rows[1:2], holes[1])
+    np.testing.assert_allclose(filled[1], apart[0], rtol=1e-6, atol=1e-6)

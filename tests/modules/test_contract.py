@@ -12,7 +12,8 @@ from flowkit.exceptions import InvalidParameterError
 from flowkit.modules import DensityModule, Flow, KernelFlow
 from flowkit.nets import set_generator
 
-from ..table import MODULES, context_for, perturbed, rows_in
+from ..table import MODULES
+from ..tensors import context_for, perturbed, rows_in
 
 D, N = 3, 40
 every_module = pytest.mark.parametrize("case", MODULES, ids=str)

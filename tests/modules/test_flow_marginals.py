@@ -10,7 +10,8 @@ from flowkit import bijections as b
 from flowkit import priors as p
 from flowkit.modules import Flow, KernelFlow
 
-from ..table import NET, perturbed
+from ..table import NET
+from ..tensors import perturbed
 
 
 def test_the_marginal_of_a_flow_is_the_integral_of_its_density():

@@ -8,10 +8,11 @@ from scipy import stats
 
 from flowkit import bijections as b
 from flowkit.modules import Flow
-from flowkit.modules.inpainting import Hole, draw, most_likely, precision_factor
+from flowkit.modules.langevin import langevin
+from flowkit.modules.lattice_holes import LatticeHole, most_likely
 from flowkit.priors import Laplace, Product
 
-from ..table import perturbed, rows_in
+from ..tensors import perturbed, rows_in
 
 
 def test_langevin_draws_follow_the_conditional_density():
@@ -21,10 +22,14 @@ def test_langevin_draws_follow_the_conditional_density():
     prior = Product([Laplace(6, scale=0.7).double()], [range(6)])
     flow = Flow(lattice, prior)
     row = rows_in("real", 1, 6)
-    hole = Hole(lattice.cone(np.array([False, True, True, False, False, False])), prior, row)
+    hole = LatticeHole(lattice.cone(np.array([False, True, True, False, False, False])), prior, row)
     mode = most_likely(hole, 100, 0.1)
-    factor = precision_factor(hole, mode)
-    draws = draw(hole, mode, factor, 1500, 60, torch.Generator().manual_seed(0))[:, 0].numpy()
+    factor, generator = (
+        torch.linalg.cholesky(hole.precision(mode)),
+        torch.Generator().manual_seed(0),
+    )
+    *_, draws = langevin(hole, hole.starts(mode, factor, 1500, generator), factor, 60, generator)
+    draws = draws[0].numpy()
     grid = torch.linspace(-10, 10, 301, dtype=torch.float64)
     rows = row.repeat(len(grid) ** 2, 1)
     rows[:, 1:3] = torch.cartesian_prod(grid, grid)
@@ -47,6 +52,6 @@ def test_one_step_of_the_search_is_one_step():
     lattice = perturbed(b.Lattice(16, image_shape=(4, 4), hidden_units=8), 0.3)
     prior = Product([Laplace(16).double()], [range(16)])
     rows = rows_in("real", 3, 16)
-    hole = Hole(lattice.cone(np.arange(16) < 5), prior, rows)
+    hole = LatticeHole(lattice.cone(np.arange(16) < 5), prior, rows)
     start = hole.log_density(hole.start)
     assert (hole.log_density(most_likely(hole, 1, 0.01)) > start).all()

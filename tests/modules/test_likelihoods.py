@@ -14,7 +14,7 @@ from flowkit import priors as p
 from flowkit.exceptions import InvalidParameterError
 
 from ..nets.examples import seeded
-from ..table import perturbed
+from ..tensors import perturbed
 
 LIKELIHOODS = {
     "normal": lambda d: m.LocationScaleLikelihood(p.Normal(d)),

@@ -13,7 +13,7 @@ from flowkit import priors as p
 from flowkit.exceptions import InvalidParameterError, ShapeError
 
 from ..nets.examples import seeded
-from ..table import perturbed
+from ..tensors import perturbed
 
 SHAPES = [(2, 2, 1), (2, 1, 2), (1, 4, 1)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)

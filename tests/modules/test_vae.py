@@ -16,7 +16,7 @@ from flowkit.exceptions import InvalidParameterError
 from flowkit.nets import GroupedMLP, Polynomials, ResidualMLP
 
 from ..nets.examples import seeded
-from ..table import perturbed
+from ..tensors import perturbed
 
 NET = {"hidden_units": 12, "n_hidden_layers": 2}
 

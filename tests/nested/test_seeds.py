@@ -265,6 +265,7 @@ FITTED = {
     ).fit(X),
     "TableDensity": lambda: TableDensity(KernelDensity()).fit(X),
     "TransformedDensity": lambda: TransformedDensity(StandardScaler(), KernelDensity()).fit(X),
+    "FractalFlowDensity.inpaint": lambda: images(FractalFlowDensity, fractal="lifting", n_topics=2),
     # Pixels are not imputed.
     "FractalFlowDensity.impute": lambda: table(FractalFlowDensity, n_topics=2),
     "RGFlowDensity.impute": lambda: table(RGFlowDensity, n_layers=1),

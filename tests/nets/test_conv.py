@@ -7,7 +7,7 @@ import torch
 
 from flowkit.nets import ConvNet, set_generator
 
-from ..table import perturbed
+from ..tensors import perturbed
 from .examples import normal, seeded
 
 

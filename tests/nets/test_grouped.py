@@ -12,7 +12,7 @@ from flowkit.exceptions import InvalidParameterError
 from flowkit.nets import KAN, GroupedMLP, set_generator
 from flowkit.nets.layers import Dropout
 
-from ..table import perturbed
+from ..tensors import perturbed
 from .examples import normal, seeded
 
 

@@ -9,7 +9,7 @@ import torch
 
 from flowkit.nets import ConvDecoder, ConvEncoder
 
-from ..table import perturbed
+from ..tensors import perturbed
 from .examples import seeded
 
 

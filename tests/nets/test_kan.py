@@ -12,7 +12,7 @@ from flowkit.exceptions import InvalidParameterError
 from flowkit.nets import KAN
 from flowkit.nets.kan import KANLayer, _cubic, _EdgeFunctions, _squash
 
-from ..table import perturbed
+from ..tensors import perturbed
 from .examples import normal, seeded
 
 

@@ -11,7 +11,7 @@ import torch
 from flowkit.nets import MADE, ResidualMLP, set_generator
 from flowkit.nets.layers import Dropout
 
-from ..table import perturbed
+from ..tensors import perturbed
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from flowkit.nets import SwishResNet
 from flowkit.nets.swish import Swish, WeightNormLinear, without_weight_norm
 
-from ..table import perturbed
+from ..tensors import perturbed
 
 
 def test_swish_has_the_gradient_of_its_formula():

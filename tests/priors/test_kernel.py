@@ -28,7 +28,7 @@ from flowkit.modules import KernelFlow
 from flowkit.priors import Kernel
 from flowkit.training import FitRun
 
-from ..table import perturbed
+from ..tensors import perturbed
 
 SMALL = {
     "prior": "kernel",

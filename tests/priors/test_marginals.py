@@ -10,7 +10,8 @@ import torch
 from flowkit import priors as p
 from flowkit.exceptions import FlowkitError, InvalidParameterError, NoMarginalError, ShapeError
 
-from ..table import PRIORS, perturbed
+from ..table import PRIORS
+from ..tensors import perturbed
 
 every_prior = pytest.mark.parametrize("build", PRIORS.values(), ids=PRIORS)
 # Sinh-spaced points reach far into heavy tails and stay dense in the middle.

@@ -13,7 +13,8 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from flowkit import priors as p
 from flowkit.exceptions import InvalidParameterError, ShapeError
 
-from ..table import PRIORS, perturbed
+from ..table import PRIORS
+from ..tensors import perturbed
 
 every_prior = pytest.mark.parametrize("build", PRIORS.values(), ids=PRIORS)
 

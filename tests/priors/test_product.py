@@ -8,7 +8,7 @@ import torch
 from flowkit.exceptions import InvalidParameterError
 from flowkit.priors import Laplace, Normal, Product, Topic
 
-from ..table import perturbed, rows_in
+from ..tensors import perturbed, rows_in
 
 
 # The product prior

@@ -12,7 +12,8 @@ from flowkit.exceptions import InvalidParameterError, ShapeError
 from flowkit.priors.registry import FACTORISED
 from flowkit.starts._column_target import ColumnTarget
 
-from ..table import PRIORS, perturbed
+from ..table import PRIORS
+from ..tensors import perturbed
 
 FACTORS = {name: build for name, build in PRIORS.items() if hasattr(build(1), "quantile")}
 every_factor = pytest.mark.parametrize("build", FACTORS.values(), ids=FACTORS)

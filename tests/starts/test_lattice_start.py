@@ -11,7 +11,7 @@ import torch
 from flowkit import RGFlowDensity
 from flowkit.bijections import Lattice
 from flowkit.priors.registry import FACTORISED
-from flowkit.starts import ColumnTarget, choose_predictions, start_lattice
+from flowkit.starts import ColumnTarget, choose_predictions, share_of_common_levels, start_lattice
 
 from ..estimators.examples import pictures
 
@@ -106,6 +106,7 @@ def test_rows_count_by_their_weights():
 
 def test_densities_of_blocks_begin_there():
     fields, new = pictures(200, (8, 8)), pictures(100, (8, 8), seed=1)
+    assert share_of_common_levels(fields) < 0.5
     options = {"layout": "blocks", "n_layers": 1, "hidden_units": 4, "max_epochs": 1}
     options |= {"learning_rate": 1e-12, "random_state": 0}
     bits = {
@@ -114,6 +115,11 @@ def test_densities_of_blocks_begin_there():
     }
     # Levels that share bijectors begin as independent pixels.
     assert bits[False] < bits[True] - 0.3
+    # Black and white say little of each other's noise.
+    flat = np.where(fields > 100, 255, 0).astype(np.uint8)
+    assert share_of_common_levels(flat) == 1
+    drawn = RGFlowDensity((8, 8), **options).fit(flat)
+    assert all(bijector.prediction is None for bijector in drawn._lattice().bijectors)
     clusters = RGFlowDensity((8, 8), top_prior="topic", n_topics=2, **options).fit(fields)
     predictions = [bijector.prediction for bijector in clusters._lattice().bijectors]
     assert [prediction is None for prediction in predictions] == [False, False, True, True]

@@ -23,13 +23,15 @@ class _Array(Codec):
     def encode(self, value, encoder):
         value, fields = np.asarray(value), {}
         if value.dtype.kind == "O":
+            encoder.take(value.nbytes)
             return {"shape": list(value.shape), "objects": encoder.values(value.ravel().tolist())}
-        if value.dtype.kind in "U":
+        if value.dtype.kind == "U":
+            encoder.take(value.nbytes)
             texts = value.ravel().tolist()
             return {"shape": list(value.shape), "dtype": value.dtype.str, "texts": texts}
         if value.dtype.kind in _DATES:
-            fields["dtype"] = value.dtype.newbyteorder("<").str
-            value = value.view(np.int64)
+            dtype = value.dtype.newbyteorder("<")
+            fields["dtype"], value = dtype.str, value.astype(dtype).view(np.int64)
         if not is_storable(value.dtype):
             raise encoder.refusal(f"an array of dtype {value.dtype}")
         if value.ndim > 1 and value.flags.f_contiguous and not value.flags.c_contiguous:
@@ -47,7 +49,9 @@ class _Array(Codec):
         decoder.take(max(dtype.itemsize, 1) * len(items))
         array = np.empty(len(items), dtype)
         if "objects" in fields:
-            array[:] = [decoder.value(item) for item in items]
+            # One by one, as numpy would look into items that are lists.
+            for i, item in enumerate(items):
+                array[i] = decoder.value(item)
         else:
             expect(
                 dtype.kind == "U" and all(type(t) is str for t in items), "text of another dtype"

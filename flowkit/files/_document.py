@@ -31,10 +31,12 @@ class Encoder:
         JSON of each object, in an order in which each refers to earlier ones only.
     arrays : list of ndarray
         The arrays that they refer to.
+    taken : int
+        Bytes of memory that the objects will take beside their arrays, as far as is known.
     """
 
     def __init__(self):
-        self.objects, self.arrays = [], []
+        self.objects, self.arrays, self.taken = [], [], 0
         self._places: dict[int, int] = {}
         self._open: set[int] = set()
         # An object that is gone would leave its identity to another one.
@@ -68,6 +70,10 @@ class Encoder:
         """Store an array; its place."""
         self.arrays.append(array)
         return len(self.arrays) - 1
+
+    def take(self, n_bytes: int) -> None:
+        """Say what an object will take beside its arrays."""
+        self.taken += n_bytes
 
     def refusal(self, what: str) -> UntrustedTypeError:
         """The error that says what cannot be saved, and where it is."""

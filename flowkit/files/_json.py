@@ -12,6 +12,13 @@ from ._memory import FACTOR, SLACK
 _PAIR, _VALUE = 240, 80
 
 
+def fits(text: bytes, file_size: int) -> bool:
+    """Whether what JSON becomes fits into the memory that a file of this size may take."""
+    n_values = sum(text.count(sign) for sign in (b",", b"[", b"{"))
+    n_bytes = _PAIR * text.count(b":") + _VALUE * n_values
+    return n_bytes <= (FACTOR - 2) * file_size + SLACK // 2
+
+
 def parse(text: bytes, what: str, file_size: int):
     """The value that JSON stands for.
 
@@ -35,10 +42,7 @@ def parse(text: bytes, what: str, file_size: int):
         If it is no JSON, has a name twice in one table, or holds so many values that they would
         fill the memory.
     """
-    n_bytes = _PAIR * text.count(b":") + _VALUE * (
-        text.count(b",") + text.count(b"[") + text.count(b"{")
-    )
-    if n_bytes > (FACTOR - 2) * file_size + SLACK // 2:
+    if not fits(text, file_size):
         raise DamagedFileError(f"{what} holds more values than a file of its size can.")
     try:
         return json.loads(text.decode(), object_pairs_hook=_table, parse_constant=_refuse_constant)

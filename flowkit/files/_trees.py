@@ -33,9 +33,11 @@ class _SearchTree(Codec):
         state = value.__getstate__()
         metric, weight = state[11], state[12]
         name, options = _metric(metric)
+        rows, leaf_size = np.asarray(value.data), int(state[4])
+        encoder.take(_bytes_of(rows, leaf_size))
         return {
-            "rows": encoder.value(np.asarray(value.data)),
-            "leaf_size": int(state[4]),
+            "rows": encoder.value(rows),
+            "leaf_size": leaf_size,
             "metric": name,
             "options": encoder.value(options),
             "weight": encoder.value(None if weight is None else np.asarray(weight)),
@@ -45,12 +47,17 @@ class _SearchTree(Codec):
         rows, leaf_size = decoder.value(fields["rows"]), fields["leaf_size"]
         expect(isinstance(rows, np.ndarray) and rows.ndim == 2, "neighbours without rows")
         expect(type(leaf_size) is int and leaf_size > 0, "neighbours in leaves of no size")
-        n_nodes = 4 * max(len(rows) // leaf_size, 1)
-        decoder.take(8 * len(rows) + n_nodes * (_NODE + 16 * rows.shape[1]))
+        decoder.take(_bytes_of(rows, leaf_size))
         weight = decoder.value(fields["weight"])
         options = {} if weight is None else {"sample_weight": weight}
         options |= decoder.value(fields["options"])
         return self.kind(rows, leaf_size=leaf_size, metric=fields["metric"], **options)
+
+
+def _bytes_of(rows, leaf_size):
+    """Memory that a search tree takes beside its rows: their order, and nodes with bounds."""
+    n_nodes = 2 * max(len(rows) // leaf_size, 1)
+    return 8 * len(rows) + n_nodes * (_NODE + 16 * rows.shape[1])
 
 
 def _metric(metric):

@@ -9,13 +9,13 @@ import os
 from sklearn.base import BaseEstimator
 
 from ..estimators import resolve_device
-from ..exceptions import DamagedFileError, InvalidParameterError
+from ..exceptions import DamagedFileError, FlowkitFileError, InvalidParameterError
 from . import _archive, _tensors
 from ._allowed import name_of
 from ._card import card_text, make_card
 from ._document import Decoder, Encoder
 from ._failures import about
-from ._json import parse
+from ._json import fits, parse
 from ._memory import FACTOR, SLACK
 from ._replacing import replacing
 from ._versions import FORMAT, check_format, compare, versions
@@ -90,7 +90,15 @@ def save(estimator, path, *, scores=None, note=None) -> None:
     with about("save", path):
         encoder = Encoder()
         encoder.value(estimator)
-        parts = {MODEL: [_json(encoder.objects)], TENSORS: _tensors.pieces(encoder.arrays)}
+        text = _json(encoder.objects)
+        parts = {MODEL: [text], TENSORS: _tensors.pieces(encoder.arrays)}
+        n_bytes = sum(piece.nbytes for pieces in parts.values() for piece in pieces)
+        if not fits(bytes(text), n_bytes) or encoder.taken > FACTOR * n_bytes + SLACK:
+            raise FlowkitFileError(
+                "the estimator would take far more memory than its file when it is loaded, as very "
+                "many single values outside of arrays do, or trees with very small leaves. Use "
+                "pickle."
+            )
         manifest = {
             "format": FORMAT,
             "class": name_of(type(estimator)),
@@ -218,8 +226,7 @@ def _manifest(file, n_bytes):
 
 
 def _json(value):
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return memoryview(text.encode())
+    return memoryview(json.dumps(value, separators=(",", ":"), allow_nan=False).encode())
 
 
 def _checksum(pieces):

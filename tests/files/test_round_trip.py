@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from flowkit import FlowDensity, load, save
@@ -158,6 +159,9 @@ def test_layouts_of_arrays_and_odd_numbers_are_kept(tmp_path):
         "half": np.float16(0.1),
         "dates": np.array(["2020-01-01", "NaT"], "M8[ns]"),
         "texts": np.array([["a", "ü"]]),
+        "late dates": np.array([["2020-01-01", "2021-01-01"]], ">M8[D]").T,
+        "lists": pd.Series([[1, 2], (3, 4)]).to_numpy(),
+        "no text": np.empty((2, 0), "U3"),
         "objects": np.array([1, "one", None, 2.5], dtype=object),
         "numbers": [np.inf, -np.inf, -0.0, 1e-320, 2**70, True, np.int8(3), np.float32(0.1)],
         "dates of Python": [datetime.date(2020, 1, 2), datetime.datetime(2020, 1, 2, 3, 4, 5, 6)],

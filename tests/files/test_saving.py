@@ -110,6 +110,19 @@ def test_the_device_is_that_of_all_densities_from_now_on(tmp_path):
     assert load(tmp_path / "file").density.device == "auto"
 
 
+def test_what_would_take_too_much_memory_is_not_saved(tmp_path):
+    density = FlowDensity()
+    density.levels_ = list(range(10**6))
+    with pytest.raises(FlowkitFileError, match="single values"):
+        save(density, tmp_path / "file")
+    density.levels_ = np.full(10**4, "a", dtype="<U2000")
+    with pytest.raises(FlowkitFileError, match="single values"):
+        save(density, tmp_path / "file")
+    density.levels_ = np.arange(10**6)
+    save(density, tmp_path / "file")
+    np.testing.assert_array_equal(load(tmp_path / "file").levels_, density.levels_)
+
+
 def test_links_and_permissions_stay(tmp_path):
     path, link = tmp_path / "file", tmp_path / "link"
     save(FlowDensity(), path)

@@ -34,7 +34,6 @@ _ROOMS = frozenset(
 )
 # Classes of other libraries, by the module that users import them from.
 _LISTED = {
-    "collections": ("OrderedDict",),
     "sklearn.compose": ("ColumnTransformer",),
     "sklearn.covariance": (
         "EllipticEnvelope",

@@ -2,6 +2,7 @@
 
 from .estimators import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity
 from .exceptions import StopTraining
+from .files import load, model_card, save
 from .inspection import (
     CalibrationDisplay,
     DensityDisplay,
@@ -45,4 +46,7 @@ __all__ = [
     "TrainingCurveDisplay",
     "TransformedDensity",
     "__version__",
+    "load",
+    "model_card",
+    "save",
 ]

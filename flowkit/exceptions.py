@@ -25,10 +25,14 @@ __all__ = [
     "CheckpointError",
     "ConstantColumnWarning",
     "ConstraintError",
+    "DamagedFileError",
     "DeviceUnavailableError",
     "FewCalibrationRowsWarning",
+    "FileVersionError",
+    "FileVersionWarning",
     "FitDivergedError",
     "FlowkitError",
+    "FlowkitFileError",
     "FlowkitWarning",
     "HeavyValueWarning",
     "IdentifierWarning",
@@ -39,6 +43,7 @@ __all__ = [
     "LostMassWarning",
     "MemberLeftOutWarning",
     "MissingDependencyError",
+    "MissingFileError",
     "MixedColumnsError",
     "NoHoldOutWarning",
     "NoMarginalError",
@@ -53,6 +58,7 @@ __all__ = [
     "UnknownNameError",
     "UnreachedRowsWarning",
     "UnsupportedValueError",
+    "UntrustedTypeError",
 ]
 
 
@@ -102,6 +108,26 @@ class InvalidFileError(FlowkitError, OSError):
 
 class CheckpointError(InvalidFileError):
     """A checkpoint of training cannot be written or read, or is of another training."""
+
+
+class FlowkitFileError(InvalidFileError):
+    """An estimator cannot be saved to a file, or none can be loaded from it."""
+
+
+class MissingFileError(FlowkitFileError, FileNotFoundError):
+    """There is no file, or no folder to save one in."""
+
+
+class DamagedFileError(FlowkitFileError, ValueError):
+    """A file is not as `flowkit.save` wrote it, or was not written by it."""
+
+
+class FileVersionError(FlowkitFileError):
+    """A file was written by versions that this one does not read."""
+
+
+class UntrustedTypeError(FlowkitFileError, TypeError):
+    """A class that files may not hold; the message names it."""
 
 
 class MissingDependencyError(FlowkitError, ImportError):
@@ -157,6 +183,10 @@ class ConstantColumnWarning(FlowkitWarning):
 
 class FewCalibrationRowsWarning(FlowkitWarning):
     """There are too few calibration rows to find what was searched for."""
+
+
+class FileVersionWarning(FlowkitWarning):
+    """A file was written by another major version of flowkit or of a library below it."""
 
 
 class HeavyValueWarning(FlowkitWarning):

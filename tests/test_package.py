@@ -17,6 +17,7 @@ from flowkit import (
     datasets,
     estimators,
     exceptions,
+    files,
     inspection,
     modules,
     nets,
@@ -66,6 +67,7 @@ for room in ("transforms", "tables"):
         "nested",
         "estimators",
     }
+FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}
 
@@ -183,6 +185,7 @@ def test_package_is_typed_and_versioned():
         datasets,
         estimators,
         exceptions,
+        files,
         inspection,
         modules,
         nets,

@@ -138,6 +138,7 @@ class BaseDensity(FittedDensity):
             start = self._begin(X, weight, grey, training, run, begins)
             self._stream = Stream()
             record = self._train(X, weight, training, hold_out, run, begins, checkpoint)
+            self.n_samples_seen_ = len(X)
             pass_interruption_on(record, self.on_interrupt)
             self._finish(X, weight, training, start, run)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
@@ -212,6 +213,7 @@ class BaseDensity(FittedDensity):
                 # Without its net, as an epoch that fails leaves half a step in that.
                 before["_stream"] = replace(stream, net=None)
             X, record = self._train_chunk(X, weight, training, hold_out, stream, run)
+            self.n_samples_seen_ = len(X) + (0 if begins else getattr(self, "n_samples_seen_", 0))
             pass_interruption_on(record, self.on_interrupt)
             self._finish(X, weight, training, start, run, max_steps=1)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)

@@ -331,9 +331,17 @@ class FittedDensity(
         weights = state.pop("_weights", None)
         super().__setstate__(state)
         if weights is not None:
-            self._device = "cpu" if problem_with(self._device) else self._device
-            module = self._build_module(self._config, torch.Generator())
-            module = module.to(device=torch.device(self._device), dtype=torch.float64)
-            # Copies, as weights may lie in memory that must not be written to.
-            module.load_state_dict({k: torch.tensor(v) for k, v in weights.items()})
-            self.module_ = module.eval()
+            self._restore_module(weights, self._build_module)
+
+    def _restore_module(self, weights, build):
+        """Make the module of its weights, an array each, and of what `build` builds for them."""
+        self._device = "cpu" if problem_with(self._device) else self._device
+        module = build(self._config, torch.Generator())
+        module = module.to(device=torch.device(self._device), dtype=torch.float64)
+        # Copies of weights that lie in memory that must not be written to.
+        tensors = {
+            name: torch.from_numpy(value) if value.flags.writeable else torch.tensor(value)
+            for name, value in weights.items()
+        }
+        module.load_state_dict(tensors)
+        self.module_ = module.eval()

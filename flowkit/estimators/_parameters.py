@@ -130,6 +130,8 @@ n_iter_ : int
     Number of epochs run.
 best_epoch_ : int
     Epoch whose weights were kept, 0 for the initial ones.
+n_samples_seen_ : int
+    Number of rows that `fit` had, with those of all calls of `partial_fit` since.
 n_features_in_ : int
     Number of columns of X.
 feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -1,0 +1,44 @@
+"""Everything that goes wrong with a file, as errors that name the file."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from ..exceptions import (
+    DamagedFileError,
+    FlowkitFileError,
+    MissingDependencyError,
+    MissingFileError,
+)
+
+
+@contextmanager
+def about(action: str, path):
+    """Make a `FlowkitFileError` that names the file of whatever goes wrong.
+
+    Parameters
+    ----------
+    action : {'save', 'load', 'read'}
+        What is done with it.
+    path : str or path-like
+        The file.
+    """
+    start = f"cannot {action} {os.fspath(path)!r}: "
+    try:
+        yield
+    except MissingDependencyError:
+        raise
+    except FlowkitFileError as error:
+        raise type(error)(start + str(error)) from error.__cause__
+    except FileNotFoundError as error:
+        missing = "its folder does not exist" if action == "save" else "there is no such file"
+        raise MissingFileError(f"{start}{missing}.") from error
+    except OSError as error:
+        raise FlowkitFileError(f"{start}{error.strerror or error}.") from error
+    except Exception as error:
+        if action == "save":
+            raise
+        # What a file holds may be wrong in more ways than can be listed.
+        what = f"{type(error).__name__}: {str(error)[:200]}"
+        raise DamagedFileError(f"{start}what it holds makes no estimator ({what}).") from error

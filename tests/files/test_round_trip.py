@@ -1,0 +1,190 @@
+"""What is loaded is what was saved, in a process that knows nothing else."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flowkit import FlowDensity, load, save
+from flowkit.files._document import Encoder
+
+from ..table import TRANSFORMERS
+from .examples import CASES, OTHERS, X, fitted
+
+ROOT = Path(__file__).parents[2]
+# Loads each file, tells what that set off, and scores rows.
+SCORE = """
+import json, sys, warnings
+from pathlib import Path
+warnings.simplefilter("ignore")
+import numpy as np
+import flowkit
+folder, events, listening = Path(sys.argv[1]), [], [True]
+def note(event, args):
+    if event in ("sys._getframe", "object.__getattr__") or not listening:
+        return
+    frame = sys._getframe()
+    # numba keeps what it compiled on this machine in pickles; modules import others in turn.
+    while frame is not None and not frame.f_globals.get("__name__", "").startswith("numba."):
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return
+        frame = frame.f_back
+    if frame is None:
+        events.append((event, str(args[:1])))
+sys.addaudithook(note)
+loaded = {path: flowkit.load(path) for path in folder.glob("*.flow")}
+listening.clear()
+(folder / "events.json").write_text(json.dumps(events))
+from tests.files.examples import CASES
+for path, estimator in loaded.items():
+    np.save(path.with_suffix(".npy"), estimator.score_samples(CASES[path.stem][1]))
+"""
+# What tells that code is run or loaded.
+SUSPICIOUS = ("pickle.", "os.system", "os.exec", "os.spawn", "subprocess.", "socket.")
+# Libraries of which parts may be imported on the way, if they are not there yet.
+KNOWN = ("flowkit", "numba", "numpy", "pandas", "polars", "scipy", "sklearn", "torch")
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory):
+    """Scores of each case before it was saved, and after it was loaded by another process."""
+    folder, before = tmp_path_factory.mktemp("files"), {}
+    for name in CASES:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            estimator, rows = fitted(name)
+            before[name] = estimator.score_samples(rows)
+        save(estimator, folder / f"{name}.flow")
+    command = [sys.executable, "-c", SCORE, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert not done.returncode, done.stderr
+    after = {name: np.load(folder / f"{name}.npy") for name in CASES}
+    return before, after, json.loads((folder / "events.json").read_text())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fresh_process_gives_the_same_scores_to_the_last_bit(scores, name):
+    before, after = (scores_of[name] for scores_of in scores[:2])
+    assert before.dtype == after.dtype == np.float64
+    assert before.tobytes() == after.tobytes()
+
+
+def test_loading_runs_no_pickle_and_nothing_else(scores):
+    events = scores[2]
+    assert events
+    assert not [event for event, _ in events if event.startswith(SUSPICIOUS)]
+    for event, what in events:
+        assert event != "import" or what.strip("(',)").startswith(KNOWN), what
+
+
+def document(estimator):
+    """All that is in an estimator, as JSON and bytes."""
+    encoder = Encoder()
+    encoder.value(estimator)
+    arrays = [(a.dtype, a.shape, a.tobytes()) for a in encoder.arrays]
+    return encoder.objects, arrays
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_loaded_is_saved_as_the_same_file(name, tmp_path):
+    estimator, _ = fitted(name)
+    save(estimator, tmp_path / "first")
+    save(estimator, tmp_path / "again")
+    loaded = load(tmp_path / "first")
+    assert document(loaded) == document(estimator)
+    save(loaded, tmp_path / "second")
+    files = [(tmp_path / name).read_bytes() for name in ("first", "again", "second")]
+    assert files[0] == files[1] == files[2]
+
+
+@pytest.mark.parametrize("name", ["default", "phvae_other", "table_flow", "flows"])
+@pytest.mark.filterwarnings("ignore")
+def test_draws_and_training_go_on_alike(name, tmp_path):
+    estimator, rows = fitted(name)
+    save(estimator, tmp_path / "file")
+    twins = [load(tmp_path / "file") for _ in range(2)]
+    if hasattr(estimator, "sample"):
+        for twin in twins:
+            expected, got = (e.sample(3, random_state=0) for e in (estimator, twin))
+            np.testing.assert_array_equal(np.asarray(got), np.asarray(expected))
+    if hasattr(estimator, "partial_fit"):
+        first, second = (twin.partial_fit(rows).score_samples(rows) for twin in twins)
+        np.testing.assert_array_equal(first, second)
+    refitted = [e.fit(rows).score_samples(rows) for e in (estimator, twins[0])]
+    np.testing.assert_array_equal(*refitted)
+
+
+@pytest.mark.parametrize("build", TRANSFORMERS.values(), ids=TRANSFORMERS)
+def test_transformers_keep_their_functions(build, tmp_path):
+    transformer = build()
+    save(transformer, tmp_path / "file")
+    loaded = load(tmp_path / "file")
+    assert loaded.func is transformer.func
+    assert loaded.derivative is transformer.derivative
+
+
+def test_unfitted_estimators_keep_their_parameters(tmp_path):
+    density = FlowDensity("affine_coupling", tail_bound=3.5, max_time=None, dtype="float64")
+    save(density, tmp_path / "file")
+    loaded = load(tmp_path / "file")
+    assert loaded.get_params() == density.get_params()
+    assert not hasattr(loaded, "module_")
+
+
+def test_parts_that_were_shared_stay_shared(tmp_path):
+    detector, _ = fitted("flows")
+    save(detector, tmp_path / "file")
+    loaded = load(tmp_path / "file")
+    for each in (detector, loaded):
+        assert each.densities_[0] is each._scores._members[0].density
+
+
+def test_layouts_of_arrays_and_odd_numbers_are_kept(tmp_path):
+    density = FlowDensity(max_epochs=1, random_state=0).fit(X)
+    values = {
+        "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "reversed": np.arange(5)[::-1],
+        "big": np.arange(3, dtype=">f4"),
+        "empty": np.empty((0, 3), np.int8),
+        "single": np.array(3.5),
+        "half": np.float16(0.1),
+        "dates": np.array(["2020-01-01", "NaT"], "M8[ns]"),
+        "texts": np.array([["a", "ü"]]),
+        "late dates": np.array([["2020-01-01", "2021-01-01"]], ">M8[D]").T,
+        "lists": pd.Series([[1, 2], (3, 4)]).to_numpy(),
+        "no text": np.empty((2, 0), "U3"),
+        "objects": np.array([1, "one", None, 2.5], dtype=object),
+        "numbers": [np.inf, -np.inf, -0.0, 1e-320, 2**70, True, np.int8(3), np.float32(0.1)],
+        "dates of Python": [datetime.date(2020, 1, 2), datetime.datetime(2020, 1, 2, 3, 4, 5, 6)],
+        "path": Path("some") / "where",
+        "range": range(1, 9, 3),
+        "pairs": {(1, "a"): {2, 3}, None: slice(1, None, 2)},
+    }
+    density.extra_ = values
+    save(density, tmp_path / "file")
+    loaded = load(tmp_path / "file").extra_
+    assert loaded["fortran"].flags.f_contiguous
+    assert np.isnat(loaded["dates"][1])
+    for name in ("pairs", "path", "range", "dates of Python"):
+        assert loaded[name] == values[name]
+    assert list(map(repr, loaded["numbers"])) == list(map(repr, values["numbers"]))
+    for name, value in values.items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(loaded[name], value)
+            assert loaded[name].dtype == value.dtype.newbyteorder("=")
+            assert loaded[name].shape == value.shape
+
+
+def test_nan_is_kept(tmp_path):
+    density = FlowDensity(tail_bound=float("nan"))
+    save(density, tmp_path / "file")
+    assert np.isnan(load(tmp_path / "file").tail_bound)

@@ -44,7 +44,8 @@ def fit_flow(name: str, train: np.ndarray, seed: int, budget: float, n_parameter
         lifted = {"fractal": "lifting", **common(budget, seed, default_rate=True)}
         return FractalFlowDensity(**lifted | {"batch_size": "auto"}, **shape).fit(X)
     if name == RG:
-        return RGFlowDensity(**common(budget, seed, default_rate=True), **shape).fit(X)
+        blocks = {"layout": "blocks", **common(budget, seed, default_rate=True)}
+        return RGFlowDensity(**blocks, **shape).fit(X)
     settings = dict(CONV_REALNVP)
     if name == REALNVPS[0]:
         # Outside of the flow's budget, as it is nothing that a user would do.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ..table import rows_in
+from ..tensors import rows_in
 from .test_lifting import lifting_of
 
 SHAPES = [(1, 6), (7, 1), (3, 5), (9, 11), (4, 4, 3), (5, 3, 2)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flowkit import FractalFlowDensity
+from flowkit import FractalFlowDensity, RGFlowDensity
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
 from .test_fractal_lifting import TINY, pictures
@@ -55,6 +55,20 @@ def test_every_row_with_its_own_hole_is_filled_with_the_others(density, images, 
     )
     assert error < 0.5 * by_centre
     assert by_mean < 0.5 * by_centre
+
+
+def test_scales_of_a_lifting_fill_holes_too(images, masks):
+    """Behind the lifting come Laplace columns, and topics."""
+    density = RGFlowDensity(
+        SHAPE, layout="lifting", top_prior="topic", n_topics=2, hidden_units=4, max_epochs=1,
+        random_state=0,
+    ).fit(images[:100])  # fmt: skip
+    X, holes = images[200:202].reshape(2, -1).astype(float), columns_of(masks[:2])
+    filled = density.inpaint(np.where(holes, np.nan, X), masks[:2], n_steps=2)
+    np.testing.assert_array_equal(filled[~holes], X[~holes])
+    centre = images[:100].reshape(100, -1).mean(0)
+    assert ((filled - X)[holes] ** 2).mean() < ((centre - X)[holes] ** 2).mean()
+    assert density.inpaint(X, masks[:2], n_samples=2, **BRIEF).shape == (2, 2, 90)
 
 
 def test_rows_without_a_hole_stay(density, images, masks):

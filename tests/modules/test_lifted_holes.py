@@ -15,7 +15,7 @@ from flowkit.modules.lifted_holes import LiftedHoles
 from flowkit.priors import Normal
 
 from ..bijections.test_lifting import lifting_of
-from ..table import perturbed, rows_in
+from ..tensors import perturbed, rows_in
 
 
 def gaussian_lifting(shape, d):

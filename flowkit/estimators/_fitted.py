@@ -59,6 +59,8 @@ class FittedDensity(
     image_shape: tuple[int, ...] | None = None
     missing: str | None = None
     kl_warmup = 0.0
+    checkpoint = None
+    on_interrupt = "keep"
 
     def score_samples(self, X):
         """Log density of each row, in nats and in the units of X.

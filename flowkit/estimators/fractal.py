@@ -39,6 +39,7 @@ from ..topics import (
 )
 from ..validation import labels_of
 from ._base import BaseDensity
+from ._counts import CountedWords, count_module
 from ._images import ImageRows
 from ._lifted import LiftedImages
 from ._parameters import documented
@@ -83,7 +84,9 @@ _MAX_DESCRIBED_ROWS = 5_000
 
 
 @documented
-class FractalFlowDensity(TopicAnalysis, LiftedImages, ImageRows, IncompleteRows, BaseDensity):
+class FractalFlowDensity(
+    CountedWords, TopicAnalysis, LiftedImages, ImageRows, IncompleteRows, BaseDensity
+):
     """Density estimation with a recursive flow onto topics: exact, and readable.
 
     The map splits the columns in two, couples the halves, and does the same within each half; its
@@ -437,6 +440,8 @@ class FractalFlowDensity(TopicAnalysis, LiftedImages, ImageRows, IncompleteRows,
         return replace(start, documents=found_in)
 
     def _build_module(self, config, generator):
+        if config.get("counts"):
+            return count_module(config)
         d = config["n_features"]
         options = {name: config[name] for name in _OPTIONS if name in config}
         step = FRACTALS[config["fractal"]]

@@ -35,6 +35,15 @@ _MAX_DESCRIBED_ROWS = 5_000
 _SEED = 0
 
 
+def _has_volume(estimator) -> bool:
+    if _is_of_counts(estimator):
+        raise InvalidParameterError(
+            "counts have no volume that a map could change, so there is no tree of it: fit with "
+            "documents='bins' for one."
+        )
+    return True
+
+
 def _documented_by(base):
     """Give a method the docstring of the method of that name of a base class."""
 
@@ -213,7 +222,7 @@ class CountedWords:
         described = _taken(rows, slice(_MAX_DESCRIBED_ROWS))
         shares = self._proportions(described.counts)
         module, k = self.module_, self.module_.n_topics
-        alpha = np.zeros(k) if module.one_hot else fit_dirichlet(shares)
+        alpha = np.zeros(k) if module.one_hot or k == 1 else fit_dirichlet(shares)
         weights = np.average(shares, axis=0, weights=described.weight)
         d = module.n_features
         self.word_groups_ = [list(range(d))] if module.one_hot else [[j] for j in range(d)]
@@ -297,14 +306,10 @@ class CountedWords:
         refuse_other_number(first.shape[0], second.shape[0])
         return first, second
 
+    @available_if(_has_volume)
     @_documented_by(TopicAnalysis)
     def log_det_tree(self, X):
-        if not _is_of_counts(self):
-            return super().log_det_tree(X)
-        raise InvalidParameterError(
-            "counts have no volume that a map could change, so there is no tree of it: fit with "
-            "documents='bins' for one."
-        )
+        return super().log_det_tree(X)
 
     @_documented_by(ImageRows)
     def bits_per_dim(self, X, random_state=0):

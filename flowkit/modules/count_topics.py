@@ -133,12 +133,13 @@ class CountTopics(DensityModule):
     @property
     def concentrations(self) -> Tensor:
         """How close rows keep to the profile of each node, shape (n_nodes,)."""
-        return self.intensities.sum(1)
+        # Words sum to one up to rounding alone, and probabilities shall sum to one exactly.
+        return self.intensities.double() @ self.words.sum(1, dtype=torch.float64)
 
     @property
     def theta(self) -> Tensor:
         """Proportions of each node, shape (n_nodes, n_topics)."""
-        return self.intensities / self.concentrations[:, None]
+        return self.intensities / self.intensities.sum(1, keepdim=True)
 
     # ------------------------------------------------------------------ probabilities
 
@@ -157,8 +158,9 @@ class CountTopics(DensityModule):
 
     def log_prob_of_lengths(self, lengths: Tensor) -> Tensor:
         """Log probability of lengths of rows, shape (n_rows,)."""
-        parts = self.length_weights, self.length_means, self.length_deviations
-        return length_log_prob(lengths.double(), *(part.double() for part in parts))
+        weights = self.length_weights.double()
+        parts = self.length_means.double(), self.length_deviations.double()
+        return length_log_prob(lengths.double(), weights / weights.sum(), *parts)
 
     def log_prob_of_words(self, entries: CountEntries) -> Tensor:
         """Log probability of the words of rows in one order, given lengths; shape (n_rows,)."""
@@ -172,11 +174,12 @@ class CountTopics(DensityModule):
         """`node_log_prob`, words of the entries by topic, and their sizes by node."""
         words = self.words.t()[entries.column]
         sizes = words @ self.intensities.t()
-        total = self.concentrations.double()
+        total = self.concentrations
         # Large and nearly equal, so in double precision.
         rest = torch.lgamma(entries.lengths()[:, None] + total) - torch.lgamma(total)
         joint = entries.sum_by_row(_log_rising(entries.count, sizes)).double() - rest
-        return joint + self.node_weights.double().log(), words, sizes
+        weights = self.node_weights.double()
+        return joint + (weights / weights.sum()).log(), words, sizes
 
     def proportions(self, entries: CountEntries) -> Tensor:
         """Expected share of the words of each row that follow each topic.
@@ -194,11 +197,9 @@ class CountTopics(DensityModule):
         entries = entries.heaviest_first()
         joint, words, sizes = self._joint(entries)
         posterior = joint.softmax(1).to(sizes)
-        shares = _rising_slope(entries.count, sizes) * posterior[entries.row]
-        by_topic = (shares @ self.intensities) * words
-        followed = by_topic / by_topic.sum(1, keepdim=True) * entries.count[:, None]
+        by_topic = ((posterior[entries.row] / sizes) @ self.intensities) * words
         lengths = entries.lengths()[:, None].to(sizes)
-        share = entries.sum_by_row(followed) / lengths
+        share = entries.sum_by_row(by_topic * entries.count[:, None]) / lengths
         return torch.where(lengths > 0, share, posterior @ self.theta)
 
     def profiles(self, proportions: Tensor) -> Tensor:
@@ -229,7 +230,7 @@ class CountTopics(DensityModule):
         joint, words, sizes = self._joint(entries)
         log_prob = joint.logsumexp(1)
         posterior = (joint - log_prob[:, None]).exp()
-        lengths, total = entries.lengths(), self.concentrations.double()
+        lengths, total = entries.lengths(), self.concentrations
         exposure = torch.digamma(lengths[:, None] + total) - torch.digamma(total)
         log_prob = log_prob + self._log_prob_of_rest(entries)
         if weight is not None:
@@ -298,8 +299,9 @@ class CountTopics(DensityModule):
         """
         # Topics are as bursty as the nodes that hold them.
         share = self.node_weights[:, None] * self.theta
-        by_topic = (share * self.concentrations[:, None]).sum(0) / share.sum(0).clamp_min(_TINY)
-        by_topic = torch.where(share.sum(0) > 0, by_topic, self.concentrations.mean())
+        total = self.concentrations.to(share)
+        by_topic = (share * total[:, None]).sum(0) / share.sum(0).clamp_min(_TINY)
+        by_topic = torch.where(share.sum(0) > 0, by_topic, total.mean())
         return self._draw(proportions, proportions @ by_topic, generator, temperature)
 
     @torch.no_grad()
@@ -322,13 +324,27 @@ class CountTopics(DensityModule):
 
 def _multinomial(weights: Tensor, lengths: Tensor, generator: torch.Generator | None) -> Tensor:
     """Counts of words drawn by weights (n, V), as many as lengths (n,) say."""
-    counts = torch.zeros_like(weights)
-    longest = int(lengths.max())
-    if longest == 0:
+    counts, longest = torch.zeros_like(weights), int(lengths.max())
+    if longest > weights.shape[1]:
+        return _multinomial_by_word(weights, lengths, generator)
+    if not longest:
         return counts
     drawn = torch.multinomial(weights, longest, replacement=True, generator=generator)
     kept = torch.arange(longest, device=drawn.device) < lengths[:, None]
     return counts.scatter_add_(1, drawn, kept.to(counts))
+
+
+def _multinomial_by_word(weights, lengths, generator):
+    """`_multinomial`, in as many steps as there are words, however long rows are."""
+    # What is left, this word included, summed from the end so that nothing cancels.
+    rest = weights.flip(1).cumsum(1).flip(1)
+    share = (weights / rest.clamp_min(_TINY)).clamp(0, 1)
+    share[:, -1] = 1.0
+    left, counts = lengths.to(weights), torch.empty_like(weights)
+    for v in range(weights.shape[1]):
+        counts[:, v] = torch.binomial(left, share[:, v], generator=generator)
+        left = left - counts[:, v]
+    return counts
 
 
 def _log_rising(count: Tensor, a: Tensor) -> Tensor:

@@ -327,7 +327,14 @@ class CountedWords:
     def _score_copies(self, copies, rows, n_draws=None):
         if not _is_of_counts(self):
             return super()._score_copies(copies, rows, n_draws)
-        return self._log_density(self._validate_scored(copies))
+        # Explanations ask of other values too, which have no probability.
+        values = np.asarray(copies, dtype=np.float64)
+        possible = ((values >= 0) & (np.rint(values) == values)).all(1)
+        log_prob = np.full(len(values), -np.inf)
+        if possible.any():
+            counts = bags_of_words(values[possible]).counts()
+            log_prob[possible] = self._log_density(counts)
+        return log_prob
 
 
 def _taken(rows, index):

@@ -9,11 +9,12 @@ import torch
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import normalize
 from torch import nn
 
 from .._seeds import draw_seed
 from ..modules import CountEntries, CountTopics
-from ..topics import BagsOfWords, fit_lda, fold_in, k_means, kmeans_topics
+from ..topics import BagsOfWords, fit_dirichlet, fit_lda, fold_in, k_means, kmeans_topics
 from ._rows import draw_rows
 
 # Nodes on the simplex of the proportions.
@@ -30,6 +31,7 @@ _LEAST_DEVIATION = 1e-3
 _WIDER = 3.0
 # Components of rows that k-means sees.
 _MAX_KMEANS_COLUMNS = 50
+_CHUNK_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -129,24 +131,52 @@ def entries_of(counts: sparse.csr_matrix, device: torch.device | None = None) ->
 
 def _topics(bags, n_topics, backend, rng):
     """Words of each topic, and the proportions of each row."""
-    if backend is not None:
-        topics = fit_lda(bags, n_topics, backend, rng)
-        return topics.words, topics.proportions
-    counts = bags.counts()
-    proportions = kmeans_topics(_reduced(counts, rng), n_topics, rng)[1]
-    words = proportions.T @ counts + 1 / counts.shape[1]
+    counts, flat = bags.counts(), np.full(n_topics, 1 / n_topics)
+    telling, table = _telling(counts)
+    if backend is None:
+        shares = kmeans_topics(_reduced(table, rng), n_topics, rng)[1]
+        words = shares.T @ counts + 1 / counts.shape[1]
+    else:
+        words = fit_lda(BagsOfWords(table, bags.words), n_topics, backend, rng).words / telling
     words /= words.sum(1, keepdims=True)
-    # Clusters are hard, rows of words are not.
-    return words, fold_in(words, np.full(n_topics, 1 / n_topics), counts)
+    proportions = fold_in(words, flat, counts)
+    words = _attributed(words, proportions, counts)
+    alpha = fit_dirichlet(proportions) if n_topics > 1 else flat
+    return words, fold_in(words, alpha, counts)
 
 
-def _reduced(counts, rng):
-    """Square roots of the shares of words, whose distances are those of distributions."""
-    lengths = np.asarray(counts.sum(1)).ravel()
-    roots = sparse.diags(1 / np.sqrt(np.maximum(lengths, 1))) @ counts.sqrt()
-    if counts.shape[1] <= _MAX_KMEANS_COLUMNS:
-        return roots.toarray()
-    return TruncatedSVD(_MAX_KMEANS_COLUMNS, random_state=rng).fit_transform(roots)
+def _attributed(words, proportions, counts):
+    """Words of topics as often as they occur, each shared among topics by its row."""
+    table, likelihood = np.zeros(words.T.shape), np.ascontiguousarray(words.T)
+    for first in range(0, counts.shape[0], _CHUNK_ROWS):
+        share, theta = (part[first : first + _CHUNK_ROWS] for part in (counts, proportions))
+        row = np.repeat(np.arange(len(theta)), np.diff(share.indptr))
+        share.data = share.data / np.einsum("ek,ek->e", theta[row], likelihood[share.indices])
+        table += share.T @ theta
+    # A topic that accounts for no word keeps its own.
+    words = words * np.where(table.sum(0) > 0, table, 1).T
+    return np.maximum(words / words.sum(1, keepdims=True), np.finfo(float).tiny)
+
+
+def _telling(counts):
+    """How much each word tells, and counts of that weight that add up to as much as before.
+
+    Words of most rows, and repeats of a word in a row, would otherwise make up the topics.
+    """
+    n = counts.shape[0]
+    telling = 1 + np.log((1 + n) / (1 + counts.getnnz(0)))
+    table = counts.copy()
+    table.data = (1 + np.log(counts.data)) * telling[counts.indices]
+    table.data *= counts.sum() / max(table.sum(), 1.0)
+    return telling, table
+
+
+def _reduced(table, rng):
+    """Rows of unit length, of few columns."""
+    rows = normalize(table)
+    if rows.shape[1] <= _MAX_KMEANS_COLUMNS:
+        return rows.toarray()
+    return normalize(TruncatedSVD(_MAX_KMEANS_COLUMNS, random_state=rng).fit_transform(rows))
 
 
 def _nodes(proportions, one_hot, rng):

@@ -153,8 +153,11 @@ def test_proportions_are_the_latent(rows, fitted):
     np.testing.assert_allclose(empty[0], module.node_weights @ module.theta)
 
 
-def test_topics_are_told_in_words():
-    frame = pd.DataFrame(corpus()[0], columns=[f"word {j}" for j in range(N_WORDS)])
+@pytest.mark.parametrize("kind", [pd.DataFrame, pd.DataFrame.sparse.from_spmatrix])
+def test_topics_are_told_in_words(kind):
+    counts = sparse.csr_matrix(corpus()[0])
+    counts = counts.toarray() if kind is pd.DataFrame else counts
+    frame = kind(counts, columns=[f"word {j}" for j in range(N_WORDS)])
     density = made().fit(frame)
     for topic, told in zip(density.topics_, density.describe_topics(N_WORDS), strict=True):
         assert topic["words"][0][0].startswith("word ")
@@ -201,6 +204,7 @@ FORMATS = {
     "float32": lambda X: X.astype(np.float32),
     "uint8": lambda X: X.astype(np.uint8),
     "frame": pd.DataFrame,
+    "sparse frame": lambda X: pd.DataFrame.sparse.from_spmatrix(sparse.csr_matrix(X)),
     "list": lambda X: X.tolist(),
     "fortran": np.asfortranarray,
 }

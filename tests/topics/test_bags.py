@@ -12,7 +12,9 @@ from flowkit.topics import bags_of_words, count_documents, fit_lda
 COUNTS = np.random.default_rng(0).poisson(0.6, size=(40, 7))
 
 
-@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_array, sparse.coo_array])
+@pytest.mark.parametrize(
+    "kind", [np.asarray, sparse.csr_matrix, sparse.csc_array, sparse.coo_array]
+)
 def test_bags_hold_the_counts_of_any_container(kind):
     given = kind(COUNTS)
     bags = bags_of_words(given, list("abcdefg"))

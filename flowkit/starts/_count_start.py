@@ -14,7 +14,7 @@ from torch import nn
 
 from .._seeds import draw_seed
 from ..modules import CountEntries, CountTopics
-from ..topics import BagsOfWords, fit_dirichlet, fit_lda, fold_in, k_means, kmeans_topics
+from ..topics import BagsOfWords, fit_lda, fold_in, k_means, kmeans_topics
 from ._rows import draw_rows
 
 # Nodes on the simplex of the proportions.
@@ -31,7 +31,6 @@ _LEAST_DEVIATION = 1e-3
 _WIDER = 3.0
 # Components of rows that k-means sees.
 _MAX_KMEANS_COLUMNS = 50
-_CHUNK_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -131,44 +130,32 @@ def entries_of(counts: sparse.csr_matrix, device: torch.device | None = None) ->
 
 def _topics(bags, n_topics, backend, rng):
     """Words of each topic, and the proportions of each row."""
-    counts, flat = bags.counts(), np.full(n_topics, 1 / n_topics)
-    telling, table = _telling(counts)
-    if backend is None:
-        shares = kmeans_topics(_reduced(table, rng), n_topics, rng)[1]
-        words = shares.T @ counts + 1 / counts.shape[1]
-    else:
-        words = fit_lda(BagsOfWords(table, bags.words), n_topics, backend, rng).words / telling
-    words /= words.sum(1, keepdims=True)
-    proportions = fold_in(words, flat, counts)
-    words = _attributed(words, proportions, counts)
-    alpha = fit_dirichlet(proportions) if n_topics > 1 else flat
-    return words, fold_in(words, alpha, counts)
+    counts = bags.counts()
+    table = _telling(counts)
+    if backend is not None:
+        proportions = fit_lda(BagsOfWords(table, bags.words), n_topics, backend, rng).proportions
+        return _words_of(proportions, counts), proportions
+    words = _words_of(kmeans_topics(_reduced(table, rng), n_topics, rng)[1], counts)
+    # Clusters are hard, rows of words are not.
+    return words, fold_in(words, np.full(n_topics, 1 / n_topics), counts)
 
 
-def _attributed(words, proportions, counts):
-    """Words of topics as often as they occur, each shared among topics by its row."""
-    table, likelihood = np.zeros(words.T.shape), np.ascontiguousarray(words.T)
-    for first in range(0, counts.shape[0], _CHUNK_ROWS):
-        share, theta = (part[first : first + _CHUNK_ROWS] for part in (counts, proportions))
-        row = np.repeat(np.arange(len(theta)), np.diff(share.indptr))
-        share.data = share.data / np.einsum("ek,ek->e", theta[row], likelihood[share.indices])
-        table += share.T @ theta
-    # A topic that accounts for no word keeps its own.
-    words = words * np.where(table.sum(0) > 0, table, 1).T
-    return np.maximum(words / words.sum(1, keepdims=True), np.finfo(float).tiny)
+def _words_of(proportions, counts):
+    """Words of topics that hold these shares of the rows."""
+    words = proportions.T @ counts + 1 / counts.shape[1]
+    return words / words.sum(1, keepdims=True)
 
 
 def _telling(counts):
-    """How much each word tells, and counts of that weight that add up to as much as before.
+    """Counts weighted by how much words tell of a row, that add up to as much as before.
 
     Words of most rows, and repeats of a word in a row, would otherwise make up the topics.
     """
-    n = counts.shape[0]
+    n, table = counts.shape[0], counts.copy()
     telling = 1 + np.log((1 + n) / (1 + counts.getnnz(0)))
-    table = counts.copy()
     table.data = (1 + np.log(counts.data)) * telling[counts.indices]
     table.data *= counts.sum() / max(table.sum(), 1.0)
-    return telling, table
+    return table
 
 
 def _reduced(table, rng):

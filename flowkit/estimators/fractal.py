@@ -149,8 +149,9 @@ class FractalFlowDensity(
         `score_samples` is its logarithm. Lengths of rows have a law of their own; given its
         length, a row is Dirichlet-multinomial around the words of its topics, as words come in
         bursts, and topic proportions are integrated out exactly (see
-        `flowkit.modules.CountTopics`). `fit` starts at latent Dirichlet allocation and goes on
-        by expectation maximisation: an epoch is one iteration, `tol` is nats for each word, a
+        `flowkit.modules.CountTopics`). `fit` starts at latent Dirichlet allocation, of counts
+        weighted by how much each word tells, and goes on by expectation maximisation: an epoch
+        is one iteration, `tol` is nats for each word, a
         quarter of `n_iter_no_change` is enough, memory grows with the counts that are not zero,
         and parameters of networks, steps and noise are ignored. `transform` gives topic
         proportions, `perplexity` is there, and `partial_fit` holds no rows out. `n_word_groups`

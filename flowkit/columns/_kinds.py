@@ -196,3 +196,28 @@ class WholeNumbers(Columns):
                 f"noise={noise!r} would leave values that likelihood={self.likelihood!r} does not "
                 "have: set noise=None, or likelihood='normal'."
             )
+
+
+@dataclass(frozen=True)
+class Counts(Columns):
+    """Counts of words, which a module takes as they are."""
+
+    continuous = False
+
+    @classmethod
+    def of(cls, d: int) -> Counts:
+        """Columns of d words."""
+        return cls(np.zeros(d), np.ones(d), np.zeros(d), whole_bounds=(0, np.inf))
+
+    def validate(self, X, names, noise):
+        """Refuse noise, which would leave no counts.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is any.
+        """
+        if noise:
+            raise InvalidParameterError(
+                f"noise={noise!r} would leave no counts of documents='counts': set noise=None."
+            )

@@ -249,10 +249,7 @@ class FittedDensity(
     def _encode_pairs(self, X, other):
         """Latents of rows that come in pairs."""
         first, second = self._encode_rows(X), self._encode_rows(other)
-        if len(first) != len(second):
-            raise InvalidDataError(
-                f"rows come in pairs, got {len(first)} and {len(second)} of them."
-            )
+        refuse_other_number(len(first), len(second))
         return first, second
 
     def _gradient_norm(self, X):
@@ -347,3 +344,9 @@ class FittedDensity(
         }
         module.load_state_dict(tensors)
         self.module_ = module.eval()
+
+
+def refuse_other_number(n_first: int, n_second: int) -> None:
+    """Refuse pairs of rows of which there are more on one side."""
+    if n_first != n_second:
+        raise InvalidDataError(f"rows come in pairs, got {n_first} and {n_second} of them.")

@@ -42,8 +42,17 @@ class TopicAnalysis:
             topic.
         """
         check_is_fitted(self)
-        X, module = self._validate_scored(X), self.module_
+        return self._proportions(self._validate_scored(X))
+
+    def _proportions(self, X):
+        """Topic proportions of valid rows."""
+        module = self.module_
         return self._expected(lambda z: module.prior.proportions(module.encode(z)), X)
+
+    @property
+    def _topics(self):
+        """What has `n_topics`, and draws given proportions of them."""
+        return self.module_.prior
 
     @available_if(_has_topics)
     def predict(self, X):
@@ -101,7 +110,8 @@ class TopicAnalysis:
         temperature : float, default=1.0
             What deviations of the latents from the means of their topics are multiplied by. Below
             one, rows are nearer to what is typical of their topics. Only at one is the law of the
-            rows that of `score_samples`.
+            rows that of `score_samples`. Of counts, it is deviations of the probabilities of the
+            words of a row that are multiplied.
 
         Returns
         -------
@@ -121,7 +131,7 @@ class TopicAnalysis:
         def draw(n, generator, temperature):
             proportions = torch.from_numpy(self._check_topics(topics, n))
             proportions = proportions.to(generator.device)
-            return self.module_.prior.sample_given(proportions, generator, temperature)
+            return self._topics.sample_given(proportions, generator, temperature)
 
         return self._sample(n_samples, random_state, check_temperature(temperature), draw)
 
@@ -130,7 +140,9 @@ class TopicAnalysis:
         """Rows that follow the topics of other rows and stay as they are within their topics.
 
         In the latent, each word group of a row keeps its location relative to its heaviest topic,
-        in units of that topic's covariance, and is moved to the topic that the donor has there.
+        in units of that topic's covariance, and is moved to the topic that the donor has there. Of
+        counts, as few words as can be are replaced, by draws that are the same at each call: those
+        that the donor's topics hold more rarely, by others that they hold more often.
 
         Parameters
         ----------
@@ -144,6 +156,9 @@ class TopicAnalysis:
         X_new : ndarray of shape (n_samples, n_features)
             Changed rows, float64; counts and grey levels as in `sample`.
         """
+        return self._swapped(X, donors)
+
+    def _swapped(self, X, donors):
         pair = self._encode_pairs(X, donors)
         first, second = (torch.from_numpy(Z).to(self._evaluator.device) for Z in pair)
         prior = self.module_.prior
@@ -154,6 +169,9 @@ class TopicAnalysis:
 
     def interpolate(self, X, other, n_steps=5):
         """Rows on the straight line between pairs of rows in the latent.
+
+        Counts give up words of the first row one by one for words of the other, in an order that
+        is the same at each call; topic proportions move along a straight line on average.
 
         Parameters
         ----------
@@ -176,6 +194,9 @@ class TopicAnalysis:
         """
         if not isinstance(n_steps, Integral) or n_steps < 2:
             raise InvalidDataError(f"n_steps must be an int of at least 2, got {n_steps!r}.")
+        return self._between(X, other, n_steps)
+
+    def _between(self, X, other, n_steps):
         first, second = self._encode_pairs(X, other)
         rows = [self._decode((1 - t) * first + t * second) for t in np.linspace(0, 1, n_steps)]
         return self._columns.to_domain(np.stack(rows))
@@ -224,7 +245,7 @@ class TopicAnalysis:
                 "prior='normal' has no topics to sample from: leave topics out, or fit with "
                 "prior='topic'."
             )
-        n_topics = self.module_.prior.n_topics
+        n_topics = self._topics.n_topics
         if isinstance(topics, Integral) and not isinstance(topics, bool):
             if not 0 <= topics < n_topics:
                 raise InvalidDataError(f"topics must be 0 to {n_topics - 1}, got {topics}.")

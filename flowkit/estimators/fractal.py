@@ -39,6 +39,7 @@ from ..topics import (
 )
 from ..validation import labels_of
 from ._base import BaseDensity
+from ._counts import CountedWords, count_module
 from ._images import ImageRows
 from ._inpainting import Inpainting
 from ._lifted import LiftedImages
@@ -85,7 +86,13 @@ _MAX_DESCRIBED_ROWS = 5_000
 
 @documented
 class FractalFlowDensity(
-    TopicAnalysis, LiftedImages, Inpainting, ImageRows, IncompleteRows, BaseDensity
+    CountedWords,
+    TopicAnalysis,
+    LiftedImages,
+    Inpainting,
+    ImageRows,
+    IncompleteRows,
+    BaseDensity,
 ):
     """Density estimation with a recursive flow onto topics: exact, and readable.
 
@@ -145,6 +152,18 @@ class FractalFlowDensity(
         Words of a row: the quantile bin of each column; the nearest of a codebook for each patch
         of an image; or the columns themselves, each as often as its count says, for non-negative
         whole numbers, dense or sparse. 'auto' is 'patches' with `image_shape`, else 'bins'.
+
+        With 'counts' and ``prior='topic'`` there is no flow but a probability of whole numbers:
+        `score_samples` is its logarithm. Lengths of rows have a law of their own; given its
+        length, a row is Dirichlet-multinomial around the words of its topics, as words come in
+        bursts, and topic proportions are integrated out exactly (see
+        `flowkit.modules.CountTopics`). `fit` starts at latent Dirichlet allocation, of counts
+        weighted by how much each word tells, and goes on by expectation maximisation: an epoch
+        is one iteration, `tol` is nats for each word, a
+        quarter of `n_iter_no_change` is enough, memory grows with the counts that are not zero,
+        and parameters of networks, steps and noise are ignored. `transform` gives topic
+        proportions, `perplexity` is there, and `partial_fit` holds no rows out. `n_word_groups`
+        may be None, or 1 for rows of one topic each.
     image_shape : tuple of int or None, default=None
         ``(height, width)`` or ``(height, width, channels)`` if rows are images; both edges even,
         if not lifted. X then may be of shape ``(n, *image_shape)`` too. Images of dtype uint8 get
@@ -167,7 +186,7 @@ class FractalFlowDensity(
     word_groups_ : list of list of int
         Columns of each word group.
     module_ : flowkit.modules.Flow
-        The fitted flow on standardised rows, float64.
+        The fitted flow on standardised rows, float64; of counts a `flowkit.modules.CountTopics`.
 
     See Also
     --------
@@ -180,6 +199,8 @@ class FractalFlowDensity(
     and Recursive Strategy", arXiv 2508.19750 (2025).
 
     Blei, Ng, Jordan, "Latent Dirichlet Allocation", JMLR 3 (2003) 993-1022.
+
+    Doyle, Elkan, "Accounting for burstiness in topic models", ICML (2009).
 
     Examples
     --------
@@ -195,6 +216,17 @@ class FractalFlowDensity(
     (2, 4)
     >>> sorted(density.topics_[0])
     ['alpha', 'weight', 'words']
+
+    Counts of words have probabilities:
+
+    >>> import numpy as np
+    >>> words = np.random.default_rng(0).dirichlet(np.full(30, 0.1), size=2)
+    >>> counts = np.vstack([np.random.default_rng(1).multinomial(20, w, size=40) for w in words])
+    >>> density = FractalFlowDensity(n_topics=2, documents="counts", random_state=0).fit(counts)
+    >>> bool((density.score_samples(counts) < 0).all())
+    True
+    >>> density.sample(3, random_state=0).shape
+    (3, 30)
     """
 
     _parameter_constraints: dict = {
@@ -445,6 +477,8 @@ class FractalFlowDensity(
         return replace(start, documents=found_in)
 
     def _build_module(self, config, generator):
+        if config.get("counts"):
+            return count_module(config)
         d = config["n_features"]
         options = {name: config[name] for name in _OPTIONS if name in config}
         step = FRACTALS[config["fractal"]]

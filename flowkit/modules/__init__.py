@@ -1,6 +1,8 @@
 """Torch modules that own a whole density."""
 
 from ._base import DensityModule
+from ._count_entries import CountEntries
+from .count_topics import CountStatistics, CountTopics
 from .evaluator import Evaluator
 from .flow import Flow, KernelFlow
 from .likelihoods import (
@@ -15,6 +17,9 @@ from .vae import PolynomialVAE
 
 __all__ = [
     "BernoulliLikelihood",
+    "CountEntries",
+    "CountStatistics",
+    "CountTopics",
     "DensityModule",
     "DiscretizedLogisticLikelihood",
     "Evaluator",

@@ -1,6 +1,7 @@
 """The classical models that densities are initialised from."""
 
 from ._column_target import ColumnTarget
+from ._count_start import CountStart, count_start, entries_of
 from ._factor_start import FactorStart
 from ._flow_start import FlowStart, KernelStart, MixtureStart
 from ._grey_levels import grey_levels, started_grey_levels
@@ -35,6 +36,7 @@ from ._word_groups import word_groups
 __all__ = [
     "Boxes",
     "ColumnTarget",
+    "CountStart",
     "FactorStart",
     "FlowStart",
     "KernelStart",
@@ -56,7 +58,9 @@ __all__ = [
     "coarse_latents",
     "coarse_level",
     "common_levels",
+    "count_start",
     "draw_rows",
+    "entries_of",
     "grey_levels",
     "lifted",
     "lifting_is_likelier",

@@ -1,5 +1,7 @@
 """Rows as documents of words, and the topics that these words fall into."""
 
+from ._kmeans import k_means
+from .bags import BagsOfWords, bags_of_words
 from .documents import Documents, count_documents, patch_documents, table_documents
 from .lda import (
     Topics,
@@ -14,14 +16,17 @@ from .lda import (
 )
 
 __all__ = [
+    "BagsOfWords",
     "Documents",
     "Topics",
+    "bags_of_words",
     "count_documents",
     "fit_dirichlet",
     "fit_lda",
     "fold_in",
     "group_responsibilities",
     "heaviest_words",
+    "k_means",
     "kmeans_topics",
     "patch_documents",
     "slot_responsibilities",

@@ -133,7 +133,7 @@ def table_documents(
     if not np.issubdtype(X.dtype, np.floating):
         X = X.astype(np.float64)
     tokens, words = np.empty(X.shape, dtype=np.intp), []
-    for j, name in enumerate(_labels(names, X.shape[1])):
+    for j, name in enumerate(name_words(names, X.shape[1])):
         token, labels = _bin(X[:, j], name, n_bins)
         tokens[:, j] = token + len(words)
         words += labels
@@ -162,18 +162,9 @@ def count_documents(X: np.ndarray, names: Sequence[str] | None = None) -> Docume
     """
     X = np.asarray(X)
     n, d = X.shape
-    words = _labels(names, d)
-    good = (X >= 0) & (np.floor(X) == X) & np.isfinite(X)
-    if not good.all():
-        wrong = np.flatnonzero(~good.all(0))
-        shown = ", ".join(words[j] for j in wrong[:10])
-        rest = f" and {wrong.size - 10} more" if wrong.size > 10 else ""
-        raise InvalidDataError(
-            f"counts must be whole numbers of at least 0, got {X[~good][0]}; such values are in "
-            f"{shown}{rest}. Columns that are no counts need documents of their quantile bins: "
-            "use table_documents, or documents='bins' of an estimator."
-        )
+    words = name_words(names, d)
     tokens = np.broadcast_to(np.arange(d), (n, d))
+    refuse_other_counts(X, tokens, words)
     return Documents(tokens, X.astype(np.float64), [np.array([j]) for j in range(d)], words)
 
 
@@ -247,8 +238,51 @@ def patch_documents(
     return Documents(rank[tokens], None, list(slots), words, codebook[order])
 
 
-def _labels(names: Sequence[str] | None, d: int) -> list[str]:
-    """A label for each column, all different."""
+def refuse_other_counts(values: np.ndarray, columns: np.ndarray, words: Sequence[str]) -> None:
+    """Refuse counts that are negative or not whole.
+
+    Parameters
+    ----------
+    values : ndarray
+        Counts.
+    columns : ndarray of int, of the same shape
+        The column of each.
+    words : sequence of str
+        What columns are called.
+
+    Raises
+    ------
+    InvalidDataError
+        If there are any; the message names their columns.
+    """
+    bad = ~((values >= 0) & (np.floor(values) == values) & np.isfinite(values))
+    if not bad.any():
+        return
+    wrong = np.unique(columns[bad])
+    shown = ", ".join(words[j] for j in wrong[:10])
+    rest = f" and {wrong.size - 10} more" if wrong.size > 10 else ""
+    raise InvalidDataError(
+        f"counts must be whole numbers of at least 0, got {values[bad][0]}; such values are in "
+        f"{shown}{rest}. Columns that are no counts need documents of their quantile bins: "
+        "use table_documents, or documents='bins' of an estimator."
+    )
+
+
+def name_words(names: Sequence[str] | None, d: int) -> list[str]:
+    """A label for each of d columns, all different.
+
+    Parameters
+    ----------
+    names : sequence of str or None
+        Names of the columns.
+    d : int
+        Number of columns.
+
+    Returns
+    -------
+    list of str
+        The labels.
+    """
     if names is None:
         return [f"column {j}" for j in range(d)]
     labels = [str(name) for name in names]

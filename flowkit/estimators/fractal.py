@@ -16,34 +16,15 @@ from ..exceptions import InvalidParameterError
 from ..missing import IncompleteRows
 from ..modules import Flow
 from ..priors import Normal, PartialTopic, Topic
-from ..starts import (
-    as_topics,
-    choose_start,
-    choose_topic_start,
-    draw_rows,
-    grey_levels,
-    margin_steps,
-    n_nodes,
-    n_start_rows,
-    started_grey_levels,
-    word_groups,
-)
-from ..topics import (
-    count_documents,
-    fit_lda,
-    group_responsibilities,
-    kmeans_topics,
-    patch_documents,
-    table_documents,
-    topic_words,
-)
-from ..validation import labels_of
+from ..starts import grey_levels, margin_steps, n_nodes, started_grey_levels, word_groups
+from ..topics import topic_words
 from ._base import BaseDensity
 from ._counts import CountedWords, count_module
 from ._images import ImageRows
 from ._inpainting import Inpainting
 from ._lifted import LiftedImages
 from ._parameters import documented
+from ._topic_starts import TopicStarts
 from ._topics import TopicAnalysis
 
 # What the module is built from.
@@ -88,6 +69,7 @@ _MAX_DESCRIBED_ROWS = 5_000
 class FractalFlowDensity(
     CountedWords,
     TopicAnalysis,
+    TopicStarts,
     LiftedImages,
     Inpainting,
     ImageRows,
@@ -348,28 +330,6 @@ class FractalFlowDensity(
         # Without topics nobody has checked that they are counts.
         return columns.as_counts(X) if self.documents == "counts" and not grey else columns
 
-    # ------------------------------------------------------------------ topics
-
-    def _documents_of(self, X, rng):
-        kind = self.documents
-        if kind == "auto":
-            kind = "bins" if self.image_shape is None else "patches"
-        if kind == "counts":
-            if self.missing is not None:
-                raise InvalidParameterError(
-                    "documents='counts' needs rows whose counts are all known: set missing=None, "
-                    "or documents='bins'."
-                )
-            return count_documents(X, labels_of(self))
-        if kind == "bins":
-            return table_documents(X, labels_of(self))
-        if self.image_shape is None:
-            raise InvalidParameterError("documents='patches' needs image_shape, got None.")
-        # Half of the edge: smaller patches say less about what an image shows.
-        patch = max(1, min(self.image_shape[:2]) // 2)
-        stride = max(1, patch // 2)
-        return patch_documents(X, tuple(self.image_shape), rng, patch=patch, stride=stride)
-
     # ------------------------------------------------------------------ training
 
     def _finalize(self, X, sample_weight, training, start, random_state):
@@ -440,41 +400,6 @@ class FractalFlowDensity(
         if self.image_shape is not None and self.fractal in ("coupling", "autoregressive"):
             image_levels(self.image_shape, self.n_levels)
         return word_groups(d, self.image_shape, self.n_word_groups)
-
-    def _choose_start(self, X, Z, weight, groupings, rng):
-        if self.prior != "topic":
-            mixed = self.prior == "gaussian_mixture"
-            bends = self.image_shape is None
-            return as_topics(choose_start(Z, weight, mixed, self.n_topics, None, rng, bends))
-        # Groups that a user counted are groups of columns, which a linear map would mix.
-        options = {
-            "keep_columns": self.n_word_groups is not None,
-            "bends": self.image_shape is None,
-        }
-        return self._choose_topics(X, Z, weight, groupings, groupings, rng, **options)
-
-    def _choose_topics(self, X, Z, weight, groupings, wholes, rng, **options):
-        """Topics of groups of the columns of Z, each a part, or all, of a word group."""
-        found_in = self._documents_of(X, rng)
-        limit = n_start_rows(Z.shape[1], self.n_topics, len(groupings[-1]))
-        drawn = draw_rows(len(Z), weight, rng, limit)
-        Z, documents = Z[drawn], found_in.take(drawn)
-        if self.lda_backend is None:
-            alpha, proportions = kmeans_topics(Z, self.n_topics, rng)
-
-            def guess(groups, index):
-                return np.repeat(proportions[index, None], len(groups), axis=1)
-
-        else:
-            topics = fit_lda(documents, self.n_topics, self.lda_backend, rng)
-            alpha, whole_of = topics.alpha, {len(groups): groups for groups in wholes}
-
-            def guess(groups, index):
-                part = replace(topics, proportions=topics.proportions[index])
-                return group_responsibilities(part, documents.take(index), whole_of[len(groups)])
-
-        start = choose_topic_start(Z, drawn, guess, alpha, groupings, rng, **options)
-        return replace(start, documents=found_in)
 
     def _build_module(self, config, generator):
         if config.get("counts"):

@@ -20,11 +20,11 @@ from ..starts import grey_levels, margin_steps, n_nodes, started_grey_levels, wo
 from ..topics import topic_words
 from ._base import BaseDensity
 from ._counts import CountedWords, count_module
+from ._found_topics import FoundTopics
 from ._images import ImageRows
 from ._inpainting import Inpainting
 from ._lifted import LiftedImages
 from ._parameters import documented
-from ._topic_starts import TopicStarts
 from ._topics import TopicAnalysis
 
 # What the module is built from.
@@ -69,7 +69,7 @@ _MAX_DESCRIBED_ROWS = 5_000
 class FractalFlowDensity(
     CountedWords,
     TopicAnalysis,
-    TopicStarts,
+    FoundTopics,
     LiftedImages,
     Inpainting,
     ImageRows,

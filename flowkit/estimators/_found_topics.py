@@ -25,7 +25,7 @@ from ..topics import (
 from ..validation import labels_of
 
 
-class TopicStarts:
+class FoundTopics:
     """The part of `FractalFlowDensity` that finds topics before training; before its base class."""
 
     def _documents_of(self, X, rng):

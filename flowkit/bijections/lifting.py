@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .._image_shape import check_image_shape
-from ..exceptions import InvalidParameterError
+from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Bijection
 from ._lifting_cone import LiftingCone
 from ._lifting_phases import lifting_phases
@@ -187,7 +187,20 @@ class Lifting(Bijection):
         -------
         LiftingCone
             Maps what is in the holes as the whole map would.
+
+        Raises
+        ------
+        ShapeError
+            If `masks` has another shape or type, or there is no hole in any row.
         """
+        masks = np.asarray(masks)
+        shape_fits = masks.ndim == 2 and masks.shape[1] == self.n_features
+        if not shape_fits or masks.dtype != bool or not masks.any():
+            raise ShapeError(
+                f"masks must be bools of shape (n_rows, {self.n_features}) with a hole in some "
+                f"row, got {masks.dtype} of shape {masks.shape}, {np.count_nonzero(masks)} of them "
+                "true."
+            )
         masks = torch.from_numpy(np.ascontiguousarray(masks))
         return LiftingCone(self, masks.to(self.position.device))
 

@@ -131,7 +131,7 @@ class BaseDensity(FittedDensity):
             grey = self._holds_grey_levels(X)
             X, weight = self._validate_training(X, sample_weight, begins)
             run = FitRun(self.random_state)
-            checkpoint = checkpoint_of(self, X, weight, run)
+            checkpoint = checkpoint_of(self, X, weight, begins)
             training, hold_out = split(
                 len(X), self.early_stopping, self.validation_fraction, run.start
             )
@@ -141,6 +141,8 @@ class BaseDensity(FittedDensity):
             self.n_samples_seen_ = len(X)
             pass_interruption_on(record, self.on_interrupt)
             self._finish(X, weight, training, start, run)
+            if checkpoint is not None and record.ended_by != "interrupt":
+                checkpoint.discard()
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
             if hold_out is not None:
                 warn_of_late_gains(record, self, len(hold_out))

@@ -16,6 +16,8 @@ from ..modules.inpainting import fill
 from ..nets.swish import without_weight_norm
 
 _STATISTICS = ("mode", "mean")
+# Curvature is a matrix of as many rows and columns.
+_MAX_HOLE = 8192
 
 
 class Inpainting:
@@ -36,11 +38,12 @@ class Inpainting:
     ):
         """Fill what is missing in rows with what is likely, or with draws of what may be there.
 
-        Only the latents in the inference cone of the hole are changed, and only these are computed
-        in each step: on blocks, their number grows with the logarithm of the size of an image, and
-        with lifting, where pixels also know how well coarse ones around were predicted, with the
-        square of the logarithm. Lifted rows are filled together, whatever hole each has; on blocks,
-        those with the same hole are.
+        Only the latents in the inference cone of the hole are changed and mapped in each step: on
+        blocks, their number grows with the logarithm of the size of an image, and with lifting,
+        where pixels also know how well coarse ones around were predicted, with the square of the
+        logarithm; there, the prior is computed of all latents. Lifted rows are filled together,
+        whatever hole each has; on blocks, those with the same hole are. Memory grows with the
+        square of the number of values in a hole, of which there may be 8192.
 
         The mean has the least expected squared error. The mode is that of the density where the map
         works, so `score_samples` need not be largest there: on blocks, of values behind the logit
@@ -81,8 +84,8 @@ class Inpainting:
         Raises
         ------
         ValueError
-            If the mask does not fit X, a number of steps, draws or chains is less than one, or the
-            mean of draws and draws are asked for at once.
+            If the mask does not fit X or has too large a hole, a number of steps, draws or chains
+            is less than one, or the mean of draws and draws are asked for at once.
         InvalidParameterError
             If the density has no inference cones.
         """
@@ -105,6 +108,11 @@ class Inpainting:
                 )
             statistic, n_chains = "draws", n_samples
         mask = self._check_mask(mask, _num_samples(X))
+        if (largest := mask.sum(1).max(initial=0)) > _MAX_HOLE:
+            raise InvalidDataError(
+                f"a hole in mask has {largest} values, of which there may be at most {_MAX_HOLE}, "
+                "channels counted: fill it in parts, or smaller pictures."
+            )
         X = self._validate_rows(X, reset=False, missing=mask).astype(np.float64)
         evaluator = self._evaluator
         steps = list(self.module_.bijection.bijections)

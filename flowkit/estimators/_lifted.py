@@ -47,12 +47,12 @@ class LiftedImages:
         shape, columns = tuple(self.image_shape), self._columns
         if shape[0] % 2 or shape[1] % 2:
             return "lifting"
-        boxes = boxes_of(X, columns)
+        boxes = boxes_of(X, columns, weight)
         likelier = lifting_is_likelier(Z, weight, shape, boxes, columns.grey, rng)
         return "lifting" if likelier else "coupling"
 
     def _lifted_start(self, X, Z, weight, groupings, rng):
-        boxes = boxes_of(X, self._columns)
+        boxes = boxes_of(X, self._columns, weight)
         lifting = lifted(Z, weight, tuple(self.image_shape), boxes, rng)
         level = coarse_level(lifting, groupings)
         columns, latents = coarse_latents(lifting, Z, level)

@@ -73,7 +73,7 @@ class LiftedScales:
         if self.image_shape is None or wants_blocks or self.prior not in QUANTILES:
             return "blocks"
         shape, columns = tuple(self.image_shape), self._columns
-        boxes = boxes_of(X, columns)
+        boxes = boxes_of(X, columns, weight)
         likelier = lifting_is_likelier(Z, weight, shape, boxes, columns.grey, rng)
         return "lifting" if likelier else "blocks"
 
@@ -88,7 +88,7 @@ class LiftedScales:
 
     def _initialize_lifting(self, X, Z, weight, rng) -> tuple[dict, LiftedScalesStart]:
         shape = None if self.image_shape is None else tuple(self.image_shape)
-        boxes, topics, level = boxes_of(X, self._columns), None, None
+        boxes, topics, level = boxes_of(X, self._columns, weight), None, None
         if self.top_prior is not None:
             level = n_levels_of((Z.shape[1],) if shape is None else shape[:2], _TOPIC_EDGE) - 1
         lifting = lifted(Z, weight, shape, boxes, rng, affine_from=level)

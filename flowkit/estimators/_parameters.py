@@ -106,8 +106,10 @@ checkpoint : str, PathLike or None
     File where `fit` keeps its training after each epoch, or less often where writing would take
     more than 5 % of the time. Where there is one of the same rows, parameters and `random_state`,
     which must be an int, training goes on from it: after a crash `fit` ends at the same weights as
-    if there had been none. It is removed when training has come to its end, and stays after Ctrl-C.
-    Not with `missing`, nor in `partial_fit`.
+    if there had been none. It is removed when `fit` has come to its end, and stays after Ctrl-C.
+    What callbacks of yours remember is not kept. One file is of one fit: densities that are fitted
+    side by side need a file each. Not with `missing`, nor in `partial_fit`; models that
+    `flowkit.load` reads have none.
 on_interrupt : {'keep', 'raise'}
     What Ctrl-C in training does: 'keep' ends it with the best weights so far and a warning,
     'raise' raises `KeyboardInterrupt` and leaves the estimator as it was.

@@ -147,7 +147,7 @@ class RGFlowDensity(
     batch_size : int or 'auto', default='auto'
         Rows in a batch; 'auto' is one row in 16 of the training rows, between 64 and 1024, and
         where images are large as many as hold 2 ** 19 values, at least 64. With lifting it is one
-        row in 100, between 16 and 128.
+        row in 100, between 16 and 32.
 
     Attributes
     ----------
@@ -432,7 +432,7 @@ class RGFlowDensity(
         target = ColumnTarget(FACTORISED[self.prior](1, dtype=torch.float64))
         margins = choose_margins(drawn, target, self.image_shape is None)
         Z, _ = margins.apply(Z)
-        n_predicting = self._n_predicting(X, n_levels)
+        n_predicting = self._n_predicting(X, sample_weight, n_levels)
         options = {name: config[name] for name in ("image_shape", "kernel_size", "boundary")}
         state = choose_predictions(Z, sample_weight, target, n_predicting, random_state, **options)
         if self.top_prior is not None:
@@ -444,13 +444,13 @@ class RGFlowDensity(
         start = LatticeStart(flow, n_predicting if state else 0, state)
         return config | start.config, start
 
-    def _n_predicting(self, X, n_levels):
+    def _n_predicting(self, X, weight, n_levels):
         """Number of levels whose blocks may begin at linear prediction."""
         if self.image_shape is None or self.share_levels:
             # Columns need not be alike; shared bijectors have no prediction of their own.
             return 0
         # Splines spread what many pixels share into noise, from which nothing is predicted.
-        if self._columns.grey and share_of_common_levels(X) > _MANY_COMMON:
+        if self._columns.grey and share_of_common_levels(X, weight) > _MANY_COMMON:
             return 0
         # Topics keep their clusters.
         return n_levels - (self.top_prior is not None)

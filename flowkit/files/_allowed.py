@@ -155,4 +155,6 @@ def _is_plain(cls):
         and cls.__reduce_ex__ is object.__reduce_ex__
         and (restore is None or restore.__module__.startswith(_RESTORED_BY))
         and not issubclass(cls, BaseException)
+        # Callbacks and nets act in training: a checkpoint would write wherever a file says.
+        and not any(base.__module__.startswith("skorch.") for base in cls.__mro__)
     )

@@ -28,6 +28,9 @@ class _Instance(Codec):
         cls, state = class_named(fields["class"]), decoder.fields(fields["state"])
         if decoder.device is not None and "device" in getattr(cls, "_parameter_constraints", ()):
             state |= {name: decoder.device for name in ("device", "_device") if name in state}
+        if "checkpoint" in getattr(cls, "_parameter_constraints", ()):
+            # No file tells where a later fit writes to.
+            state["checkpoint"] = None
         found, weights = cls.__new__(cls), state.pop("_weights", None)
         if hasattr(cls, "__setstate__"):
             found.__setstate__(state)

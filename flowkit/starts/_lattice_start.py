@@ -86,8 +86,10 @@ def choose_predictions(
         Buffers of the predictions; empty if there are none.
     """
     n_most = int(np.clip(_MAX_VALUES // rows.shape[1], _MIN_ROWS, _MAX_ROWS))
-    drawn = rows[rng.permutation(draw_rows(len(rows), weight, rng, n_most))]
-    if len(drawn) < _MIN_ROWS or not n_levels:
+    drawn = draw_rows(len(rows), weight, rng, n_most)
+    # Heavy rows are drawn several times, and must not judge what they have fitted.
+    distinct = rng.permutation(np.unique(drawn))
+    if len(distinct) < _MIN_ROWS or not n_levels:
         return {}
 
     def fitted(part):
@@ -97,16 +99,24 @@ def choose_predictions(
         start_lattice(lattice, part, target)
         return lattice.eval()
 
-    n_test = int(_TEST_SHARE * len(drawn))
-    test = drawn[:n_test]
+    n_test = int(_TEST_SHARE * len(distinct))
+    test, training = rows[distinct[:n_test]], drawn[~np.isin(drawn, distinct[:n_test])]
     with torch.no_grad():
-        latent, log_det = fitted(drawn[n_test:])(torch.from_numpy(test).float())
+        found = fitted(rows[_copies_together(training, rng)])
+        latent, log_det = found(torch.from_numpy(test).float())
     latent, log_det = latent.double().numpy(), log_det.double().numpy()
     gain = (target.logpdf(latent) - target.logpdf(test)).sum(1) + log_det
     if not gain.mean() > _SURE * gain.std() / np.sqrt(n_test):
         return {}
-    state = fitted(drawn).state_dict()
+    state = fitted(rows[_copies_together(drawn, rng)]).state_dict()
     return {name: value.numpy() for name, value in state.items() if ".prediction." in name}
+
+
+def _copies_together(drawn: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """Rows in random order, copies of one side by side, so that they judge no ridge they fitted."""
+    distinct, counts = np.unique(drawn, return_counts=True)
+    order = rng.permutation(len(distinct))
+    return np.repeat(distinct[order], counts[order])
 
 
 @torch.no_grad()
@@ -134,15 +144,31 @@ def start_lattice(lattice: Lattice, rows: np.ndarray, target: ColumnTarget) -> N
 
 
 def _set_weights(prediction, blocks, columns: Tensor) -> None:
-    n = len(prediction.order)
+    n, present = len(prediction.order), torch.ones(blocks.columns.shape, dtype=torch.bool)
+    if blocks.present is not None:
+        present = blocks.present[:, :, 0]
+    present = present[prediction.order]
+    targets = np.arange(prediction.n_staying, n)
+    # Values that are absent in some blocks are predicted by what the others have.
+    patterns, which = present[targets].unique(dim=0, return_inverse=True)
+    for i, pattern in enumerate(patterns):
+        if pattern.any():
+            own = targets[(which == i).numpy()]
+            _set_weights_of(own, pattern.nonzero()[:, 0], prediction, blocks, columns)
+
+
+def _set_weights_of(targets, chosen: Tensor, prediction, blocks, columns: Tensor) -> None:
+    """Predictions of some values of a block, by the blocks that have them."""
+    n, every_block = len(prediction.order), len(chosen) == blocks.columns.shape[1]
     fitted, judged = torch.zeros(2, n + 1, n + 1, dtype=torch.float64)
     chunk = max(1, min(_CHUNK_ROWS, columns.shape[1] // (2 * _HOLD_OUT_EVERY)))
     for k, part in enumerate(columns.split(chunk, 1)):
-        values = blocks.of(part)[prediction.order].flatten(1)
+        values = blocks.of(part)[prediction.order]
+        values = (values if every_block else values[:, chosen]).flatten(1)
         every = torch.cat((values, torch.ones_like(values[:1])))
         total = fitted if k % _HOLD_OUT_EVERY else judged
         total += every @ every.t()
-    for j in range(prediction.n_staying, n):
+    for j in targets.tolist():
         weights = ridge_regression(fitted, judged, [*range(j), n], j).float()
         prediction.weight[j, :j], prediction.bias[j] = weights[:-1], weights[-1]
 

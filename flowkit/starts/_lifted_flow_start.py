@@ -30,6 +30,8 @@ _SURE = 5.0
 _MAX_JUDGED_ROWS, _MIN_JUDGED_ROWS, _TEST_SHARE, _EFFORT = 1_500, 12, 0.25, 0.3
 # Columns up to which a Gaussian may have its margins bent first.
 _MAX_BENT_FEATURES = 1024
+# Columns up to which lifting is compared with a Gaussian at all.
+_MAX_GAUSSIAN_FEATURES = 4096
 _CHUNK = 64
 
 
@@ -130,20 +132,24 @@ class LiftedScalesStart:
             self.topics.initialise(module)
 
 
-def common_levels(X: np.ndarray) -> np.ndarray:
+def common_levels(X: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     """Grey levels that notably many pixels have, the most frequent first.
 
     Parameters
     ----------
     X : ndarray of shape (n, d)
         Images of 8 bits.
+    weight : ndarray of shape (n,) or None, default=None
+        Their weights.
 
     Returns
     -------
     ndarray of float
         The levels.
     """
-    share = np.bincount(X.astype(np.uint8).ravel(), minlength=256) / X.size
+    by_pixel = None if weight is None else np.repeat(weight, X.shape[1])
+    share = np.bincount(X.astype(np.uint8).ravel(), by_pixel, minlength=256)
+    share = share / share.sum()
     usual = np.array(
         [np.median(share[max(0, i - _NEIGHBOURS) : i + _NEIGHBOURS + 1]) for i in range(256)]
     )
@@ -152,17 +158,17 @@ def common_levels(X: np.ndarray) -> np.ndarray:
     return common[share[common].argsort()[::-1]][:_MAX_BOXES].astype(np.float64)
 
 
-def share_of_common_levels(X: np.ndarray) -> float:
+def share_of_common_levels(X: np.ndarray, weight: np.ndarray | None = None) -> float:
     """How much of images of 8 bits has one of their `common_levels`, from 0 to 1."""
-    return float(np.isin(X, common_levels(X)).mean())
+    return float(np.average(np.isin(X, common_levels(X, weight)).mean(1), weights=weight))
 
 
-def boxes_of(X: np.ndarray, columns: Columns) -> Boxes:
+def boxes_of(X: np.ndarray, columns: Columns, weight: np.ndarray | None = None) -> Boxes:
     """Boxes of grey levels that notably many pixels have; none of other images."""
     if not (columns.grey and columns.dequantization.all()):
         return Boxes(np.empty(0), 1.0)
     scale = columns.scale[0]
-    centres = (common_levels(X) - columns.location[0]) / scale
+    centres = (common_levels(X, weight) - columns.location[0]) / scale
     return Boxes(centres, float(columns.dequantization[0] / scale))
 
 
@@ -293,7 +299,8 @@ def lifting_is_likelier(
     with torch.no_grad():
         latent, log_det = lifting(torch.from_numpy(test).float())
     likelihood = _normal(latent.double().numpy(), log_det.double().numpy())
-    gaussians = [_gaussian(training, test)]
+    # A covariance of more columns would not fit into memory, and says little of so few rows.
+    gaussians = [_gaussian(training, test)] if Z.shape[1] <= _MAX_GAUSSIAN_FEATURES else [-np.inf]
     if Z.shape[1] <= _MAX_BENT_FEATURES:
         gaussians.append(_bent_gaussian(training, test, grey, rng))
     return bool(likelihood >= max(gaussians))

@@ -75,9 +75,9 @@ class _Rows:
     def __init__(self, Z, weight, rng):
         self.Z, self.weight, self.rng = Z, weight, rng
         self.order = rng.permutation(len(Z))
-        # Few rows still make chunks enough to judge by.
         # Residuals of the first rows so far.
         self.errors = torch.zeros(Z.shape[1], min(len(Z), _MAX_PLACE_ROWS))
+        # Few rows still make chunks enough to judge by.
         self.chunk = max(1, min(_CHUNK_ROWS, len(Z) // (2 * _HOLD_OUT_EVERY)))
 
     def chunks(self, n_most: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:

@@ -63,6 +63,9 @@ class Checkpoint(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         now = time.monotonic()
+        # Rows that an epoch cut short has not seen would never be.
+        if net.is_closing_:
+            return
         if _MAX_SHARE * (now - self.written_) >= self.seconds_:
             self._write(_state_of(net) | {"format": _FORMAT, "fingerprint": self.fingerprint})
             self.written_ = time.monotonic()

@@ -55,8 +55,6 @@ def train(
         return untrained_record()
     net = make_net(module, holdout, options, generator, len(rows))
     net.fit(rows)
-    if options.checkpoint is not None and net.ended_by_ != "interrupt":
-        options.checkpoint.discard()
     return record_of(net)
 
 

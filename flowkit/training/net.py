@@ -48,6 +48,8 @@ class DensityNet(NeuralNet):
         Rate of the next step, before the factors of parameters.
     ended_by_ : {'max_epochs', 'patience', 'max_time', 'callback', 'interrupt'}
         What ended the last training.
+    is_closing_ : bool
+        Whether the epoch that ends now was cut short.
     """
 
     def __init__(self, module, *, holdout=None, clip=5.0, max_setbacks=2, **kwargs):
@@ -210,7 +212,7 @@ class DensityNet(NeuralNet):
     def partial_fit(self, X, y=None, classes=None, **fit_params):
         if not self.initialized_:
             self.initialize()
-        self.ended_by_ = None
+        self.ended_by_, self.is_closing_ = None, False
         try:
             self.notify("on_train_begin", X=X, y=y)
         except StopTraining:
@@ -253,6 +255,7 @@ class DensityNet(NeuralNet):
         if not row["batches"]:
             del self.history[-1]
             return
+        self.is_closing_ = True
         self.best_weights.put_in_candidate()
         if self.holdout is not None:
             self.history.record("valid_loss", self.holdout_loss())

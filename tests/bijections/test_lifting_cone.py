@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from flowkit.bijections import Lifting
+from flowkit.exceptions import ShapeError
+
 from ..tensors import rows_in
 from .test_lifting import lifting_of
 
@@ -130,3 +133,18 @@ def test_links_are_the_linear_part_of_the_map(options):
     jacobian[cone.hole_latents, torch.arange(len(cone.hole))] = by_value[cone.hole_latents]
     exact = torch.autograd.functional.jacobian(lambda v: cone.forward(v, kept)[0][:, 0], values)
     torch.testing.assert_close(jacobian, exact[:, :, 0], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        np.zeros((2, 9), dtype=bool),
+        np.ones((2, 8), dtype=bool),
+        np.ones(9, dtype=bool),
+        np.ones((2, 9)),
+    ],
+    ids=["no_hole", "width", "one_row", "floats"],
+)
+def test_masks_that_are_none_are_refused(masks):
+    with pytest.raises(ShapeError, match="masks must be bools of shape"):
+        Lifting(9, image_shape=(3, 3)).cone(masks)

@@ -123,3 +123,20 @@ def test_densities_of_blocks_begin_there():
     clusters = RGFlowDensity((8, 8), top_prior="topic", n_topics=2, **options).fit(fields)
     predictions = [bijector.prediction for bijector in clusters._lattice().bijectors]
     assert [prediction is None for prediction in predictions] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_of_heavy_rows_do_not_judge_what_they_have_fitted(seed):
+    rng = np.random.default_rng(seed)
+    noise, weight = rng.normal(size=(300, 64)), np.exp(2 * rng.normal(size=300))
+    assert not chosen(noise, (8, 8), weight)
+
+
+def test_common_levels_are_those_of_the_weights():
+    fields = pictures(60, (8, 8))
+    flat = np.where(fields > 100, 255, 0).astype(np.uint8)
+    both = np.concatenate((fields, flat)).reshape(120, -1)
+    weight = np.repeat([1.0, 1e-9], 60)
+    alone = share_of_common_levels(fields.reshape(60, -1))
+    assert share_of_common_levels(both, weight) == pytest.approx(alone, abs=1e-6)
+    assert share_of_common_levels(both, weight[::-1]) > 0.99

@@ -13,8 +13,16 @@ import torch
 from sklearn.datasets import load_digits, load_iris
 from skorch.callbacks import Callback
 
+import flowkit
 from flowkit import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity, StopTraining
-from flowkit.exceptions import CheckpointError, InterruptedFitWarning, InvalidParameterError
+from flowkit.bijections import AffineCoupling, LULinear
+from flowkit.exceptions import (
+    CheckpointError,
+    InterruptedFitWarning,
+    InvalidParameterError,
+    UntrustedTypeError,
+)
+from flowkit.training import Checkpoint
 
 SMALL = {"max_epochs": 6, "random_state": 0}
 DENSITIES = {
@@ -238,3 +246,82 @@ def test_lifted_images_go_on_too(tmp_path):
     with pytest.raises(OverflowError):
         FractalFlowDensity(checkpoint=file, callbacks=[DiesLater(2)], **options).fit(images)
     assert_same_fit(FractalFlowDensity(checkpoint=file, **options).fit(images), reference)
+
+
+def test_an_epoch_that_ctrl_c_cuts_short_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("flowkit.training.checkpoint._MAX_SHARE", 1e9)
+
+    class Cuts(Callback):
+        def on_batch_end(self, net, training=False, **kwargs):
+            if training and len(net.history) == 3:
+                raise KeyboardInterrupt
+
+    file = tmp_path / "training.pt"
+    options = {**SMALL, "batch_size": 20}
+    reference = DENSITIES["flow"](**options).fit(X)
+    density = DENSITIES["flow"](checkpoint=file, callbacks=[Cuts()], **options)
+    with pytest.warns(InterruptedFitWarning):
+        density.fit(X)
+    assert_same_fit(density.set_params(callbacks=None).fit(X), reference)
+
+
+def test_the_file_stays_until_fit_has_come_to_its_end(tmp_path, monkeypatch):
+    def fails(*args):
+        raise MemoryError
+
+    file = tmp_path / "training.pt"
+    density = DENSITIES["flow"](checkpoint=file, **SMALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(FlowDensity, "_finalize", fails)
+        with pytest.raises(MemoryError):
+            density.fit(X)
+    assert file.exists()
+    assert_same_fit(density.fit(X), DENSITIES["flow"](**SMALL).fit(X))
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)], ids=["None", "state"])
+def test_seeds_that_no_later_fit_has_are_refused_before_training(random_state, tmp_path):
+    options = {**SMALL, "random_state": random_state}
+    with pytest.raises(InvalidParameterError, match="random_state to be an int"):
+        DENSITIES["flow"](checkpoint=tmp_path / "a.pt", **options).fit(X)
+
+
+def test_what_training_goes_on_from_tells_trainings_apart(tmp_path):
+    file = tmp_path / "training.pt"
+    options = {**SMALL, "warm_start": True}
+    density = DENSITIES["flow"](**options).fit(2 * X[:100] + 5)
+    density.set_params(checkpoint=file, callbacks=[DiesLater(2)])
+    with pytest.raises(OverflowError):
+        density.fit(X)
+    with pytest.raises(CheckpointError, match="another training"):
+        DENSITIES["flow"](checkpoint=file, **options).fit(X)
+    assert density.set_params(callbacks=None).fit(X).n_iter_ == SMALL["max_epochs"]
+
+
+def test_weights_of_given_maps_tell_trainings_apart(tmp_path):
+    file = tmp_path / "training.pt"
+
+    def given(bound, **options):
+        maps = [LULinear(4), AffineCoupling(4, hidden_units=4, generator=torch.Generator())]
+        with torch.no_grad():
+            maps[0].bias += bound
+        return FlowDensity(maps, checkpoint=file, **SMALL | options)
+
+    with pytest.raises(OverflowError):
+        given(0.0, callbacks=[DiesLater(2)]).fit(X)
+    with pytest.raises(CheckpointError, match="another training"):
+        given(0.1).fit(X)
+    assert given(0.0).fit(X).n_iter_ == SMALL["max_epochs"]
+
+
+def test_files_of_models_hold_no_checkpoint(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    density = DENSITIES["flow"](**SMALL).fit(X).set_params(checkpoint=victim)
+    flowkit.save(density, tmp_path / "model")
+    loaded = flowkit.load(tmp_path / "model")
+    assert loaded.checkpoint is None
+    with pytest.raises(UntrustedTypeError):
+        flowkit.save(density.set_params(callbacks=[Checkpoint(victim, "x")]), tmp_path / "other")
+    assert victim.read_text() == "mine"

@@ -220,8 +220,10 @@ class ScaleAnalysis:
             steps = np.atleast_1d(np.asarray(steps, dtype=np.float64))
         except (TypeError, ValueError):
             raise InvalidDataError(f"steps must be numbers, got {steps!r}.") from None
-        if not steps.size:
-            raise InvalidDataError("steps must hold at least one number, got none.")
+        if not steps.size or not np.isfinite(steps).all() or steps.ndim > 1:
+            raise InvalidDataError(f"steps must be finite numbers, at least one, got {steps}.")
+        if not np.isfinite(move).all():
+            raise InvalidDataError(f"latent must be a finite direction, got {latent!r}.")
         Z = self._encode_rows(X)
         rows = np.stack([self._decode(Z + float(step) * move) for step in steps])
         return self._columns.to_domain(rows)

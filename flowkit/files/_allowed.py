@@ -89,8 +89,8 @@ _LISTED = {
         "Tanh",
     ),
 }
-# Whose methods may restore the attributes of an instance.
-_RESTORED_BY = ("flowkit.", "sklearn.base", "torch.nn.modules.")
+# Whose methods may restore the attributes of an instance; torch.compile puts one into all modules.
+_RESTORED_BY = ("flowkit.", "sklearn.base", "torch.nn.modules.", "torch._dynamo.mutation_guard")
 
 
 def name_of(cls: type) -> str | None:

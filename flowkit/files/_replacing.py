@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from ..exceptions import FlowkitFileError
+
 
 @contextmanager
 def replacing(path: str) -> Iterator[BinaryIO]:
@@ -22,8 +24,16 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     ------
     binary file
         Where to write. Whatever ends the block early leaves the old file as it was.
+
+    Raises
+    ------
+    FlowkitFileError
+        If there is a device, a pipe or a socket at this path.
     """
     path = os.path.realpath(path)
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        # Renaming over a device or a pipe would put a file in its place.
+        raise FlowkitFileError(f"{path!r} is no regular file: give another path.")
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.part")
     try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+from ..exceptions import InvalidDataError
 
 
 class Holes:
@@ -23,6 +26,22 @@ class Holes:
     size: int
     n_steps: int
     n_langevin_steps: int
+
+    def factor(self, coordinates: Tensor) -> Tensor:
+        """Cholesky factors (n, size, size) of `precision`.
+
+        Raises
+        ------
+        InvalidDataError
+            If rows are so far from all training rows that the precision overflows.
+        """
+        factors, failed = torch.linalg.cholesky_ex(self.precision(coordinates))
+        if failed.any() or not factors.isfinite().all():
+            raise InvalidDataError(
+                f"{int(failed.count_nonzero())} of {len(failed)} rows of X are too far away from "
+                "all training rows for their holes to be filled: leave them out."
+            )
+        return factors
 
     def evaluate(self, coordinates: Tensor) -> tuple[Tensor, Tensor]:
         """Log density of coordinates given what is known, and the values that they stand for.

@@ -81,7 +81,7 @@ def fill(
             with torch.no_grad():
                 found = whole(holes.evaluate(mode[:, None])[1])
         else:
-            factor = torch.linalg.cholesky(holes.precision(mode))
+            factor = holes.factor(mode)
             parts = []
             for k in map(len, _chunks(range(n_chains), _MAX_VALUES // known.numel())):
                 begin, length = holes.starts(mode, factor, k, generator), holes.n_langevin_steps

@@ -92,7 +92,7 @@ class LiftedHoles(Holes):
             density, _ = self.evaluate(here)
             (gradient,) = torch.autograd.grad(density.sum(), here)
             gradient = gradient.nan_to_num(0.0, 0.0, 0.0)
-            factor = torch.linalg.cholesky(self.precision(best[:, 0]))
+            factor = self.factor(best[:, 0])
             step = torch.cholesky_solve(gradient.mT, factor).mT
             tried = best + shares * step
             with torch.no_grad():

@@ -85,11 +85,13 @@ def choose_predictions(
     dict of ndarray
         Buffers of the predictions; empty if there are none.
     """
+    if not n_levels:
+        return {}
     n_most = int(np.clip(_MAX_VALUES // rows.shape[1], _MIN_ROWS, _MAX_ROWS))
     drawn = draw_rows(len(rows), weight, rng, n_most)
     # Heavy rows are drawn several times, and must not judge what they have fitted.
     distinct = rng.permutation(np.unique(drawn))
-    if len(distinct) < _MIN_ROWS or not n_levels:
+    if len(distinct) < _MIN_ROWS:
         return {}
 
     def fitted(part):

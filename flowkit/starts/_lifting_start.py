@@ -73,6 +73,8 @@ class _Rows:
     """Images in random order, some at a time."""
 
     def __init__(self, Z, weight, rng):
+        # Only ratios count, and single precision holds few scales.
+        weight = None if weight is None else weight / weight.mean()
         self.Z, self.weight, self.rng = Z, weight, rng
         self.order = rng.permutation(len(Z))
         # Residuals of the first rows so far.

@@ -6,6 +6,7 @@ import os
 import pickle
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +74,12 @@ class Checkpoint(Callback):
 
     def discard(self) -> None:
         """Remove the file: training has come to its end."""
-        Path(self.path).unlink(missing_ok=True)
+        # A file that cannot be removed is no reason to lose what was trained.
+        with suppress(OSError):
+            Path(os.path.realpath(self.path)).unlink(missing_ok=True)
 
     def _write(self, state):
-        path = Path(self.path)
+        path = Path(os.path.realpath(self.path))
         try:
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         except OSError as error:

@@ -46,7 +46,7 @@ def image_rows(X, image_shape: tuple[int, ...] | None):
                 f"expected images of shape (n, {', '.join(map(str, image_shape))}), got "
                 f"{values.shape}."
             )
-        return values.reshape(len(values), -1)
+        return values.reshape(len(values), math.prod(values.shape[1:]))
     return X
 
 

@@ -123,7 +123,7 @@ def test_shapes_that_cannot_be_are_refused_before_topics_are_sought(
     def sought(*args):
         raise AssertionError
 
-    monkeypatch.setattr("flowkit.estimators.fractal.fit_lda", sought)
+    monkeypatch.setattr("flowkit.estimators._found_topics.fit_lda", sought)
     with pytest.raises(InvalidParameterError, match=message):
         FractalFlowDensity(2, **TINY, **parameters).fit(digits[0].reshape(-1, 64))
 

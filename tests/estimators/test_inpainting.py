@@ -126,3 +126,10 @@ def test_maps_without_cones_are_refused():
     density = FractalFlowDensity(n_blocks=1, **TINY).fit(X)
     with pytest.raises(InvalidParameterError, match="set fractal='lifting' and image_shape"):
         density.inpaint(X, np.arange(4) < 1)
+
+
+@pytest.mark.parametrize("statistic", ["mode", "mean"])
+def test_rows_too_far_away_are_told(density, images, masks, statistic):
+    far = images[:2].astype(float) * 1e30
+    with pytest.raises(InvalidDataError, match="too far away from all training rows"):
+        density.inpaint(far, masks[:2], statistic=statistic, n_langevin_steps=2)

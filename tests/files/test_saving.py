@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
@@ -225,3 +226,21 @@ def test_a_kill_at_every_moment_leaves_the_old_file_or_the_new_one(tmp_path, n_s
     found = list(survivors(tmp_path, range(n_steps)))
     assert set(found) == {3.0, 4.0}
     assert found == sorted(found)
+
+
+def test_pipes_are_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(FlowkitFileError, match="no regular file"):
+        save(FlowDensity(), pipe)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_maps_are_saved_after_torch_has_compiled(tmp_path, monkeypatch):
+    def restored(self, state):
+        self.__dict__.update(state)
+
+    restored.__module__ = "torch._dynamo.mutation_guard"
+    monkeypatch.setattr(torch.nn.Module, "__setstate__", restored)
+    save(FlowDensity([b.ActNorm(2), b.LULinear(2)]), tmp_path / "maps")
+    assert isinstance(load(tmp_path / "maps").transforms[0], b.ActNorm)

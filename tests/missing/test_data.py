@@ -69,7 +69,7 @@ def test_images_are_refused_with_the_reason(kind):
 def test_counts_must_be_known():
     counts = np.random.default_rng(0).poisson(3.0, size=(80, 4)).astype(float)
     density = FractalFlowDensity(2, documents="counts", missing="marginalize", max_epochs=1)
-    with pytest.raises(InvalidParameterError, match="counts are all known"):
+    with pytest.raises(InvalidParameterError, match="needs all counts known"):
         density.fit(with_holes(counts))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from flowkit.bijections import Lifting
 from flowkit.columns import GreyLevels, StandardisedColumns
 from flowkit.starts import (
     Boxes,
@@ -19,6 +20,9 @@ from flowkit.starts import (
     lifting_is_likelier,
     word_groups,
 )
+from flowkit.starts._lifting_start import start_lifting
+
+from ..estimators.examples import pictures
 
 SHAPE = (7, 6)
 NO_BOXES = Boxes(np.empty(0), 1.0)
@@ -206,3 +210,14 @@ def test_coarse_values_without_mixtures_are_centred_and_scaled():
     np.testing.assert_allclose(correlation, 1, atol=1e-5)
     np.testing.assert_allclose(latents.mean(0), 0, atol=0.05)
     np.testing.assert_allclose(latents.std(0), 1, atol=0.1)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-40, 1e-3, 1e40, 1e300])
+def test_only_ratios_of_weights_count(scale):
+    rows, weight = pictures(60, (4, 4)).reshape(60, -1) / 99.0, np.linspace(1, 2, 60)
+    starts = []
+    for factor in (1.0, scale):
+        lifting = Lifting(16, (4, 4), hidden_units=1, generator=torch.Generator())
+        start_lifting(lifting, rows, factor * weight, np.random.RandomState(0), 0.1)
+        starts.append(torch.cat([b.flatten() for b in lifting.buffers()]))
+    torch.testing.assert_close(*starts, rtol=1e-3, atol=1e-3)

@@ -116,6 +116,10 @@ def draw_budgets(axis, panel: Panel, colours: dict[str, str]) -> None:
         axis.annotate(name, (0.02 + 0.3 * (i % 3), level), color="0.3", **place)
     values = [*panel.levels.values(), *(y for line in panel.lines for _, y in line.points)]
     values += [line.end[1] for line in panel.lines]
+    times = [x for line in panel.lines for x, _ in [*line.points, line.end]]
+    # More than a decade, as labels of a shorter axis of logarithms collide.
+    stretch = max(1.2, (20 * min(times) / max(times)) ** 0.5)
+    axis.set_xlim(min(times) / stretch, max(times) * stretch)
     axis.set_yscale("log")
     axis.set_ylim(min(values) / 1.05, max(values) * 1.1)
     step = 0.5 if max(values) / min(values) < 3 else 1.0

@@ -63,6 +63,7 @@ def draw_panels(
     for axis, panel in zip(axes, panels, strict=False):
         (draw or _draw)(axis, panel, colours)
         axis.set_xscale("log")
+        axis.xaxis.set_minor_formatter("")
         axis.set_title(panel.title, fontsize=9)
         axis.tick_params(labelsize=8)
         axis.grid(alpha=0.25)
@@ -117,7 +118,7 @@ def draw_budgets(axis, panel: Panel, colours: dict[str, str]) -> None:
     values = [*panel.levels.values(), *(y for line in panel.lines for _, y in line.points)]
     values += [line.end[1] for line in panel.lines]
     times = [x for line in panel.lines for x, _ in [*line.points, line.end]]
-    # More than a decade, as labels of a shorter axis of logarithms collide.
+    # More than a decade, so that one of its powers of ten is there.
     stretch = max(1.2, (20 * min(times) / max(times)) ** 0.5)
     axis.set_xlim(min(times) / stretch, max(times) * stretch)
     axis.set_yscale("log")

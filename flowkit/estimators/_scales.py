@@ -221,7 +221,7 @@ class ScaleAnalysis:
         except (TypeError, ValueError):
             raise InvalidDataError(f"steps must be numbers, got {steps!r}.") from None
         if not steps.size or not np.isfinite(steps).all() or steps.ndim > 1:
-            raise InvalidDataError(f"steps must be finite numbers, at least one, got {steps}.")
+            raise InvalidDataError(f"steps must hold at least one number, all finite, got {steps}.")
         if not np.isfinite(move).all():
             raise InvalidDataError(f"latent must be a finite direction, got {latent!r}.")
         Z = self._encode_rows(X)

@@ -349,6 +349,7 @@ def test_inpainting_leaves_the_model_trainable(digits):
     model = RGFlowDensity(
         (8, 8), top_prior="topic", n_topics=3, prior="student_t", coupling="spline",
         boundary="open", n_layers=1, hidden_units=8, max_epochs=2, warm_start=True, random_state=0,
+        early_stopping=False,
     ).fit(digits[:200])  # fmt: skip
     model.inpaint(digits[:2], np.ones(64, dtype=bool), n_steps=2)
     assert all(p.requires_grad for p in model.module_.parameters())

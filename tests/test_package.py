@@ -37,6 +37,7 @@ BASICS = {
     "_seeds",
     "_optional",
     "_options",
+    "_replacing",
     "_image_shape",
     "_compiled",
     "_once_differentiable",

@@ -12,7 +12,7 @@ from torch import nn
 from ..exceptions import InvalidParameterError
 from ..training import Checkpoint
 
-# What changes nothing about the weights that training ends at.
+# What may be changed before a fit goes on: more time, another machine.
 _IRRELEVANT = ("callbacks", "checkpoint", "device", "max_time", "on_interrupt", "verbose")
 
 

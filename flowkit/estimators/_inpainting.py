@@ -16,8 +16,6 @@ from ..modules.inpainting import fill
 from ..nets.swish import without_weight_norm
 
 _STATISTICS = ("mode", "mean")
-# Curvature is a matrix of as many rows and columns.
-_MAX_HOLE = 8192
 
 
 class Inpainting:
@@ -42,8 +40,9 @@ class Inpainting:
         blocks, their number grows with the logarithm of the size of an image, and with lifting,
         where pixels also know how well coarse ones around were predicted, with the square of the
         logarithm; there, the prior is computed of all latents. Lifted rows are filled together,
-        whatever hole each has; on blocks, those with the same hole are. Memory grows with the
-        square of the number of values in a hole, of which there may be 8192.
+        whatever hole each has; on blocks, those with the same hole are. But for the mode on
+        blocks, memory grows with the square of the number of values in a hole, of which there may
+        be 8192.
 
         The mean has the least expected squared error. The mode is that of the density where the map
         works, so `score_samples` need not be largest there: on blocks, of values behind the logit
@@ -108,11 +107,6 @@ class Inpainting:
                 )
             statistic, n_chains = "draws", n_samples
         mask = self._check_mask(mask, _num_samples(X))
-        if (largest := mask.sum(1).max(initial=0)) > _MAX_HOLE:
-            raise InvalidDataError(
-                f"a hole in mask has {largest} values, of which there may be at most {_MAX_HOLE}, "
-                "channels counted: fill it in parts, or smaller pictures."
-            )
         X = self._validate_rows(X, reset=False, missing=mask).astype(np.float64)
         evaluator = self._evaluator
         steps = list(self.module_.bijection.bijections)

@@ -8,6 +8,7 @@ import os
 
 from sklearn.base import BaseEstimator
 
+from .._replacing import replacing
 from ..estimators import resolve_device
 from ..exceptions import DamagedFileError, FlowkitFileError, InvalidParameterError
 from . import _archive, _tensors
@@ -17,7 +18,6 @@ from ._document import Decoder, Encoder
 from ._failures import about
 from ._json import fits, parse
 from ._memory import FACTOR, SLACK
-from ._replacing import replacing
 from ._versions import FORMAT, check_format, compare, versions
 
 # In their order.

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from ..exceptions import InvalidDataError
 
+# Values of a hole; precisions are matrices of as many rows and columns.
+_MAX_SIZE = 8192
+
 
 class Holes:
     """Density of what is in the holes of rows given the rest, in coordinates of some kind.
@@ -33,8 +36,14 @@ class Holes:
         Raises
         ------
         InvalidDataError
-            If rows are so far from all training rows that the precision overflows.
+            If holes are too large for a matrix of their values, or rows are so far from all
+            training rows that the precision overflows.
         """
+        if self.size > _MAX_SIZE:
+            raise InvalidDataError(
+                f"a hole in mask has {self.size} values, of which there may be at most "
+                f"{_MAX_SIZE}, channels counted: fill it in parts, or smaller pictures."
+            )
         factors, failed = torch.linalg.cholesky_ex(self.precision(coordinates))
         if failed.any() or not factors.isfinite().all():
             raise InvalidDataError(

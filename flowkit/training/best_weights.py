@@ -112,6 +112,16 @@ class BestWeights(Callback):
         net.module_.load_state_dict(self.state_)
         self.average_.restart()
 
+    def state_dict(self) -> dict:
+        """All that `on_train_begin` sets, as training has changed it since."""
+        fitted = {name: value for name, value in vars(self).items() if name.endswith("_")}
+        return fitted | {"average_": self.average_.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` gave."""
+        self.average_.load_state_dict(state["average_"])
+        vars(self).update({k: v for k, v in state.items() if k != "average_"})
+
     def _keep(self, net, epoch: int) -> None:
         self.state_ = _weights(net)
         self.best_epoch_ = epoch

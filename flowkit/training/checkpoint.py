@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,24 +12,13 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
+from .._replacing import replacing
 from ..exceptions import CheckpointError
 from ..nets import generator_of
 
 _FORMAT = 1
 # Writing takes at most this share of the time of training.
 _MAX_SHARE = 0.05
-_BEST = (
-    "state_",
-    "best_loss_",
-    "best_epoch_",
-    "mark_",
-    "mark_epoch_",
-    "epoch_",
-    "losses_",
-    "initial_loss_",
-    "stop_",
-    "is_below_start_",
-)
 
 
 class Checkpoint(Callback):
@@ -59,7 +47,11 @@ class Checkpoint(Callback):
     def resume(self, net) -> None:
         """Put a net that is about to train where the file says; leave it as it is without one."""
         self.seconds_, self.written_ = 0.0, time.monotonic()
-        if Path(self.path).exists():
+        path = Path(self.path)
+        if path.exists():
+            if not path.is_file():
+                # Reading a pipe would wait for ever.
+                raise self._unreadable("it is no regular file")
             self._restore(net, self._read())
 
     def on_epoch_end(self, net, **kwargs):
@@ -79,28 +71,14 @@ class Checkpoint(Callback):
             Path(os.path.realpath(self.path)).unlink(missing_ok=True)
 
     def _write(self, state):
-        path = Path(os.path.realpath(self.path))
         try:
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        except OSError as error:
-            raise CheckpointError(
-                f"checkpoint={str(path)!r} cannot be written ({error}). Give a file in a folder "
-                "that exists and may be written to."
-            ) from error
-        try:
-            with os.fdopen(handle, "wb") as file:
+            with replacing(os.fspath(self.path)) as file:
                 torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, path)
-        except BaseException as error:
-            Path(name).unlink(missing_ok=True)
-            if isinstance(error, OSError | RuntimeError):
-                raise CheckpointError(
-                    f"checkpoint={str(path)!r} cannot be written ({error}): make room there, or "
-                    "give another file. What it held before is still whole."
-                ) from error
-            raise
+        except (OSError, RuntimeError) as error:
+            raise CheckpointError(
+                f"checkpoint={str(self.path)!r} cannot be written ({error}). Give a file in a "
+                "folder that exists, may be written to and has room. What it held before is whole."
+            ) from error
 
     def _read(self):
         try:
@@ -135,13 +113,11 @@ class Checkpoint(Callback):
 
 
 def _state_of(net) -> dict:
-    best, average = net.best_weights, net.best_weights.average_
     generator = generator_of(net.module_)
     return {
         "module": net.module_.state_dict(),
         "optimizer": net.optimizer_.state_dict(),
-        "best": {name: _plain(getattr(best, name)) for name in _BEST},
-        "average": {"values": average.values, "n_steps": average.n_steps, "path": average.path},
+        "best": {k: _plain(v) for k, v in net.best_weights.state_dict().items()},
         "batches": net.iterator_train__generator.get_state(),
         "dropout": None if generator is None else generator.get_state(),
         "n_setbacks": net.n_setbacks_,
@@ -166,16 +142,9 @@ def _plain(value):
 
 
 def _put(net, state: dict) -> None:
-    best = net.best_weights
     net.module_.load_state_dict(state["module"])
     net.optimizer_.load_state_dict(state["optimizer"])
-    for name, value in state["best"].items():
-        setattr(best, name, value)
-    device = net.flat_.vector.device
-    best.average_.values = state["average"]["values"].to(device)
-    best.average_.n_steps = state["average"]["n_steps"]
-    path = state["average"]["path"]
-    best.average_.path = None if path is None else path.to(device)
+    net.best_weights.load_state_dict(state["best"])
     net.iterator_train__generator.set_state(state["batches"])
     if state["dropout"] is not None:
         generator_of(net.module_).set_state(state["dropout"])

@@ -40,6 +40,16 @@ class WeightAverage:
         self.values = self.vector.clone()
         self.n_steps, self.path = 0, None
 
+    def state_dict(self) -> dict:
+        """The average, the number of its steps, and the weights that it stands in for."""
+        return {"values": self.values, "n_steps": self.n_steps, "path": self.path}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` gave, on the device of the weights."""
+        values, path = state["values"], state["path"]
+        self.values, self.n_steps = values.to(self.vector.device), state["n_steps"]
+        self.path = None if path is None else path.to(self.vector.device)
+
     def add_step(self) -> None:
         """Take the present weights in."""
         self.n_steps += 1

@@ -133,3 +133,20 @@ def test_rows_too_far_away_are_told(density, images, masks, statistic):
     far = images[:2].astype(float) * 1e30
     with pytest.raises(InvalidDataError, match="too far away from all training rows"):
         density.inpaint(far, masks[:2], statistic=statistic, n_langevin_steps=2)
+
+
+@pytest.mark.parametrize("statistic", ["mode", "mean"])
+def test_holes_too_large_for_a_matrix_are_told(density, images, masks, statistic, monkeypatch):
+    monkeypatch.setattr("flowkit.modules.holes._MAX_SIZE", 2)
+    with pytest.raises(InvalidDataError, match="of which there may be at most 2"):
+        density.inpaint(images[:1], masks[0], statistic=statistic)
+
+
+def test_the_mode_on_blocks_needs_no_matrix(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(60, 16))
+    blocks = RGFlowDensity((4, 4), layout="blocks", n_layers=1, hidden_units=4, max_epochs=1).fit(X)
+    monkeypatch.setattr("flowkit.modules.holes._MAX_SIZE", 2)
+    whole = np.ones(16, dtype=bool)
+    assert np.isfinite(blocks.inpaint(X[:1], whole, n_steps=2)).all()
+    with pytest.raises(InvalidDataError, match="of which there may be at most 2"):
+        blocks.inpaint(X[:1], whole, statistic="mean", n_steps=2)

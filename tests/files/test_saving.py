@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
-from flowkit import FlowDensity, TransformedDensity, load, save
+from flowkit import FlowDensity, TransformedDensity, _replacing, load, save
 from flowkit import bijections as b
 from flowkit.exceptions import (
     DeviceUnavailableError,
@@ -24,7 +24,7 @@ from flowkit.exceptions import (
     MissingFileError,
     UntrustedTypeError,
 )
-from flowkit.files import _archive, _replacing
+from flowkit.files import _archive
 
 from ..table import TRANSFORMERS
 

@@ -325,3 +325,10 @@ def test_files_of_models_hold_no_checkpoint(tmp_path):
     with pytest.raises(UntrustedTypeError):
         flowkit.save(density.set_params(callbacks=[Checkpoint(victim, "x")]), tmp_path / "other")
     assert victim.read_text() == "mine"
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(CheckpointError, match="no regular file"):
+        DENSITIES["flow"](checkpoint=pipe, **SMALL).fit(X)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from ..exceptions import FlowkitFileError
+from .exceptions import FlowkitFileError
 
 
 @contextmanager

@@ -298,6 +298,10 @@ class BaseDensity(FittedDensity):
             return int(np.clip(n // 16, 64, 1024))
         return self.batch_size
 
+    def _topics_to_keep(self, Z):
+        """Topics that training holds standardised rows at, shape (n, K); None for no such thing."""
+        return None
+
     def _finalize(self, X, sample_weight, training, start, random_state) -> None:
         """Describe the training rows by the trained module, as fitted attributes; none by default.
 

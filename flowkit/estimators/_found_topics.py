@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from ..exceptions import InvalidParameterError
 from ..starts import (
     as_topics,
+    choose_reference,
     choose_start,
     choose_topic_start,
     draw_rows,
     n_start_rows,
 )
 from ..topics import (
+    Documents,
     count_documents,
     fit_lda,
-    group_responsibilities,
     kmeans_topics,
     patch_documents,
     table_documents,
 )
 from ..validation import labels_of
+
+# Least share of the rows that a topic begins with.
+_MIN_SHARE = 1e-3
+import os
+_HOLD = float(os.environ.get("HOLD", 1.0))
+
+
+class _Found(NamedTuple):
+    """Rows as documents, the rows drawn of them, and topics of these."""
+
+    documents: Documents
+    drawn: np.ndarray
+    topics: np.ndarray
 
 
 class FoundTopics:
@@ -48,7 +63,7 @@ class FoundTopics:
         stride = max(1, patch // 2)
         return patch_documents(X, tuple(self.image_shape), rng, patch=patch, stride=stride)
 
-    def _choose_start(self, X, Z, weight, groupings, rng):
+    def _choose_start(self, Z, weight, groupings, found, rng):
         if self.prior != "topic":
             mixed = self.prior == "gaussian_mixture"
             bends = self.image_shape is None
@@ -58,27 +73,40 @@ class FoundTopics:
             "keep_columns": self.n_word_groups is not None,
             "bends": self.image_shape is None,
         }
-        return self._choose_topics(X, Z, weight, groupings, groupings, rng, **options)
+        return self._choose_topics(Z, groupings, found, rng, **options)
 
-    def _choose_topics(self, X, Z, weight, groupings, wholes, rng, **options):
-        """Topics of groups of the columns of Z, each a part, or all, of a word group."""
-        found_in = self._documents_of(X, rng)
+    def _find_topics(self, X, Z, weight, groupings, rng) -> _Found:
+        """Topics of whole rows, which the prior is initialised from and training keeps to."""
+        documents = self._documents_of(X, rng)
         limit = n_start_rows(Z.shape[1], self.n_topics, len(groupings[-1]))
         drawn = draw_rows(len(Z), weight, rng, limit)
-        Z, documents = Z[drawn], found_in.take(drawn)
-        if self.lda_backend is None:
-            alpha, proportions = kmeans_topics(Z, self.n_topics, rng)
+        rows, words = Z[drawn], documents.take(drawn)
 
-            def guess(groups, index):
-                return np.repeat(proportions[index, None], len(groups), axis=1)
+        def clustered(index):
+            return kmeans_topics(rows[index], self.n_topics, rng)[1]
 
-        else:
-            topics = fit_lda(documents, self.n_topics, self.lda_backend, rng)
-            alpha, whole_of = topics.alpha, {len(groups): groups for groups in wholes}
+        def read(index):
+            return fit_lda(words.take(index), self.n_topics, self.lda_backend, rng).proportions
 
-            def guess(groups, index):
-                part = replace(topics, proportions=topics.proportions[index])
-                return group_responsibilities(part, documents.take(index), whole_of[len(groups)])
+        proposals = [clustered] if self.lda_backend is None else [read, clustered]
+        self._reference = choose_reference(rows, proposals, rng, self.image_shape is not None)
+        return _Found(documents, drawn, self._reference.topics(rows))
 
-        start = choose_topic_start(Z, drawn, guess, alpha, groupings, rng, **options)
-        return replace(start, documents=found_in)
+    def _choose_topics(self, latents, groupings, found, rng, **options):
+        """Topics of groups of the columns of latents, each a part, or all, of a word group."""
+        documents, drawn, topics = found
+
+        def guess(groups, index):
+            return np.repeat(topics[index, None], len(groups), axis=1)
+
+        alpha = topics.mean(0).clip(_MIN_SHARE)
+        start = choose_topic_start(
+            latents[drawn], drawn, guess, alpha, groupings, rng, hold=_HOLD, **options
+        )
+        return replace(start, documents=documents)
+
+    def _topics_to_keep(self, Z):
+        reference = getattr(self, "_reference", None)
+        if reference is None or not self.topic_penalty:
+            return None
+        return reference.topics(Z)

@@ -85,7 +85,8 @@ class Trainer:
             held = self.columns.spread_ties(Z[hold_out], self.fit_run.start)
             held = self.rows(held, weight, hold_out)
         options = self.options(len(training), self.density.max_epochs, held is not None)
-        return self.run(module, self.rows(Z[training], weight, training), held, options)
+        rows = self.held_at_topics(self.rows(Z[training], weight, training), Z[training])
+        return self.run(module, rows, held, options)
 
     def run(self, module, rows: Rows, held: Rows | None, options: TrainingOptions):
         """Train a copy of a module, and tell how it went; returns as `fit`."""
@@ -135,7 +136,7 @@ class Trainer:
         held = None
         if self.density.early_stopping and len(stream.rows) >= MIN_HOLD_OUT_ROWS:
             held = self.rows(stream.rows, stream.weight, slice(None))
-        rows = self.rows(Z[training], weight, training)
+        rows = self.held_at_topics(self.rows(Z[training], weight, training), Z[training])
         module, record = train_chunk(net, rows, held, options, generator)
         return _finished(module), replace(stream, path=path_of(net), net=net), record
 
@@ -145,6 +146,13 @@ class Trainer:
             weight = weight[index] / weight[index].mean()
             weight = torch.as_tensor(weight, dtype=self.dtype, device=self.device)
         return Rows(torch.as_tensor(Z, dtype=self.dtype, device=self.device), weight)
+
+    def held_at_topics(self, rows: Rows, Z) -> Rows:
+        """The same rows, with the topics that training holds them at, if there are any."""
+        topics = self.density._topics_to_keep(Z)
+        if topics is None:
+            return rows
+        return replace(rows, topics=torch.as_tensor(topics, dtype=self.dtype, device=self.device))
 
     def options(self, n: int, max_epochs: int, has_hold_out: bool) -> TrainingOptions:
         """How to train on n rows, in the time that is left."""

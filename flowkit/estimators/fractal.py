@@ -14,7 +14,7 @@ from ..bijections.registry import FRACTALS, build_steps
 from ..bijections.tree import image_levels
 from ..exceptions import InvalidParameterError
 from ..missing import IncompleteRows
-from ..modules import Flow
+from ..modules import Flow, TopicFlow
 from ..priors import Normal, PartialTopic, Topic
 from ..starts import grey_levels, margin_steps, n_nodes, started_grey_levels, word_groups
 from ..topics import topic_words
@@ -43,6 +43,7 @@ _SHAPE = (
     "tail_bound",
     "dropout",
     "prior",
+    "topic_penalty",
     "image_shape",
     "compile",
 )
@@ -227,6 +228,7 @@ class FractalFlowDensity(
         "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "prior": [StrOptions({"topic", "gaussian_mixture", "normal"})],
         "lda_backend": [StrOptions({"sklearn", "gensim"}), None],
+        "topic_penalty": [Interval(Real, 0, None, closed="left")],
         "documents": [StrOptions({"auto", "bins", "patches", "counts"})],
         "image_shape": [tuple, list, None],
         "missing": [StrOptions({"marginalize"}), None],
@@ -251,6 +253,7 @@ class FractalFlowDensity(
         tail_bound=4.0,
         dropout="auto",
         prior="topic",
+        topic_penalty=3.0,
         lda_backend="sklearn",
         documents="auto",
         image_shape=None,
@@ -291,6 +294,7 @@ class FractalFlowDensity(
         self.tail_bound = tail_bound
         self.dropout = dropout
         self.prior = prior
+        self.topic_penalty = topic_penalty
         self.lda_backend = lda_backend
         self.documents = documents
         self.image_shape = image_shape
@@ -366,11 +370,14 @@ class FractalFlowDensity(
         config["n_features"] = d = Z.shape[1]
         groupings = self._check_shape(d)
         config["grey"] = self._columns.grey
+        self._reference = found = None
+        if self.prior == "topic":
+            found = self._find_topics(X, Z, sample_weight, groupings, random_state)
         config["fractal"] = kind = self._choose_kind(X, Z, sample_weight, random_state)
         if kind == "lifting":
             # Each value of an image is a row to the networks.
             config["dropout"] = self._dropout_share(Z.size)
-            start = self._lifted_start(X, Z, sample_weight, groupings, random_state)
+            start = self._lifted_start(X, Z, sample_weight, groupings, found, random_state)
             return config | {"covariance": None, "n_topics": None, **start.config}, start
         config["dropout"] = self._dropout_share(len(Z))
         if self.conditioner == "auto":
@@ -381,7 +388,7 @@ class FractalFlowDensity(
         pixels = None
         if config["grey"]:
             pixels, Z = started_grey_levels(Z)
-        start = self._choose_start(X, Z, sample_weight, groupings, random_state)
+        start = self._choose_start(Z, sample_weight, groupings, found, random_state)
         config |= {"groups": None, "covariance": None, "n_topics": None, **start.config}
         config["linear"] = start.linear is not None or self.image_shape is None
         return config, replace(start, pixels=pixels)
@@ -409,7 +416,7 @@ class FractalFlowDensity(
         step = FRACTALS[config["fractal"]]
         if config["fractal"] == "lifting":
             steps = build_steps(step, 1, d, generator=generator, **options)
-            return Flow(Compose(steps), _build_prior(config))
+            return _flow(steps, config)
         steps = [grey_levels(d)] if config["grey"] else []
         steps += margin_steps(config["margins"], d)
         if config["image_shape"] is None:
@@ -417,7 +424,14 @@ class FractalFlowDensity(
             step = (LULinear, *step)
         steps += build_steps(step, config["n_blocks"], d, generator=generator, **options)
         steps += [LULinear(d, config["linear_bound"])] if config["linear"] else []
-        return Flow(Compose(steps), _build_prior(config))
+        return _flow(steps, config)
+
+
+def _flow(steps, config):
+    prior = _build_prior(config)
+    if config["prior"] == "normal":
+        return Flow(Compose(steps), prior)
+    return TopicFlow(Compose(steps), prior, config["topic_penalty"])
 
 
 def _build_prior(config):

@@ -1,6 +1,6 @@
 """Torch modules that own a whole density."""
 
-from ._base import DensityModule
+from ._base import Batch, DensityModule
 from ._count_entries import CountEntries
 from .count_topics import CountStatistics, CountTopics
 from .evaluator import Evaluator
@@ -13,9 +13,11 @@ from .likelihoods import (
 )
 from .neighbours import NeighbourLikelihood
 from .posterior import Posterior
+from .topic_flow import TopicFlow
 from .vae import PolynomialVAE
 
 __all__ = [
+    "Batch",
     "BernoulliLikelihood",
     "CountEntries",
     "CountStatistics",
@@ -30,4 +32,5 @@ __all__ = [
     "NeighbourLikelihood",
     "PolynomialVAE",
     "Posterior",
+    "TopicFlow",
 ]

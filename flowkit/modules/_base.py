@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
 
-# Rows (n, n_features) and their weights (n,), whose mean over all training rows is one.
-Batch = tuple[Tensor, Tensor | None]
+# Rows (n, n_features) and their weights (n,), whose mean over all training rows is one; for some
+# modules also what training holds rows at.
+Batch = tuple[Tensor, Tensor | None] | tuple[Tensor, Tensor | None, Tensor]
 
 
 class DensityModule(nn.Module):
@@ -39,6 +40,9 @@ class DensityModule(nn.Module):
     warmth : float
         Weight in `loss` of terms that training lets rise from zero, such as the divergence of a
         variational module; 1.0 outside training.
+    penalised : Tensor or float
+        What the last call of `loss` added to what it reports, such as a penalty beside minus the
+        log density.
     monitored : dict of str to Tensor
         Scalars that the last call of `loss` leaves for the history of the training, each a mean
         over the rows of the batch.
@@ -64,6 +68,7 @@ class DensityModule(nn.Module):
     has_kernels: bool = False
     min_rows: int = 0
     warmth: float = 1.0
+    penalised: Tensor | float = 0.0
 
     def __init__(self, n_features: int):
         super().__init__()

@@ -18,13 +18,23 @@ ALPHA_RANGE = (1e-2, 1e4)
 
 @torch.no_grad()
 def annealed_start(
-    prior, z: Tensor, responsibilities: Tensor, alpha, weight, n_iterations, regularisation=1.0
+    prior,
+    z: Tensor,
+    responsibilities: Tensor,
+    alpha,
+    weight,
+    n_iterations,
+    regularisation=1.0,
+    hold=0.0,
 ) -> None:
     """Initialise a prior at given topics of groups, then fit it to the rows.
 
     In many columns the densities of topics differ so much that each group would keep the topic
     that it began with. The first half of the iterations therefore tempers them, from the density
     of one column a group to that of all.
+
+    `hold` is the weight of the given topics in each step, which so climbs the log density plus
+    `hold` times the expected log probability of the given topics.
     """
     words = z[:, prior.index] * prior.present
     share = torch.ones(len(z), 1, 1).to(z) if weight is None else weight[:, None, None]
@@ -37,11 +47,14 @@ def annealed_start(
     prior._take(alpha.clamp(*ALPHA_RANGE), *moments(share * responsibilities, pooled))
     # A mixture of full matrices knows better which rows are its own than its tempered self.
     tempered = len(prior.groups) > 1 or prior.covariance == "diag"
+    given = responsibilities
     width = prior.present.sum(1).mean().item() if tempered else 1.0
     for i in range(n_iterations):
         temperature = max(1.0, width ** (1 - 2 * i / n_iterations))
         log_topic = prior.topic_log_prob(z) / temperature
         posterior, responsibilities = prior._posteriors(log_topic)
+        if hold:
+            responsibilities = torch.lerp(responsibilities, given, hold)
         alpha = _concentration(prior, (share[:, 0] * posterior).sum(0) / share.sum())
         prior._take(alpha, *moments(share * responsibilities, pooled))
 

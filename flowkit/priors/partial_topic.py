@@ -91,6 +91,14 @@ class PartialTopic(Product):
         """Concentration of the Dirichlet distribution of the proportions, shape (n_topics,)."""
         return self.topic.alpha
 
+    def log_prob_and_proportions(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Topic.log_prob_and_proportions`."""
+        first, *others = self.parts(z)
+        log_prob, log_proportions = self.topic.log_prob_and_proportions(first)
+        for prior, part in zip(self.priors[1:], others, strict=True):
+            log_prob = log_prob + prior.log_prob(part)
+        return log_prob, log_proportions
+
     def proportions(self, z: Tensor) -> Tensor:
         """As `Topic.proportions`."""
         return self.topic.proportions(self.parts(z)[0])

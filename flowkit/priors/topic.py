@@ -17,6 +17,8 @@ from ._topic_start import ALPHA_RANGE, annealed_start
 _SPREADS = (0.3, 1.0, 3.0, 8.0)
 # Smallest log proportion: its exponential is a normal float32.
 _MIN_LOG_THETA = -60.0
+# Smallest proportion whose logarithm is taken.
+_MIN_PROPORTION = 1e-6
 # Sum of alpha where each row has one topic.
 _ONE_HOT_ALPHA = 50.0
 
@@ -173,6 +175,7 @@ class Topic(Prior):
         weight: Tensor | None = None,
         n_iterations: int = 20,
         regularisation: float = 1.0,
+        hold: float = 0.0,
     ) -> None:
         """Initialise from rows and a guess of their topics, by annealed expectation maximisation.
 
@@ -191,8 +194,12 @@ class Topic(Prior):
         regularisation : float, default=1.0
             How strongly covariances are drawn to those of all rows, as a factor on one row for
             each column and on a variance of 1e-4.
+        hold : float, default=0.0
+            Weight of the given topics beside those that the iterations find, at most 1.
         """
-        annealed_start(self, z, responsibilities, alpha, weight, n_iterations, regularisation)
+        annealed_start(
+            self, z, responsibilities, alpha, weight, n_iterations, regularisation, hold
+        )
 
     def _take(self, alpha: Tensor, means: Tensor, covariances: Tensor) -> None:
         """`start`, of parameters laid out by group."""
@@ -299,6 +306,29 @@ class Topic(Prior):
                 1,
             )
         return self._node_log_prob(log_topic).logsumexp(1)
+
+    def log_prob_and_proportions(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """`log_prob`, and the logarithm of `proportions`, in one pass.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_features)
+            Latent rows.
+
+        Returns
+        -------
+        log_prob : Tensor of shape (n,)
+            Log density in nats.
+        log_proportions : Tensor of shape (n, n_topics)
+            Finite.
+        """
+        log_topic = self.topic_log_prob(z)
+        if self.one_hot:
+            joint = self._node_log_prob(log_topic)
+            return joint.logsumexp(1), joint.log_softmax(1)
+        joint, scaled, mixed = self._mixtures(log_topic)
+        shares = scaled * ((joint.softmax(1)[:, None] / mixed) @ self.theta)
+        return joint.logsumexp(1), shares.mean(1).clamp_min(_MIN_PROPORTION).log()
 
     def proportions(self, z: Tensor) -> Tensor:
         """Share of the word groups of each row that follow each topic, expected a posteriori.

@@ -23,6 +23,7 @@ from ._margins import Margins, choose_margins, margin_steps
 from ._mixture_start import choose_start, mixture_start, whitening
 from ._rows import draw_rows
 from ._start import Start
+from ._topic_reference import TopicReference, choose_reference
 from ._topic_start import (
     LastPriorStart,
     TopicStart,
@@ -47,12 +48,14 @@ __all__ = [
     "Margins",
     "MixtureStart",
     "Start",
+    "TopicReference",
     "TopicStart",
     "as_topics",
     "boxes_of",
     "buffers_of",
     "choose_margins",
     "choose_predictions",
+    "choose_reference",
     "choose_start",
     "choose_topic_start",
     "coarse_latents",

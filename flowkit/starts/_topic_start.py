@@ -151,6 +151,7 @@ def choose_topic_start(
     keep_columns: bool,
     bends: bool = True,
     margins: bool = True,
+    hold: float = 0.0,
 ) -> FlowStart:
     """The start of largest held-out likelihood.
 
@@ -174,6 +175,8 @@ def choose_topic_start(
         Whether columns may have heavy tails; pixels of images have none.
     margins : bool, default=True
         Whether maps of single columns may come first.
+    hold : float, default=0.0
+        How firmly expectation maximisation holds on to the guess, from 0 to 1.
 
     Returns
     -------
@@ -183,7 +186,7 @@ def choose_topic_start(
     distinct = rng.permutation(np.unique(row_of))
     everything = np.arange(len(Z))
     if len(distinct) < _MIN_SEARCH_ROWS:
-        rows = _Rows(Z, everything, (), not keep_columns)
+        rows = _Rows(Z, everything, (), not keep_columns, hold)
         return rows.fit(groupings[0], guess, alpha, _ITERATIONS)[0]
     searched = distinct[: max(_MIN_ROWS, int(_SEARCH_SHARE * len(distinct)))]
     n_test = int(_TEST_SHARE * len(searched))
@@ -193,7 +196,7 @@ def choose_topic_start(
     best, best_score = None, -np.inf
     for form in margin_forms(Z, bends) if margins else [()]:
         for linear in (False,) if keep_columns else (False, True):
-            rows = _Rows(Z, training, form, linear)
+            rows = _Rows(Z, training, form, linear, hold)
             setbacks, highest = 0, -np.inf
             for groups in groupings:
                 value = rows.fit(groups, guess, alpha, _SEARCH_ITERATIONS)[1](test)
@@ -204,21 +207,21 @@ def choose_topic_start(
                 if setbacks == _PATIENCE:
                     break
     groups, *transform = best
-    rows, regularisation = _Rows(Z, training, *transform), 1.0
+    rows, regularisation = _Rows(Z, training, *transform, hold), 1.0
     for weaker in _REGULARISATIONS:
         value = rows.fit(groups, guess, alpha, _SEARCH_ITERATIONS, weaker)[1](test)
         if not value > best_score + _NOTABLE_GAIN:
             break
         best_score, regularisation = value, weaker
-    rows = _Rows(Z, everything, *transform)
+    rows = _Rows(Z, everything, *transform, hold)
     return rows.fit(groups, guess, alpha, _ITERATIONS, regularisation)[0]
 
 
 class _Rows:
     """Rows behind margins and a linear map of their own, to which topics are fitted."""
 
-    def __init__(self, Z, index, form, linear):
-        self.index = index
+    def __init__(self, Z, index, form, linear, hold):
+        self.index, self.hold = index, hold
         self.start = _transform(Z[index], form, linear)
         self.latent = self.start.apply(Z[index])[0]
 
@@ -244,6 +247,7 @@ class _Rows:
             torch.from_numpy(alpha),
             n_iterations=n_iterations,
             regularisation=regularisation,
+            hold=self.hold,
         )
         prior.double()
 

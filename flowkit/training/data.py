@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..modules import Batch
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -19,10 +21,13 @@ class Rows:
         Rows.
     weight : Tensor of shape (n,) or None, default=None
         Weights with mean one.
+    topics : Tensor of shape (n, K) or None, default=None
+        Topics that training holds them at.
     """
 
     x: Tensor
     weight: Tensor | None = None
+    topics: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -111,12 +116,13 @@ class ShuffledBatches:
     def __len__(self) -> int:
         return self.n_batches
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        x, weight = self.rows.x, self.rows.weight
+    def __iter__(self) -> Iterator[Batch]:
+        x, weight, topics = self.rows.x, self.rows.weight, self.rows.topics
         order = torch.randperm(len(x), generator=self.generator, device=x.device)
         for index in order[: self.n_rows].tensor_split(self.n_batches):
             batch = self.noise.add(x.index_select(0, index), self.generator)
-            yield batch, None if weight is None else weight.index_select(0, index)
+            batch = batch, None if weight is None else weight.index_select(0, index)
+            yield batch if topics is None else (*batch, topics.index_select(0, index))
 
 
 class OrderedBatches:
@@ -137,7 +143,7 @@ class OrderedBatches:
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def __iter__(self) -> Iterator[Batch]:
         x, weight = self.rows.x, self.rows.weight
         for start in range(0, len(x), self.batch_size):
             part = slice(start, start + self.batch_size)

@@ -121,7 +121,7 @@ class DensityNet(NeuralNet):
         loss = self.module_.loss(batch)
         loss.backward()
         # The graph holds what layers kept for their gradients.
-        return {"loss": loss.detach(), "y_pred": None}
+        return {"loss": loss.detach() - self.module_.penalised, "y_pred": None}
 
     def validation_step(self, batch, **fit_params):
         self._set_training(False)

@@ -16,6 +16,7 @@ from ..exceptions import ChangedParameterError, InvalidDataError, InvalidParamet
 from ..modules import CountStatistics, CountTopics
 from ..nested import check_n_samples
 from ..starts import count_start
+from ..streams import refuse_streams
 from ..topics import bags_of_words, fit_dirichlet
 from ..training import FitRun, TrainingRecord
 from ..validation import check_labels, is_sparse, labels_of, refuse_unreal, row_weights
@@ -174,6 +175,7 @@ class CountedWords:
                 )
 
     def _validate_counts(self, X, reset, n_needed=1):
+        refuse_streams(X, self)
         if not is_sparse(X):
             refuse_unreal(X, self)
             X = check_labels(self, X, reset)

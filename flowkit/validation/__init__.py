@@ -1,5 +1,6 @@
 """What users give, validated: parameters, rows and their containers, labels, and warnings."""
 
+from ._blocks import BLOCK_ROWS, has_missing, row_blocks
 from ._containers import (
     Container,
     as_floats,
@@ -24,6 +25,7 @@ from ._values import DATE_ADVICE, a_kind_of, is_date, is_missing_value, shown
 from ._warn import warn
 
 __all__ = [
+    "BLOCK_ROWS",
     "DATE_ADVICE",
     "Container",
     "SuggestingEstimator",
@@ -34,6 +36,7 @@ __all__ = [
     "check_labels",
     "container_of",
     "distinct_values",
+    "has_missing",
     "holds_grey_levels",
     "image_rows",
     "in_container",
@@ -49,6 +52,7 @@ __all__ = [
     "refuse_non_finite",
     "refuse_unreal",
     "remember_output",
+    "row_blocks",
     "row_weights",
     "shown",
     "stacked",

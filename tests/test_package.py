@@ -65,6 +65,7 @@ for room in ("transforms", "tables"):
         "bijections",
         "modules",
         "validation",
+        "streams",
         "columns",
         "nested",
         "estimators",

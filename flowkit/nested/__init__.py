@@ -1,5 +1,6 @@
 """Densities inside others: unwrapped, seeded, timed, drawn from, scored on changed rows."""
 
+from ._chunks import require_chunks, takes_chunks
 from ._copies import score_copies, score_inside
 from ._draws import can_be_drawn_from, check_n_samples, draw_from
 from ._interruptions import are_passed_on, interruptions_passed_on
@@ -31,11 +32,13 @@ __all__ = [
     "names_of",
     "read_numbers",
     "read_rows",
+    "require_chunks",
     "require_weights",
     "score_copies",
     "score_inside",
     "seed_names",
     "seeded_copies",
     "stood_for",
+    "takes_chunks",
     "unwrap",
 ]

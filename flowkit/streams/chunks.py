@@ -123,17 +123,19 @@ def refuse_streams(X, estimator) -> None:
         If X is a stream, or the path of a file.
     """
     name = type(estimator).__name__
+    ways = "flowkit.score_chunks, with the name of the method"
+    if hasattr(estimator, "partial_fit"):
+        ways = f"partial_fit, one by one, or to {ways}"
     if isinstance(X, str | os.PathLike):
         raise InvalidDataError(
             f"Expected rows, got the text {os.fspath(X)!r}. If it is the path of a Parquet file, "
-            "give flowkit.Chunks(path) to fit of a density of real numbers or to "
-            "flowkit.score_chunks, or the chunks of it to partial_fit, one by one."
+            "fit of a density of real numbers takes flowkit.Chunks(path); in other cases give the "
+            f"chunks in it to {ways}."
         )
     if is_stream(X):
         raise InvalidDataError(
             f"X, of type {type(X).__name__}, gives rows in chunks, and this method of {name} takes "
-            "rows that are there at once: give the chunks to partial_fit, one by one, or to "
-            "flowkit.score_chunks with the name of the method."
+            f"rows that are there at once: give the chunks to {ways}."
         )
 
 

@@ -59,8 +59,13 @@ def store_rows(X, validate: Callable) -> StoredRows:
     return StoredRows(file, dtype=dtype, mode="r", shape=shape)
 
 
+def _new_file():
+    # It lives as long as what is mapped of it.
+    return tempfile.TemporaryFile()
+
+
 def _written(chunks, validate):
-    file, n, width, dtype = tempfile.TemporaryFile(), 0, 0, None
+    file, n, width, dtype = _new_file(), 0, 0, None
     for chunk in chunks:
         rows = _narrowed(validate(chunk, not n), getattr(chunk, "dtype", None))
         wider = rows.dtype if dtype is None else np.result_type(dtype, rows.dtype)
@@ -82,7 +87,7 @@ def _narrowed(rows, given):
 def _widened(file, shape, dtype, wider):
     """A file of another type of numbers."""
     file.flush()
-    rows, other = np.memmap(file, dtype=dtype, mode="r", shape=shape), tempfile.TemporaryFile()
+    rows, other = np.memmap(file, dtype=dtype, mode="r", shape=shape), _new_file()
     for block in row_blocks(len(rows)):
         other.write(rows[block].astype(wider))
     return other

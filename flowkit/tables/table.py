@@ -29,9 +29,10 @@ from ._encoded_density import EncodedDensity
 from ._level_order import order_levels
 from ._table_form import TableForm
 from ._table_input import check_weight, takes_missing, validate_table
+from ._table_stream import TableStreamMixin
 
 
-class TableDensity(MeanScoreMixin, SuggestingEstimator):
+class TableDensity(TableStreamMixin, MeanScoreMixin, SuggestingEstimator):
     """Density of a table with real, bounded, whole, categorical and circular columns.
 
     Each column is mapped onto one that a continuous density can model, with its volume counted, so
@@ -219,23 +220,27 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             If a category has levels that only tell rows apart, or that are numbers as text.
         """
         with self._unchanged_on_failure():
-            rng = check_random_state(self.random_state)
-            density = FlowDensity() if self.density is None else self.density
-            (density,) = seeded_copies(density, 1, self.random_state, rng)
-            columns, form = self._read(X, reset=True)
-            weight = check_weight(sample_weight, len(columns[0].values), density)
-            if weight is not None:
-                columns = [column.take(weight > 0) for column in columns]
-                weight = weight[weight > 0]
-            rows = self._settle(columns, weight, rng)
-            warn_of_columns(self._names(), rows, self._codecs)
-            encoded = self._encode_training(rows, density, rng)
-            if hasattr(density, "_named_by"):
-                density._named_by(self._names())
-            options = {} if weight is None else {"sample_weight": weight}
-            self.density_ = density.fit(encoded, None, **options)
-            self._form = form
+            self._begin(X, sample_weight, "fit")
         return self
+
+    def _begin(self, X, sample_weight, method):
+        """Settle kinds and maps of the columns, and train a new density by one of its methods."""
+        rng = check_random_state(self.random_state)
+        density = FlowDensity() if self.density is None else self.density
+        (density,) = seeded_copies(density, 1, self.random_state, rng)
+        columns, form = self._read(X, reset=True)
+        weight = check_weight(sample_weight, len(columns[0].values), density)
+        if weight is not None:
+            columns = [column.take(weight > 0) for column in columns]
+            weight = weight[weight > 0]
+        rows = self._settle(columns, weight, rng)
+        warn_of_columns(self._names(), rows, self._codecs)
+        encoded = self._encode_training(rows, density, rng)
+        if hasattr(density, "_named_by"):
+            density._named_by(self._names())
+        options = {} if weight is None else {"sample_weight": weight}
+        self.density_ = getattr(density, method)(encoded, None, **options)
+        self._form, self._n_chunks = form, 1
 
     def score_samples(self, X, return_std=False):
         """Log density of each row, in nats and in the units of X.

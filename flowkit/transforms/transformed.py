@@ -25,6 +25,7 @@ from ..nested import (
     check_n_samples,
     draw_from,
     read_numbers,
+    require_chunks,
     require_weights,
     score_inside,
 )
@@ -39,6 +40,10 @@ _MAX_ROUNDS = 100
 
 def _density_has_sample(estimator):
     return can_be_drawn_from(getattr(estimator, "density_", estimator.density))
+
+
+def _density_takes_chunks(estimator):
+    return require_chunks(getattr(estimator, "density_", estimator.density), estimator)
 
 
 class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
@@ -139,17 +144,61 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
             If training rows lie outside the domain of the transformer.
         """
         with self._unchanged_on_failure():
-            X, weight = self._validate_training(X, sample_weight)
-            self.transformer_ = self._fit_transformer(X, weight)
-            Z, log_det = transform_rows(self.transformer_, X)
-            _refuse_outside(log_det)
-            options = {} if weight is None else {"sample_weight": weight}
-            # Frozen estimators do not do without the second argument.
-            self.density_ = clone(self.density).fit(Z, None, **options)
-            # Affine maps reach everything.
-            if np.ptp(log_det) > 0 and _density_has_sample(self):
-                self._warn_of_lost_mass()
+            self._learn(X, sample_weight, "fit", begins=True)
         return self
+
+    @available_if(_density_takes_chunks)
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Go on training the density with a chunk of rows; only where it has `partial_fit`.
+
+        The first call fits the transformer to its chunk, unless that is fitted already, within
+        `sklearn.frozen.FrozenEstimator`. Later calls, and those after `fit`, keep it and go on with
+        `density_`, so that changes of parameters wait for the next `fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as in `fit`.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the transformer has no known Jacobian or is not invertible, or if the density takes
+            no weights.
+        OutsideSupportError
+            If rows lie outside the domain of the transformer.
+        """
+        with self._unchanged_on_failure() as before:
+            begins = not hasattr(self, "density_")
+            if not begins:
+                before["density_"] = copy.deepcopy(self.density_)
+            self._learn(X, sample_weight, "partial_fit", begins)
+        return self
+
+    def _learn(self, X, sample_weight, method, begins):
+        """Fit the transformer, if training begins, then train the density by one of its methods."""
+        X, weight = self._validate_training(X, sample_weight, begins)
+        if begins:
+            self.transformer_ = self._fit_transformer(X, weight)
+        Z, log_det = transform_rows(self.transformer_, X)
+        _refuse_outside(log_det)
+        options = {} if weight is None else {"sample_weight": weight}
+        density = clone(self.density) if begins else self.density_
+        # Frozen estimators do not do without the second argument.
+        self.density_ = getattr(density, method)(Z, None, **options)
+        # Affine maps reach everything.
+        if begins and np.ptp(log_det) > 0 and _density_has_sample(self):
+            self._warn_of_lost_mass()
 
     def score_samples(self, X):
         """Log density of each row, in nats and in the units of X.
@@ -249,8 +298,8 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
                 LostMassWarning,
             )
 
-    def _validate_training(self, X, sample_weight):
-        X = self._validate_rows(X, reset=True)
+    def _validate_training(self, X, sample_weight, begins):
+        X = self._validate_rows(X, reset=begins)
         if sample_weight is None:
             return X, None
         weight = row_weights(sample_weight, len(X))

@@ -233,7 +233,7 @@ def _of_path(path, columns, n_rows):
 
 def _as_rows(chunk, i):
     """A chunk as an array or a table whose container is known."""
-    if hasattr(chunk, "to_pandas") and hasattr(chunk, "schema") and hasattr(chunk, "column_names"):
+    if hasattr(chunk, "to_pandas") and hasattr(chunk, "column_names"):
         require("pandas", "reading Parquet", "give arrays")
         return chunk.to_pandas()
     container = container_of(chunk)

@@ -70,6 +70,11 @@ def score_chunks(estimator, chunks, out=None, *, method="score_samples", block_r
         raise InvalidParameterError(f"{type(estimator).__name__} has no method {method!r}.")
     if not isinstance(block_rows, int | np.integer) or block_rows < 1:
         raise InvalidParameterError(f"block_rows must be an int from 1 on, got {block_rows!r}.")
+    if isinstance(chunks, str | os.PathLike):
+        raise InvalidParameterError(
+            f"chunks is the text {os.fspath(chunks)!r}: for the rows of a Parquet file give "
+            f"flowkit.Chunks({os.fspath(chunks)!r})."
+        )
     blocks = _scored(score, method, chunks_of(chunks), int(block_rows))
     if out is None:
         return np.concatenate(list(blocks))

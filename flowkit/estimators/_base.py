@@ -12,7 +12,7 @@ from sklearn.base import _fit_context
 
 from ..columns import Columns, GreyLevels, StandardisedColumns
 from ..exceptions import ChangedParameterError, InvalidParameterError
-from ..missing import Completion, refuse_empty, refuse_images
+from ..missing import Completion
 from ..starts import Start
 from ..streams import refuse_streams
 from ..training import FitRun, Stream, TrainingRecord, after_chunk, has_parameters, n_held_out
@@ -21,7 +21,6 @@ from ..validation import (
     holds_grey_levels,
     labels_of,
     row_blocks,
-    row_weights,
     tell_labels,
 )
 from ._checkpoint import checkpoint_of
@@ -30,7 +29,7 @@ from ._fitted import FittedDensity
 from ._hold_out import MIN_TRAINING_ROWS, split, split_chunk
 from ._parameters import SHARED_CONSTRAINTS
 from ._rounds import completed_fit
-from ._rows import StandardisedRows, described, stay_in_place, stored, validated_in_place
+from ._rows import StandardisedRows, described, stored, validated
 from ._training import (
     Trainer,
     copied_callbacks,
@@ -346,26 +345,7 @@ class BaseDensity(FittedDensity):
 
     def _validate_training(self, X, sample_weight, begins):
         """Training rows of positive weight, and their weights."""
-        # Columns have no scale in one row; later chunks bring theirs along.
-        n_needed = 2 if begins else 1
-        incomplete = self.missing is not None
-        if incomplete:
-            refuse_images(self, "missing='marginalize' is")
-        if not incomplete and stay_in_place(X):
-            X = validated_in_place(self, X, begins, n_needed)
-        else:
-            X = self._validate_rows(X, begins, ensure_min_samples=n_needed, incomplete=incomplete)
-            X = X.astype(np.float64)
-        weight = None
-        if sample_weight is not None:
-            weight = row_weights(sample_weight, len(X), n_needed)
-            kept = weight > 0
-            if not kept.all():
-                X, weight = X[kept], weight[kept]
-        if not incomplete:
-            return X, weight
-        kept = refuse_empty(X, labels_of(self), n_needed, begins)
-        return X[kept], None if weight is None else weight[kept]
+        return validated(self, X, sample_weight, begins)
 
     def _refuse_other_shape(self):
         """Refuse changes of what shapes the module while its training goes on."""

@@ -6,8 +6,9 @@ import numpy as np
 
 from ..columns import Columns
 from ..exceptions import InvalidDataError
+from ..missing import refuse_empty, refuse_images
 from ..streams import StoredRows, is_stream, store_rows
-from ..validation import labels_of, refuse_non_finite
+from ..validation import labels_of, refuse_non_finite, row_weights
 
 # Values of which a float64 copy takes little memory.
 _FEW_VALUES = 2**22
@@ -64,33 +65,59 @@ def stored(density, X, begins: bool):
     return store_rows(X, lambda chunk, first: density._validate_rows(chunk, begins and first))
 
 
-def stay_in_place(X) -> bool:
-    """Whether rows are many numbers in an array, and valid or can be validated without a copy."""
+def validated(density, X, sample_weight, begins: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Training rows of positive weight, and their weights.
+
+    Parameters
+    ----------
+    density : BaseDensity
+        Validates rows, and keeps names and number of the columns.
+    X : object
+        What a user gave for rows, or `StoredRows`.
+    sample_weight : array-like of shape (n,) or None
+        What a user gave for weights.
+    begins : bool
+        Whether names and number of columns are learned anew.
+
+    Returns
+    -------
+    X : ndarray of shape (n_kept, n_features)
+        Rows in float64; of many in an array, that array, of whatever type of number.
+    weight : ndarray of shape (n_kept,) or None
+        Their weights.
+    """
+    # Columns have no scale in one row; later chunks bring theirs along.
+    n_needed = 2 if begins else 1
+    incomplete = density.missing is not None
+    if incomplete:
+        refuse_images(density, "missing='marginalize' is")
+    if not incomplete and _stay_in_place(X):
+        X = _validated_in_place(density, X, begins, n_needed)
+    else:
+        X = density._validate_rows(X, begins, ensure_min_samples=n_needed, incomplete=incomplete)
+        X = X.astype(np.float64)
+    weight = None
+    if sample_weight is not None:
+        weight = row_weights(sample_weight, len(X), n_needed)
+        kept = weight > 0
+        if not kept.all():
+            X, weight = X[kept], weight[kept]
+    if not incomplete:
+        return X, weight
+    kept = refuse_empty(X, labels_of(density), n_needed, begins)
+    return X[kept], None if weight is None else weight[kept]
+
+
+def _stay_in_place(X) -> bool:
+    """Whether rows are many numbers in an array, or valid already."""
     if isinstance(X, StoredRows):
         return True
     is_plain = isinstance(X, np.ndarray) and X.ndim > 1 and X.dtype.kind in "iuf"
     return is_plain and X.dtype.itemsize <= 8 and X.size > _FEW_VALUES
 
 
-def validated_in_place(density, X, begins: bool, n_needed: int) -> np.ndarray:
-    """Rows of any type of number, validated without a copy, in float64 where they are few.
-
-    Parameters
-    ----------
-    density : FittedDensity
-        As in `stored`.
-    X : ndarray
-        What `stay_in_place` holds of.
-    begins : bool
-        Whether names and number of columns are learned anew.
-    n_needed : int
-        Least number of rows.
-
-    Returns
-    -------
-    ndarray of shape (n, n_features)
-        The rows.
-    """
+def _validated_in_place(density, X, begins, n_needed):
+    """Rows validated without a copy; few of them in float64."""
     if not isinstance(X, StoredRows):
         density._validate_rows(X[:n_needed], begins, ensure_min_samples=n_needed)
         X = X.reshape(len(X), -1)

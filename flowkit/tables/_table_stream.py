@@ -64,13 +64,12 @@ class TableStreamMixin:
         """
         with self._unchanged_on_failure() as before:
             if hasattr(self, "density_"):
-                before["density_"] = copy.deepcopy(self.density_)
-                self._go_on(X, sample_weight)
+                self._go_on(X, sample_weight, before)
             else:
                 self._begin(X, sample_weight, "partial_fit")
         return self
 
-    def _go_on(self, X, sample_weight):
+    def _go_on(self, X, sample_weight, before):
         """Train on the rows of a later chunk that the table can have."""
         columns, _ = self._read(X, reset=False)
         rows = self._rows(columns)
@@ -83,6 +82,8 @@ class TableStreamMixin:
         entropy = [draw_seed(check_random_state(self.random_state)), self._n_chunks]
         rng = np.random.RandomState(np.random.SeedSequence(entropy).generate_state(4))
         encoded = self._encode_training(rows[possible], self.density_, rng)
+        # Training changes it in place.
+        before["density_"] = copy.deepcopy(self.density_)
         self.density_ = self.density_.partial_fit(encoded, None, **options)
         self._n_chunks += 1
 

@@ -180,12 +180,10 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         """
         with self._unchanged_on_failure() as before:
             begins = not hasattr(self, "density_")
-            if not begins:
-                before["density_"] = copy.deepcopy(self.density_)
-            self._learn(X, sample_weight, "partial_fit", begins)
+            self._learn(X, sample_weight, "partial_fit", begins, before)
         return self
 
-    def _learn(self, X, sample_weight, method, begins):
+    def _learn(self, X, sample_weight, method, begins, before=None):
         """Fit the transformer, if training begins, then train the density by one of its methods."""
         X, weight = self._validate_training(X, sample_weight, begins)
         if begins:
@@ -193,6 +191,9 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         Z, log_det = transform_rows(self.transformer_, X)
         _refuse_outside(log_det)
         options = {} if weight is None else {"sample_weight": weight}
+        if not begins:
+            # Training changes it in place.
+            before["density_"] = copy.deepcopy(self.density_)
         density = clone(self.density) if begins else self.density_
         # Frozen estimators do not do without the second argument.
         self.density_ = getattr(density, method)(Z, None, **options)

@@ -62,13 +62,6 @@ def test_the_first_chunk_settles_the_columns():
     assert (fitted.score_samples(X) != alone.score_samples(X)).any()
 
 
-def test_more_chunks_of_one_source_are_worth_something():
-    X, new = table(3000), table(500, seed=1)
-    few, many = density().partial_fit(X[:150]), trained(X)
-    inside = np.isfinite(few.score_samples(new))
-    assert many.score_samples(new[inside]).mean() > few.score_samples(new[inside]).mean()
-
-
 def test_training_goes_on_after_fit_pickling_and_saving(tmp_path):
     X, more = table(), table(seed=1)
     fitted = density().fit(X)

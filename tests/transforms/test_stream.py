@@ -60,7 +60,9 @@ def test_a_transformer_can_be_given():
 
 def test_training_goes_on_after_fit_and_after_pickling():
     X, more = rows(), rows(seed=1)
-    density = TransformedDensity(StandardScaler(), FlowDensity(**FLOW, max_epochs=2)).fit(X)
+    density = TransformedDensity(
+        StandardScaler(), FlowDensity(**FLOW, max_epochs=2, early_stopping=False)
+    ).fit(X)
     mean = density.transformer_.mean_
     copy = pickle.loads(pickle.dumps(density))
     before = density.score_samples(X)
@@ -102,7 +104,7 @@ def test_a_chunk_that_is_refused_changes_nothing(density, bad):
     X = rows()
     density = TransformedDensity("passthrough", density).partial_fit(X)
     before = density.score_samples(X)
-    with pytest.raises(InvalidDataError):
+    with pytest.raises(ValueError, match=r"NaN|features|number"):
         density.partial_fit(bad)
     np.testing.assert_array_equal(density.score_samples(X), before)
 

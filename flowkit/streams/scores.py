@@ -21,8 +21,9 @@ _HEADER = 128
 def score_chunks(estimator, chunks, out=None, *, method="score_samples", block_rows=BLOCK_ROWS):
     """Score rows that are too many for memory.
 
-    Rows are scored in blocks of one size, whatever their chunks are. With the default one, scores
-    of a density of flowkit are bit for bit those of all rows at once.
+    Rows are scored in blocks of one size, whatever their chunks are. With the default one,
+    `score_samples` of `FlowDensity` and its like gives bit for bit what it gives for all rows at
+    once; others may differ in the last digits.
 
     Parameters
     ----------

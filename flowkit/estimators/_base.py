@@ -108,6 +108,8 @@ class BaseDensity(FittedDensity):
             If a column overflows, or fewer than two rows have a positive weight.
         FitDivergedError
             If the loss stays non-finite after two returns to the best weights.
+        BatchMemoryError
+            If not even the smallest part of a batch fits into memory.
         CheckpointError
             If `checkpoint` cannot be read or written, or holds another training.
         KeyboardInterrupt
@@ -124,6 +126,8 @@ class BaseDensity(FittedDensity):
             training.
         InterruptedFitWarning
             If Ctrl-C ended training after its first step; the best weights so far are kept.
+        BatchInPartsWarning
+            If batches did not fit into memory as a whole.
         """
         with self._unchanged_on_failure():
             copied_callbacks(self.callbacks)
@@ -188,6 +192,8 @@ class BaseDensity(FittedDensity):
             If a parameter that shapes the module was changed since the first call.
         FitDivergedError
             If the loss is not finite; the estimator stays as it was before the chunk.
+        BatchMemoryError
+            If not even the smallest part of a batch fits into memory.
 
         Warns
         -----
@@ -197,6 +203,8 @@ class BaseDensity(FittedDensity):
             If many rows share a value that does not belong to a lattice of its column.
         InterruptedFitWarning
             If Ctrl-C ended training after its first step; the best weights so far are kept.
+        BatchInPartsWarning
+            If batches did not fit into memory as a whole.
         """
         with self._unchanged_on_failure() as before:
             copied_callbacks(self.callbacks)

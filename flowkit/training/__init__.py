@@ -6,6 +6,7 @@ from .fit import has_parameters, make_net, train
 from .fit_run import FitRun
 from .net import DensityNet
 from .options import TrainingOptions
+from .processes import Processes, current_processes, trained_by
 from .record import TrainingRecord
 from .reservoir import Stream, after_chunk, n_held_out
 from .stream import make_stream, path_of, train_chunk
@@ -15,11 +16,13 @@ __all__ = [
     "DensityNet",
     "FitRun",
     "Noise",
+    "Processes",
     "Rows",
     "Stream",
     "TrainingOptions",
     "TrainingRecord",
     "after_chunk",
+    "current_processes",
     "has_parameters",
     "make_net",
     "make_stream",
@@ -27,4 +30,5 @@ __all__ = [
     "path_of",
     "train",
     "train_chunk",
+    "trained_by",
 ]

@@ -77,8 +77,10 @@ class FrameScorer:
         added = {}
         for method in (Method.of(estimator, name) for name in self.methods):
             values = method.of_rows(estimator, X)
-            columns = [method.name] if method.columns is None else method.columns
-            added |= dict(zip(columns, values.reshape(len(X), -1).T, strict=True))
+            if method.columns is None:
+                added[method.name] = values
+            else:
+                added |= dict(zip(method.columns, values.T, strict=True))
         if taken := [name for name in added if name in frame.columns]:
             raise InvalidDataError(
                 f"the frame has columns {taken} already, which would be added: rename or drop them."
@@ -121,4 +123,6 @@ class FrameScorer:
                 f"the frame has no columns {missing}, which the model reads; it has "
                 f"{list(frame.columns)}. Give the columns that the model was fitted to."
             )
-        return frame[list(columns)]
+        X = frame[list(columns)]
+        # Who was fitted without names would warn of them.
+        return X if hasattr(estimator, "feature_names_in_") else X.to_numpy()

@@ -18,7 +18,8 @@ from .examples import FRAME, METHODS, SMALL, X, fitted, mixed
 
 def chunks(frame, n=3):
     """As an engine cuts a table, with an empty chunk."""
-    return [*np.array_split(frame, n), frame.iloc[:0]]
+    size = len(frame) // n
+    return [*(frame.iloc[i : i + size] for i in range(0, len(frame), size)), frame.iloc[:0]]
 
 
 @pytest.mark.parametrize("model", METHODS)

@@ -21,6 +21,7 @@ from flowkit.exceptions import (
     FitDivergedError,
     LostProcessError,
 )
+from flowkit.training import checkpoint
 from flowkit.training.net import DensityNet
 
 from .examples import SMALL, correlated, every_class
@@ -157,6 +158,7 @@ def test_a_full_disk_ends_a_fit_that_goes_on_later(tmp_path, X, monkeypatch):
         fsync(handle)
 
     monkeypatch.setattr(_replacing.os, "fsync", full)
+    monkeypatch.setattr(checkpoint, "_MAX_SHARE", np.inf)
     with pytest.raises(CheckpointError, match="No space left"):
         density.fit(X)
     monkeypatch.undo()

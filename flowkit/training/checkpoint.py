@@ -164,7 +164,8 @@ def _put(net, state: dict) -> None:
     net.optimizer_.load_state_dict(state["optimizer"])
     net.best_weights.load_state_dict(state["best"])
     net.iterator_train__generator.set_state(state["batches"])
-    dropout = state["dropout"][net.processes_.rank]
+    # Processes that were not there before have masks of their own seeds.
+    dropout = dict(enumerate(state["dropout"])).get(net.processes_.rank)
     if dropout is not None:
         generator_of(net.module_).set_state(dropout)
     net.n_setbacks_, net.n_steps_ = state["n_setbacks"], state["n_steps"]

@@ -59,17 +59,15 @@ def timed_epochs(density: Any, X: np.ndarray) -> dict:
     }
 
 
-def seconds_of_sums(n_numbers: int) -> float:
+def seconds_of_sums(processes: Any, n_numbers: int) -> float:
     """Mean seconds of a sum of vectors over the processes."""
     import torch
 
-    from flowkit.training import current_processes
-
     vector = torch.zeros(n_numbers)
-    current_processes().add_up(vector)
+    processes.add_up(vector)
     began = time.perf_counter()
     for _ in range(N_SUMS):
-        current_processes().add_up(vector)
+        processes.add_up(vector)
     return (time.perf_counter() - began) / N_SUMS
 
 
@@ -78,12 +76,12 @@ def fit_with_others(shape: tuple, epochs: int, batch: int) -> dict:
     from flowkit.distributed import data_parallel
 
     X = make_rows(*shape)
-    with data_parallel():
+    with data_parallel() as processes:
         # Kernels are compiled once.
         build(1, batch).fit(X[:1000])
         result = timed_epochs(build(epochs, batch), X)
         for name, size in (("gradient", result["parameters"]), ("short", SHORT), ("long", LONG)):
-            result[f"{name}_sum_seconds"] = seconds_of_sums(size)
+            result[f"{name}_sum_seconds"] = seconds_of_sums(processes, size)
     return result
 
 

@@ -6,7 +6,7 @@ from .fit import has_parameters, make_net, train
 from .fit_run import FitRun
 from .net import DensityNet
 from .options import TrainingOptions
-from .processes import Processes, current_processes, trained_by
+from .processes import Processes, trained_by
 from .record import TrainingRecord
 from .reservoir import Stream, after_chunk, n_held_out
 from .stream import make_stream, path_of, train_chunk
@@ -22,7 +22,6 @@ __all__ = [
     "TrainingOptions",
     "TrainingRecord",
     "after_chunk",
-    "current_processes",
     "has_parameters",
     "make_net",
     "make_stream",

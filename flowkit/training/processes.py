@@ -100,5 +100,11 @@ def trained_by(processes: Processes) -> Iterator[Processes]:
 
 
 def current_processes() -> Processes:
-    """Those that train together here: one alone, if nothing else was said."""
+    """Those that train together in this context.
+
+    Returns
+    -------
+    Processes
+        One alone, outside of `trained_by`.
+    """
     return _current.get() or Processes()

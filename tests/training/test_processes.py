@@ -17,10 +17,10 @@ from flowkit.training import (
     FitRun,
     Processes,
     Rows,
-    current_processes,
     train,
     trained_by,
 )
+from flowkit.training.processes import current_processes
 
 from .examples import Shift, generator, options, rows
 

@@ -162,42 +162,36 @@ def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
 
 
+def grown(columns: list[dict], key: str, d: int) -> float:
+    """What a measure is at so many columns, by a parabola through the sizes."""
+    sizes, values = (np.array([r[name] for r in columns], float) for name in ("size", key))
+    # Relative errors count, as sizes differ by much.
+    return float(np.polyval(np.polyfit(sizes, values, 2, w=1 / values), d))
+
+
 def on_paper(study: Study, results: list[dict]) -> None:
     """A pass over very many rows by very many processes."""
-    args = study.args
+    args, n = study.args, study.args.paper_processes
     fits, _, columns = (select(results, part=part) for part in PARTS)
-    if not fits or len(columns) < 2:
+    if not fits or len(columns) < 3:
         return
     alone, most = fits[0], fits[-1]
     a_row = alone["epoch_seconds"] / alone["settings"]["rows"]
     latency = most["short_sum_seconds"]
     per_number = (most["long_sum_seconds"] - latency) / LONG
-    sizes, parameters, seconds = (
-        np.log([r[key] for r in columns[-3:]]) for key in ("size", "parameters", "epoch_seconds")
-    )
     rows = []
     for d in (COLUMNS, 100, 1000, 10_000):
-        growth = [np.polyfit(sizes, values, 1) for values in (parameters, seconds)]
-        n_parameters = float(np.exp(np.polyval(growth[0], np.log(d))))
-        slower = float(
-            np.exp(np.polyval(growth[1], np.log(d)) - np.polyval(growth[1], np.log(COLUMNS)))
-        )
-        n, rate = args.paper_processes, args.speed_up
-        computed = args.paper_rows * a_row * max(1.0, slower) / (n * rate)
+        n_parameters = grown(columns, "parameters", d)
+        slower = grown(columns, "epoch_seconds", d) / grown(columns, "epoch_seconds", COLUMNS)
+        computed = args.paper_rows * a_row * slower / (n * args.speed_up)
         n_steps = args.paper_rows / args.paper_batch
         summed = n_steps * (latency * np.log2(n) + 2 * n_parameters * per_number)
-        memory = args.paper_rows * d * 4 / 2**30
-        rows.append(
-            [
-                f"{d:,}",
-                f"{n_parameters:,.0f}",
-                *(f"{s / 3600:,.2f}" for s in (computed, summed)),
-                f"{memory:,.0f}",
-            ]
-        )
+        gibibytes = args.paper_rows * d * 4 / 2**30
+        hours = (f"{seconds / 3600:,.2f}" for seconds in (computed, summed))
+        rows.append([f"{d:,}", f"{n_parameters:,.0f}", *hours, f"{gibibytes:,.0f}"])
     print_table(
         f"On paper: a pass over {args.paper_rows:.0e} rows in batches of {args.paper_batch:,} by "
-        f"{args.paper_processes} processes, each {args.speed_up:g} times this thread",
+        f"{n} processes, each {args.speed_up:g} times this thread",
         ["columns", "parameters", "hours of work", "hours of sums", "GiB of rows, float32"],
         rows,
     )
@@ -212,7 +206,7 @@ def main() -> None:
     many = {"type": int, "nargs": "+"}
     study.option("--processes", default=[1, 2], smoke=[1], help="how many", **many)
     study.option(
-        "--columns", default=[10, 30, 100, 300], smoke=[2, 4], help="of part columns", **many
+        "--columns", default=[10, 30, 100, 300], smoke=[2, 3, 4], help="of part columns", **many
     )
     study.option("--rows", type=int, default=40_000, smoke=1000, help="of parts fit and score")
     study.option("--few-rows", type=int, default=2000, smoke=200, help="of part columns")

@@ -64,7 +64,8 @@ class FitRun:
         """
         if max_time is None:
             return None
-        return max(_NO_TIME, max_time - (time.monotonic() - self._began))
+        left = current_processes().from_main(max_time - (time.monotonic() - self._began))
+        return max(_NO_TIME, left)
 
     def is_over(self, max_time: float | None) -> bool:
         """Whether a limit in seconds, None for none, has passed."""

@@ -96,9 +96,6 @@ class DensityNet(NeuralNet):
     def initialize_module(self):
         super().initialize_module()
         self.flat_ = FlatParameters(self.module_)
-        self.processes_ = current_processes()
-        for tensor in (self.flat_.vector.data, *self.module_.buffers()):
-            self.processes_.copy_from_main(tensor)
         return self
 
     def get_all_learnable_params(self):
@@ -210,6 +207,9 @@ class DensityNet(NeuralNet):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         self.n_setbacks_ = self.n_steps_ = 0
+        self.processes_ = current_processes()
+        for tensor in (self.flat_.vector.data, *self.module_.buffers()):
+            self.processes_.copy_from_main(tensor)
         self.parts_, self.valid_parts_ = BatchParts(self.module_.min_rows), BatchParts()
         self.set_learning_rate(self.lr)
         # Walking over the modules for them in each step costs as much as a layer.

@@ -15,6 +15,7 @@ import flowkit
 from flowkit import (
     bijections,
     datasets,
+    distributed,
     estimators,
     exceptions,
     files,
@@ -71,6 +72,7 @@ for room in ("transforms", "tables"):
         "estimators",
     }
 FLOORS["files"] = BASICS | {"validation", "estimators"}
+FLOORS["distributed"] = BASICS | {"training", "files"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}
 
@@ -157,7 +159,9 @@ def test_rooms_import_public_files_of_other_rooms():
 def test_importing_is_cheap_in_dependencies():
     code = (
         "import sys, flowkit, flowkit.inspection, flowkit.topics, flowkit.datasets;"
-        "print([m for m in ('gensim', 'matplotlib', 'dask', 'PIL', 'numba') if m in sys.modules])"
+        "import flowkit.distributed;"
+        "names = ('gensim', 'matplotlib', 'dask', 'accelerate', 'PIL', 'numba');"
+        "print([m for m in names if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -186,6 +190,7 @@ def test_package_is_typed_and_versioned():
         flowkit,
         bijections,
         datasets,
+        distributed,
         estimators,
         exceptions,
         files,

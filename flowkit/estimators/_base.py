@@ -122,6 +122,8 @@ class BaseDensity(FittedDensity):
             If there is no room for the rows of a stream.
         FitDivergedError
             If the loss stays non-finite after two returns to the best weights.
+        BatchMemoryError
+            If not even the smallest part of a batch fits into memory.
         CheckpointError
             If `checkpoint` cannot be read or written, or holds another training.
         KeyboardInterrupt
@@ -138,6 +140,8 @@ class BaseDensity(FittedDensity):
             training.
         InterruptedFitWarning
             If Ctrl-C ended training after its first step; the best weights so far are kept.
+        BatchInPartsWarning
+            If batches did not fit into memory as a whole.
         """
         with self._unchanged_on_failure():
             copied_callbacks(self.callbacks)
@@ -204,6 +208,8 @@ class BaseDensity(FittedDensity):
             If a parameter that shapes the module was changed since the first call.
         FitDivergedError
             If the loss is not finite; the estimator stays as it was before the chunk.
+        BatchMemoryError
+            If not even the smallest part of a batch fits into memory.
 
         Warns
         -----
@@ -213,6 +219,8 @@ class BaseDensity(FittedDensity):
             If many rows share a value that does not belong to a lattice of its column.
         InterruptedFitWarning
             If Ctrl-C ended training after its first step; the best weights so far are kept.
+        BatchInPartsWarning
+            If batches did not fit into memory as a whole.
         """
         with self._unchanged_on_failure() as before:
             copied_callbacks(self.callbacks)

@@ -11,6 +11,7 @@ import torch
 
 from ..columns import refuse_outside_support
 from ..exceptions import (
+    BatchInPartsWarning,
     InterruptedFitWarning,
     NotConvergedWarning,
     UncopyableCallbackError,
@@ -99,6 +100,7 @@ class Trainer:
         """Train a copy of a module, and tell how it went; returns as `fit`."""
         module, generator = self._prepared(module)
         record = train(module, rows, held, options, generator)
+        warn_of_parts(record, options.batch_size)
         return _finished(module), record
 
     def fit_chunk(self, module, stream: Stream, Z, weight, training):
@@ -145,6 +147,7 @@ class Trainer:
             held = self.rows(stream.rows, stream.weight, slice(None))
         rows = self.rows(Z[training], weight, training)
         module, record = train_chunk(net, rows, held, options, generator)
+        warn_of_parts(record, options.batch_size)
         return _finished(module), replace(stream, path=path_of(net), net=net), record
 
     def rows(self, Z, weight, index) -> Rows:
@@ -252,6 +255,17 @@ def warn_of_interruption(record: TrainingRecord, epoch: int, best_epoch: int) ->
             f"{best_epoch}, are kept. A callback that means to end training raises "
             "flowkit.StopTraining, without this warning.",
             InterruptedFitWarning,
+        )
+
+
+def warn_of_parts(record: TrainingRecord, batch_size: int) -> None:
+    """Say that batches did not fit into memory as a whole, if they did not."""
+    if record.n_parts > 1:
+        warn(
+            f"memory ran out in a step of training: batches of {batch_size} rows were taken in "
+            f"{record.n_parts} parts since, whose gradients add up to the same step. "
+            f"batch_size={max(1, batch_size // record.n_parts)} takes as little memory.",
+            BatchInPartsWarning,
         )
 
 

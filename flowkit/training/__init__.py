@@ -6,6 +6,7 @@ from .fit import has_parameters, make_net, train
 from .fit_run import FitRun
 from .net import DensityNet
 from .options import TrainingOptions
+from .processes import Processes, trained_by
 from .record import TrainingRecord
 from .reservoir import Stream, after_chunk, n_held_out
 from .stream import make_stream, path_of, train_chunk
@@ -15,6 +16,7 @@ __all__ = [
     "DensityNet",
     "FitRun",
     "Noise",
+    "Processes",
     "Rows",
     "Stream",
     "TrainingOptions",
@@ -28,4 +30,5 @@ __all__ = [
     "path_of",
     "train",
     "train_chunk",
+    "trained_by",
 ]

@@ -47,9 +47,14 @@ class Checkpoint(Callback):
     def resume(self, net) -> None:
         """Put a net that is about to train where the file says; leave it as it is without one."""
         self.seconds_, self.written_ = 0.0, time.monotonic()
-        path = Path(self.path)
-        if path.exists():
-            if not path.is_file():
+        try:
+            exists, is_file = Path(self.path).exists(), Path(self.path).is_file()
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"checkpoint={str(self.path)!r} is no path of a file ({error}). Give another one."
+            ) from error
+        if exists:
+            if not is_file:
                 # Reading a pipe would wait for ever.
                 raise self._unreadable("it is no regular file")
             self._restore(net, self._read())
@@ -74,7 +79,7 @@ class Checkpoint(Callback):
         try:
             with replacing(os.fspath(self.path)) as file:
                 torch.save(state, file)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"checkpoint={str(self.path)!r} cannot be written ({error}). Give a file in a "
                 "folder that exists, may be written to and has room. What it held before is whole."

@@ -9,17 +9,24 @@ import numpy as np
 import torch
 from sklearn.base import _fit_context
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..columns import Counts
 from ..exceptions import ChangedParameterError, InvalidDataError, InvalidParameterError
 from ..modules import CountStatistics, CountTopics
-from ..nested import check_n_samples
+from ..nested import check_n_samples, mean_of
 from ..starts import count_start
 from ..streams import refuse_streams
 from ..topics import bags_of_words, fit_dirichlet
 from ..training import FitRun, TrainingRecord
-from ..validation import check_labels, is_sparse, labels_of, refuse_unreal, row_weights
+from ..validation import (
+    check_labels,
+    is_sparse,
+    labels_of,
+    refuse_unreal,
+    row_weights,
+    validate_data,
+)
 from ._base import BaseDensity
 from ._count_edits import blended, moved
 from ._count_training import CountRows, CountTrainer, map_counts
@@ -318,7 +325,7 @@ class CountedWords:
     def bits_per_dim(self, X, random_state=0):
         if not _is_of_counts(self):
             return super().bits_per_dim(X, random_state)
-        return -float(self.score_samples(X).mean()) / (self.n_features_in_ * math.log(2))
+        return -mean_of(self.score_samples(X)) / (self.n_features_in_ * math.log(2))
 
     def _gradient_norm(self, X):
         if not _is_of_counts(self):

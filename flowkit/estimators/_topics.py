@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..topics import heaviest_words
-from ..validation import labels_of
+from ..validation import as_numbers, check_count, labels_of, shown
 from ._temperature import check_temperature
 
 _N_WORDS = 5
@@ -192,9 +192,7 @@ class TopicAnalysis:
         ValueError
             If `n_steps` is less than two, or the shapes differ.
         """
-        if not isinstance(n_steps, Integral) or n_steps < 2:
-            raise InvalidDataError(f"n_steps must be an int of at least 2, got {n_steps!r}.")
-        return self._between(X, other, n_steps)
+        return self._between(X, other, check_count(n_steps, "n_steps", 2))
 
     def _between(self, X, other, n_steps):
         first, second = self._encode_pairs(X, other)
@@ -250,12 +248,11 @@ class TopicAnalysis:
             if not 0 <= topics < n_topics:
                 raise InvalidDataError(f"topics must be 0 to {n_topics - 1}, got {topics}.")
             topics = np.eye(n_topics)[topics]
-        try:
-            proportions = np.asarray(topics, dtype=np.float64)
-        except (TypeError, ValueError):
+        proportions = as_numbers(topics)
+        if proportions is None:
             raise InvalidDataError(
-                f"topics must be an int or an array of numbers, got {topics!r}."
-            ) from None
+                f"topics must be an int or an array of numbers, got {shown(topics)}."
+            )
         if proportions.shape not in ((n_topics,), (n, n_topics)):
             raise InvalidDataError(
                 f"topics must be an int, or proportions of shape ({n_topics},) or "

@@ -4,7 +4,8 @@ from ._chunks import require_chunks, takes_chunks
 from ._copies import score_copies, score_inside
 from ._draws import can_be_drawn_from, check_n_samples, draw_from
 from ._interruptions import are_passed_on, interruptions_passed_on
-from ._mean_score import MeanScoreMixin
+from ._log_density import log_density_of
+from ._mean_score import MeanScoreMixin, mean_of
 from ._nested_parameters import names_of
 from ._progress import Progress
 from ._reading import read_numbers, read_rows
@@ -29,6 +30,8 @@ __all__ = [
     "interruptions_passed_on",
     "layers",
     "limited",
+    "log_density_of",
+    "mean_of",
     "names_of",
     "read_numbers",
     "read_rows",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.utils import get_tags
-from sklearn.utils.validation import validate_data
 
 from ..exceptions import InvalidDataError
 from ..nested import require_weights
 from ..streams import refuse_streams
-from ..validation import check_labels, container_of, keep_types, row_weights
+from ..validation import check_labels, container_of, keep_types, row_weights, validate_data
 
 _MIN_TRAINING_ROWS = 2
 

@@ -20,7 +20,7 @@ from ..nested import (
     draw_from,
     seeded_copies,
 )
-from ..validation import SuggestingEstimator, labels_of, refuse_non_finite
+from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite
 from ._column_reading import read_columns
 from ._column_report import report_frame, report_lines, report_text
 from ._column_warnings import warn_of_columns
@@ -276,12 +276,13 @@ class TableDensity(TableStreamMixin, MeanScoreMixin, SuggestingEstimator):
             Before scoring begins, if it may take minutes.
         """
         check_is_fitted(self)
+        with_error = check_flag(return_std, "return_std")
         rows = self._rows(self._read(X, reset=False)[0])
         log_density = np.full((len(rows), 2), [-np.inf, 0.0])
         inside = np.flatnonzero(self._contained(rows).all(1))
         if inside.size:
             log_density[inside] = self._encoded_density().estimates(rows[inside])
-        return tuple(log_density.T.copy()) if return_std else log_density[:, 0].copy()
+        return tuple(log_density.T.copy()) if with_error else log_density[:, 0].copy()
 
     def _score_copies(self, copies, rows, n_draws=None):
         """Log density of changed copies of rows, as if the rows had not been in training."""
@@ -362,7 +363,7 @@ class TableDensity(TableStreamMixin, MeanScoreMixin, SuggestingEstimator):
         """
         check_is_fitted(self)
         lines = report_lines(self._names(), self._kinds, self._codecs)
-        return report_frame(lines) if as_frame else report_text(lines)
+        return report_frame(lines) if check_flag(as_frame, "as_frame") else report_text(lines)
 
     def _read(self, X, reset):
         """Columns of X with their types, and what X looks like."""

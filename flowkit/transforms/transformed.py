@@ -24,6 +24,7 @@ from ..nested import (
     can_be_drawn_from,
     check_n_samples,
     draw_from,
+    log_density_of,
     read_numbers,
     require_chunks,
     require_weights,
@@ -219,7 +220,7 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         Z, log_density = transform_rows(self.transformer_, self._validate_rows(X, reset=False))
         inside = np.isfinite(log_density)
         if inside.any():
-            log_density[inside] += self.density_.score_samples(Z)
+            log_density[inside] += log_density_of(self.density_, Z)
         return log_density
 
     def _score_copies(self, copies, rows, n_draws=None):

@@ -16,7 +16,7 @@ from ..exceptions import ChangedParameterError, InvalidDataError, InvalidParamet
 from ..modules import CountStatistics, CountTopics
 from ..nested import check_n_samples
 from ..starts import count_start
-from ..topics import bags_of_words, fit_dirichlet
+from ..topics import BagsOfWords, bags_of_words, fit_dirichlet, word_distances
 from ..training import FitRun, TrainingRecord
 from ..validation import check_labels, is_sparse, labels_of, refuse_unreal, row_weights
 from ._base import BaseDensity
@@ -300,6 +300,26 @@ class CountedWords:
         if not _is_of_counts(self):
             return super()._between(X, other, n_steps)
         return blended(*self._validate_pairs(X, other), n_steps, np.random.RandomState(_SEED))
+
+    def _steered(self, X, topic, amount):
+        if not _is_of_counts(self):
+            return super()._steered(X, topic, amount)
+        before = self._proportions(X)
+        after = (1 - amount[:, None]) * before + amount[:, None] * np.eye(before.shape[1])[topic]
+        words = self._topic_words[0]
+        return moved(X, before @ words, after @ words, np.random.RandomState(_SEED))
+
+    def _read_words(self, X):
+        if not _is_of_counts(self):
+            return super()._read_words(X)
+        return BagsOfWords(X, self._topic_words[1])
+
+    def _topic_distances(self):
+        return (
+            word_distances(self._topic_words[0])
+            if _is_of_counts(self)
+            else super()._topic_distances()
+        )
 
     def _validate_pairs(self, X, other):
         check_is_fitted(self)

@@ -40,13 +40,29 @@ class FoundTopics:
                 )
             return count_documents(X, labels_of(self))
         if kind == "bins":
-            return table_documents(X, labels_of(self))
+            return self._bins_of(X, self._columns_in_order)
         if self.image_shape is None:
             raise InvalidParameterError("documents='patches' needs image_shape, got None.")
         # Half of the edge: smaller patches say less about what an image shows.
         patch = max(1, min(self.image_shape[:2]) // 2)
         stride = max(1, patch // 2)
         return patch_documents(X, tuple(self.image_shape), rng, patch=patch, stride=stride)
+
+    def _bins_of(self, X, decoded):
+        """Documents of the bins of the columns, as a wrapper reads them where it is decoded."""
+        decode, levels, _ = self._reading or (None, None, None)
+        if decode is None or not decoded:
+            return table_documents(X, labels_of(self))
+        return table_documents(decode(X), labels_of(self), levels=levels)
+
+    @property
+    def _columns_in_order(self) -> bool:
+        """Whether each column of the rows of a wrapper is a column here."""
+        return self._reading is None or self._reading[2]
+
+    def _described_documents(self, X, rng):
+        """Documents whose words tell of the topics."""
+        return self._documents_of(X, rng) if self._columns_in_order else self._bins_of(X, True)
 
     def _choose_start(self, X, Z, weight, groupings, rng):
         if self.prior != "topic":

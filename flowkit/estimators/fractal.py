@@ -25,6 +25,8 @@ from ._images import ImageRows
 from ._inpainting import Inpainting
 from ._lifted import LiftedImages
 from ._parameters import documented
+from ._steering import Steering
+from ._told_topics import ToldTopics
 from ._topics import TopicAnalysis
 
 # What the module is built from.
@@ -68,6 +70,8 @@ _MAX_DESCRIBED_ROWS = 5_000
 @documented
 class FractalFlowDensity(
     CountedWords,
+    ToldTopics,
+    Steering,
     TopicAnalysis,
     FoundTopics,
     LiftedImages,
@@ -163,8 +167,10 @@ class FractalFlowDensity(
         its ``alpha`` (concentration of the proportions: the smaller, the more a row keeps to one
         topic; 0 where each row has only one, as with one word group), and its ``words``: the five
         most telling ones and their probability in the topic, most probable first, in names and
-        units of X; `describe_topics` tells more. After further calls of `fit` or `partial_fit` it
-        describes the rows of the last call.
+        units of X, and how far these words are its own: ``exclusivity``, the mean share of their
+        probability in all topics that is in this one, from ``1 / n_topics`` to 1. `describe_topics`
+        tells more, also as a frame. After further calls of `fit` or `partial_fit` it describes the
+        rows of the last call.
     word_groups_ : list of list of int
         Columns of each word group.
     module_ : flowkit.modules.Flow
@@ -197,7 +203,7 @@ class FractalFlowDensity(
     >>> density.sample(2, topics=0, random_state=0).shape
     (2, 4)
     >>> sorted(density.topics_[0])
-    ['alpha', 'weight', 'words']
+    ['alpha', 'exclusivity', 'weight', 'words']
 
     Counts of words have probabilities:
 
@@ -336,25 +342,27 @@ class FractalFlowDensity(
         """Fill `topics_` from the rows trained on."""
         X = self._filled(X, random_state)
         if self.prior == "normal":
-            for name in ("topics_", "word_groups_", "_topic_words"):
+            for name in ("topics_", "word_groups_", "_topic_words", "_word_reader"):
                 self.__dict__.pop(name, None)
             return
         documents = None if start is None else start.documents
-        if documents is None:
-            documents = self._documents_of(X[training], random_state)
+        if documents is None or not self._columns_in_order:
+            documents = self._described_documents(X[training], random_state)
         rows = training[:_MAX_DESCRIBED_ROWS]
         prior = self.module_.prior
         shares = self._evaluator.map(prior.responsibilities, self._encode(X[rows]))
         if sample_weight is not None:
             shares = shares * sample_weight[rows, None, None]
         topic_share = shares.sum((0, 1)) / shares.sum()
-        beta = topic_words(
-            shares, documents.take(slice(len(rows))), list(map(np.array, prior.groups))
-        )
+        groups = list(map(np.array, prior.groups))
+        if not self._columns_in_order:
+            # No word lies within a group of its own.
+            shares, groups = shares.mean(1, keepdims=True), [np.arange(X.shape[1])]
+        beta = topic_words(shares, documents.take(slice(len(rows))), groups)
         # A single topic for each row is the limit of small alpha.
         alpha = np.zeros(prior.n_topics) if prior.one_hot else prior.alpha.detach().cpu().numpy()
         self.word_groups_ = prior.groups
-        self._topic_words = (beta, documents.words)
+        self._topic_words, self._word_reader = (beta, documents.words), documents.reader
         self.topics_ = [
             {"weight": float(topic_share[k]), "alpha": float(alpha[k])}
             for k in range(prior.n_topics)

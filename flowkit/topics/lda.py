@@ -377,6 +377,33 @@ def heaviest_words(
     InvalidParameterError
         If `n_words` is less than 1.
     """
+    best = relevant_words(beta, n_words, lambda_, topic_weights)
+    return [[(words[w], float(beta[k, w])) for w in chosen] for k, chosen in enumerate(best)]
+
+
+def relevant_words(
+    beta: np.ndarray,
+    n_words: int = 5,
+    lambda_: float = 0.6,
+    topic_weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Indices of the words that `heaviest_words` tells.
+
+    Parameters
+    ----------
+    beta, n_words, lambda_, topic_weights
+        As there.
+
+    Returns
+    -------
+    ndarray of shape (K, <= n_words), int
+        Per topic its words, most probable first.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `n_words` is less than 1.
+    """
     refuse_small("n_words", n_words, 1)
     overall = np.average(beta, axis=0, weights=topic_weights)
     tiny = np.finfo(np.float64).tiny
@@ -385,8 +412,7 @@ def heaviest_words(
     relevance = np.where(beta > 0, relevance, -np.inf)
     best = np.argsort(-relevance, axis=1, kind="stable")[:, :n_words]
     falling = np.argsort(-np.take_along_axis(beta, best, 1), axis=1, kind="stable")
-    best = np.take_along_axis(best, falling, 1)
-    return [[(words[w], float(beta[k, w])) for w in chosen] for k, chosen in enumerate(best)]
+    return np.take_along_axis(best, falling, 1)
 
 
 def kmeans_topics(

@@ -23,10 +23,18 @@ from ..topics import (
     table_documents,
 )
 from ..validation import labels_of
+from ._row_reading import RowReading
 
 
 class FoundTopics:
     """The part of `FractalFlowDensity` that finds topics before training; before its base class."""
+
+    # How a wrapper that encodes rows reads them; None without one.
+    _reading = None
+
+    def _read_by(self, *reading, **options):
+        """Take from a wrapper how it reads rows; the arguments are those of `RowReading`."""
+        self._reading = RowReading(*reading, **options)
 
     def _documents_of(self, X, rng):
         kind = self.documents
@@ -40,7 +48,7 @@ class FoundTopics:
                 )
             return count_documents(X, labels_of(self))
         if kind == "bins":
-            return self._bins_of(X, self._columns_in_order)
+            return table_documents(X, labels_of(self)) if self._reads_other else self._words_of(X)
         if self.image_shape is None:
             raise InvalidParameterError("documents='patches' needs image_shape, got None.")
         # Half of the edge: smaller patches say less about what an image shows.
@@ -48,21 +56,16 @@ class FoundTopics:
         stride = max(1, patch // 2)
         return patch_documents(X, tuple(self.image_shape), rng, patch=patch, stride=stride)
 
-    def _bins_of(self, X, decoded):
-        """Documents of the bins of the columns, as a wrapper reads them where it is decoded."""
-        decode, levels, _ = self._reading or (None, None, None)
-        if decode is None or not decoded:
+    def _words_of(self, X):
+        """Documents of the bins of columns, in names and units of a wrapper around the density."""
+        if self._reading is None:
             return table_documents(X, labels_of(self))
-        return table_documents(decode(X), labels_of(self), levels=levels)
+        return self._reading.documents(X)
 
     @property
-    def _columns_in_order(self) -> bool:
-        """Whether each column of the rows of a wrapper is a column here."""
-        return self._reading is None or self._reading[2]
-
-    def _described_documents(self, X, rng):
-        """Documents whose words tell of the topics."""
-        return self._documents_of(X, rng) if self._columns_in_order else self._bins_of(X, True)
+    def _reads_other(self) -> bool:
+        """Whether columns here are not those that topics are told in."""
+        return self._reading is not None and not self._reading.in_order
 
     def _choose_start(self, X, Z, weight, groupings, rng):
         if self.prior != "topic":

@@ -18,12 +18,11 @@ class Steering:
     def steer(self, X, topic, amount=1.0):
         """Rows that follow a topic more, and stay as they are within their topics.
 
-        In the latent, word groups give up their own topics for the new one: those that the topic
-        explains best come first, and a share `amount` of those that do not follow it yet goes
-        over. Each moves along a straight line to its place relative to the new topic, in units of
-        that topic's covariance, as in `swap_topics`. Of counts, the share of the topic rises by
-        `amount` of what is left to one, and as few words as can be are replaced, by draws that are
-        the same at each call. It is a statement about the density, not about causes.
+        In the latent, each word group goes a share `amount` of the straight line that ends where
+        it is relative to the new topic what it was relative to its heaviest one, in units of their
+        covariances, as in `swap_topics`. Of counts, the share of the topic rises by `amount` of
+        what is left to one, and as few words as can be are replaced, by draws that are the same at
+        each call. It is a statement about the density, not about causes.
 
         Parameters
         ----------
@@ -65,8 +64,11 @@ class Steering:
         z, target, far = (
             torch.from_numpy(a).to(self._evaluator.device) for a in (Z, topic, amount)
         )
+        prior = self.module_.prior
         with torch.inference_mode():
-            moved = _led(self.module_.prior, z, target, far)
+            own = prior.responsibilities(z).argmax(2)
+            end = prior.move(z, own, target[:, None].expand_as(own))
+            moved = z + far[:, None] * (end - z)
         new = self._columns.to_domain(self._decode(moved.cpu().numpy()))
         # The way there and back rounds.
         return np.where(amount[:, None] > 0, new, X)
@@ -94,19 +96,3 @@ def check_steps(topic, amount, n: int, n_topics: int) -> tuple[np.ndarray, np.nd
             f"amount must be a number from 0 to 1, or one for each of {n} rows, got {amount!r}."
         )
     return np.broadcast_to(topics, n).astype(np.int64), np.broadcast_to(amounts, n).copy()
-
-
-def _led(prior, z, topic, amount):
-    """Latents whose groups have gone over to a topic, a share `amount` of those that can."""
-    shares = prior.responsibilities(z)
-    own = shares.argmax(2)
-    target = topic[:, None].expand_as(own)
-    to_go = own != target
-    # Groups that follow the topic already stay where they are.
-    liking = shares.gather(2, target[..., None])[..., 0].masked_fill(~to_go, -1.0)
-    rank = liking.argsort(1, descending=True, stable=True).argsort(1)
-    step = (amount[:, None] * to_go.sum(1, keepdim=True) - rank).clamp(0, 1) * to_go
-    group = torch.empty(z.shape[1], dtype=torch.long, device=z.device)
-    for n, columns in enumerate(prior.groups):
-        group[list(columns)] = n
-    return z + step[:, group] * (prior.move(z, own, target) - z)

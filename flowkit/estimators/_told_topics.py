@@ -16,10 +16,6 @@ _N_WORDS = 5
 class ToldTopics:
     """What a density with topics tells of them; goes before its base class."""
 
-    # How a wrapper around the density reads its rows: a function of rows, the names of the levels
-    # of categorical columns, and whether columns stay in their places.
-    _reading = None
-
     @available_if(has_topics)
     def describe_topics(self, n_words=_N_WORDS, *, X=None, as_frame=False):
         """`topics_` with more words, or fewer, or as other rows have them, or as a frame.
@@ -88,7 +84,8 @@ class ToldTopics:
 
     def _read_words(self, X):
         """Valid rows without holes as documents of the words of the topics."""
-        return self._word_reader.read(X[~np.isnan(X).any(1)])
+        X = X[~np.isnan(X).any(1)]
+        return self._word_reader.read(X if self._reading is None else self._reading.rows(X))
 
     @available_if(has_topics)
     def topic_distances(self):
@@ -112,13 +109,6 @@ class ToldTopics:
         return gaussian_distances(
             [mean.numpy() for mean in means], [c.numpy() for c in covariances]
         )
-
-    def _read_by(self, decode=None, levels=None, in_order=True):
-        """Let a wrapper that encodes rows say what they were, until it is called with None."""
-        if decode is None:
-            self.__dict__.pop("_reading", None)
-        else:
-            self._reading = decode, levels or {}, in_order
 
 
 def _framed(topics):

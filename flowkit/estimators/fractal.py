@@ -346,8 +346,10 @@ class FractalFlowDensity(
                 self.__dict__.pop(name, None)
             return
         documents = None if start is None else start.documents
-        if documents is None or not self._columns_in_order:
-            documents = self._described_documents(X[training], random_state)
+        if self._reads_other:
+            documents = self._words_of(X[training])
+        elif documents is None:
+            documents = self._documents_of(X[training], random_state)
         rows = training[:_MAX_DESCRIBED_ROWS]
         prior = self.module_.prior
         shares = self._evaluator.map(prior.responsibilities, self._encode(X[rows]))
@@ -355,7 +357,7 @@ class FractalFlowDensity(
             shares = shares * sample_weight[rows, None, None]
         topic_share = shares.sum((0, 1)) / shares.sum()
         groups = list(map(np.array, prior.groups))
-        if not self._columns_in_order:
+        if self._reads_other:
             # No word lies within a group of its own.
             shares, groups = shares.mean(1, keepdims=True), [np.arange(X.shape[1])]
         beta = topic_words(shares, documents.take(slice(len(rows))), groups)

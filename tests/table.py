@@ -483,5 +483,6 @@ DISPLAYS = {
     "ScoreHistogramDisplay": (DETECTORS["mixture"], lambda X: {"X": X}),
     "StyleMixDisplay": (FLOWS["rg"], lambda X: {"content": X[:2], "style": X[2:4], "level": 1}),
     "TopicDisplay": (FLOWS["fractal"], lambda X: {"X": X}),
+    "TopicMapDisplay": (FLOWS["fractal"], lambda X: {"X": X}),
     "TrainingCurveDisplay": (FLOWS["default"], lambda X: {}),
 }

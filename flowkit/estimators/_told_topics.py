@@ -7,7 +7,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._optional import require
-from ..topics import coherence, exclusivity, gaussian_distances, relevant_words
+from ..topics import (
+    TableWords,
+    coherence,
+    exclusivity,
+    gaussian_distances,
+    relevant_words,
+    topic_words,
+)
+from ..validation import labels_of
 from ._topics import has_topics
 
 _N_WORDS = 5
@@ -58,9 +66,9 @@ class ToldTopics:
         X = self._validate_scored(X)
         return self._tell(n_words, as_frame, self._proportions(X), self._read_words(X))
 
-    def _tell(self, n_words, as_frame=False, proportions=None, documents=None):
+    def _tell(self, n_words, as_frame=False, proportions=None, documents=None, words=None):
         """`describe_topics` of rows of these proportions, and documents of the same words."""
-        beta, words = self._topic_words
+        beta, words = words or self._topic_words
         weights = [topic["weight"] for topic in self.topics_]
         # The words are those of the training rows, whatever rows they are counted in.
         chosen = relevant_words(beta, n_words, topic_weights=weights)
@@ -81,6 +89,48 @@ class ToldTopics:
             for topic, value in zip(told, coherence(documents, chosen), strict=True):
                 topic["coherence"] = float(value)
         return _framed(told) if as_frame else told
+
+    def _tell_outside(self, X, n_words, as_frame, *, names=None, documents=None, columns="mixed"):
+        """`describe_topics` for a pipeline around the density.
+
+        Its columns have names, or its rows are documents, whose columns are those here, each
+        'alone', or 'mixed'.
+        """
+        proportions = None
+        if X is not None:
+            X = self._validate_scored(X)
+            proportions = self._proportions(X)
+        if documents is None:
+            beta, words = self._topic_words
+            documents = None if X is None else self._read_words(X)
+            return self._tell(
+                n_words, as_frame, proportions, documents, (beta, self._renamed(words, names))
+            )
+        shares, groups = proportions[:, None], [np.arange(len(documents.slots))]
+        if columns == "alone":
+            prior = self.module_.prior
+            shares = self._evaluator.map(prior.responsibilities, self._encode(X))
+            groups = list(map(np.array, prior.groups))
+        words = topic_words(shares, documents, groups), documents.words
+        return self._tell(n_words, as_frame, proportions, documents, words)
+
+    @property
+    def _tells_bins(self) -> bool:
+        """Whether words are bins of columns."""
+        return isinstance(getattr(self, "_word_reader", None), TableWords)
+
+    def _renamed(self, words, names):
+        """Words of columns that have other names outside."""
+        if names is None or labels_of(self) is not None:
+            return words
+        if not self._tells_bins:
+            return [names[j] for j in range(len(words))] if len(names) == len(words) else words
+        slots = [
+            j for j, edges in enumerate(self._word_reader.edges) for _ in range(len(edges) + 1)
+        ]
+        return [
+            word.replace(f"column {j}", names[j], 1) for j, word in zip(slots, words, strict=True)
+        ]
 
     def _read_words(self, X):
         """Valid rows without holes as documents of the words of the topics."""

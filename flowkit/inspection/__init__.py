@@ -16,6 +16,8 @@ from ._receptive_fields import ReceptiveFieldDisplay
 from ._reconstruction import ReconstructionDisplay
 from ._score_histogram import ScoreHistogramDisplay
 from ._style_mix import StyleMixDisplay
+from ._topic_map import TopicMapDisplay
+from ._topic_words import describe_topics
 from ._topics import TopicDisplay
 from ._training_curve import TrainingCurveDisplay
 
@@ -31,9 +33,11 @@ __all__ = [
     "ScoreHistogramDisplay",
     "StyleMixDisplay",
     "TopicDisplay",
+    "TopicMapDisplay",
     "TrainingCurveDisplay",
     "active_units",
     "dci",
+    "describe_topics",
     "mutual_information_gap",
     "separated_attribute_predictability",
 ]

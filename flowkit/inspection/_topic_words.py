@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from ..exceptions import InvalidParameterError
-from ..nested import Unwrapped, find
+from ..nested import find
 from ..topics import Documents, table_documents
-from ..validation import container_of
-from ._display import names_within
+from ..validation import container_of, missing_in
 
 
 def describe_topics(estimator, X=None, *, n_words=5, as_frame=False):
@@ -65,10 +62,32 @@ def describe_topics(estimator, X=None, *, n_words=5, as_frame=False):
             "it, unless prior='normal'."
         )
     rows = None if X is None else inside.transform(X)
-    if not inside.transformers:
+    if not inside.transformers or not hasattr(fitted, "_tell_outside"):
         return fitted.describe_topics(n_words, X=rows, as_frame=as_frame)
-    names = _names_behind(inside, X)
-    if rows is not None and container_of(X).is_frame and hasattr(fitted, "_tell_of"):
-        documents, own = _documents_of(X), list(map(str, container_of(X).labels))
-        return fitted._tell_of(rows, documents, names == own, n_words, as_frame)
-    return fitted.describe_topics(n_words, X=rows, as_frame=as_frame)
+    labels = [] if X is None else container_of(X).labels or []
+    names = inside.get_feature_names(labels)
+    if not labels or not fitted._tells_bins:
+        return fitted._tell_outside(rows, n_words, as_frame, names=names)
+    kept = ~_missing_in_rows(X)
+    columns = "alone" if names == list(map(str, labels)) else "mixed"
+    rows = np.asarray(rows, dtype=np.float64)[kept]
+    return fitted._tell_outside(rows, n_words, as_frame, documents=_read(X, kept), columns=columns)
+
+
+def _missing_in_rows(X) -> np.ndarray:
+    """Which rows of a table lack a value."""
+    return np.any([missing_in(column) for column in container_of(X).columns()], axis=0)
+
+
+def _read(X, kept) -> Documents:
+    """Rows of a table as documents, a level or a bin of a column a word."""
+    container, levels, columns = container_of(X), {}, []
+    for j, column in enumerate(container.columns()):
+        values = np.asarray(column)[kept]
+        if values.dtype.kind not in "iufb":
+            names, values = np.unique(values.astype(str), return_inverse=True)
+            levels[j] = names.tolist()
+        columns.append(values.astype(np.float64))
+    return table_documents(
+        np.column_stack(columns), list(map(str, container.labels)), levels=levels
+    )

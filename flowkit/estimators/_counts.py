@@ -204,7 +204,11 @@ class CountedWords:
         self._device, self._dtype, self._completion = str(device), self.dtype, None
         self._shaped_by = {name: getattr(self, name) for name in self._shaping_parameters}
         bags = bags_of_words(rows.counts, names)
-        options = self.n_topics, self.lda_backend, one_hot, run.start
+        self._forget_search()
+        n_topics = self.n_topics
+        if self._number_is_open:
+            n_topics = self._settled_for_counts(rows, names, one_hot, run.start)
+        options = n_topics, self.lda_backend, one_hot, run.start
         start = count_start(bags, rows.weight, *options)
         about = {"counts": True, "prior": self.prior, "n_features": d, "one_hot": one_hot}
         self._config = about | start.config

@@ -15,8 +15,10 @@ from ._log_det_tree import LogDetTreeDisplay
 from ._receptive_fields import ReceptiveFieldDisplay
 from ._reconstruction import ReconstructionDisplay
 from ._score_histogram import ScoreHistogramDisplay
+from ._steering import SteeringDisplay
 from ._style_mix import StyleMixDisplay
 from ._topic_map import TopicMapDisplay
+from ._topic_number import TopicNumberDisplay
 from ._topic_words import describe_topics
 from ._topics import TopicDisplay
 from ._training_curve import TrainingCurveDisplay
@@ -31,9 +33,11 @@ __all__ = [
     "ReceptiveFieldDisplay",
     "ReconstructionDisplay",
     "ScoreHistogramDisplay",
+    "SteeringDisplay",
     "StyleMixDisplay",
     "TopicDisplay",
     "TopicMapDisplay",
+    "TopicNumberDisplay",
     "TrainingCurveDisplay",
     "active_units",
     "dci",

@@ -100,7 +100,8 @@ class FractalFlowDensity(
         Number of topics. 'auto' chooses it, for tables and counts, before training: numbers up to
         24 begin at either half of the rows, at most 1000 each, and of those whose log density of
         the other half is within one standard error of the largest, the one is taken whose halves
-        agree most on the topics of all rows, by the adjusted Rand index. It takes as long as
+        agree most on the topics of all rows, by the adjusted Rand index; the smallest, if several
+        are within 0.05. It takes as long as
         initialising some twenty densities; see `topic_search_` and
         `flowkit.inspection.TopicNumberDisplay`. One topic means that no number is likelier.
     n_word_groups : int or None, default=None

@@ -16,6 +16,8 @@ from ._topic_start import n_nodes
 # Numbers to choose from; the search ends after so many losses of likelihood in a row.
 _NUMBERS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
 _PATIENCE = 2
+# Difference of adjusted Rand indices that counts: topics that hold hardly any rows change little.
+_NOTABLE = 0.05
 _MAX_HALF_ROWS = 1_000
 _MIN_HALF_ROWS = 4
 
@@ -45,7 +47,7 @@ def choose_n_topics(fit: Fit, halves: list[np.ndarray]) -> TopicNumbers:
     """The number of topics that two halves of the rows agree on most, of the likely ones.
 
     Likely are those whose log density of rows left out is within one standard error of the largest.
-    Of numbers that are as stable, the smallest is taken.
+    Of numbers that are about as stable, the smallest is taken.
 
     Parameters
     ----------
@@ -80,7 +82,8 @@ def choose_n_topics(fit: Fit, halves: list[np.ndarray]) -> TopicNumbers:
     errors = np.array([gap.std() / np.sqrt(len(gap)) for gap in gaps])
     likely = means >= means[best] - errors
     stability = np.array(stability)
-    chosen = int(np.where(likely, stability, -np.inf).argmax())
+    stable = stability >= stability[likely].max() - _NOTABLE
+    chosen = int(np.flatnonzero(likely & stable)[0])
     curve = {
         "n_topics": np.array(numbers),
         "log_density": means,

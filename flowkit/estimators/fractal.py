@@ -184,8 +184,7 @@ class FractalFlowDensity(
     topic_search_ : dict of ndarray
         Only with ``n_topics='auto'``: the numbers that were tried, ``n_topics``, with
         ``log_density``, the mean log density or log probability of rows by topics of the other
-        half, ``standard_error``, that of its difference to the largest one, and ``stability``, the
-        adjusted Rand index.
+        half, its ``standard_error``, and ``stability``, the adjusted Rand index.
     word_groups_ : list of list of int
         Columns of each word group.
     module_ : flowkit.modules.Flow

@@ -35,8 +35,8 @@ class TopicNumbers:
         The number.
     curve : dict of ndarray
         Columns of the search: ``n_topics``; ``log_density``, mean of rows by topics of the other
-        half of the rows; ``standard_error`` of its difference to the largest one; ``stability``,
-        adjusted Rand index of the heaviest topics that both halves give to all rows.
+        half of the rows, and its ``standard_error``; ``stability``, adjusted Rand index of the
+        heaviest topics that both halves give to all rows.
     """
 
     chosen: int
@@ -78,9 +78,8 @@ def choose_n_topics(fit: Fit, halves: list[np.ndarray]) -> TopicNumbers:
             break
     means = np.array([score.mean() for score in scores])
     best = int(np.nan_to_num(means, nan=-np.inf).argmax())
-    gaps = [score - scores[best] for score in scores]
-    errors = np.array([gap.std() / np.sqrt(len(gap)) for gap in gaps])
-    likely = means >= means[best] - errors
+    errors = np.array([score.std() / np.sqrt(len(score)) for score in scores])
+    likely = means >= means[best] - errors[best]
     stability = np.array(stability)
     stable = stability >= stability[likely].max() - _NOTABLE
     chosen = int(np.flatnonzero(likely & stable)[0])

@@ -18,11 +18,13 @@ from ._checks import refuse_small
 from ._kmeans import k_means
 from .documents import Documents
 
-# Rows from which topics are learned; more change the initial topics little and cost much.
-_MAX_ROWS = 5_000
+# Rows from which topics are learned; more change them little and cost much.
+_MAX_ROWS = 50_000
 _MAX_CLUSTERED_ROWS = 10_000
-_BATCH = 256
-_PASSES = 3
+# Rows of a batch, and the least number of batches in a pass that makes them as many as that.
+_BATCHES, _ENOUGH_BATCHES = (256, 1024), 20
+# Rows that are visited in all, repeats included; each at least once.
+_VISITS = 15_000
 # Few rows make few batches; topics need this many to converge.
 _MIN_BATCHES = 30
 # Initial topics need not be exact to three digits.
@@ -64,7 +66,8 @@ def fit_lda(
 ) -> Topics:
     """Latent Dirichlet allocation (Blei, Ng & Jordan 2003), fitted online (Hoffman et al. 2010).
 
-    Topics are learned from at most 5,000 rows that are not empty, proportions given for all.
+    Topics are learned online, in batches, from at most 50,000 rows that are not empty: few rows are
+    seen several times, many once and in larger batches. Proportions are given for all rows.
 
     Parameters
     ----------
@@ -127,9 +130,14 @@ def _load_gensim():
 _BACKENDS = {"sklearn": _load_sklearn, "gensim": _load_gensim}
 
 
+def _batch_size(n_rows: int) -> int:
+    """Rows in a batch: more of many rows, so that words are counted in fewer steps."""
+    return int(np.clip(n_rows // _ENOUGH_BATCHES, *_BATCHES))
+
+
 def _passes(n_rows: int) -> int:
-    n_batches = -(-n_rows // _BATCH)
-    return max(_PASSES, -(-_MIN_BATCHES // n_batches))
+    n_batches = -(-n_rows // _batch_size(n_rows))
+    return max(-(-_VISITS // max(n_rows, _VISITS // 3)), -(-_MIN_BATCHES // n_batches))
 
 
 def _fit_sklearn(
@@ -140,7 +148,7 @@ def _fit_sklearn(
         # As in gensim: with the defaults, early batches count too much and topics stay mixed.
         learning_decay=0.5,
         learning_offset=1.0,
-        batch_size=_BATCH,
+        batch_size=_batch_size(counts.shape[0]),
         total_samples=counts.shape[0],
         max_doc_update_iter=_DOCUMENT_ITERATIONS,
         mean_change_tol=_DOCUMENT_TOL,
@@ -167,7 +175,7 @@ def _fit_gensim(
         # Without names it warns, and without this many passes.
         id2word={i: str(i) for i in range(counts.shape[1])},
         passes=_passes(len(corpus)),
-        chunksize=_BATCH,
+        chunksize=_batch_size(counts.shape[0]),
         iterations=_DOCUMENT_ITERATIONS,
         gamma_threshold=_DOCUMENT_TOL,
         alpha="auto",

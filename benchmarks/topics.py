@@ -8,10 +8,10 @@ the fit. Rows are those of the fit.
 Control, for FractalFlowDensity: of 200 rows drawn from each topic, the share that `predict` gives
 back to that topic; the mean and the worst over all topics, unused ones included.
 
-Reading, for FractalFlowDensity: means over topics of the coherence of their words, which is normalised
-pointwise mutual information in the rows of the fit, and of their exclusivity. Agreement, with
-``--agreement``: the adjusted Rand index of the heaviest topics that two fits, one to each half of the
-rows, give to all rows, which needs no labels.
+Reading, for FractalFlowDensity: means over topics of the coherence of their words, which is
+normalised pointwise mutual information in the rows of the fit, and of their exclusivity. Agreement,
+with ``--agreement``: the adjusted Rand index of the heaviest topics that two fits, one to each half
+of the rows, give to all rows, which needs no labels.
 
 Baselines see standardised columns of tables and grey levels divided by the largest one of images;
 mixtures see 50 principal components of MNIST. "LDA alone" is the heaviest topic of the documents

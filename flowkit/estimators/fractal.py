@@ -156,8 +156,9 @@ class FractalFlowDensity(
         is one iteration, `tol` is nats for each word, a
         quarter of `n_iter_no_change` is enough, memory grows with the counts that are not zero,
         and parameters of networks, steps and noise are ignored. `transform` gives topic
-        proportions, `perplexity` is there, and `partial_fit` holds no rows out. `n_word_groups`
-        may be None, or 1 for rows of one topic each.
+        proportions, `perplexity` is there, and `partial_fit` holds no rows out; it begins at the
+        topics of the first chunk, which should hold some hundred rows, and later ones refine them.
+        `n_word_groups` may be None, or 1 for rows of one topic each.
     image_shape : tuple of int or None, default=None
         ``(height, width)`` or ``(height, width, channels)`` if rows are images; both edges even,
         if not lifted. X then may be of shape ``(n, *image_shape)`` too. Images of dtype uint8 get

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..exceptions import InvalidParameterError
+from ..nested import find
 from ._checks import check_count
 from ._pictures import PictureGridDisplay, as_pictures, require_pixels, rows_seen
 from ._style import LABEL_SIZE, TITLE_SIZE, number
@@ -88,7 +89,8 @@ class SteeringDisplay(PictureGridDisplay):
         ----------
         estimator : estimator instance
             Fitted to images, has `steer`, or holds such an estimator: a `Pipeline`, a search such
-            as `GridSearchCV` or an outlier detector. Images are shown as that estimator sees them.
+            as `GridSearchCV`, a `TransformedDensity` or an outlier detector. Images are shown as
+            that estimator sees them.
         X : array-like of shape (n_rows, n_features)
             Images.
         amount : float, default=1.0
@@ -115,7 +117,9 @@ class SteeringDisplay(PictureGridDisplay):
         InvalidDataError
             If rows are not those of the estimator, or there is no such amount.
         """
-        inside = cls._within(estimator)
+        cls._within(estimator)
+        # Wrappers that steer rows as well know of no images.
+        inside = find(estimator, "image_shape")
         fitted = inside.estimator
         check_count("max_topics", max_topics, 1)
         image_shape = getattr(fitted, "image_shape", None)

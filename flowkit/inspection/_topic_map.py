@@ -130,7 +130,8 @@ class TopicMapDisplay(Display):
         weights = np.array([topic["weight"] for topic in self.topics])
         sizes = _FILLED * min(extent(ax)) ** 2 * weights / max(weights.sum(), 1e-300)
         self.circles_ = ax.scatter(*self.positions_.T, **{"s": sizes, **_STYLE, **kwargs})
-        half = max(np.ptp(self.positions_, axis=0).max(), 1e-9) * (0.5 + _MARGIN)
+        # Topics that are all the same lie in one place.
+        half = (np.ptp(self.positions_, axis=0).max() or 1.0) * (0.5 + _MARGIN)
         middle = (self.positions_.max(0) + self.positions_.min(0)) / 2
         # Distances are told by both axes alike.
         ax.set(xlim=middle[0] + half * np.array([-1, 1]), ylim=middle[1] + half * np.array([-1, 1]))

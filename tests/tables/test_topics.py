@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
@@ -62,7 +63,7 @@ def test_topics_of_rows_are_their_kinds(fitted):
     topics = fitted.describe_topics(X=X)
     np.testing.assert_allclose([t["weight"] for t in topics], proportions.mean(0))
     assert all(topic["coherence"] > 0.1 for topic in topics)
-    display = TopicDisplay.from_estimator(fitted, X)
+    display = TopicDisplay.from_estimator(fitted, X, ax=Figure().subplots())
     assert [t["words"] for t in display.topics] == [t["words"] for t in topics]
 
 

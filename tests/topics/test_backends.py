@@ -56,19 +56,22 @@ def test_words_of_rows_far_down_are_learned(backend):
         pytest.importorskip("gensim")
     # The last word is in the last rows alone, of which a draw of 5000 may hold none.
     X = np.zeros((6_000, 6), dtype=int)
-    X[: 5_997, :3] = 3
+    X[:5_997, :3] = 3
     X[5_997:, 3:] = [1, 1, 30]
     topics = fit_lda(bags_of_words(X), 2, backend, np.random.RandomState(0))
     assert topics.words[:, 5].max() > 1e-3
 
 
-def test_a_corpus_in_chunks_is_as_likely_as_one_at_once():
-    X, label = corpus(300)
+def test_a_corpus_in_chunks_is_about_as_likely_as_one_at_once():
+    X, _ = corpus(600)
     new, new_label = corpus(200, seed=9)
     options = {"documents": "counts", "early_stopping": False, "random_state": 0}
     at_once = FractalFlowDensity(N_TOPICS, max_epochs=10, **options).fit(X)
     in_chunks = FractalFlowDensity(N_TOPICS, partial_fit_epochs=3, **options)
-    for chunk in np.array_split(X, 5):
-        in_chunks.partial_fit(chunk)
-    assert in_chunks.perplexity(new) < 1.03 * at_once.perplexity(new)
+    # Topics begin at those of the first chunk, so it has to be large.
+    surprise = []
+    for chunk in np.split(X, [300, 400, 500]):
+        surprise.append(in_chunks.partial_fit(chunk).perplexity(new))
+    assert surprise[-1] < surprise[0]
+    assert surprise[-1] < 1.05 * at_once.perplexity(new)
     assert normalized_mutual_info_score(new_label, in_chunks.predict(new)) > 0.8

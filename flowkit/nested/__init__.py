@@ -11,6 +11,7 @@ from ._progress import Progress
 from ._reading import read_numbers, read_rows
 from ._seeds import seed_names, seeded_copies
 from ._time_limit import TimeLimit, can_end, limited
+from ._topics_within import TopicsWithin
 from ._unwrap import Held, Unwrapped, find, held_by, layers, stood_for, unwrap
 from ._weights import require_weights
 
@@ -19,6 +20,7 @@ __all__ = [
     "MeanScoreMixin",
     "Progress",
     "TimeLimit",
+    "TopicsWithin",
     "Unwrapped",
     "are_passed_on",
     "can_be_drawn_from",

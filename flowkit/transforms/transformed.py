@@ -21,6 +21,7 @@ from ..exceptions import (
 from ..nested import (
     Held,
     MeanScoreMixin,
+    TopicsWithin,
     can_be_drawn_from,
     check_n_samples,
     draw_from,
@@ -30,8 +31,9 @@ from ..nested import (
     require_weights,
     score_inside,
 )
-from ..validation import SuggestingEstimator, row_weights, warn
+from ..validation import SuggestingEstimator, labels_of, row_weights, warn
 from ._jacobians import inverse_rows, transform_rows
+from ._way_back import WayBack, keeps_columns
 
 # Draws that measure the mass beyond the range of the transformer, and the share worth a warning.
 _N_PROBES = 1000
@@ -47,7 +49,7 @@ def _density_takes_chunks(estimator):
     return require_chunks(getattr(estimator, "density_", estimator.density), estimator)
 
 
-class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
+class TransformedDensity(TopicsWithin, MeanScoreMixin, SuggestingEstimator):
     """A density fitted to transformed rows, whose scores stay in the units of the rows.
 
     In a `sklearn.pipeline.Pipeline` the scaler before a density changes the units of its log
@@ -74,6 +76,10 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         The fitted transformer.
     density_ : estimator
         The density, fitted to transformed rows.
+    topics_ : list of dict
+        Topics of `density_`, where it is a `FractalFlowDensity` with topics, in names and units of
+        the columns here. `describe_topics`, `predict_proba`, `predict`, `steer` and
+        `topic_distances` are there then.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -196,6 +202,7 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
             # Training changes it in place.
             before["density_"] = copy.deepcopy(self.density_)
         density = clone(self.density) if begins else self.density_
+        self._let_read(density)
         # Frozen estimators do not do without the second argument.
         self.density_ = getattr(density, method)(Z, None, **options)
         # Affine maps reach everything.
@@ -312,6 +319,30 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
     def _validate_rows(self, X, reset):
         """X in float64, still a DataFrame if it was one: columns may be chosen by name."""
         return read_numbers(self, X, reset, get_tags(self.density).input_tags.allow_nan)
+
+    def _let_read(self, density):
+        """Let a density that tells topics know what its rows are here."""
+        # Of what stands for a density that is fitted already, nothing is changed.
+        if hasattr(type(density), "_read_by"):
+            names, d = labels_of(self), self.n_features_in_
+            in_order = keeps_columns(self.transformer_, d)
+            density._read_by(WayBack(self.transformer_), names, {}, in_order=in_order)
+
+    def _rows_within(self, X):
+        X = self._validate_rows(X, reset=False)
+        Z, log_det = transform_rows(self.transformer_, X)
+        outside = np.flatnonzero(~np.isfinite(log_det))
+        if outside.size:
+            raise OutsideSupportError(
+                f"row {outside[0]} lies outside the domain of the transformer, so it has no "
+                "topics: leave out rows whose score is -inf."
+            )
+        return Z
+
+    def _rows_like(self, X, Z, changed):
+        rows = inverse_rows(self.transformer_, Z)
+        given = np.asarray(self._validate_rows(X, reset=False), dtype=np.float64)
+        return np.where(changed[:, None], rows, given)
 
     def _held(self):
         transformer = getattr(self, "transformer_", self.transformer)

@@ -1,8 +1,8 @@
 """What users give, validated: parameters, rows and their containers, labels, and warnings."""
 
-from ._blocks import BLOCK_ROWS, has_missing, row_blocks
 from ._arguments import as_numbers, check_choice, check_count, check_flag
 from ._as_array import check_array, check_sample_weight, typed_errors, validate_data
+from ._blocks import BLOCK_ROWS, has_missing, row_blocks
 from ._containers import (
     Container,
     as_floats,

@@ -25,11 +25,10 @@ from ..topics import (
     table_documents,
 )
 from ..validation import labels_of
+from ._row_reading import RowReading
 
 # Least share of the rows that a topic begins with.
 _MIN_SHARE = 1e-3
-import os
-_HOLD = float(os.environ.get("HOLD", 1.0))
 
 
 class _Found(NamedTuple):
@@ -43,6 +42,13 @@ class _Found(NamedTuple):
 class FoundTopics:
     """The part of `FractalFlowDensity` that finds topics before training; before its base class."""
 
+    # How a wrapper that encodes rows reads them; None without one.
+    _reading = None
+
+    def _read_by(self, *reading, **options):
+        """Take from a wrapper how it reads rows; the arguments are those of `RowReading`."""
+        self._reading = RowReading(*reading, **options)
+
     def _documents_of(self, X, rng):
         kind = self.documents
         if kind == "auto":
@@ -55,13 +61,24 @@ class FoundTopics:
                 )
             return count_documents(X, labels_of(self))
         if kind == "bins":
-            return table_documents(X, labels_of(self))
+            return table_documents(X, labels_of(self)) if self._reads_other else self._words_of(X)
         if self.image_shape is None:
             raise InvalidParameterError("documents='patches' needs image_shape, got None.")
         # Half of the edge: smaller patches say less about what an image shows.
         patch = max(1, min(self.image_shape[:2]) // 2)
         stride = max(1, patch // 2)
         return patch_documents(X, tuple(self.image_shape), rng, patch=patch, stride=stride)
+
+    def _words_of(self, X):
+        """Documents of the bins of columns, in names and units of a wrapper around the density."""
+        if self._reading is None:
+            return table_documents(X, labels_of(self))
+        return self._reading.documents(X)
+
+    @property
+    def _reads_other(self) -> bool:
+        """Whether columns here are not those that topics are told in."""
+        return self._reading is not None and not self._reading.in_order
 
     def _choose_start(self, Z, weight, groupings, found, rng):
         if self.prior != "topic":
@@ -101,12 +118,11 @@ class FoundTopics:
 
         alpha = topics.mean(0).clip(_MIN_SHARE)
         start = choose_topic_start(
-            latents[drawn], drawn, guess, alpha, groupings, rng, hold=_HOLD, **options
+            latents[drawn], drawn, guess, alpha, groupings, rng, hold=1.0, **options
         )
         return replace(start, documents=documents)
 
-    def _topics_to_keep(self, Z):
+    @property
+    def _topic_keeper(self):
         reference = getattr(self, "_reference", None)
-        if reference is None or not self.topic_penalty:
-            return None
-        return reference.topics(Z)
+        return reference.topics if reference is not None and self.topic_penalty else None

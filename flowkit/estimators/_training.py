@@ -6,10 +6,12 @@ import copy
 import math
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from ..columns import refuse_outside_support
 from ..exceptions import (
+    BatchInPartsWarning,
     InterruptedFitWarning,
     NotConvergedWarning,
     UncopyableCallbackError,
@@ -24,18 +26,21 @@ from ..training import (
     Stream,
     TrainingOptions,
     TrainingRecord,
+    UnreadRows,
     make_stream,
     path_of,
     train,
     train_chunk,
 )
-from ..validation import warn
+from ..validation import row_blocks, warn
 from ._hold_out import MIN_HOLD_OUT_ROWS
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Nats per column that the last half of training may gain without a warning: a fixed part, which
 # the falling learning rate gains anyway, and the error of one held-out row.
 _MIN_LATE_GAIN, _ROW_ERROR = 0.04, 0.2
+# Values that are standardised once and kept; more are read and standardised batch by batch.
+_MAX_KEPT_VALUES = 2**25
 # Epochs of few rows are few steps.
 _PATIENCE_STEPS = 100
 
@@ -65,7 +70,7 @@ class Trainer:
         ----------
         module : DensityModule
             Where training begins.
-        Z : ndarray of shape (n, n_features)
+        Z : StandardisedRows of shape (n, n_features)
             Standardised rows.
         weight : ndarray of shape (n,) or None
             Their weights.
@@ -82,16 +87,20 @@ class Trainer:
         held = None
         if hold_out is not None:
             # Uniform noise once: unspread ties would reward spikes on them.
-            held = self.columns.spread_ties(Z[hold_out], self.fit_run.start)
-            held = self.rows(held, weight, hold_out)
+            held = self._kept(Z, weight, hold_out, spread=True)
         options = self.options(len(training), self.density.max_epochs, held is not None)
-        rows = self.held_at_topics(self.rows(Z[training], weight, training), Z[training])
+        if len(training) * Z.shape[1] <= _MAX_KEPT_VALUES:
+            rows = self.held_at_topics(self._kept(Z, weight, training))
+        else:
+            weight, topics = self._weight(weight, training), self._keeper_of_topics()
+            rows = UnreadRows(lambda i: self._tensor(Z[i]), training, self.device, weight, topics)
         return self.run(module, rows, held, options)
 
-    def run(self, module, rows: Rows, held: Rows | None, options: TrainingOptions):
+    def run(self, module, rows: Rows | UnreadRows, held: Rows | None, options: TrainingOptions):
         """Train a copy of a module, and tell how it went; returns as `fit`."""
         module, generator = self._prepared(module)
         record = train(module, rows, held, options, generator)
+        warn_of_parts(record, options.batch_size)
         return _finished(module), record
 
     def fit_chunk(self, module, stream: Stream, Z, weight, training):
@@ -136,23 +145,45 @@ class Trainer:
         held = None
         if self.density.early_stopping and len(stream.rows) >= MIN_HOLD_OUT_ROWS:
             held = self.rows(stream.rows, stream.weight, slice(None))
-        rows = self.held_at_topics(self.rows(Z[training], weight, training), Z[training])
+        rows = self.held_at_topics(self.rows(Z[training], weight, training))
         module, record = train_chunk(net, rows, held, options, generator)
+        warn_of_parts(record, options.batch_size)
         return _finished(module), replace(stream, path=path_of(net), net=net), record
 
     def rows(self, Z, weight, index) -> Rows:
         """Rows and the weights of their indices as tensors; weights have a mean of one."""
-        if weight is not None:
-            weight = weight[index] / weight[index].mean()
-            weight = torch.as_tensor(weight, dtype=self.dtype, device=self.device)
-        return Rows(torch.as_tensor(Z, dtype=self.dtype, device=self.device), weight)
+        return Rows(self._tensor(Z), self._weight(weight, index))
 
-    def held_at_topics(self, rows: Rows, Z) -> Rows:
+    def _kept(self, Z, weight, index, spread=False) -> Rows:
+        """Some of the rows, made tensors block by block, their ties spread once if so asked."""
+        x = torch.empty((len(index), Z.shape[1]), dtype=self.dtype, device=self.device)
+        for block in row_blocks(len(index)):
+            rows = Z[index[block]]
+            if spread:
+                rows = self.columns.spread_ties(rows, self.fit_run.start)
+            x[block] = self._tensor(rows)
+        return Rows(x, self._weight(weight, index))
+
+    def _tensor(self, array):
+        return torch.as_tensor(array, dtype=self.dtype, device=self.device)
+
+    def _weight(self, weight, index):
+        return None if weight is None else self._tensor(weight[index] / weight[index].mean())
+
+    def held_at_topics(self, rows: Rows) -> Rows:
         """The same rows, with the topics that training holds them at, if there are any."""
-        topics = self.density._topics_to_keep(Z)
+        topics = self._keeper_of_topics()
         if topics is None:
             return rows
-        return replace(rows, topics=torch.as_tensor(topics, dtype=self.dtype, device=self.device))
+        blocks = [topics(rows.x[block]) for block in row_blocks(len(rows))]
+        return replace(rows, topics=torch.cat(blocks))
+
+    def _keeper_of_topics(self):
+        """What tells the topics that training holds rows at, as tensors; None for no such thing."""
+        topics_of = self.density._topic_keeper
+        if topics_of is None:
+            return None
+        return lambda x: self._tensor(topics_of(x.detach().cpu().double().numpy()))
 
     def options(self, n: int, max_epochs: int, has_hold_out: bool) -> TrainingOptions:
         """How to train on n rows, in the time that is left."""
@@ -178,7 +209,8 @@ class Trainer:
 
     def refuse_outside_support(self, module, Z) -> None:
         """Refuse standardised training rows that have no density before training."""
-        refuse_outside_support(Evaluator(module, self.device).log_prob(Z))
+        log_prob = Evaluator(module, self.device).log_prob
+        refuse_outside_support(np.concatenate([log_prob(Z[b]) for b in row_blocks(len(Z))]))
 
     def _prepared(self, module):
         """A copy to train, with its dropout seeded, and the source of its batches."""
@@ -238,6 +270,17 @@ def warn_of_interruption(record: TrainingRecord, epoch: int, best_epoch: int) ->
             f"{best_epoch}, are kept. A callback that means to end training raises "
             "flowkit.StopTraining, without this warning.",
             InterruptedFitWarning,
+        )
+
+
+def warn_of_parts(record: TrainingRecord, batch_size: int) -> None:
+    """Say that batches did not fit into memory as a whole, if they did not."""
+    if record.n_parts > 1:
+        warn(
+            f"memory ran out in a step of training: batches of {batch_size} rows were taken in "
+            f"{record.n_parts} parts since, whose gradients add up to the same step. "
+            f"batch_size={max(1, batch_size // record.n_parts)} takes as little memory.",
+            BatchInPartsWarning,
         )
 
 

@@ -99,6 +99,10 @@ class PartialTopic(Product):
             log_prob = log_prob + prior.log_prob(part)
         return log_prob, log_proportions
 
+    def moments(self) -> tuple[list[Tensor], list[Tensor]]:
+        """As `Topic.moments`, of the columns that follow topics."""
+        return self.topic.moments()
+
     def proportions(self, z: Tensor) -> Tensor:
         """As `Topic.proportions`."""
         return self.topic.proportions(self.parts(z)[0])

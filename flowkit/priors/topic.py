@@ -197,9 +197,7 @@ class Topic(Prior):
         hold : float, default=0.0
             Weight of the given topics beside those that the iterations find, at most 1.
         """
-        annealed_start(
-            self, z, responsibilities, alpha, weight, n_iterations, regularisation, hold
-        )
+        annealed_start(self, z, responsibilities, alpha, weight, n_iterations, regularisation, hold)
 
     def _take(self, alpha: Tensor, means: Tensor, covariances: Tensor) -> None:
         """`start`, of parameters laid out by group."""
@@ -218,6 +216,27 @@ class Topic(Prior):
         else:
             self.log_diagonal.copy_(-0.5 * torch.where(present > 0, covariances, 1.0).log())
         self.started.fill_(True)
+
+    @torch.no_grad()
+    def moments(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Means and covariances of the topics.
+
+        Returns
+        -------
+        means : list of Tensor of shape (n_topics, width)
+            Of each word group.
+        covariances : list of Tensor of shape (n_topics, width, width)
+            Of each word group.
+        """
+        factors = torch.diag_embed(self._bounded_log_diagonal().exp())
+        if self.covariance == "full":
+            factors = factors + self.off_diagonal.triu(1)
+        widths = list(map(len, self.groups))
+        parts = zip(self.means.detach().cpu(), widths, strict=True)
+        means = [mean[:, :width] for mean, width in parts]
+        own = [f[:, :width, :width] for f, width in zip(factors, widths, strict=True)]
+        covariances = [torch.linalg.inv(f @ f.transpose(1, 2)).cpu() for f in own]
+        return means, covariances
 
     def _bounded_log_diagonal(self) -> Tensor:
         return self.log_diagonal.clamp(max=-math.log(self.min_deviation))
@@ -308,7 +327,7 @@ class Topic(Prior):
         return self._node_log_prob(log_topic).logsumexp(1)
 
     def log_prob_and_proportions(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """`log_prob`, and the logarithm of `proportions`, in one pass.
+        """Log density, and the logarithm of the expected topic proportions of the row, in one pass.
 
         Parameters
         ----------
@@ -320,15 +339,13 @@ class Topic(Prior):
         log_prob : Tensor of shape (n,)
             Log density in nats.
         log_proportions : Tensor of shape (n, n_topics)
-            Finite.
+            Of the mean a posteriori of theta, at least of a millionth.
         """
-        log_topic = self.topic_log_prob(z)
+        joint = self._node_log_prob(self.topic_log_prob(z))
         if self.one_hot:
-            joint = self._node_log_prob(log_topic)
             return joint.logsumexp(1), joint.log_softmax(1)
-        joint, scaled, mixed = self._mixtures(log_topic)
-        shares = scaled * ((joint.softmax(1)[:, None] / mixed) @ self.theta)
-        return joint.logsumexp(1), shares.mean(1).clamp_min(_MIN_PROPORTION).log()
+        proportions = joint.softmax(1) @ self.theta
+        return joint.logsumexp(1), proportions.clamp_min(_MIN_PROPORTION).log()
 
     def proportions(self, z: Tensor) -> Tensor:
         """Share of the word groups of each row that follow each topic, expected a posteriori.

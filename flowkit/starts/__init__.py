@@ -23,6 +23,7 @@ from ._margins import Margins, choose_margins, margin_steps
 from ._mixture_start import choose_start, mixture_start, whitening
 from ._rows import draw_rows
 from ._start import Start
+from ._topic_number import TopicNumbers, choose_n_topics, halves_of, started_topics
 from ._topic_reference import TopicReference, choose_reference
 from ._topic_start import (
     LastPriorStart,
@@ -48,12 +49,14 @@ __all__ = [
     "Margins",
     "MixtureStart",
     "Start",
+    "TopicNumbers",
     "TopicReference",
     "TopicStart",
     "as_topics",
     "boxes_of",
     "buffers_of",
     "choose_margins",
+    "choose_n_topics",
     "choose_predictions",
     "choose_reference",
     "choose_start",
@@ -65,6 +68,7 @@ __all__ = [
     "draw_rows",
     "entries_of",
     "grey_levels",
+    "halves_of",
     "lifted",
     "lifting_is_likelier",
     "margin_steps",
@@ -74,6 +78,7 @@ __all__ = [
     "share_of_common_levels",
     "start_lattice",
     "started_grey_levels",
+    "started_topics",
     "whitening",
     "word_groups",
 ]

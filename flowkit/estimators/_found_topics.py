@@ -117,9 +117,9 @@ class FoundTopics:
             return np.repeat(topics[index, None], len(groups), axis=1)
 
         alpha = topics.mean(0).clip(_MIN_SHARE)
-        start = choose_topic_start(
-            latents[drawn], drawn, guess, alpha, groupings, rng, hold=1.0, **options
-        )
+        start = choose_topic_start(latents[drawn], drawn, guess, alpha, groupings, rng, **options)
+        if not start.prior.keeps:
+            self._reference = None
         return replace(start, documents=documents)
 
     @property

@@ -25,7 +25,7 @@ def annealed_start(
     weight,
     n_iterations,
     regularisation=1.0,
-    hold=0.0,
+    keeps=False,
 ) -> None:
     """Initialise a prior at given topics of groups, then fit it to the rows.
 
@@ -33,8 +33,8 @@ def annealed_start(
     that it began with. The first half of the iterations therefore tempers them, from the density
     of one column a group to that of all.
 
-    `hold` is the weight of the given topics in each step, which so climbs the log density plus
-    `hold` times the expected log probability of the given topics.
+    With `keeps`, all iterations take the given topics for those of the rows, and climb the joint
+    log density of rows and topics.
     """
     words = z[:, prior.index] * prior.present
     share = torch.ones(len(z), 1, 1).to(z) if weight is None else weight[:, None, None]
@@ -47,14 +47,12 @@ def annealed_start(
     prior._take(alpha.clamp(*ALPHA_RANGE), *moments(share * responsibilities, pooled))
     # A mixture of full matrices knows better which rows are its own than its tempered self.
     tempered = len(prior.groups) > 1 or prior.covariance == "diag"
-    given = responsibilities
     width = prior.present.sum(1).mean().item() if tempered else 1.0
     for i in range(n_iterations):
         temperature = max(1.0, width ** (1 - 2 * i / n_iterations))
         log_topic = prior.topic_log_prob(z) / temperature
-        posterior, responsibilities = prior._posteriors(log_topic)
-        if hold:
-            responsibilities = torch.lerp(responsibilities, given, hold)
+        posterior, found = prior._posteriors(log_topic)
+        responsibilities = responsibilities if keeps else found
         alpha = _concentration(prior, (share[:, 0] * posterior).sum(0) / share.sum())
         prior._take(alpha, *moments(share * responsibilities, pooled))
 

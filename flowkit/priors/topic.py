@@ -175,7 +175,7 @@ class Topic(Prior):
         weight: Tensor | None = None,
         n_iterations: int = 20,
         regularisation: float = 1.0,
-        hold: float = 0.0,
+        keeps: bool = False,
     ) -> None:
         """Initialise from rows and a guess of their topics, by annealed expectation maximisation.
 
@@ -194,10 +194,12 @@ class Topic(Prior):
         regularisation : float, default=1.0
             How strongly covariances are drawn to those of all rows, as a factor on one row for
             each column and on a variance of 1e-4.
-        hold : float, default=0.0
-            Weight of the given topics beside those that the iterations find, at most 1.
+        keeps : bool, default=False
+            Whether rows keep the given topics, so that iterations change alpha alone.
         """
-        annealed_start(self, z, responsibilities, alpha, weight, n_iterations, regularisation, hold)
+        annealed_start(
+            self, z, responsibilities, alpha, weight, n_iterations, regularisation, keeps
+        )
 
     def _take(self, alpha: Tensor, means: Tensor, covariances: Tensor) -> None:
         """`start`, of parameters laid out by group."""

@@ -15,6 +15,7 @@ from ..starts import (
     choose_topic_start,
     draw_rows,
     n_start_rows,
+    normal_scores,
 )
 from ..topics import (
     Documents,
@@ -98,9 +99,10 @@ class FoundTopics:
         limit = n_start_rows(Z.shape[1], self.n_topics, len(groupings[-1]))
         drawn = draw_rows(len(Z), weight, rng, limit)
         rows, words = Z[drawn], documents.take(drawn)
+        scores = rows if self.image_shape is not None else normal_scores(rows)
 
         def clustered(index):
-            return kmeans_topics(rows[index], self.n_topics, rng)[1]
+            return kmeans_topics(scores[index], self.n_topics, rng)[1]
 
         def read(index):
             return fit_lda(words.take(index), self.n_topics, self.lda_backend, rng).proportions

@@ -44,6 +44,7 @@ class TopicFlow(Flow):
 
     def loss(self, batch):
         x, weight, *topics = batch
+        self.penalised = 0.0
         if not topics:
             return super().loss((x, weight))
         z, log_det = self.bijection(x)

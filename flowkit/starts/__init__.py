@@ -19,7 +19,7 @@ from ._lifted_flow_start import (
     lifting_is_likelier,
     share_of_common_levels,
 )
-from ._margins import Margins, choose_margins, margin_steps
+from ._margins import Margins, choose_margins, margin_steps, normal_scores
 from ._mixture_start import choose_start, mixture_start, whitening
 from ._rows import draw_rows
 from ._start import Start
@@ -75,6 +75,7 @@ __all__ = [
     "mixture_start",
     "n_nodes",
     "n_start_rows",
+    "normal_scores",
     "share_of_common_levels",
     "start_lattice",
     "started_grey_levels",

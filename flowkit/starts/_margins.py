@@ -135,6 +135,11 @@ def fit_margins(form: Sequence[str], Z: np.ndarray, target=norm) -> Margins:
     return margins
 
 
+def normal_scores(Z: np.ndarray) -> np.ndarray:
+    """Rows whose columns are made about standard normal, so that none of them is far away."""
+    return fit_margins(("spline",), Z).apply(Z)[0]
+
+
 def choose_margins(Z: np.ndarray, target, bends: bool = True) -> Margins:
     """Maps of the lowest BIC for columns that are independent at first.
 

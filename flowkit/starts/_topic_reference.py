@@ -85,9 +85,9 @@ def choose_reference(
     """Topics on which two halves of the rows agree most, by the adjusted Rand index.
 
     Candidates are Gaussian mixtures fitted from each proposal by expectation maximisation: of
-    columns that are independent within a topic, behind each form of margins, and of principal
-    components. Likelihood would prefer any that describe tails well, such as a topic of the bulk
-    and one of outliers.
+    columns that are independent within a topic, behind margins, and of principal components.
+    Likelihood would prefer any that describe tails well, such as a topic of the bulk and one of
+    outliers.
 
     Parameters
     ----------
@@ -107,6 +107,8 @@ def choose_reference(
     """
     n, d = Z.shape
     forms = [()] if is_image else margin_forms(Z)
+    # Heavy tails that are not bent would be a topic of their own.
+    forms = [form for form in forms if "arcsinh" in form] or forms
     numbers = [d] if d <= _MAX_FEATURES else [q for q in _N_COMPONENTS if q < n] or [min(n, d)]
     candidates = [(form, q) for form in forms for q in (numbers if is_image else [None, *numbers])]
     halves = np.array_split(rng.permutation(n), 2)

@@ -28,7 +28,7 @@ _ITERATIONS = 30
 # With topics that are kept, alpha alone is left to converge.
 _KEPT_ITERATIONS = 3
 # Nats per column that keeping them may cost at first.
-_MAX_LOSS = 0.1
+_MAX_LOSS = 0.05
 # Covariances within a group are full up to this many columns.
 _MAX_FULL_FEATURES = 36
 # Fewest rows for each column of these; of fewer, covariances are all but singular.
@@ -162,7 +162,7 @@ def choose_topic_start(
     """The start of largest held-out likelihood that keeps the topics it is given, if one can.
 
     Expectation maximisation would change them for the sake of likelihood. Where that makes rows
-    left out likelier by more than a tenth of a nat per column, the given topics are no good
+    left out likelier by more than a twentieth of a nat per column, the given topics are no good
     description of these rows, and are only where it begins.
 
     Parameters

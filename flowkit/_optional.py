@@ -14,6 +14,7 @@ _EXTRAS = {
     "dask": "distributed",
     "gensim": "gensim",
     "matplotlib": "plot",
+    "pyarrow": "parquet",
 }
 _NAMES = {"PIL": "Pillow"}
 

@@ -55,6 +55,7 @@ __all__ = [
     "NotConvergedWarning",
     "OutsideSupportError",
     "RareLevelsWarning",
+    "RowsLeftOutWarning",
     "SecondDerivativeError",
     "ShapeError",
     "SlowScoringWarning",
@@ -236,6 +237,10 @@ class NotConvergedWarning(FlowkitWarning, ConvergenceWarning):
 
 class RareLevelsWarning(FlowkitWarning):
     """A category has levels that tell rows apart, or that are numbers."""
+
+
+class RowsLeftOutWarning(FlowkitWarning):
+    """Rows of a chunk have no probability under what earlier chunks settled, and were left out."""
 
 
 class SlowScoringWarning(FlowkitWarning):

@@ -55,7 +55,8 @@ FLOORS = {
     "columns": BASICS | {"bijections", "training", "validation"},
     "starts": BASICS | {"bijections", "priors", "modules", "topics", "validation", "columns"},
     "missing": BASICS | {"priors", "modules", "training", "validation", "columns", "starts"},
-    "nested": BASICS | {"validation"},
+    "streams": BASICS | {"validation"},
+    "nested": BASICS | {"validation", "streams"},
 }
 FLOORS["estimators"] = {*BASICS, *FLOORS}
 FLOORS["stacking"] = BASICS | {"validation", "nested", "estimators"}
@@ -65,6 +66,7 @@ for room in ("transforms", "tables"):
         "bijections",
         "modules",
         "validation",
+        "streams",
         "columns",
         "nested",
         "estimators",

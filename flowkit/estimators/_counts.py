@@ -9,16 +9,24 @@ import numpy as np
 import torch
 from sklearn.base import _fit_context
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..columns import Counts
 from ..exceptions import ChangedParameterError, InvalidDataError, InvalidParameterError
 from ..modules import CountStatistics, CountTopics
-from ..nested import check_n_samples
+from ..nested import check_n_samples, mean_of
 from ..starts import count_start
-from ..topics import bags_of_words, fit_dirichlet
+from ..streams import refuse_streams
+from ..topics import BagsOfWords, bags_of_words, fit_dirichlet, word_distances
 from ..training import FitRun, TrainingRecord
-from ..validation import check_labels, is_sparse, labels_of, refuse_unreal, row_weights
+from ..validation import (
+    check_labels,
+    is_sparse,
+    labels_of,
+    refuse_unreal,
+    row_weights,
+    validate_data,
+)
 from ._base import BaseDensity
 from ._count_edits import blended, moved
 from ._count_training import CountRows, CountTrainer, map_counts
@@ -174,6 +182,7 @@ class CountedWords:
                 )
 
     def _validate_counts(self, X, reset, n_needed=1):
+        refuse_streams(X, self)
         if not is_sparse(X):
             refuse_unreal(X, self)
             X = check_labels(self, X, reset)
@@ -204,7 +213,11 @@ class CountedWords:
         self._device, self._dtype, self._completion = str(device), self.dtype, None
         self._shaped_by = {name: getattr(self, name) for name in self._shaping_parameters}
         bags = bags_of_words(rows.counts, names)
-        options = self.n_topics, self.lda_backend, one_hot, run.start
+        self._forget_search()
+        n_topics = self.n_topics
+        if self._number_is_open:
+            n_topics = self._settled_for_counts(rows, names, one_hot, run.start)
+        options = n_topics, self.lda_backend, one_hot, run.start
         start = count_start(bags, rows.weight, *options)
         about = {"counts": True, "prior": self.prior, "n_features": d, "one_hot": one_hot}
         self._config = about | start.config
@@ -301,6 +314,26 @@ class CountedWords:
             return super()._between(X, other, n_steps)
         return blended(*self._validate_pairs(X, other), n_steps, np.random.RandomState(_SEED))
 
+    def _steered(self, X, topic, amount):
+        if not _is_of_counts(self):
+            return super()._steered(X, topic, amount)
+        before = self._proportions(X)
+        after = (1 - amount[:, None]) * before + amount[:, None] * np.eye(before.shape[1])[topic]
+        words = self._topic_words[0]
+        return moved(X, before @ words, after @ words, np.random.RandomState(_SEED))
+
+    def _read_words(self, X):
+        if not _is_of_counts(self):
+            return super()._read_words(X)
+        return BagsOfWords(X, self._topic_words[1])
+
+    def _topic_distances(self):
+        return (
+            word_distances(self._topic_words[0])
+            if _is_of_counts(self)
+            else super()._topic_distances()
+        )
+
     def _validate_pairs(self, X, other):
         check_is_fitted(self)
         first, second = (self._validate_rows(rows, reset=False) for rows in (X, other))
@@ -316,7 +349,7 @@ class CountedWords:
     def bits_per_dim(self, X, random_state=0):
         if not _is_of_counts(self):
             return super().bits_per_dim(X, random_state)
-        return -float(self.score_samples(X).mean()) / (self.n_features_in_ * math.log(2))
+        return -mean_of(self.score_samples(X)) / (self.n_features_in_ * math.log(2))
 
     def _gradient_norm(self, X):
         if not _is_of_counts(self):

@@ -8,31 +8,35 @@ from dataclasses import replace
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..columns import Columns
 from ..exceptions import InvalidDataError
 from ..missing import N_DRAWS, Completion
 from ..modules import Evaluator
 from ..nested import MeanScoreMixin, check_n_samples
+from ..streams import refuse_streams
 from ..validation import (
     SuggestingEstimator,
+    cast,
+    check_array,
     check_image_size,
     check_labels,
     container_of,
+    has_missing,
     image_rows,
     is_sparse,
     labels_of,
+    name_columns,
     refuse_non_finite,
+    refuse_overflow,
     refuse_unreal,
+    row_blocks,
+    validate_data,
 )
 from ._device import problem_with
 from ._temperature import check_temperature
 from ._training import DTYPES
-
-# Rows that are standardised at once, so that their copies take little memory.
-_BLOCK = 2**16
 
 
 class FittedDensity(
@@ -81,9 +85,10 @@ class FittedDensity(
 
     def _log_density(self, X, without=None):
         """Log density of valid rows in units of X, each without one more kernel where given."""
-        if self._completion is None or not np.isnan(X).any():
-            blocks = [slice(i, i + _BLOCK) for i in range(0, len(X), _BLOCK)]
-            return np.concatenate([self._log_density_of(X, without, block) for block in blocks])
+        if self._completion is None or not has_missing(X):
+            # Standardised block by block, so that copies take little memory.
+            parts = [self._log_density_of(X, without, block) for block in row_blocks(len(X))]
+            return np.concatenate(parts)
         return self._completion.marginal(X, N_DRAWS, self._evaluator, without)[0]
 
     def _log_density_of(self, X, without, block):
@@ -115,7 +120,7 @@ class FittedDensity(
         Raises
         ------
         ValueError
-            If `n_samples` is less than one, or there is no such temperature.
+            If `n_samples` is less than one, there is no such temperature, or draws overflow at it.
         """
         check_is_fitted(self)
         return self._sample(n_samples, random_state, check_temperature(temperature))
@@ -134,7 +139,8 @@ class FittedDensity(
         else:
             draw = functools.partial(draw, temperature=factor)
             Z = evaluator.decode(evaluator.draw(n_samples, random_state, draw))
-        return self._columns.to_domain(self._columns.unstandardise(Z))
+        advice = "give a lower temperature." if temperature.max() > 1 else "draw with another seed."
+        return self._columns.to_domain(self._unstandardise(Z, "draws", advice))
 
     def transform(self, X):
         """Latent of each row: what the prior describes.
@@ -148,10 +154,15 @@ class FittedDensity(
         -------
         Z : ndarray of shape (n_samples, n_features)
             Latent rows, of the dtype of X; NaN for rows in which values are missing.
+
+        Raises
+        ------
+        InvalidDataError
+            If rows are so far away that their latents overflow.
         """
         check_is_fitted(self)
         X = self._validate_scored(X)
-        return self._encode(X).astype(X.dtype, copy=False)
+        return cast(self._encode(X), X.dtype, "the latents")
 
     def inverse_transform(self, X):
         """Rows of each latent.
@@ -166,15 +177,22 @@ class FittedDensity(
         X_original : ndarray of shape (n_samples, n_features)
             Rows in the units of the training data, of the dtype of X; continuous ones, so that the
             way back is exact, where draws are whole numbers.
+
+        Raises
+        ------
+        InvalidDataError
+            If latents are not finite numbers, or so large that their rows overflow.
         """
         check_is_fitted(self)
         # Latent columns are not the columns of X, so their names are not compared.
-        Z = check_array(X, dtype=[np.float64, np.float32], order="C")
+        refuse_unreal(X, self)
+        Z = check_array(X, dtype=[np.float64, np.float32], order="C", ensure_all_finite=False)
         if Z.shape[1] != self._n_features_out:
             raise InvalidDataError(
                 f"expected latent rows of shape (n, {self._n_features_out}), got {Z.shape}."
             )
-        return self._decode(Z.astype(np.float64)).astype(Z.dtype, copy=False)
+        refuse_non_finite(Z, None)
+        return cast(self._decode(Z.astype(np.float64)), Z.dtype, "the rows")
 
     # ------------------------------------------------------------------ validation
 
@@ -189,6 +207,7 @@ class FittedDensity(
 
     def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None, incomplete=False):
         """Rows as an array of real numbers, finite but where they may be missing."""
+        refuse_streams(X, self)
         sparse = is_sparse(X)
         if sparse and self.__sklearn_tags__().input_tags.sparse:
             X, sparse = container_of(X).to_dense(), False
@@ -222,7 +241,21 @@ class FittedDensity(
 
     def _encode(self, X):
         """Latents of valid rows, float64; NaN for incomplete ones."""
-        return self._evaluator.encode(self._columns.standardise(X))
+        Z = self._columns.standardise(X)
+        return self._refuse_far_rows(self._evaluator.encode(Z), "the latents", Z)
+
+    def _refuse_far_rows(self, values, what, Z):
+        """What the module makes of standardised rows, if complete ones are near enough for it."""
+        incomplete = np.isnan(Z).any(1)
+        wrong = ~np.isfinite(values).reshape(len(values), -1).all(1) & ~incomplete
+        columns = np.unique(np.abs(Z[wrong]).argmax(1))
+        return refuse_overflow(
+            values,
+            what,
+            "these rows are too far away from all training rows, most of all in column(s) "
+            f"{name_columns(columns, labels_of(self))}. Leave them out.",
+            incomplete,
+        )
 
     def _expected(self, function, X):
         """A function of the module of valid rows; of incomplete ones, its mean given the rest."""
@@ -239,7 +272,14 @@ class FittedDensity(
 
     def _decode(self, latent):
         """Rows of latents, float64 and continuous."""
-        return self._columns.unstandardise(self._evaluator.decode(latent))
+        Z = self._evaluator.decode(latent)
+        return self._unstandardise(Z, "the rows", "give smaller latents.")
+
+    def _unstandardise(self, Z, what, advice):
+        """Rows of standardised ones, if they are numbers."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            X = self._columns.unstandardise(Z)
+        return refuse_overflow(X, what, advice)
 
     def _encode_rows(self, X):
         """Latents of rows as users give them, float64."""

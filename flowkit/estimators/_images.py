@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError
+from ..nested import mean_of
 
 
 class ImageRows:
@@ -47,4 +48,4 @@ class ImageRows:
             )
         if self._columns.continuous:
             X = X + check_random_state(random_state).uniform(-0.5, 0.5, X.shape)
-        return -float(self._log_density(X).mean()) / (X.shape[1] * math.log(2))
+        return -mean_of(self._log_density(X)) / (X.shape[1] * math.log(2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import torch
@@ -14,8 +14,11 @@ from ..exceptions import InvalidDataError, InvalidParameterError
 from ..modules import Flow
 from ..modules.inpainting import fill
 from ..nets.swish import without_weight_norm
+from ..validation import check_choice, check_count, shown, typed_errors
 
 _STATISTICS = ("mode", "mean")
+# Steps of the search that no latent is far enough for.
+_MAX_RATE = 1e3
 
 
 class Inpainting:
@@ -93,12 +96,13 @@ class Inpainting:
         numbers = {"n_samples": n_samples, "n_steps": n_steps, "n_langevin_steps": n_langevin_steps}
         given = {name: value for name, value in numbers.items() if value is not None}
         for name, value in {**given, "n_chains": n_chains}.items():
-            if not isinstance(value, Integral) or value < 1:
-                raise InvalidDataError(f"{name} must be an int of at least 1, got {value!r}.")
-        if not isinstance(learning_rate, Real) or not learning_rate > 0:
-            raise InvalidDataError(f"learning_rate must be positive, got {learning_rate!r}.")
-        if statistic not in _STATISTICS:
-            raise InvalidDataError(f"statistic must be 'mode' or 'mean', got {statistic!r}.")
+            check_count(value, name)
+        if not isinstance(learning_rate, Real) or not 0 < learning_rate <= _MAX_RATE:
+            raise InvalidDataError(
+                f"learning_rate must be positive and at most {_MAX_RATE:g}, got "
+                f"{shown(learning_rate)}."
+            )
+        check_choice(statistic, "statistic", _STATISTICS)
         if n_samples is not None:
             if statistic != "mode":
                 raise InvalidDataError(
@@ -106,7 +110,9 @@ class Inpainting:
                     "mean: give n_chains instead of n_samples."
                 )
             statistic, n_chains = "draws", n_samples
-        mask = self._check_mask(mask, _num_samples(X))
+        with typed_errors():
+            n = _num_samples(X)
+        mask = self._check_mask(mask, n)
         X = self._validate_rows(X, reset=False, missing=mask).astype(np.float64)
         evaluator = self._evaluator
         steps = list(self.module_.bijection.bijections)
@@ -138,7 +144,7 @@ class Inpainting:
             n_langevin_steps=n_langevin_steps,
             generator=evaluator.generator(random_state),
         )
-        out = self._columns.to_domain(self._columns.unstandardise(filled))
+        out = self._columns.to_domain(self._unstandardise(filled, "draws", "leave those out."))
         out = np.where(mask, out, X)
         return out[0] if n_samples is None else out
 
@@ -154,7 +160,8 @@ class Inpainting:
         )
 
     def _check_mask(self, mask, n):
-        mask = np.asarray(mask)
+        with typed_errors("mask"):
+            mask = np.asarray(mask)
         if mask.dtype != bool:
             raise InvalidDataError(
                 f"mask must be of dtype bool, True where values are missing, got {mask.dtype}: use "

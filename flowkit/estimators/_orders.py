@@ -9,6 +9,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidParameterError
+from ..validation import typed_errors
 
 # Draws by which the mean of the prior is known well enough to be decoded.
 _N_PRIOR_DRAWS = 1000
@@ -56,7 +57,8 @@ class OrderAnalysis:
         """
         Z = self._encode_rows(X)
         if orders is not None:
-            kept = np.unique(orders)
+            with typed_errors("orders"):
+                kept = np.unique(orders)
             known = np.arange(1, self.degree_ + 1)
             if not np.isin(kept, known).all():
                 raise InvalidParameterError(
@@ -84,11 +86,18 @@ class OrderAnalysis:
         -------
         error : ndarray of shape (n_samples,)
             Mean over the columns, each divided by its `scale_` first, so that all count alike.
+
+        Raises
+        ------
+        InvalidDataError
+            If rows are so far away that their errors overflow.
         """
         check_is_fitted(self)
         Z = self._columns.standardise(self._validate_rows(X, reset=False))
         evaluator = self._evaluator
-        return ((Z - evaluator.decode(evaluator.encode(Z))) ** 2).mean(1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = ((Z - evaluator.decode(evaluator.encode(Z))) ** 2).mean(1)
+        return self._refuse_far_rows(error, "the errors", Z)
 
     def _draw_latents(self, n, random_state, temperature=1.0):
         factor = torch.tensor(temperature, device=self._evaluator.device)

@@ -6,10 +6,18 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.utils import Bunch, check_array
+from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidDataError
+from ..validation import (
+    as_numbers,
+    check_array,
+    check_count,
+    refuse_unreal,
+    shown,
+    typed_errors,
+)
 
 # Values of latents that derivatives are taken of at once.
 _MAX_FIELD_VALUES = 2**18
@@ -55,7 +63,7 @@ class ScaleAnalysis:
         """
         check_is_fitted(self)
         wanted = np.bincount(self.latent_levels_).tolist()
-        levels = [check_array(level, dtype=np.float64) for level in pyramid]
+        levels = self._read_levels(pyramid)
         shapes = [level.shape for level in levels]
         n = len(levels[0]) if levels else 0
         if shapes != [(n, size) for size in wanted]:
@@ -67,6 +75,14 @@ class ScaleAnalysis:
         for level, values in enumerate(levels):
             Z[:, self.latent_levels_ == level] = values
         return self._decode(Z)
+
+    def _read_levels(self, pyramid):
+        """Levels of a pyramid as arrays."""
+        with typed_errors("pyramid"):
+            levels = list(pyramid)
+        for level in levels:
+            refuse_unreal(level, self)
+        return [check_array(level, dtype=np.float64, input_name="pyramid") for level in levels]
 
     def score_levels(self, X):
         """Which scale and which location make a row likely or surprising.
@@ -132,12 +148,11 @@ class ScaleAnalysis:
         """
         check_is_fitted(self)
         columns = self._columns_of(level, latents)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise InvalidDataError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
+        n_samples = check_count(n_samples, "n_samples")
         d, evaluator = self.n_features_in_, self._evaluator
         device, generator = evaluator.device, evaluator.generator(random_state)
         with torch.no_grad():
-            draws = self.module_.prior.sample(int(n_samples), generator)
+            draws = self.module_.prior.sample(n_samples, generator)
             log_volumes = self._columns.log_volumes(self.module_.decode(draws).cpu().numpy())
             lengths = torch.from_numpy(np.exp(log_volumes)).to(draws)
 
@@ -209,17 +224,17 @@ class ScaleAnalysis:
         if isinstance(latent, Integral):
             move[self._columns_of(level, [latent])] = 1.0
         else:
-            own, direction = self._columns_of(level), np.asarray(latent, dtype=np.float64)
-            if direction.shape != own.shape:
+            own, direction = self._columns_of(level), as_numbers(latent)
+            if direction is None or direction.shape != own.shape:
                 raise InvalidDataError(
                     f"latent must be an int or a direction of shape {own.shape} on level {level}, "
-                    f"got an array of shape {direction.shape}."
+                    f"got {shown(latent)}."
                 )
             move[own] = direction
-        try:
-            steps = np.atleast_1d(np.asarray(steps, dtype=np.float64))
-        except (TypeError, ValueError):
-            raise InvalidDataError(f"steps must be numbers, got {steps!r}.") from None
+        given, steps = steps, as_numbers(steps)
+        if steps is None:
+            raise InvalidDataError(f"steps must be numbers, got {shown(given)}.")
+        steps = np.atleast_1d(steps)
         if not steps.size or not np.isfinite(steps).all() or steps.ndim > 1:
             raise InvalidDataError(f"steps must hold at least one number, all finite, got {steps}.")
         if not np.isfinite(move).all():
@@ -260,7 +275,8 @@ class ScaleAnalysis:
         own = np.flatnonzero(self.latent_levels_ == level)
         if latents is None:
             return own
-        latents = np.atleast_1d(latents)
+        with typed_errors("latents"):
+            latents = np.atleast_1d(latents)
         whole = latents.ndim == 1 and np.issubdtype(latents.dtype, np.integer)
         if not whole or not np.isin(latents, range(len(own))).all():
             raise InvalidDataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..exceptions import InvalidDataError
+from ..validation import as_numbers, shown
 
 
 def check_temperature(temperature, n_levels: int | None = None) -> np.ndarray:
@@ -28,14 +29,12 @@ def check_temperature(temperature, n_levels: int | None = None) -> np.ndarray:
         If it is negative, not finite, no number, or there is another number of them.
     """
     shape = () if n_levels is None else (n_levels,)
-    try:
-        values = np.asarray(temperature, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.array(np.nan)
-    if values.shape not in ((), shape) or not (np.isfinite(values) & (values >= 0)).all():
+    values = as_numbers(temperature)
+    fits = values is not None and values.shape in ((), shape)
+    if not fits or not (np.isfinite(values) & (values >= 0)).all():
         many = "" if n_levels is None else f", or {n_levels} of them, one for each level"
         raise InvalidDataError(
-            f"temperature must be a non-negative number{many}; got {temperature!r}. 1 draws from "
-            "the density itself."
+            f"temperature must be a non-negative number{many}; got {shown(temperature)}. 1 draws "
+            "from the density itself."
         )
     return np.broadcast_to(values, shape)

@@ -16,6 +16,7 @@ from ..modules.vae import START_SIGNAL
 from ..nested import check_n_samples
 from ..nets import Polynomials
 from ..starts import FactorStart
+from ..validation import check_flag
 from ._base import BaseDensity
 from ._images import ImageRows
 from ._orders import OrderAnalysis
@@ -329,7 +330,7 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        if not return_std:
+        if not check_flag(return_std, "return_std"):
             return self._log_density(X)
         Z = self._columns.standardise(X)
         estimate = self._evaluator.map(self.module_.estimate, Z)
@@ -432,7 +433,7 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
         """
         check_is_fitted(self)
         factor = check_temperature(temperature)
-        if noise:
+        if check_flag(noise, "noise"):
             return self._sample(n_samples, random_state, factor)
         return self._decode(self._draw_latents(check_n_samples(n_samples), random_state, factor))
 

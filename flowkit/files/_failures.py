@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from ..exceptions import (
     DamagedFileError,
     FlowkitFileError,
+    InvalidParameterError,
     MissingDependencyError,
     MissingFileError,
 )
@@ -23,10 +24,21 @@ def about(action: str, path):
         What is done with it.
     path : str or path-like
         The file.
+
+    Yields
+    ------
+    str
+        Its name.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `path` is no name of a file.
     """
-    start = f"cannot {action} {os.fspath(path)!r}: "
+    name = _name_of(path)
+    start = f"cannot {action} {name!r}: "
     try:
-        yield
+        yield name
     except MissingDependencyError:
         raise
     except FlowkitFileError as error:
@@ -42,3 +54,16 @@ def about(action: str, path):
         # What a file holds may be wrong in more ways than can be listed.
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise DamagedFileError(f"{start}what it holds makes no estimator ({what}).") from error
+
+
+def _name_of(path) -> str:
+    try:
+        name = os.fsdecode(path)
+    except TypeError:
+        kind = type(path).__name__
+        raise InvalidParameterError(
+            f"path must be a str or path-like, the name of a file, got an object of type {kind}."
+        ) from None
+    if "\0" in name:
+        raise InvalidParameterError(f"path holds a null character, which no file may: {name!r}.")
+    return name

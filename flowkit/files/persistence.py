@@ -57,7 +57,7 @@ def save(estimator, path, *, scores=None, note=None) -> None:
     FlowkitFileError
         If the file cannot be written, or would have more than 4 GiB.
     InvalidParameterError
-        If `estimator` is none, or `scores` or `note` cannot be shown.
+        If `estimator` is none, `path` is no path, or `scores` or `note` cannot be shown.
 
     See Also
     --------
@@ -87,7 +87,7 @@ def save(estimator, path, *, scores=None, note=None) -> None:
             f"estimator must be an instance of an estimator, got {type(estimator).__name__}."
         )
     card = make_card(estimator, scores, note)
-    with about("save", path):
+    with about("save", path) as name:
         encoder = Encoder()
         encoder.value(estimator)
         text = _json(encoder.objects)
@@ -106,7 +106,7 @@ def save(estimator, path, *, scores=None, note=None) -> None:
             "sha256": {name: _checksum(pieces) for name, pieces in parts.items()},
             "card": card,
         }
-        with replacing(os.fspath(path)) as file:
+        with replacing(name) as file:
             _archive.write(file, {MANIFEST: [_json(manifest)], **parts})
 
 
@@ -150,6 +150,8 @@ def load(path, *, device=None, strict=False):
         If it has a later format, or with `strict` other major versions wrote it.
     FlowkitFileError
         If it cannot be read; all of the above are such errors.
+    InvalidParameterError
+        If `path` is no path.
     DeviceUnavailableError
         If this machine does not have the device.
     MissingDependencyError
@@ -166,7 +168,7 @@ def load(path, *, device=None, strict=False):
     """
     if device is not None:
         device = str(resolve_device(device))
-    with about("load", path), open(path, "rb") as file:
+    with about("load", path) as name, open(name, "rb") as file:
         n_bytes = os.fstat(file.fileno()).st_size
         entry, manifest = _manifest(file, n_bytes)
         compare(manifest["versions"], strict)
@@ -212,7 +214,7 @@ def model_card(path) -> str:
     --------
     save : Has an example.
     """
-    with about("read", path), open(path, "rb") as file:
+    with about("read", path) as name, open(name, "rb") as file:
         _, manifest = _manifest(file, os.fstat(file.fileno()).st_size)
         return card_text(manifest["card"], manifest["class"], manifest["versions"])
 

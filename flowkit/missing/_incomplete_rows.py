@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ..validation import name_columns
+from ..validation import check_count, name_columns
 from ._completion import N_DRAWS
 
 
@@ -57,10 +55,9 @@ class IncompleteRows:
         """
         check_is_fitted(self)
         refuse_images(self, "score_marginal is")
-        if not isinstance(n_draws, Integral) or n_draws < 2:
-            raise InvalidDataError(f"n_draws must be an int of at least 2, got {n_draws!r}.")
+        n_draws = check_count(n_draws, "n_draws", 2)
         X = self._validate_rows(X, reset=False, incomplete=True)
-        return self._completion.marginal(X, int(n_draws), self._evaluator)
+        return self._completion.marginal(X, n_draws, self._evaluator)
 
     def impute(self, X, n_draws=None, random_state=None):
         """Fill what is missing with draws from the density given what is known.
@@ -107,12 +104,10 @@ class IncompleteRows:
         """
         check_is_fitted(self)
         refuse_images(self, "impute is")
-        n = 1 if n_draws is None else n_draws
-        if not isinstance(n, Integral) or n < 1:
-            raise InvalidDataError(f"n_draws must be None or an int of at least 1, got {n!r}.")
+        n = 1 if n_draws is None else check_count(n_draws, "n_draws")
         X = self._validate_rows(X, reset=False, incomplete=True).astype(np.float64)
         rng = check_random_state(random_state)
-        filled = self._completion.fill(X, int(n), rng, self._evaluator)
+        filled = self._completion.fill(X, n, rng, self._evaluator)
         return filled[0] if n_draws is None else filled
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .._seeds import check_random_state, draw_seed
+from ..exceptions import InvalidDataError
 from ._base import DensityModule
 from ._chunks import chunk_size
 
@@ -134,9 +135,22 @@ class Evaluator:
         -------
         ndarray of shape (n, ...)
             The draws.
+
+        Raises
+        ------
+        InvalidDataError
+            If they do not fit into memory.
         """
-        with torch.inference_mode():
-            return draw(n, self.generator(random_state)).cpu().numpy()
+        try:
+            with torch.inference_mode():
+                return draw(n, self.generator(random_state)).cpu().numpy()
+        except (MemoryError, RuntimeError) as error:
+            # torch has no class of its own for memory that is not there.
+            if isinstance(error, RuntimeError) and "alloc" not in str(error):
+                raise
+            raise InvalidDataError(
+                f"{n} draws at once do not fit into memory: draw them in parts."
+            ) from error
 
     def generator(self, random_state) -> torch.Generator:
         """Source of randomness on the device of the module, seeded by a random state."""

@@ -13,8 +13,10 @@ from functools import singledispatch
 import numpy as np
 from sklearn.base import clone
 from sklearn.neighbors import KernelDensity
-from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils import _safe_indexing
 
+from ..validation import check_array
+from ._log_density import log_density_of
 from ._unwrap import held_by
 
 # Rows are the same if they differ by less, relative to the largest value of each column.
@@ -49,13 +51,13 @@ def score_copies(density, copies, rows, n_draws=None) -> np.ndarray:
         return score_copies(held.estimator, copies, rows, n_draws)
     if hasattr(density, "_score_copies"):
         return density._score_copies(copies, rows, n_draws)
-    return density.score_samples(copies)
+    return log_density_of(density, copies)
 
 
 @score_copies.register
 def _(density: KernelDensity, copies, rows, n_draws=None):
     centres, weight = np.asarray(density.tree_.data), density.tree_.sample_weight
-    scores, k = density.score_samples(copies), len(copies) // len(rows)
+    scores, k = log_density_of(density, copies), len(copies) // len(rows)
     copies, rows = check_array(copies, dtype=np.float64), check_array(rows, dtype=np.float64)
     same = _SAME_VALUE * np.abs(centres).max(0)
     for i, row in enumerate(rows):
@@ -65,7 +67,7 @@ def _(density: KernelDensity, copies, rows, n_draws=None):
             left = None if weight is None else np.delete(weight, own)
             others.fit(np.delete(centres, own, axis=0), sample_weight=left)
             block = np.arange(k * i, k * (i + 1))
-            scores[block] = others.score_samples(copies[block])
+            scores[block] = log_density_of(others, copies[block])
     return scores
 
 
@@ -99,7 +101,7 @@ def score_inside(density, copies, inside, rows, known, n_draws=None) -> np.ndarr
     # A row without an image was not in training.
     plain, traced = np.flatnonzero(~known[row]), np.flatnonzero(known[row])
     if plain.size:
-        scores[plain] = density.score_samples(_safe_indexing(copies, plain))
+        scores[plain] = log_density_of(density, _safe_indexing(copies, plain))
     if traced.size:
         position = np.cumsum(known)[row[traced]] - 1
         parts = _safe_indexing(copies, traced), _safe_indexing(rows, position)

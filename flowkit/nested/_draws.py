@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 from inspect import signature
-from numbers import Integral
 
 import numpy as np
 
-from ..exceptions import InvalidDataError
+from ..validation import check_count
 from ._unwrap import stood_for
 
 
@@ -77,8 +76,6 @@ def check_n_samples(n_samples) -> int:
     Raises
     ------
     InvalidDataError
-        If it is not an int of at least 1.
+        If it is not an int of at least 1, or more than any memory holds.
     """
-    if not isinstance(n_samples, Integral) or n_samples < 1:
-        raise InvalidDataError(f"n_samples must be an int of at least 1, got {n_samples!r}.")
-    return int(n_samples)
+    return check_count(n_samples, "n_samples")

@@ -30,7 +30,21 @@ class MeanScoreMixin(DensityMixin):
         """
         scores = self.score_samples(X)
         if sample_weight is None:
-            return float(scores.mean())
+            return mean_of(scores)
         weight = row_weights(sample_weight, len(scores))
         kept = weight > 0
-        return float(np.average(scores[kept], weights=weight[kept]))
+        return mean_of(scores[kept], weight[kept])
+
+
+def mean_of(scores: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Weighted mean of log densities, ``-inf`` where their sum overflows.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Log densities.
+    weight : ndarray of shape (n,) or None, default=None
+        Weights; None for equal ones.
+    """
+    with np.errstate(over="ignore"):
+        return float(np.average(scores, weights=weight))

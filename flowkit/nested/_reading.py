@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import check_array
-from sklearn.utils.validation import _check_feature_names, _check_n_features, validate_data
+from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from ..exceptions import InvalidDataError
+from ..streams import refuse_streams
 from ..validation import (
+    check_array,
     check_labels,
     container_of,
     is_frame,
@@ -15,6 +16,8 @@ from ..validation import (
     labels_of,
     refuse_non_finite,
     refuse_unreal,
+    typed_errors,
+    validate_data,
 )
 
 
@@ -41,6 +44,7 @@ def read_rows(estimator, X, reset: bool):
         If columns have other names than in training, or several have one name, or there are no
         rows or columns.
     """
+    refuse_streams(X, estimator)
     checked = check_labels(estimator, X, reset)
     X = container_of(X).to_pandas_or_array()
     if is_frame(X):
@@ -51,8 +55,9 @@ def read_rows(estimator, X, reset: bool):
         if X.dtype.kind in "iu":
             # Some densities round their scores to the type of the rows.
             X = X.astype(np.float64)
-    _check_feature_names(estimator, checked, reset=reset)
-    _check_n_features(estimator, X, reset=reset)
+    with typed_errors():
+        _check_feature_names(estimator, checked, reset=reset)
+        _check_n_features(estimator, X, reset=reset)
     return X
 
 
@@ -91,6 +96,7 @@ def read_numbers(estimator, X, reset: bool, allow_nan: bool):
         If columns have other names than in training, several have one name, or values are infinite
         or missing where they may not.
     """
+    refuse_streams(X, estimator)
     refuse_unreal(X, estimator)
     X = check_labels(estimator, X, reset)
     rows = validate_data(

@@ -9,7 +9,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ..nested import unwrap
+from ..nested import log_density_of, unwrap
 from ._conditional_effects import Account, ConditionalEffects
 from ._copied_rows import log_density_of_copies
 from ._splits import SPLITS
@@ -139,7 +139,7 @@ class Explanations:
 
     def _possible(self, X):
         """Positions of rows of positive density; others may lie outside a transformer's domain."""
-        return np.flatnonzero(np.isfinite(self._densities[0].score_samples(self._read(X))))
+        return np.flatnonzero(np.isfinite(log_density_of(self._densities[0], self._read(X))))
 
     def _read(self, X):
         return X if self._reading is None else self._reading(X)

@@ -103,7 +103,8 @@ class Repairs:
                 own_values, others = (np.asarray(x, dtype=object) for x in (own, other))
                 far = _differ(own_values, others, missing_in(own), missing_in(other)) * _FAR
             else:
-                far = np.abs(as_floats(own)[:, None] - as_floats(other)) / scale
+                with np.errstate(over="ignore"):
+                    far = np.abs(as_floats(own)[:, None] - as_floats(other)) / scale
             # A missing value of a donor is as far as can be; one of the row is never replaced.
             far = np.where(missing_in(other), _FAR, np.minimum(far, _FAR))
             distances[:, :, j] = np.where(missing_in(own)[:, None], 0.0, far**2)

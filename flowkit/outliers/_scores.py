@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from ..nested import Unwrapped, unwrap
+from ..nested import Unwrapped, log_density_of, unwrap
 from ._conditional_effects import is_missing
 from ._copied_rows import log_density_of_copies
 from ._incomplete_scores import IncompleteScores, allows_missing
@@ -44,7 +44,7 @@ class Member:
 
     def log_density(self, X) -> np.ndarray:
         """Log density of rows in nats, shape (n_samples,): ``-inf`` where it is zero, never NaN."""
-        log_density = self.density.score_samples(X)
+        log_density = log_density_of(self.density, X)
         log_density = np.where(np.isnan(log_density), -np.inf, log_density)
         if self.incomplete is None:
             return log_density

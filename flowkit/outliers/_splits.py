@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils import _safe_indexing
 
+from ..nested import log_density_of
 from ._requirements import SCALES, Requirement
 
 
@@ -148,7 +149,7 @@ class TopicsSplit(Split):
     requirement = Requirement("predict_proba", "FractalFlowDensity or GaussianMixture")
 
     def typical(self, density, X):
-        log_density = density.score_samples(X)
+        log_density = log_density_of(density, X)
         known = np.isfinite(log_density)
         # A topic that no row follows gets the mean over all rows.
         weights = density.predict_proba(X)[known] + np.finfo(float).tiny
@@ -156,7 +157,7 @@ class TopicsSplit(Split):
 
     def surprises(self, density, X, typical):
         proportions = density.predict_proba(X)
-        shares = proportions * (typical - density.score_samples(X)[:, None])
+        shares = proportions * (typical - log_density_of(density, X)[:, None])
         return np.where(proportions > 0, shares, 0.0)
 
     def names(self, density, X, columns):

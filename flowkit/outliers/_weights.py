@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _check_sample_weight, _num_samples
+from sklearn.utils.validation import _num_samples
 
 from ..exceptions import InvalidDataError
 from ..nested import require_weights
+from ..validation import check_sample_weight, typed_errors
 
 # Losses of single precision, and their gradients, hold weights between these.
 _LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-25, 1e25
@@ -41,14 +42,14 @@ def weighted_rows(X, sample_weight, densities):
     """
     if sample_weight is None:
         return X, None
-    if not np.asarray(sample_weight).any():
+    with typed_errors("sample_weight"):
+        is_zero = not np.asarray(sample_weight).any()
+    if is_zero:
         raise InvalidDataError(
             "sample_weight is zero for all rows, so there is none to fit: give some rows a "
             "positive weight."
         )
-    weight = _check_sample_weight(
-        sample_weight, np.empty((_num_samples(X), 1)), dtype=np.float64, ensure_non_negative=True
-    )
+    weight = check_sample_weight(sample_weight, _num_samples(X))
     kept = np.flatnonzero(weight)
     low, high = weight[kept].min(), weight[kept].max()
     if low < _LEAST_WEIGHT or high > _LARGEST_WEIGHT:

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from ..exceptions import InvalidDataError, InvalidParameterError
+from ..nested import log_density_of
 
 
 def log_density(name: str, density, X) -> np.ndarray:
@@ -25,7 +26,7 @@ def log_density(name: str, density, X) -> np.ndarray:
     ndarray of shape (n_rows,)
         As `checked` returns them.
     """
-    return checked(name, density.score_samples(X), _num_samples(X))
+    return checked(name, log_density_of(density, X), _num_samples(X))
 
 
 def checked(name: str, scores, n_rows: int) -> np.ndarray:

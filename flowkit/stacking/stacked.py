@@ -10,7 +10,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import Bunch, _safe_indexing, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import _BaseComposition, available_if
-from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError
@@ -20,13 +20,14 @@ from ..nested import (
     Progress,
     can_be_drawn_from,
     check_n_samples,
+    log_density_of,
     read_numbers,
     read_rows,
     require_weights,
     score_copies,
     seeded_copies,
 )
-from ..validation import SuggestingEstimator
+from ..validation import SuggestingEstimator, check_sample_weight, typed_errors
 from ._convex_weights import convex_weights
 from ._default_members import default_members
 from ._draws import draw_from_members
@@ -321,7 +322,7 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         """
         check_is_fitted(self)
         X = self._read(X, reset=False)
-        return logsumexp(self._weighted(X, lambda density: density.score_samples(X)), axis=1)
+        return logsumexp(self._weighted(X, lambda density: log_density_of(density, X)), axis=1)
 
     def responsibilities(self, X):
         """Share of each member in the density of each row.
@@ -339,7 +340,7 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         """
         check_is_fitted(self)
         X = self._read(X, reset=False)
-        weighted = self._weighted(X, lambda density: density.score_samples(X))
+        weighted = self._weighted(X, lambda density: log_density_of(density, X))
         with np.errstate(invalid="ignore"):
             return np.exp(weighted - logsumexp(weighted, axis=1, keepdims=True))
 
@@ -414,15 +415,14 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
     def _check_weight(self, X, sample_weight, members):
         if sample_weight is None:
             return None
-        if not np.asarray(sample_weight).any():
+        with typed_errors("sample_weight"):
+            is_zero = not np.asarray(sample_weight).any()
+        if is_zero:
             raise InvalidDataError(
                 "sample_weight is zero for all rows, so there is none to fit: give some rows a "
                 "positive weight."
             )
-        rows = np.empty((_num_samples(X), 1))
-        weight = _check_sample_weight(
-            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
-        )
+        weight = check_sample_weight(sample_weight, _num_samples(X))
         for _, density in members:
             if not self._is_prefit:
                 require_weights(density)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import qmc
 
-from ..nested import score_inside
+from ..nested import log_density_of, score_inside
 from ._column_codecs import Codec
 from ._scoring_plan import plan, points_along, warn_if_slow
 
@@ -145,6 +145,16 @@ class EncodedDensity:
         )
         return log_volume[..., None] + log_density.reshape(len(rows), n_points, -1)
 
+    def middles(self, rows: np.ndarray) -> np.ndarray:
+        """Encoded points at the middles of the cells of rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, d)
+            Rows.
+        """
+        return self._middles(rows)[0]
+
     def _middles(self, rows):
         """The middle of the cell of each row, and the log volume that it stands for."""
         encoded = [codec.points(x, None) for codec, x in zip(self.codecs, rows.T, strict=True)]
@@ -154,7 +164,7 @@ class EncodedDensity:
     def _inner_scores(self, points, n_inner):
         """Log density of points, and its log times the error where `n_inner` draws are asked."""
         if n_inner is None:
-            return self.density.score_samples(points)[:, None]
+            return log_density_of(self.density, points)[:, None]
         log_density, error = self.density.score_marginal(points, n_draws=n_inner)
         with np.errstate(divide="ignore"):
             return np.column_stack([log_density, log_density + np.log(error)])

@@ -1,7 +1,7 @@
 """Training with skorch: the only part of flowkit that knows it."""
 
 from .checkpoint import Checkpoint
-from .data import Noise, Rows
+from .data import Noise, Rows, UnreadRows
 from .fit import has_parameters, make_net, train
 from .fit_run import FitRun
 from .net import DensityNet
@@ -21,6 +21,7 @@ __all__ = [
     "Stream",
     "TrainingOptions",
     "TrainingRecord",
+    "UnreadRows",
     "after_chunk",
     "has_parameters",
     "make_net",

@@ -79,9 +79,15 @@ class Checkpoint(Callback):
     def _found(self):
         """What the file holds; None without one."""
         path = Path(self.path)
-        if not path.exists():
+        try:
+            exists, is_file = path.exists(), path.is_file()
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"checkpoint={str(self.path)!r} is no path of a file ({error}). Give another one."
+            ) from error
+        if not exists:
             return None
-        if not path.is_file():
+        if not is_file:
             # Reading a pipe would wait for ever.
             raise self._unreadable("it is no regular file")
         return self._read()
@@ -90,7 +96,7 @@ class Checkpoint(Callback):
         try:
             with replacing(os.fspath(self.path)) as file:
                 torch.save(state, file)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"checkpoint={str(self.path)!r} cannot be written ({error}). Give a file in a "
                 "folder that exists, may be written to and has room. What it held before is whole: "

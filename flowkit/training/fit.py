@@ -10,7 +10,7 @@ from ..exceptions import InvalidParameterError
 from ..modules import DensityModule
 from .best_weights import BestWeights, StreamWeights
 from .callbacks import Course, DivergenceWarmUp, Monitor, ProgressBar, WarmUp, WarmupCosine
-from .data import Rows, rows_per_pass
+from .data import Rows, UnreadRows, rows_per_pass
 from .net import DensityNet
 from .options import TrainingOptions
 from .processes import current_processes
@@ -22,7 +22,7 @@ _BETAS = (0.9, 0.99)
 
 def train(
     module: DensityModule,
-    rows: Rows,
+    rows: Rows | UnreadRows,
     holdout: Rows | None,
     options: TrainingOptions,
     generator: torch.Generator,
@@ -33,7 +33,7 @@ def train(
     ----------
     module : DensityModule
         What to train.
-    rows : Rows
+    rows : Rows or UnreadRows
         Training rows.
     holdout : Rows or None
         Rows that choose the best epoch; without them the last one is kept.

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from ..exceptions import FlowkitWarning, InvalidParameterError
-from ..validation import SuggestingEstimator, name_columns, warn
+from ..validation import SuggestingEstimator, check_array, name_columns, validate_data, warn
 from ._jacobians import values_of
 
 # Rows on which a derivative is compared with differences, their relative step, how far off they

@@ -1,5 +1,8 @@
 """What users give, validated: parameters, rows and their containers, labels, and warnings."""
 
+from ._arguments import as_numbers, check_choice, check_count, check_flag
+from ._as_array import check_array, check_sample_weight, typed_errors, validate_data
+from ._blocks import BLOCK_ROWS, has_missing, row_blocks
 from ._containers import (
     Container,
     as_floats,
@@ -17,6 +20,7 @@ from ._image_rows import check_image_size, holds_grey_levels, image_rows
 from ._labels import check_labels, labels_of, tell_labels
 from ._mixed_lists import keep_types
 from ._output import in_container, remember_output
+from ._overflow import cast, refuse_overflow
 from ._parameters import SuggestingEstimator
 from ._real_rows import refuse_unreal
 from ._row_weights import row_weights
@@ -24,16 +28,25 @@ from ._values import DATE_ADVICE, a_kind_of, is_date, is_missing_value, shown
 from ._warn import warn
 
 __all__ = [
+    "BLOCK_ROWS",
     "DATE_ADVICE",
     "Container",
     "SuggestingEstimator",
     "a_kind_of",
     "as_floats",
+    "as_numbers",
     "as_objects",
+    "cast",
+    "check_array",
+    "check_choice",
+    "check_count",
+    "check_flag",
     "check_image_size",
     "check_labels",
+    "check_sample_weight",
     "container_of",
     "distinct_values",
+    "has_missing",
     "holds_grey_levels",
     "image_rows",
     "in_container",
@@ -47,11 +60,15 @@ __all__ = [
     "name_columns",
     "pick",
     "refuse_non_finite",
+    "refuse_overflow",
     "refuse_unreal",
     "remember_output",
+    "row_blocks",
     "row_weights",
     "shown",
     "stacked",
     "tell_labels",
+    "typed_errors",
+    "validate_data",
     "warn",
 ]

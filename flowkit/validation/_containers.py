@@ -83,8 +83,8 @@ class Container:
         """Positions and values of the columns whose type is not one of numbers."""
         try:
             values = np.asarray(self.X)
-        except (TypeError, ValueError):
-            # Ragged rows have an error of their own.
+        except Exception:
+            # Ragged rows, and others that make no array, have an error of their own.
             return
         if values.ndim == 2 and values.dtype.kind not in _NUMBERS:
             # As objects, datetimes would become whole numbers.

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._image_shape import check_image_shape
 from ..exceptions import InvalidDataError
+from ._as_array import typed_errors
 
 
 def image_rows(X, image_shape: tuple[int, ...] | None):
@@ -39,7 +40,8 @@ def image_rows(X, image_shape: tuple[int, ...] | None):
             )
         return X
     shape = check_image_shape(image_shape)
-    values = np.asarray(X)
+    with typed_errors():
+        values = np.asarray(X)
     if values.ndim > 2:
         if (*values.shape[1:], 1)[:3] != shape or values.ndim > 4:
             raise InvalidDataError(
@@ -68,4 +70,5 @@ def check_image_size(n_features: int, image_shape: tuple[int, ...]) -> None:
 
 def holds_grey_levels(X) -> bool:
     """Whether images are of 8 bits."""
-    return getattr(X, "dtype", None) == np.uint8 or np.asarray(X).dtype == np.uint8
+    with typed_errors():
+        return getattr(X, "dtype", None) == np.uint8 or np.asarray(X).dtype == np.uint8

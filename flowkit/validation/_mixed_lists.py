@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import check_array
 
+from ._as_array import check_array
 from ._containers import container_of
 
 

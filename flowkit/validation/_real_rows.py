@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..exceptions import UnsupportedValueError
+from ..exceptions import InvalidDataError, UnsupportedValueError
 from ._containers import container_of
 from ._values import DATE_ADVICE, DATES, a_kind_of, is_date, is_missing_value, shown
 
@@ -21,6 +21,8 @@ def refuse_unreal(X, estimator) -> None:
     ------
     UnsupportedValueError
         If a value is neither a real number nor text that reads as one.
+    InvalidDataError
+        If a whole number is too large for float64.
     """
     container = container_of(X)
     labels = container.labels
@@ -30,6 +32,8 @@ def refuse_unreal(X, estimator) -> None:
             continue
         name = j if labels is None else labels[j]
         what = f"column {name} holds {shown(value)}, {a_kind_of(value)}"
+        if isinstance(value, int):
+            raise InvalidDataError(f"{what}, that float64 cannot hold: rescale the column.")
         taker = type(estimator).__name__
         if isinstance(value, str | bytes):
             raise UnsupportedValueError(
@@ -61,7 +65,7 @@ def _first_unreal(column):
             return value
         try:
             float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return value
         no_number = False
     return no_date if no_number else None

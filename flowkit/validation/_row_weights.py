@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from ..exceptions import InvalidDataError
+from ._as_array import check_sample_weight, typed_errors
 
 
 def row_weights(sample_weight, n_rows: int, n_needed: int = 1) -> np.ndarray:
@@ -28,14 +28,12 @@ def row_weights(sample_weight, n_rows: int, n_needed: int = 1) -> np.ndarray:
     Raises
     ------
     InvalidDataError
-        If too few rows have a positive weight.
-    ValueError
-        If weights are negative, not finite, or not as many as rows.
+        If too few rows have a positive weight, or weights are negative, not finite, or not as many
+        as rows.
     """
-    _refuse_few(np.asarray(sample_weight, dtype=np.float64), n_needed)
-    weight = _check_sample_weight(
-        sample_weight, np.empty((n_rows, 1)), dtype=np.float64, ensure_non_negative=True
-    )
+    with typed_errors("sample_weight"):
+        _refuse_few(np.asarray(sample_weight), n_needed)
+    weight = check_sample_weight(sample_weight, n_rows)
     _refuse_few(weight, n_needed)
     largest = weight.max()
     return weight / largest if largest > np.finfo(np.float64).max / n_rows else weight
@@ -43,7 +41,7 @@ def row_weights(sample_weight, n_rows: int, n_needed: int = 1) -> np.ndarray:
 
 def _refuse_few(weight: np.ndarray, n_needed: int) -> None:
     """Refuse weights of which too few are positive."""
-    if weight.ndim != 1 or not (weight >= 0).all():
+    if weight.ndim != 1 or weight.dtype.kind not in "buif" or not (weight >= 0).all():
         return
     n_positive = np.count_nonzero(weight)
     if n_positive < n_needed:

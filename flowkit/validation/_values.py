@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from numbers import Real
 
 import numpy as np
@@ -30,7 +29,7 @@ def is_missing_value(value) -> bool:
         return bool(np.isnat(value))
     if isinstance(value, DATES):
         return False
-    return isinstance(value, Real) and math.isnan(value)
+    return isinstance(value, Real) and bool(value != value)
 
 
 def a_kind_of(value) -> str:

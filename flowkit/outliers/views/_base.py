@@ -6,9 +6,9 @@ from abc import abstractmethod
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from ...validation import SuggestingEstimator, row_weights
+from ...validation import SuggestingEstimator, row_weights, validate_data
 
 _MIN_ROWS = 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods
 
-from ...nested import Held, score_copies
+from ...nested import Held, log_density_of, score_copies
 from ...validation import labels_of, tell_labels
 from ._base import View
 from ._levels import LevelColumns, level_mask
@@ -85,7 +85,7 @@ class LevelsAsColumns(View):
         scores : ndarray of shape (n_samples,)
             In nats, of the columns that the density sees.
         """
-        return self.density_.score_samples(self._columns(self._read(X)))
+        return log_density_of(self.density_, self._columns(self._read(X)))
 
     def _score_copies(self, copies, rows, n_draws=None):
         copies, rows = (self._columns(self._read(X)) for X in (copies, rows))

@@ -173,11 +173,18 @@ def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def grown(columns: list[dict], key: str, d: int) -> float:
-    """What a measure is at so many columns, by a parabola through the sizes."""
-    sizes, values = (np.array([r[name] for r in columns], float) for name in ("size", key))
+def parameters_of(columns: list[dict], d: int) -> float:
+    """Number of parameters at so many columns, by a parabola through the sizes."""
+    sizes, values = (np.array([r[name] for r in columns], float) for name in ("size", "parameters"))
     # Relative errors count, as sizes differ by much.
     return float(np.polyval(np.polyfit(sizes, values, 2, w=1 / values), d))
+
+
+def times_slower(columns: list[dict], d: int) -> float:
+    """CPU time of so many columns over that of `COLUMNS`, by a power law through the last sizes."""
+    last = columns[-2:]
+    sizes, values = (np.log([r[name] for r in last]) for name in ("size", "epoch_cpu_seconds"))
+    return float((d / COLUMNS) ** ((values[1] - values[0]) / (sizes[1] - sizes[0])))
 
 
 def on_paper(study: Study, results: list[dict]) -> None:
@@ -192,10 +199,8 @@ def on_paper(study: Study, results: list[dict]) -> None:
     per_number = (most["long_sum_seconds"] - latency) / LONG
     rows = []
     for d in (COLUMNS, 100, 1000, 10_000):
-        n_parameters = grown(columns, "parameters", d)
-        slower = grown(columns, "epoch_cpu_seconds", d) / grown(
-            columns, "epoch_cpu_seconds", COLUMNS
-        )
+        n_parameters = parameters_of(columns, d)
+        slower = times_slower(columns, d)
         computed = args.paper_rows * a_row * slower / (n * args.speed_up)
         n_steps = args.paper_rows / args.paper_batch
         summed = n_steps * (latency * np.log2(n) + 2 * n_parameters * per_number)

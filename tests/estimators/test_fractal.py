@@ -313,7 +313,7 @@ def test_words_of_topics_fall_and_are_as_many_as_asked_for(fitted, wine):
             # How exclusive words are depends on which are told.
             told = {name: shown[name] for name in ("words", "exclusivity")}
             assert {**topic, **told} == shown
-            assert 1 / 3 <= topic["exclusivity"] <= 1
+            assert 0 < topic["exclusivity"] <= 1
             assert len(topic["words"]) == min(n_words, 65)
             probabilities = [probability for _, probability in topic["words"]]
             assert probabilities == sorted(probabilities, reverse=True)

@@ -29,7 +29,7 @@ from ..nested import (
     require_weights,
     score_inside,
 )
-from ..validation import SuggestingEstimator, row_weights, warn
+from ..validation import SuggestingEstimator, errors_of_rows, row_weights, warn
 from ._jacobians import inverse_rows, transform_rows
 
 # Draws that measure the mass beyond the range of the transformer, and the share worth a warning.
@@ -146,7 +146,8 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
             _refuse_outside(log_det)
             options = {} if weight is None else {"sample_weight": weight}
             # Frozen estimators do not do without the second argument.
-            self.density_ = clone(self.density).fit(Z, None, **options)
+            with errors_of_rows():
+                self.density_ = clone(self.density).fit(Z, None, **options)
             # Affine maps reach everything.
             if np.ptp(log_det) > 0 and _density_has_sample(self):
                 self._warn_of_lost_mass()

@@ -1,7 +1,13 @@
 """What users give, validated: parameters, rows and their containers, labels, and warnings."""
 
 from ._arguments import as_numbers, check_choice, check_count, check_flag
-from ._as_array import check_array, check_sample_weight, typed_errors, validate_data
+from ._as_array import (
+    check_array,
+    check_sample_weight,
+    errors_of_rows,
+    typed_errors,
+    validate_data,
+)
 from ._containers import (
     Container,
     as_floats,
@@ -44,6 +50,7 @@ __all__ = [
     "check_sample_weight",
     "container_of",
     "distinct_values",
+    "errors_of_rows",
     "holds_grey_levels",
     "image_rows",
     "in_container",

@@ -41,5 +41,7 @@ def log_density_of(density, X) -> np.ndarray:
 @log_density_of.register
 def _(density: BaseMixture, X) -> np.ndarray:
     # Mixtures compute in the type of the rows, where products of bools are no products.
+    if np.asarray(X).dtype.kind in "biuf":
+        X = X.astype(np.float64)
     with errors_of_rows():
-        return density.score_samples(X.astype(np.float64))
+        return density.score_samples(X)

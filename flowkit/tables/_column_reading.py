@@ -184,7 +184,7 @@ def _spread(present, missing):
 
 
 def _as_float(value):
-    """A number in float64, infinity where it is too large: columns with that are refused by name."""
+    """A number in float64; infinity, which is refused by column, where it is too large."""
     try:
         return float(value)
     except OverflowError:

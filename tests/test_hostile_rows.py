@@ -110,7 +110,7 @@ def try_rows(build, X):
 @example(X=rows_of_size(3) * 1e22)
 @example(X=np.full((2, 3), SIZES[-1]))
 @example(X=np.full((2, 3), -SIZES[-1], dtype=np.float32))
-@examples(4)
+@examples(2)
 def test_numbers_of_any_size(build, X):
     try_rows(build, X)
 
@@ -118,7 +118,7 @@ def test_numbers_of_any_size(build, X):
 @every_other
 @given(X=numbers())
 @example(X=np.full((2, 3), SIZES[-1]))
-@examples(3)
+@examples(2)
 def test_numbers_of_any_size_around_and_beside_densities(build, X):
     try_rows(build, X)
 

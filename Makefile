@@ -12,19 +12,21 @@ JOBS ?= 2
 # One study a file; what they share lies in benchmarks/lib.
 STUDIES := $(sort $(wildcard benchmarks/*.py))
 INSTALLED_BENCH := .venv/installed-bench
+OLDEST := .venv-oldest
 
 # Small tensors give threads too little to do: on few cores they only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test lint bench bench-smoke clean
+.PHONY: help demo test test-oldest lint bench bench-smoke clean
 
 help:
 	@echo "make demo   install into .venv and run the tour; pictures in demo-output/"
 	@echo "make test   install into .venv and run the test suite"
+	@echo "make test-oldest   the same with the oldest versions of all packages that pyproject.toml allows"
 	@echo "make lint   check style"
 	@echo "make bench  install the peers and run all benchmarks (a day; FLOWKIT_DATA: folder of data)"
 	@echo "make bench-smoke   run all benchmarks at tiny sizes, to see that they run (minutes)"
-	@echo "make clean  remove .venv, caches and demo-output/"
+	@echo "make clean  remove .venv, $(OLDEST), caches and demo-output/"
 	@echo
 	@echo "Variables: PYTHON=$(PYTHON) (3.11 to 3.13), TORCH='$(TORCH)' (arguments of pip install),"
 	@echo "JOBS=$(JOBS) (processes that share the tests, and the benchmarks of bench-smoke)"
@@ -34,6 +36,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	SCIPY_ARRAY_API=1 $(RUN) -m pytest -n $(JOBS)
+
+test-oldest: $(OLDEST)/installed
+	SCIPY_ARRAY_API=1 $(OLDEST)/bin/python -m pytest -n $(JOBS)
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
@@ -57,10 +62,17 @@ $(INSTALLED): pyproject.toml
 	$(RUN) -m pip install -e '.[test]'
 	@touch $@
 
+$(OLDEST)/installed: pyproject.toml .ci/oldest.py
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python .ci/oldest.py > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install $(TORCH)
+	$(OLDEST)/bin/python -m pip install -c $(OLDEST)/constraints.txt -e '.[test]'
+	@touch $@
+
 $(INSTALLED_BENCH): $(INSTALLED)
 	$(RUN) -m pip install -e '.[bench]'
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache build dist demo-output *.egg-info
+	rm -rf .venv $(OLDEST) .pytest_cache .ruff_cache build dist demo-output *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

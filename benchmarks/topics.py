@@ -8,6 +8,11 @@ the fit. Rows are those of the fit.
 Control, for FractalFlowDensity: of 200 rows drawn from each topic, the share that `predict` gives
 back to that topic; the mean and the worst over all topics, unused ones included.
 
+Reading, for FractalFlowDensity: means over topics of the coherence of their words, which is
+normalised pointwise mutual information in the rows of the fit, and of their exclusivity. Agreement,
+with ``--agreement``: the adjusted Rand index of the heaviest topics that two fits, one to each half
+of the rows, give to all rows, which needs no labels.
+
 Baselines see standardised columns of tables and grey levels divided by the largest one of images;
 mixtures see 50 principal components of MNIST. "LDA alone" is the heaviest topic of the documents
 that FractalFlowDensity is initialised from. FractalFlowDensity is at its defaults but for what the
@@ -17,6 +22,7 @@ column "settings" says, which makes the fits affordable on a CPU.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +69,26 @@ def control(estimator: Any, n_topics: int, seed: int) -> dict[str, Any]:
     return {**shares, **watch.seconds("control")}
 
 
+def describe_words(estimator: Any, X: np.ndarray) -> dict[str, Any]:
+    """How the words of topics are to read, in the rows of the fit."""
+    topics = estimator.describe_topics(X=X)
+    names = "coherence", "exclusivity"
+    return {name: float(np.nanmean([topic[name] for topic in topics])) for name in names}
+
+
+def agreement(fit: Callable, data: Data, seed: int, budget: float) -> dict[str, Any]:
+    """Whether fits to either half of the rows give all rows the same topics."""
+    from sklearn.metrics import adjusted_rand_score
+
+    order = np.random.default_rng(seed).permutation(len(data.X))
+    topics = []
+    with Stopwatch() as watch:
+        for half in np.array_split(order, 2):
+            part = replace(data, X=data.X[half], labels=data.labels[half])
+            topics.append(fit(part, seed, budget)[1].predict(data.X))
+    return {"agreement": float(adjusted_rand_score(*topics)), **watch.seconds("agreement")}
+
+
 def describe_fit(estimator: Any) -> dict[str, Any]:
     held_out = estimator.history_["valid_log_density"]
     return {
@@ -76,7 +102,9 @@ def describe_fit(estimator: Any) -> dict[str, Any]:
     }
 
 
-def fit_and_compare(fit: Callable, data: Data, seed: int, budget: float, path: Path | None) -> dict:
+def fit_and_compare(
+    fit: Callable, data: Data, seed: int, budget: float, path: Path | None, halves: bool
+) -> dict:
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     with Stopwatch() as watch:
@@ -91,7 +119,10 @@ def fit_and_compare(fit: Callable, data: Data, seed: int, budget: float, path: P
         return result
     if path is not None and data.image_shape is not None:
         draw_topics(estimator, data, topics, path)
-    return {**result, **describe_fit(estimator), **control(estimator, data.n_classes, seed)}
+    result |= describe_fit(estimator) | describe_words(estimator, data.X)
+    if halves:
+        result |= agreement(fit, data, seed, budget)
+    return result | control(estimator, data.n_classes, seed)
 
 
 def draw_topics(estimator: Any, data: Data, topics: np.ndarray, path: Path) -> None:
@@ -120,13 +151,13 @@ def measure(study: Study) -> None:
                     {**data.settings, "budget": budget} if method.startswith("fractal") else {}
                 )
                 about = {"data": name, "seed": seed, "method": method, "n_rows": len(data.X)}
-                work = fit_and_compare, CLUSTERERS[method], data, seed, budget, path
+                work = fit_and_compare, CLUSTERERS[method], data, seed, budget, path, args.agreement
                 study.cell(about, settings, *work)
 
 
 def report(results: list[dict]) -> None:
     header = ["data", "rows", "method", "seeds", "NMI", "ARI", "in use", "CPU s", "groups"]
-    header += ["epochs", "control", "worst", "settings"]
+    header += ["epochs", "coherence", "exclusivity", "agreement", "control", "worst", "settings"]
     rows = []
     for name, n_rows in distinct(results, "data", "n_rows"):
         of_data = select(results, data=name, n_rows=n_rows)
@@ -134,7 +165,8 @@ def report(results: list[dict]) -> None:
             own = select(of_data, method=method)
             worst = min((r["control_worst"] for r in own if "control" in r), default=None)
             numbers = (("nmi", 3), ("ari", 3), ("n_in_use", 1), ("fit_cpu_seconds", 1))
-            numbers += (("n_groups", 1), ("n_epochs", 1), ("control_mean", 3))
+            numbers += (("n_groups", 1), ("n_epochs", 1), ("coherence", 3))
+            numbers += (("exclusivity", 3), ("agreement", 3), ("control_mean", 3))
             cells = [mean(own, key, digits) for key, digits in numbers]
             cells += ["-" if worst is None else f"{worst:.3f}"]
             settings = " ".join(f"{k}={v}" for k, v in own[0]["settings"].items()) or "-"
@@ -154,6 +186,8 @@ def main() -> None:
     smoke = ["KMeans", "GaussianMixture full", "LDA alone, sklearn", "fractal", "fractal, patches"]
     study.option("--methods", selects="method", smoke=smoke, help="rows of the table", **methods)
     study.option("--rows", type=int, default=10_000, smoke=150, help="most rows, the first ones")
+    text = "also fit both halves of the rows, and compare their topics"
+    study.option("--agreement", action="store_true", smoke=True, help=text)
     study.option("--pictures", type=Path, help="folder for pictures of samples by topic")
     study.run(measure, report)
 

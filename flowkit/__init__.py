@@ -18,6 +18,7 @@ from .inspection import (
 )
 from .outliers import DensityOutlierDetector
 from .stacking import StackedDensity
+from .streams import Chunks, score_chunks
 from .tables import TableDensity
 from .transforms import DifferentiableFunctionTransformer, TransformedDensity
 
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "PHVAE",
     "CalibrationDisplay",
+    "Chunks",
     "DensityDisplay",
     "DensityOutlierDetector",
     "DifferentiableFunctionTransformer",
@@ -49,4 +51,5 @@ __all__ = [
     "load",
     "model_card",
     "save",
+    "score_chunks",
 ]

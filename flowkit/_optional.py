@@ -8,7 +8,14 @@ from types import ModuleType
 from .exceptions import MissingDependencyError
 
 # Extras of this package that install them; others are installed by their own names.
-_EXTRAS = {"PIL": "plot", "gensim": "gensim", "matplotlib": "plot"}
+_EXTRAS = {
+    "PIL": "plot",
+    "accelerate": "distributed",
+    "dask": "distributed",
+    "gensim": "gensim",
+    "matplotlib": "plot",
+    "pyarrow": "parquet",
+}
 _NAMES = {"PIL": "Pillow"}
 
 

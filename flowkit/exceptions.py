@@ -10,6 +10,8 @@ Family                              Also                  Raised where
 `InvalidFileError`                  `OSError`             a file cannot be read or written
 `MissingDependencyError`            `ImportError`         an optional package is not installed
 `FitDivergedError`                  `ArithmeticError`     training cannot go on
+`BatchMemoryError`                  `MemoryError`         training finds no memory
+`LostProcessError`                  `RuntimeError`        a process that helps was killed
 `ShapeError`, `MixedColumnsError`   `ValueError`,         modules are put together wrongly
                                     `TypeError`
 =================================== ===================== =======================================
@@ -21,6 +23,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _param_validation
 
 __all__ = [
+    "BatchInPartsWarning",
+    "BatchMemoryError",
     "ChangedParameterError",
     "CheckpointError",
     "ConstantColumnWarning",
@@ -41,6 +45,7 @@ __all__ = [
     "InvalidFileError",
     "InvalidParameterError",
     "LostMassWarning",
+    "LostProcessError",
     "MemberLeftOutWarning",
     "MissingDependencyError",
     "MissingFileError",
@@ -50,6 +55,7 @@ __all__ = [
     "NotConvergedWarning",
     "OutsideSupportError",
     "RareLevelsWarning",
+    "RowsLeftOutWarning",
     "SecondDerivativeError",
     "ShapeError",
     "SlowScoringWarning",
@@ -138,6 +144,14 @@ class FitDivergedError(FlowkitError, ArithmeticError):
     """The loss stayed non-finite after stepping back to the best weights at lower rates."""
 
 
+class BatchMemoryError(FlowkitError, MemoryError):
+    """Not even the smallest part of a batch fits into memory."""
+
+
+class LostProcessError(FlowkitError, RuntimeError):
+    """A process that takes part in a fit was killed, failed, or gave no answer in time."""
+
+
 class ShapeError(FlowkitError, ValueError):
     """A tensor has another shape than the module expects."""
 
@@ -175,6 +189,10 @@ class StopTraining(KeyboardInterrupt):
 
 class FlowkitWarning(UserWarning):
     """Base class of all warnings that flowkit gives."""
+
+
+class BatchInPartsWarning(FlowkitWarning):
+    """Memory ran out in a step of training, which takes batches in parts since."""
 
 
 class ConstantColumnWarning(FlowkitWarning):
@@ -219,6 +237,10 @@ class NotConvergedWarning(FlowkitWarning, ConvergenceWarning):
 
 class RareLevelsWarning(FlowkitWarning):
     """A category has levels that tell rows apart, or that are numbers."""
+
+
+class RowsLeftOutWarning(FlowkitWarning):
+    """Rows of a chunk have no probability under what earlier chunks settled, and were left out."""
 
 
 class SlowScoringWarning(FlowkitWarning):

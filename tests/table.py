@@ -481,7 +481,13 @@ DISPLAYS = {
     "ReceptiveFieldDisplay": (FLOWS["rg"], lambda X: {"n_samples": 2}),
     "ReconstructionDisplay": (ESTIMATORS["phvae"], lambda X: {"X": X[:3]}),
     "ScoreHistogramDisplay": (DETECTORS["mixture"], lambda X: {"X": X}),
+    "SteeringDisplay": (
+        _fractal(image_shape=(2, 2), fractal="coupling", n_word_groups=1),
+        lambda X: {"X": X[:2], "random_state": 0},
+    ),
     "StyleMixDisplay": (FLOWS["rg"], lambda X: {"content": X[:2], "style": X[2:4], "level": 1}),
     "TopicDisplay": (FLOWS["fractal"], lambda X: {"X": X}),
+    "TopicMapDisplay": (FLOWS["fractal"], lambda X: {"X": X}),
+    "TopicNumberDisplay": (_fractal(n_topics="auto", n_word_groups=1), lambda X: {}),
     "TrainingCurveDisplay": (FLOWS["default"], lambda X: {}),
 }

@@ -15,6 +15,7 @@ import flowkit
 from flowkit import (
     bijections,
     datasets,
+    distributed,
     estimators,
     exceptions,
     files,
@@ -54,7 +55,8 @@ FLOORS = {
     "columns": BASICS | {"bijections", "training", "validation"},
     "starts": BASICS | {"bijections", "priors", "modules", "topics", "validation", "columns"},
     "missing": BASICS | {"priors", "modules", "training", "validation", "columns", "starts"},
-    "nested": BASICS | {"validation"},
+    "streams": BASICS | {"validation"},
+    "nested": BASICS | {"validation", "streams"},
 }
 FLOORS["estimators"] = {*BASICS, *FLOORS}
 FLOORS["stacking"] = BASICS | {"validation", "nested", "estimators"}
@@ -64,11 +66,13 @@ for room in ("transforms", "tables"):
         "bijections",
         "modules",
         "validation",
+        "streams",
         "columns",
         "nested",
         "estimators",
     }
 FLOORS["files"] = BASICS | {"validation", "estimators"}
+FLOORS["distributed"] = BASICS | {"training", "files"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}
 
@@ -155,7 +159,9 @@ def test_rooms_import_public_files_of_other_rooms():
 def test_importing_is_cheap_in_dependencies():
     code = (
         "import sys, flowkit, flowkit.inspection, flowkit.topics, flowkit.datasets;"
-        "print([m for m in ('gensim', 'matplotlib', 'dask', 'PIL', 'numba') if m in sys.modules])"
+        "import flowkit.distributed;"
+        "names = ('gensim', 'matplotlib', 'dask', 'accelerate', 'PIL', 'numba');"
+        "print([m for m in names if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -184,6 +190,7 @@ def test_package_is_typed_and_versioned():
         flowkit,
         bijections,
         datasets,
+        distributed,
         estimators,
         exceptions,
         files,

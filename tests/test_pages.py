@@ -9,7 +9,14 @@ from .test_package import FLOORS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "flowkit"
-PAGES = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "tutorials/README.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "benchmarks/README.md",
+    "docs/scaling.md",
+    "tutorials/README.md",
+]
 
 
 def slug(heading):

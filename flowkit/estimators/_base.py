@@ -12,13 +12,15 @@ from sklearn.base import _fit_context
 
 from ..columns import Columns, GreyLevels, StandardisedColumns
 from ..exceptions import ChangedParameterError, InvalidParameterError
-from ..missing import Completion, refuse_empty, refuse_images
+from ..missing import Completion
 from ..starts import Start
+from ..streams import refuse_streams
 from ..training import FitRun, Stream, TrainingRecord, after_chunk, has_parameters, n_held_out
 from ..validation import (
+    has_missing,
     holds_grey_levels,
     labels_of,
-    row_weights,
+    row_blocks,
     tell_labels,
 )
 from ._checkpoint import checkpoint_of
@@ -27,6 +29,7 @@ from ._fitted import FittedDensity
 from ._hold_out import MIN_TRAINING_ROWS, split, split_chunk
 from ._parameters import SHARED_CONSTRAINTS
 from ._rounds import completed_fit
+from ._rows import StandardisedRows, described, stored, validated
 from ._training import (
     Trainer,
     copied_callbacks,
@@ -88,10 +91,19 @@ class BaseDensity(FittedDensity):
     def fit(self, X, y=None, sample_weight=None):
         """Fit the density to the rows of X.
 
+        Rows that are too many for memory may be a `numpy.memmap`, or come in chunks, which are
+        stored in a temporary file first: a fit to them is the same as one to an array of the rows.
+        Above 100,000 rows, location, scale and noise of the columns and the initial density are
+        learned from 100,000 training rows drawn at random, as is what is told of the training rows
+        later. Above 2**25 values, training rows are read when their batch is due, and none is
+        copied; all rows are trained on in any case.
+
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows; finite real numbers, with ``missing='marginalize'`` also NaN.
+        X : array-like of shape (n_samples, n_features), or stream of chunks
+            Rows; finite real numbers, with ``missing='marginalize'`` also NaN, which must be in
+            memory. A stream is a `flowkit.Chunks`, such as ``Chunks('rows.parquet')``, a generator
+            of arrays or DataFrames, or a dataset or Parquet file of pyarrow.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -106,8 +118,12 @@ class BaseDensity(FittedDensity):
         ------
         InvalidDataError
             If a column overflows, or fewer than two rows have a positive weight.
+        InvalidFileError
+            If there is no room for the rows of a stream.
         FitDivergedError
             If the loss stays non-finite after two returns to the best weights.
+        BatchMemoryError
+            If not even the smallest part of a batch fits into memory.
         CheckpointError
             If `checkpoint` cannot be read or written, or holds another training.
         KeyboardInterrupt
@@ -124,10 +140,13 @@ class BaseDensity(FittedDensity):
             training.
         InterruptedFitWarning
             If Ctrl-C ended training after its first step; the best weights so far are kept.
+        BatchInPartsWarning
+            If batches did not fit into memory as a whole.
         """
         with self._unchanged_on_failure():
             copied_callbacks(self.callbacks)
             begins = not (self.warm_start and hasattr(self, "module_"))
+            X = stored(self, X, begins)
             grey = self._holds_grey_levels(X)
             X, weight = self._validate_training(X, sample_weight, begins)
             run = FitRun(self.random_state)
@@ -135,12 +154,13 @@ class BaseDensity(FittedDensity):
             training, hold_out = split(
                 len(X), self.early_stopping, self.validation_fraction, run.start
             )
-            start = self._begin(X, weight, grey, training, run, begins)
+            rows = described(X, weight, training)
+            start = self._begin(*rows, grey, run, begins)
             self._stream = Stream()
             record = self._train(X, weight, training, hold_out, run, begins, checkpoint)
             self.n_samples_seen_ = len(X)
             pass_interruption_on(record, self.on_interrupt)
-            self._finish(X, weight, training, start, run)
+            self._finish(*rows, start, run)
             if checkpoint is not None and record.ended_by != "interrupt":
                 checkpoint.discard()
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
@@ -188,6 +208,8 @@ class BaseDensity(FittedDensity):
             If a parameter that shapes the module was changed since the first call.
         FitDivergedError
             If the loss is not finite; the estimator stays as it was before the chunk.
+        BatchMemoryError
+            If not even the smallest part of a batch fits into memory.
 
         Warns
         -----
@@ -197,12 +219,16 @@ class BaseDensity(FittedDensity):
             If many rows share a value that does not belong to a lattice of its column.
         InterruptedFitWarning
             If Ctrl-C ended training after its first step; the best weights so far are kept.
+        BatchInPartsWarning
+            If batches did not fit into memory as a whole.
         """
         with self._unchanged_on_failure() as before:
             copied_callbacks(self.callbacks)
             begins = not hasattr(self, "module_")
+            refuse_streams(X, self)
             grey = self._holds_grey_levels(X)
             X, weight = self._validate_training(X, sample_weight, begins)
+            X = np.ascontiguousarray(X, dtype=np.float64)
             run = FitRun(self.random_state, n_calls=0 if begins else self.n_iter_)
             stream = Stream() if begins else self._stream
             n_wanted = 0
@@ -210,7 +236,7 @@ class BaseDensity(FittedDensity):
                 n_wanted = n_held_out(len(X), stream.n_seen, self.validation_fraction)
             n_needed = MIN_TRAINING_ROWS if begins else self.module_.min_rows
             training, hold_out = split_chunk(len(X), n_wanted, n_needed, run.start)
-            start = self._begin(X, weight, grey, training, run, begins)
+            start = self._begin(X, weight, training, grey, run, begins)
             if not begins:
                 # Without its net, as an epoch that fails leaves half a step in that.
                 before["_stream"] = replace(stream, net=None)
@@ -327,21 +353,7 @@ class BaseDensity(FittedDensity):
 
     def _validate_training(self, X, sample_weight, begins):
         """Training rows of positive weight, and their weights."""
-        # Columns have no scale in one row; later chunks bring theirs along.
-        n_needed = 2 if begins else 1
-        incomplete = self.missing is not None
-        if incomplete:
-            refuse_images(self, "missing='marginalize' is")
-        X = self._validate_rows(X, begins, ensure_min_samples=n_needed, incomplete=incomplete)
-        X, weight = X.astype(np.float64), None
-        if sample_weight is not None:
-            weight = row_weights(sample_weight, len(X), n_needed)
-            kept = weight > 0
-            X, weight = X[kept], weight[kept]
-        if not incomplete:
-            return X, weight
-        kept = refuse_empty(X, labels_of(self), n_needed, begins)
-        return X[kept], None if weight is None else weight[kept]
+        return validated(self, X, sample_weight, begins)
 
     def _refuse_other_shape(self):
         """Refuse changes of what shapes the module while its training goes on."""
@@ -358,7 +370,7 @@ class BaseDensity(FittedDensity):
 
     # ------------------------------------------------------------------ training
 
-    def _begin(self, X, weight, grey, training, run, begins) -> Start | None:
+    def _begin(self, X, weight, training, grey, run, begins) -> Start | None:
         """Everything that comes before the first step: columns, and the initialised module.
 
         Only the training rows initialise the module: with the hold-out among them, the initial
@@ -392,13 +404,17 @@ class BaseDensity(FittedDensity):
         return start
 
     def _train(self, X, weight, training, hold_out, run, begins, checkpoint):
-        trainer, Z = Trainer(self, run, checkpoint), self._columns.standardise(X)
+        trainer = Trainer(self, run, checkpoint)
         checks = self._may_exclude_rows or (self._columns.bounded and not begins)
-        if np.isnan(X).any():
+        if self.missing is not None and has_missing(X):
+            rows = X, self._columns.standardise(X), weight, training, hold_out
             self.module_, record = completed_fit(
-                trainer, self.module_, self._completion, X, Z, weight, training, hold_out, checks
+                trainer, self.module_, self._completion, *rows, checks
             )
         else:
+            for block in row_blocks(len(X)):
+                self._columns.validate(X[block], labels_of(self), self.noise)
+            Z = StandardisedRows(X, self._columns)
             if checks:
                 trainer.refuse_outside_support(self.module_, Z)
             self.module_, record = trainer.fit(self.module_, Z, weight, training, hold_out)

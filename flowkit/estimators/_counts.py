@@ -16,7 +16,8 @@ from ..exceptions import ChangedParameterError, InvalidDataError, InvalidParamet
 from ..modules import CountStatistics, CountTopics
 from ..nested import check_n_samples, mean_of
 from ..starts import count_start
-from ..topics import bags_of_words, fit_dirichlet
+from ..streams import refuse_streams
+from ..topics import BagsOfWords, bags_of_words, fit_dirichlet, word_distances
 from ..training import FitRun, TrainingRecord
 from ..validation import (
     check_labels,
@@ -181,6 +182,7 @@ class CountedWords:
                 )
 
     def _validate_counts(self, X, reset, n_needed=1):
+        refuse_streams(X, self)
         if not is_sparse(X):
             refuse_unreal(X, self)
             X = check_labels(self, X, reset)
@@ -211,7 +213,11 @@ class CountedWords:
         self._device, self._dtype, self._completion = str(device), self.dtype, None
         self._shaped_by = {name: getattr(self, name) for name in self._shaping_parameters}
         bags = bags_of_words(rows.counts, names)
-        options = self.n_topics, self.lda_backend, one_hot, run.start
+        self._forget_search()
+        n_topics = self.n_topics
+        if self._number_is_open:
+            n_topics = self._settled_for_counts(rows, names, one_hot, run.start)
+        options = n_topics, self.lda_backend, one_hot, run.start
         start = count_start(bags, rows.weight, *options)
         about = {"counts": True, "prior": self.prior, "n_features": d, "one_hot": one_hot}
         self._config = about | start.config
@@ -307,6 +313,26 @@ class CountedWords:
         if not _is_of_counts(self):
             return super()._between(X, other, n_steps)
         return blended(*self._validate_pairs(X, other), n_steps, np.random.RandomState(_SEED))
+
+    def _steered(self, X, topic, amount):
+        if not _is_of_counts(self):
+            return super()._steered(X, topic, amount)
+        before = self._proportions(X)
+        after = (1 - amount[:, None]) * before + amount[:, None] * np.eye(before.shape[1])[topic]
+        words = self._topic_words[0]
+        return moved(X, before @ words, after @ words, np.random.RandomState(_SEED))
+
+    def _read_words(self, X):
+        if not _is_of_counts(self):
+            return super()._read_words(X)
+        return BagsOfWords(X, self._topic_words[1])
+
+    def _topic_distances(self):
+        return (
+            word_distances(self._topic_words[0])
+            if _is_of_counts(self)
+            else super()._topic_distances()
+        )
 
     def _validate_pairs(self, X, other):
         check_is_fitted(self)

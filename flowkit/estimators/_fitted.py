@@ -15,6 +15,7 @@ from ..exceptions import InvalidDataError
 from ..missing import N_DRAWS, Completion
 from ..modules import Evaluator
 from ..nested import MeanScoreMixin, check_n_samples
+from ..streams import refuse_streams
 from ..validation import (
     SuggestingEstimator,
     cast,
@@ -22,6 +23,7 @@ from ..validation import (
     check_image_size,
     check_labels,
     container_of,
+    has_missing,
     image_rows,
     is_sparse,
     labels_of,
@@ -29,14 +31,12 @@ from ..validation import (
     refuse_non_finite,
     refuse_overflow,
     refuse_unreal,
+    row_blocks,
     validate_data,
 )
 from ._device import problem_with
 from ._temperature import check_temperature
 from ._training import DTYPES
-
-# Rows that are standardised at once, so that their copies take little memory.
-_BLOCK = 2**16
 
 
 class FittedDensity(
@@ -85,9 +85,10 @@ class FittedDensity(
 
     def _log_density(self, X, without=None):
         """Log density of valid rows in units of X, each without one more kernel where given."""
-        if self._completion is None or not np.isnan(X).any():
-            blocks = [slice(i, i + _BLOCK) for i in range(0, len(X), _BLOCK)]
-            return np.concatenate([self._log_density_of(X, without, block) for block in blocks])
+        if self._completion is None or not has_missing(X):
+            # Standardised block by block, so that copies take little memory.
+            parts = [self._log_density_of(X, without, block) for block in row_blocks(len(X))]
+            return np.concatenate(parts)
         return self._completion.marginal(X, N_DRAWS, self._evaluator, without)[0]
 
     def _log_density_of(self, X, without, block):
@@ -206,6 +207,7 @@ class FittedDensity(
 
     def _validate_rows(self, X, reset, ensure_min_samples=1, missing=None, incomplete=False):
         """Rows as an array of real numbers, finite but where they may be missing."""
+        refuse_streams(X, self)
         sparse = is_sparse(X)
         if sparse and self.__sklearn_tags__().input_tags.sparse:
             X, sparse = container_of(X).to_dense(), False

@@ -23,10 +23,18 @@ from ..topics import (
     table_documents,
 )
 from ..validation import labels_of
+from ._row_reading import RowReading
 
 
 class FoundTopics:
     """The part of `FractalFlowDensity` that finds topics before training; before its base class."""
+
+    # How a wrapper that encodes rows reads them; None without one.
+    _reading = None
+
+    def _read_by(self, *reading, **options):
+        """Take from a wrapper how it reads rows; the arguments are those of `RowReading`."""
+        self._reading = RowReading(*reading, **options)
 
     def _documents_of(self, X, rng):
         kind = self.documents
@@ -40,13 +48,24 @@ class FoundTopics:
                 )
             return count_documents(X, labels_of(self))
         if kind == "bins":
-            return table_documents(X, labels_of(self))
+            return table_documents(X, labels_of(self)) if self._reads_other else self._words_of(X)
         if self.image_shape is None:
             raise InvalidParameterError("documents='patches' needs image_shape, got None.")
         # Half of the edge: smaller patches say less about what an image shows.
         patch = max(1, min(self.image_shape[:2]) // 2)
         stride = max(1, patch // 2)
         return patch_documents(X, tuple(self.image_shape), rng, patch=patch, stride=stride)
+
+    def _words_of(self, X):
+        """Documents of the bins of columns, in names and units of a wrapper around the density."""
+        if self._reading is None:
+            return table_documents(X, labels_of(self))
+        return self._reading.documents(X)
+
+    @property
+    def _reads_other(self) -> bool:
+        """Whether columns here are not those that topics are told in."""
+        return self._reading is not None and not self._reading.in_order
 
     def _choose_start(self, X, Z, weight, groupings, rng):
         if self.prior != "topic":

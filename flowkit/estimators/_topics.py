@@ -11,14 +11,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidDataError, InvalidParameterError
-from ..topics import heaviest_words
 from ..validation import as_numbers, check_count, labels_of, shown
 from ._temperature import check_temperature
 
-_N_WORDS = 5
 
-
-def _has_topics(estimator) -> bool:
+def has_topics(estimator) -> bool:
+    """Whether an estimator that may have topics has them."""
     # What was fitted counts, whatever the parameter has become since.
     return getattr(estimator, "_config", {}).get("prior", estimator.prior) != "normal"
 
@@ -26,7 +24,7 @@ def _has_topics(estimator) -> bool:
 class TopicAnalysis:
     """Methods of a density whose latent has topics; goes before its base class."""
 
-    @available_if(_has_topics)
+    @available_if(has_topics)
     def predict_proba(self, X):
         """Topic proportions of each row: the share of its word groups that follow each topic.
 
@@ -54,7 +52,7 @@ class TopicAnalysis:
         """What has `n_topics`, and draws given proportions of them."""
         return self.module_.prior
 
-    @available_if(_has_topics)
+    @available_if(has_topics)
     def predict(self, X):
         """Heaviest topic of each row.
 
@@ -69,31 +67,6 @@ class TopicAnalysis:
             Integers from 0 to ``n_topics - 1``.
         """
         return self.predict_proba(X).argmax(1)
-
-    @available_if(_has_topics)
-    def describe_topics(self, n_words=_N_WORDS):
-        """`topics_` with more words, or fewer.
-
-        Parameters
-        ----------
-        n_words : int, default=5
-            Number of words of a topic.
-
-        Returns
-        -------
-        topics : list of dict
-            As `topics_`: ``words`` are those that tell most about the topic (frequent ones, and
-            more frequent than in other topics), most probable first.
-
-        Raises
-        ------
-        ValueError
-            If `n_words` is less than one.
-        """
-        check_is_fitted(self)
-        weights = [topic["weight"] for topic in self.topics_]
-        words = heaviest_words(*self._topic_words, n_words, topic_weights=weights)
-        return [{**topic, "words": told} for topic, told in zip(self.topics_, words, strict=True)]
 
     def sample(self, n_samples=1, random_state=None, *, topics=None, temperature=1.0):
         """Draw rows from the density, or from given topics.
@@ -135,7 +108,7 @@ class TopicAnalysis:
 
         return self._sample(n_samples, random_state, check_temperature(temperature), draw)
 
-    @available_if(_has_topics)
+    @available_if(has_topics)
     def swap_topics(self, X, donors):
         """Rows that follow the topics of other rows and stay as they are within their topics.
 
@@ -238,7 +211,7 @@ class TopicAnalysis:
 
     def _check_topics(self, topics, n):
         """Topic proportions of n rows."""
-        if not _has_topics(self):
+        if not has_topics(self):
             raise InvalidParameterError(
                 "prior='normal' has no topics to sample from: leave topics out, or fit with "
                 "prior='topic'."

@@ -6,10 +6,12 @@ import copy
 import math
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from ..columns import refuse_outside_support
 from ..exceptions import (
+    BatchInPartsWarning,
     InterruptedFitWarning,
     NotConvergedWarning,
     UncopyableCallbackError,
@@ -24,18 +26,21 @@ from ..training import (
     Stream,
     TrainingOptions,
     TrainingRecord,
+    UnreadRows,
     make_stream,
     path_of,
     train,
     train_chunk,
 )
-from ..validation import warn
+from ..validation import row_blocks, warn
 from ._hold_out import MIN_HOLD_OUT_ROWS
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Nats per column that the last half of training may gain without a warning: a fixed part, which
 # the falling learning rate gains anyway, and the error of one held-out row.
 _MIN_LATE_GAIN, _ROW_ERROR = 0.04, 0.2
+# Values that are standardised once and kept; more are read and standardised batch by batch.
+_MAX_KEPT_VALUES = 2**25
 # Epochs of few rows are few steps.
 _PATIENCE_STEPS = 100
 
@@ -65,7 +70,7 @@ class Trainer:
         ----------
         module : DensityModule
             Where training begins.
-        Z : ndarray of shape (n, n_features)
+        Z : StandardisedRows of shape (n, n_features)
             Standardised rows.
         weight : ndarray of shape (n,) or None
             Their weights.
@@ -82,15 +87,20 @@ class Trainer:
         held = None
         if hold_out is not None:
             # Uniform noise once: unspread ties would reward spikes on them.
-            held = self.columns.spread_ties(Z[hold_out], self.fit_run.start)
-            held = self.rows(held, weight, hold_out)
+            held = self._kept(Z, weight, hold_out, spread=True)
         options = self.options(len(training), self.density.max_epochs, held is not None)
-        return self.run(module, self.rows(Z[training], weight, training), held, options)
+        if len(training) * Z.shape[1] <= _MAX_KEPT_VALUES:
+            rows = self._kept(Z, weight, training)
+        else:
+            weight = self._weight(weight, training)
+            rows = UnreadRows(lambda i: self._tensor(Z[i]), training, self.device, weight)
+        return self.run(module, rows, held, options)
 
-    def run(self, module, rows: Rows, held: Rows | None, options: TrainingOptions):
+    def run(self, module, rows: Rows | UnreadRows, held: Rows | None, options: TrainingOptions):
         """Train a copy of a module, and tell how it went; returns as `fit`."""
         module, generator = self._prepared(module)
         record = train(module, rows, held, options, generator)
+        warn_of_parts(record, options.batch_size)
         return _finished(module), record
 
     def fit_chunk(self, module, stream: Stream, Z, weight, training):
@@ -137,14 +147,28 @@ class Trainer:
             held = self.rows(stream.rows, stream.weight, slice(None))
         rows = self.rows(Z[training], weight, training)
         module, record = train_chunk(net, rows, held, options, generator)
+        warn_of_parts(record, options.batch_size)
         return _finished(module), replace(stream, path=path_of(net), net=net), record
 
     def rows(self, Z, weight, index) -> Rows:
         """Rows and the weights of their indices as tensors; weights have a mean of one."""
-        if weight is not None:
-            weight = weight[index] / weight[index].mean()
-            weight = torch.as_tensor(weight, dtype=self.dtype, device=self.device)
-        return Rows(torch.as_tensor(Z, dtype=self.dtype, device=self.device), weight)
+        return Rows(self._tensor(Z), self._weight(weight, index))
+
+    def _kept(self, Z, weight, index, spread=False) -> Rows:
+        """Some of the rows, made tensors block by block, their ties spread once if so asked."""
+        x = torch.empty((len(index), Z.shape[1]), dtype=self.dtype, device=self.device)
+        for block in row_blocks(len(index)):
+            rows = Z[index[block]]
+            if spread:
+                rows = self.columns.spread_ties(rows, self.fit_run.start)
+            x[block] = self._tensor(rows)
+        return Rows(x, self._weight(weight, index))
+
+    def _tensor(self, array):
+        return torch.as_tensor(array, dtype=self.dtype, device=self.device)
+
+    def _weight(self, weight, index):
+        return None if weight is None else self._tensor(weight[index] / weight[index].mean())
 
     def options(self, n: int, max_epochs: int, has_hold_out: bool) -> TrainingOptions:
         """How to train on n rows, in the time that is left."""
@@ -170,7 +194,8 @@ class Trainer:
 
     def refuse_outside_support(self, module, Z) -> None:
         """Refuse standardised training rows that have no density before training."""
-        refuse_outside_support(Evaluator(module, self.device).log_prob(Z))
+        log_prob = Evaluator(module, self.device).log_prob
+        refuse_outside_support(np.concatenate([log_prob(Z[b]) for b in row_blocks(len(Z))]))
 
     def _prepared(self, module):
         """A copy to train, with its dropout seeded, and the source of its batches."""
@@ -230,6 +255,17 @@ def warn_of_interruption(record: TrainingRecord, epoch: int, best_epoch: int) ->
             f"{best_epoch}, are kept. A callback that means to end training raises "
             "flowkit.StopTraining, without this warning.",
             InterruptedFitWarning,
+        )
+
+
+def warn_of_parts(record: TrainingRecord, batch_size: int) -> None:
+    """Say that batches did not fit into memory as a whole, if they did not."""
+    if record.n_parts > 1:
+        warn(
+            f"memory ran out in a step of training: batches of {batch_size} rows were taken in "
+            f"{record.n_parts} parts since, whose gradients add up to the same step. "
+            f"batch_size={max(1, batch_size // record.n_parts)} takes as little memory.",
+            BatchInPartsWarning,
         )
 
 

@@ -25,6 +25,7 @@ from ..starts import (
     margin_steps,
     mixture_start,
 )
+from ..validation import has_missing
 from ._base import BaseDensity
 from ._parameters import documented
 
@@ -274,7 +275,7 @@ class FlowDensity(IncompleteRows, BaseDensity):
 
     def _validate_training(self, X, sample_weight, begins):
         X, weight = super()._validate_training(X, sample_weight, begins)
-        if self.prior == "kernel" and np.isnan(X).any():
+        if self.prior == "kernel" and self.missing is not None and has_missing(X):
             raise InvalidDataError(
                 "prior='kernel' puts kernels on training rows, which must be complete, but X holds "
                 "NaN: use another prior, or train on complete rows; rows to be scored may have NaN."

@@ -25,6 +25,9 @@ from ._images import ImageRows
 from ._inpainting import Inpainting
 from ._lifted import LiftedImages
 from ._parameters import documented
+from ._steering import Steering
+from ._told_topics import ToldTopics
+from ._topic_number import ChosenNumber
 from ._topics import TopicAnalysis
 
 # What the module is built from.
@@ -68,6 +71,9 @@ _MAX_DESCRIBED_ROWS = 5_000
 @documented
 class FractalFlowDensity(
     CountedWords,
+    ToldTopics,
+    Steering,
+    ChosenNumber,
     TopicAnalysis,
     FoundTopics,
     LiftedImages,
@@ -90,8 +96,14 @@ class FractalFlowDensity(
 
     Parameters
     ----------
-    n_topics : int, default=8
-        Number of topics.
+    n_topics : int or 'auto', default=8
+        Number of topics. 'auto' chooses it, for tables and counts, before training: numbers up to
+        24 begin at either half of the rows, at most 1000 each, and of those whose log density of
+        the other half is within one standard error of the largest, the one is taken whose halves
+        agree most on the topics of all rows, by the adjusted Rand index; the smallest, if several
+        are within 0.05. It takes as long as
+        initialising some twenty densities; see `topic_search_` and
+        `flowkit.inspection.TopicNumberDisplay`. One topic means that no number is likelier.
     n_word_groups : int or None, default=None
         Number of groups of neighbouring columns, or of patches of images, that the latent is cut
         into. None chooses it by the held-out likelihood of the initial prior, with or without a
@@ -144,8 +156,9 @@ class FractalFlowDensity(
         is one iteration, `tol` is nats for each word, a
         quarter of `n_iter_no_change` is enough, memory grows with the counts that are not zero,
         and parameters of networks, steps and noise are ignored. `transform` gives topic
-        proportions, `perplexity` is there, and `partial_fit` holds no rows out. `n_word_groups`
-        may be None, or 1 for rows of one topic each.
+        proportions, `perplexity` is there, and `partial_fit` holds no rows out; it begins at the
+        topics of the first chunk, which should hold some hundred rows, and later ones refine them.
+        `n_word_groups` may be None, or 1 for rows of one topic each.
     image_shape : tuple of int or None, default=None
         ``(height, width)`` or ``(height, width, channels)`` if rows are images; both edges even,
         if not lifted. X then may be of shape ``(n, *image_shape)`` too. Images of dtype uint8 get
@@ -163,8 +176,16 @@ class FractalFlowDensity(
         its ``alpha`` (concentration of the proportions: the smaller, the more a row keeps to one
         topic; 0 where each row has only one, as with one word group), and its ``words``: the five
         most telling ones and their probability in the topic, most probable first, in names and
-        units of X; `describe_topics` tells more. After further calls of `fit` or `partial_fit` it
-        describes the rows of the last call.
+        units of X, and how far these words are its own: ``exclusivity``, the mean share of their
+        probability in all topics that is in this one, from ``1 / n_topics`` to 1. `describe_topics`
+        tells more, also as a frame. After further calls of `fit` or `partial_fit` it describes the
+        rows of the last call.
+    n_topics_ : int
+        Number of topics.
+    topic_search_ : dict of ndarray
+        Only with ``n_topics='auto'``: the numbers that were tried, ``n_topics``, with
+        ``log_density``, the mean log density or log probability of rows by topics of the other
+        half, its ``standard_error``, and ``stability``, the adjusted Rand index.
     word_groups_ : list of list of int
         Columns of each word group.
     module_ : flowkit.modules.Flow
@@ -197,7 +218,7 @@ class FractalFlowDensity(
     >>> density.sample(2, topics=0, random_state=0).shape
     (2, 4)
     >>> sorted(density.topics_[0])
-    ['alpha', 'weight', 'words']
+    ['alpha', 'exclusivity', 'weight', 'words']
 
     Counts of words have probabilities:
 
@@ -212,7 +233,7 @@ class FractalFlowDensity(
     """
 
     _parameter_constraints: dict = {
-        "n_topics": [Interval(Integral, 1, None, closed="left")],
+        "n_topics": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_word_groups": [Interval(Integral, 1, None, closed="left"), None],
         "n_levels": [Interval(Integral, 0, None, closed="left")],
         "n_blocks": [Interval(Integral, 1, None, closed="left")],
@@ -336,11 +357,13 @@ class FractalFlowDensity(
         """Fill `topics_` from the rows trained on."""
         X = self._filled(X, random_state)
         if self.prior == "normal":
-            for name in ("topics_", "word_groups_", "_topic_words"):
+            for name in ("topics_", "word_groups_", "_topic_words", "_word_reader"):
                 self.__dict__.pop(name, None)
             return
         documents = None if start is None else start.documents
-        if documents is None:
+        if self._reads_other:
+            documents = self._words_of(X[training])
+        elif documents is None:
             documents = self._documents_of(X[training], random_state)
         rows = training[:_MAX_DESCRIBED_ROWS]
         prior = self.module_.prior
@@ -348,23 +371,33 @@ class FractalFlowDensity(
         if sample_weight is not None:
             shares = shares * sample_weight[rows, None, None]
         topic_share = shares.sum((0, 1)) / shares.sum()
-        beta = topic_words(
-            shares, documents.take(slice(len(rows))), list(map(np.array, prior.groups))
-        )
+        groups = list(map(np.array, prior.groups))
+        if self._reads_other:
+            # No word lies within a group of its own.
+            shares, groups = shares.mean(1, keepdims=True), [np.arange(X.shape[1])]
+        beta = topic_words(shares, documents.take(slice(len(rows))), groups)
         # A single topic for each row is the limit of small alpha.
         alpha = np.zeros(prior.n_topics) if prior.one_hot else prior.alpha.detach().cpu().numpy()
         self.word_groups_ = prior.groups
-        self._topic_words = (beta, documents.words)
+        self._topic_words, self._word_reader = (beta, documents.words), documents.reader
         self.topics_ = [
             {"weight": float(topic_share[k]), "alpha": float(alpha[k])}
             for k in range(prior.n_topics)
         ]
         self.topics_ = self.describe_topics()
 
+    def _begin(self, X, weight, grey, training, run, begins):
+        if begins:
+            self._forget_search()
+        return super()._begin(X, weight, grey, training, run, begins)
+
     def _initialize(self, X, Z, sample_weight, random_state):
         config = {name: copy.deepcopy(getattr(self, name)) for name in _SHAPE}
         config["n_features"] = d = Z.shape[1]
         groupings = self._check_shape(d)
+        if self._number_is_open:
+            settled = self._settled(X, Z, sample_weight, groupings, random_state)
+            return settled._initialize(X, Z, sample_weight, random_state)
         config["grey"] = self._columns.grey
         config["fractal"] = kind = self._choose_kind(X, Z, sample_weight, random_state)
         if kind == "lifting":

@@ -15,7 +15,11 @@ from ._log_det_tree import LogDetTreeDisplay
 from ._receptive_fields import ReceptiveFieldDisplay
 from ._reconstruction import ReconstructionDisplay
 from ._score_histogram import ScoreHistogramDisplay
+from ._steering import SteeringDisplay
 from ._style_mix import StyleMixDisplay
+from ._topic_map import TopicMapDisplay
+from ._topic_number import TopicNumberDisplay
+from ._topic_words import describe_topics
 from ._topics import TopicDisplay
 from ._training_curve import TrainingCurveDisplay
 
@@ -29,11 +33,15 @@ __all__ = [
     "ReceptiveFieldDisplay",
     "ReconstructionDisplay",
     "ScoreHistogramDisplay",
+    "SteeringDisplay",
     "StyleMixDisplay",
     "TopicDisplay",
+    "TopicMapDisplay",
+    "TopicNumberDisplay",
     "TrainingCurveDisplay",
     "active_units",
     "dci",
+    "describe_topics",
     "mutual_information_gap",
     "separated_attribute_predictability",
 ]

@@ -9,6 +9,7 @@ from ._axes import extent
 from ._checks import check_count
 from ._display import Display
 from ._style import LABEL_SIZE, POINTS_PER_INCH, TITLE_SIZE, number, shortened, text_width
+from ._topic_words import describe_topics
 
 # Free points beside a label inside its panel.
 _PADDING = 6
@@ -20,6 +21,9 @@ _IMAGE_EDGE = 0.75
 _GAP = (0.25, 0.42)
 # Pale, as the words are written over the bars.
 _BAR_STYLE = {"color": "#aecbe8", "height": 0.8}
+# Lines above panels: all rows, and the share of the topic in them.
+_LINE_STYLE = {"linewidth": 2.5, "solid_capstyle": "butt", "scalex": False, "scaley": False}
+_ALL_STYLE, _SHARE_STYLE = {"color": "0.88", **_LINE_STYLE}, {"color": "#2166ac", **_LINE_STYLE}
 # Share of the values that are allowed to be brighter, or darker, than the picture can show.
 _CLIPPED = 0.005
 # Free pixels between images, in edges of an image: after the mean, after a sample.
@@ -32,7 +36,8 @@ class TopicDisplay(Display):
     It is recommended to use `TopicDisplay.from_estimator` to create a display. All parameters
     are stored as attributes.
 
-    Each topic has a panel. For tables it holds the words that are most typical of the topic, most
+    Each topic has a panel, below a line of which the dark part is the share of the topic in all
+    rows. For tables it holds the words that are most typical of the topic, most
     probable first, over bars as long as their probability in the topic; the probabilities of all
     words of a topic, shown or not, sum to one. For images it holds the mean of samples of the
     topic and some of these samples.
@@ -59,10 +64,13 @@ class TopicDisplay(Display):
         Bars of the words, per topic shown.
     images_ : list of list of matplotlib `AxesImage`, or None
         Per topic shown, its mean image and its samples.
+    sizes_ : list of matplotlib `Line2D`
+        Per topic shown, the line as long as its share in all rows.
 
     See Also
     --------
     TopicDisplay.from_estimator : Draw the topics of a fitted estimator.
+    TopicMapDisplay : Which topics are alike.
     LogDetTreeDisplay : Where in the tree of the same flow volume changes.
 
     Examples
@@ -106,7 +114,9 @@ class TopicDisplay(Display):
         estimator : estimator instance
             Fitted, with an attribute `topics_`, or holds such an estimator: a `Pipeline`, a search
             such as `GridSearchCV`, a `TransformedDensity`, a `TableDensity` or an outlier
-            detector. Words and images are in units of the rows that this estimator sees.
+            detector. Words are told as by `describe_topics`: behind the transformers of a
+            pipeline in units of the columns of `X` where that is a DataFrame. Images are in units
+            of the rows that this estimator sees.
         X : {array-like, dataframe} of shape (n_rows, n_features), default=None
             Rows whose mean proportions are the weights of the topics; None for the training rows.
         n_words : int, default=5
@@ -138,15 +148,9 @@ class TopicDisplay(Display):
         fitted = inside.estimator
         check_count("n_words", n_words, 1)
         check_count("n_samples", n_samples, 1)
-        topics = fitted.describe_topics(n_words)
-        if X is not None:
-            weights = fitted.predict_proba(inside.transform(X)).mean(0)
-            topics = [
-                {**topic, "weight": float(weight)}
-                for topic, weight in zip(topics, weights, strict=True)
-            ]
+        topics = describe_topics(estimator, X, n_words=n_words)
         images = None
-        if fitted.image_shape is not None:
+        if getattr(fitted, "image_shape", None) is not None:
             rng = check_random_state(random_state)
             shape = (len(topics), n_samples, *fitted.image_shape)
             drawn = [fitted.sample(n_samples, rng, topics=k) for k in range(len(topics))]
@@ -198,8 +202,19 @@ class TopicDisplay(Display):
             rest = f"weight {number(topic['weight'], 2)}, alpha {number(topic['alpha'], 2)}"
             fits = text_width(f"{name} {rest}", TITLE_SIZE) <= extent(panel)[0]
             title = f"{name}{' ' if fits else chr(10)}{rest}"
-            panel.set_title(title, fontsize=TITLE_SIZE, loc="left", pad=4)
+            panel.set_title(title, fontsize=TITLE_SIZE, loc="left", pad=6)
+        self._plot_sizes()
         return self
+
+    def _plot_sizes(self):
+        """Above each panel, a line as long as the share of the topic in all rows."""
+        self.sizes_ = []
+        for k, panel in zip(self.shown_, self.axes_, strict=True):
+            for share, style in ((1.0, _ALL_STYLE), (self.topics[k]["weight"], _SHARE_STYLE)):
+                (line,) = panel.plot(
+                    [0, share], [1, 1], transform=panel.transAxes, clip_on=False, **style
+                )
+            self.sizes_.append(line)
 
     def _word_size(self):
         words = [self.topics[k]["words"] for k in self.shown_]

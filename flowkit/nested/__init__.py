@@ -1,5 +1,6 @@
 """Densities inside others: unwrapped, seeded, timed, drawn from, scored on changed rows."""
 
+from ._chunks import require_chunks, takes_chunks
 from ._copies import score_copies, score_inside
 from ._draws import can_be_drawn_from, check_n_samples, draw_from
 from ._interruptions import are_passed_on, interruptions_passed_on
@@ -10,6 +11,7 @@ from ._progress import Progress
 from ._reading import read_numbers, read_rows
 from ._seeds import seed_names, seeded_copies
 from ._time_limit import TimeLimit, can_end, limited
+from ._topics_within import TopicsWithin
 from ._unwrap import Held, Unwrapped, find, held_by, layers, stood_for, unwrap
 from ._weights import require_weights
 
@@ -18,6 +20,7 @@ __all__ = [
     "MeanScoreMixin",
     "Progress",
     "TimeLimit",
+    "TopicsWithin",
     "Unwrapped",
     "are_passed_on",
     "can_be_drawn_from",
@@ -34,11 +37,13 @@ __all__ = [
     "names_of",
     "read_numbers",
     "read_rows",
+    "require_chunks",
     "require_weights",
     "score_copies",
     "score_inside",
     "seed_names",
     "seeded_copies",
     "stood_for",
+    "takes_chunks",
     "unwrap",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from ..exceptions import InvalidDataError
+from ..streams import refuse_streams
 from ..validation import (
     check_array,
     check_labels,
@@ -43,6 +44,7 @@ def read_rows(estimator, X, reset: bool):
         If columns have other names than in training, or several have one name, or there are no
         rows or columns.
     """
+    refuse_streams(X, estimator)
     checked = check_labels(estimator, X, reset)
     X = container_of(X).to_pandas_or_array()
     if is_frame(X):
@@ -94,6 +96,7 @@ def read_numbers(estimator, X, reset: bool, allow_nan: bool):
         If columns have other names than in training, several have one name, or values are infinite
         or missing where they may not.
     """
+    refuse_streams(X, estimator)
     refuse_unreal(X, estimator)
     X = check_labels(estimator, X, reset)
     rows = validate_data(

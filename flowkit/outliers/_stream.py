@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._seeds import check_random_state, draw_seed
 from ..exceptions import InvalidParameterError
-from ..nested import Progress, read_rows
+from ..nested import Progress, read_rows, require_chunks, takes_chunks
 from ._fitting import Fitted, Fitter
 from ._reservoir import Reservoir
 from ._weights import weighted_rows
@@ -36,21 +36,8 @@ class Stream:
     rng: np.random.RandomState
 
 
-def takes_chunks(density) -> bool:
-    """Whether a density, fitted or not, goes on training with `partial_fit`."""
-    # Frozen estimators lend the method of the one within, which must not change.
-    return hasattr(type(density), "partial_fit") and hasattr(density, "partial_fit")
-
-
 def _all_take_chunks(detector) -> bool:
-    for density in detector._listed():
-        if not takes_chunks(density):
-            raise AttributeError(
-                f"{type(density).__name__} has no partial_fit, so that the detector has none: "
-                "neighbours and kernels, say, stand on all training rows. Use densities that have "
-                "it, such as FlowDensity()."
-            )
-    return True
+    return all(require_chunks(density, detector) for density in detector._listed())
 
 
 class StreamMixin:

@@ -91,6 +91,10 @@ class PartialTopic(Product):
         """Concentration of the Dirichlet distribution of the proportions, shape (n_topics,)."""
         return self.topic.alpha
 
+    def moments(self) -> tuple[list[Tensor], list[Tensor]]:
+        """As `Topic.moments`, of the columns that follow topics."""
+        return self.topic.moments()
+
     def proportions(self, z: Tensor) -> Tensor:
         """As `Topic.proportions`."""
         return self.topic.proportions(self.parts(z)[0])

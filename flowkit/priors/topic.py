@@ -212,6 +212,27 @@ class Topic(Prior):
             self.log_diagonal.copy_(-0.5 * torch.where(present > 0, covariances, 1.0).log())
         self.started.fill_(True)
 
+    @torch.no_grad()
+    def moments(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Means and covariances of the topics.
+
+        Returns
+        -------
+        means : list of Tensor of shape (n_topics, width)
+            Of each word group.
+        covariances : list of Tensor of shape (n_topics, width, width)
+            Of each word group.
+        """
+        factors = torch.diag_embed(self._bounded_log_diagonal().exp())
+        if self.covariance == "full":
+            factors = factors + self.off_diagonal.triu(1)
+        widths = list(map(len, self.groups))
+        parts = zip(self.means.detach().cpu(), widths, strict=True)
+        means = [mean[:, :width] for mean, width in parts]
+        own = [f[:, :width, :width] for f, width in zip(factors, widths, strict=True)]
+        covariances = [torch.linalg.inv(f @ f.transpose(1, 2)).cpu() for f in own]
+        return means, covariances
+
     def _bounded_log_diagonal(self) -> Tensor:
         return self.log_diagonal.clamp(max=-math.log(self.min_deviation))
 

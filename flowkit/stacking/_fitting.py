@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
+from ..exceptions import LostProcessError
 from ..nested import Progress, interruptions_passed_on, limited
 from ..validation import errors_of_rows
 from ._scores import log_density
@@ -90,6 +92,11 @@ def carry_out(
     -------
     list of Done
         What came of each task.
+
+    Raises
+    ------
+    LostProcessError
+        If one of the processes was killed.
     """
 
     def calls():
@@ -97,7 +104,13 @@ def carry_out(
             with progress.step(f"fit {task.name}"):
                 yield delayed(_fit)(task, X, weight, seconds)
 
-    return list(Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs", batch_size=1)(calls()))
+    try:
+        return list(Parallel(n_jobs=n_jobs, pre_dispatch="n_jobs", batch_size=1)(calls()))
+    except BrokenProcessPool as error:
+        raise LostProcessError(
+            f"one of n_jobs={n_jobs} processes that fit members was killed, as where memory runs "
+            "out. Use fewer n_jobs, or smaller members."
+        ) from error
 
 
 def _fit(task, X, weight, seconds):

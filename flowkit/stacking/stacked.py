@@ -275,6 +275,8 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
             If no row held out has a density under any member.
         InvalidDataError
             If there are too few rows, or a score of a member is not a number.
+        LostProcessError
+            If one of `n_jobs` processes was killed.
 
         Warns
         -----

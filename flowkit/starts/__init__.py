@@ -23,6 +23,7 @@ from ._margins import Margins, choose_margins, margin_steps
 from ._mixture_start import choose_start, mixture_start, whitening
 from ._rows import draw_rows
 from ._start import Start
+from ._topic_number import TopicNumbers, choose_n_topics, halves_of, started_topics
 from ._topic_start import (
     LastPriorStart,
     TopicStart,
@@ -47,11 +48,13 @@ __all__ = [
     "Margins",
     "MixtureStart",
     "Start",
+    "TopicNumbers",
     "TopicStart",
     "as_topics",
     "boxes_of",
     "buffers_of",
     "choose_margins",
+    "choose_n_topics",
     "choose_predictions",
     "choose_start",
     "choose_topic_start",
@@ -62,6 +65,7 @@ __all__ = [
     "draw_rows",
     "entries_of",
     "grey_levels",
+    "halves_of",
     "lifted",
     "lifting_is_likelier",
     "margin_steps",
@@ -71,6 +75,7 @@ __all__ = [
     "share_of_common_levels",
     "start_lattice",
     "started_grey_levels",
+    "started_topics",
     "whitening",
     "word_groups",
 ]

@@ -7,6 +7,7 @@ location within the cell. Every map counts its own volume, so that integrals and
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from numbers import Number
 from typing import Any, Literal
 
@@ -93,6 +94,24 @@ class Codec:
         u = None if u is None else np.clip(u, _EDGE, 1 - _EDGE)
         y, log_volume = self._points(np.where(known, x[:, None], self.typical), u)
         return np.where(known, y, np.nan), np.where(known, log_volume, 0.0)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The way back from encoded rows to numbers, levels by their position.
+
+    Parameters
+    ----------
+    codecs : list of Codec
+        Maps of the columns.
+    """
+
+    codecs: list[Codec]
+
+    def __call__(self, encoded: np.ndarray) -> np.ndarray:
+        """Decoded rows."""
+        columns = zip(self.codecs, encoded.T, strict=True)
+        return np.column_stack([codec.decode(y) for codec, y in columns])
 
 
 class NumberCodec(Codec):

@@ -145,6 +145,16 @@ class EncodedDensity:
         )
         return log_volume[..., None] + log_density.reshape(len(rows), n_points, -1)
 
+    def middles(self, rows: np.ndarray) -> np.ndarray:
+        """Encoded points at the middles of the cells of rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, d)
+            Rows.
+        """
+        return self._middles(rows)[0]
+
     def _middles(self, rows):
         """The middle of the cell of each row, and the log volume that it stands for."""
         encoded = [codec.points(x, None) for codec, x in zip(self.codecs, rows.T, strict=True)]

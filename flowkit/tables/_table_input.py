@@ -7,6 +7,7 @@ from sklearn.utils import get_tags
 
 from ..exceptions import InvalidDataError
 from ..nested import require_weights
+from ..streams import refuse_streams
 from ..validation import check_labels, container_of, keep_types, row_weights, validate_data
 
 _MIN_TRAINING_ROWS = 2
@@ -29,6 +30,7 @@ def validate_table(estimator, X, reset: bool):
     InvalidDataError
         If there are too few rows, no columns, or columns of one name.
     """
+    refuse_streams(X, estimator)
     checked = check_labels(estimator, X, reset)
     n_needed = _MIN_TRAINING_ROWS if reset else 1
     if container_of(X).is_frame:
@@ -54,7 +56,9 @@ def _refuse_small(X, n_needed):
         )
 
 
-def check_weight(sample_weight, n_rows: int, density) -> np.ndarray | None:
+def check_weight(
+    sample_weight, n_rows: int, density, n_needed: int = _MIN_TRAINING_ROWS
+) -> np.ndarray | None:
     """Weights of training rows, None where none are given.
 
     Parameters
@@ -65,6 +69,8 @@ def check_weight(sample_weight, n_rows: int, density) -> np.ndarray | None:
         Number of training rows.
     density : estimator
         Must take weights, too.
+    n_needed : int, default=2
+        Least number of rows of a positive weight.
 
     Raises
     ------
@@ -75,7 +81,7 @@ def check_weight(sample_weight, n_rows: int, density) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
-    weight = row_weights(sample_weight, n_rows, _MIN_TRAINING_ROWS)
+    weight = row_weights(sample_weight, n_rows, n_needed)
     require_weights(density)
     return weight
 

@@ -15,12 +15,14 @@ from ..exceptions import InvalidDataError, InvalidParameterError, OutsideSupport
 from ..nested import (
     Held,
     MeanScoreMixin,
+    TopicsWithin,
     can_be_drawn_from,
     check_n_samples,
     draw_from,
     seeded_copies,
 )
 from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite
+from ._column_codecs import Decoder
 from ._column_reading import read_columns
 from ._column_report import report_frame, report_lines, report_text
 from ._column_warnings import warn_of_columns
@@ -29,9 +31,10 @@ from ._encoded_density import EncodedDensity
 from ._level_order import order_levels
 from ._table_form import TableForm
 from ._table_input import check_weight, takes_missing, validate_table
+from ._table_stream import TableStreamMixin
 
 
-class TableDensity(MeanScoreMixin, SuggestingEstimator):
+class TableDensity(TopicsWithin, TableStreamMixin, MeanScoreMixin, SuggestingEstimator):
     """Density of a table with real, bounded, whole, categorical and circular columns.
 
     Each column is mapped onto one that a continuous density can model, with its volume counted, so
@@ -81,6 +84,10 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
     categories_ : dict of ndarray
         Levels of each categorical column, by its name, or position where X has no names, in their
         order on the encoded axis.
+    topics_ : list of dict
+        Topics of `density_`, where it is a `FractalFlowDensity` with topics, in words of the
+        columns here: levels by their names, values in the units of X. `describe_topics`,
+        `predict_proba`, `predict`, `steer` and `topic_distances` are there then.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -219,23 +226,28 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             If a category has levels that only tell rows apart, or that are numbers as text.
         """
         with self._unchanged_on_failure():
-            rng = check_random_state(self.random_state)
-            density = FlowDensity() if self.density is None else self.density
-            (density,) = seeded_copies(density, 1, self.random_state, rng)
-            columns, form = self._read(X, reset=True)
-            weight = check_weight(sample_weight, len(columns[0].values), density)
-            if weight is not None:
-                columns = [column.take(weight > 0) for column in columns]
-                weight = weight[weight > 0]
-            rows = self._settle(columns, weight, rng)
-            warn_of_columns(self._names(), rows, self._codecs)
-            encoded = self._encode_training(rows, density, rng)
-            if hasattr(density, "_named_by"):
-                density._named_by(self._names())
-            options = {} if weight is None else {"sample_weight": weight}
-            self.density_ = density.fit(encoded, None, **options)
-            self._form = form
+            self._begin(X, sample_weight, "fit")
         return self
+
+    def _begin(self, X, sample_weight, method):
+        """Settle kinds and maps of the columns, and train a new density by one of its methods."""
+        rng = check_random_state(self.random_state)
+        density = FlowDensity() if self.density is None else self.density
+        (density,) = seeded_copies(density, 1, self.random_state, rng)
+        columns, form = self._read(X, reset=True)
+        weight = check_weight(sample_weight, len(columns[0].values), density)
+        if weight is not None:
+            columns = [column.take(weight > 0) for column in columns]
+            weight = weight[weight > 0]
+        rows = self._settle(columns, weight, rng)
+        warn_of_columns(self._names(), rows, self._codecs)
+        encoded = self._encode_training(rows, density, rng)
+        if hasattr(density, "_named_by"):
+            density._named_by(self._names())
+        self._let_read(density)
+        options = {} if weight is None else {"sample_weight": weight}
+        self.density_ = getattr(density, method)(encoded, None, **options)
+        self._form, self._n_chunks = form, 1
 
     def score_samples(self, X, return_std=False):
         """Log density of each row, in nats and in the units of X.
@@ -322,6 +334,10 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
         """
         check_is_fitted(self)
         encoded = self._draw_encoded(check_n_samples(n_samples), check_random_state(random_state))
+        return self._built(encoded)
+
+    def _built(self, encoded):
+        """Encoded rows as a table of the form of the training rows."""
         columns = zip(self._codecs, encoded.T, self._form.dtypes, strict=True)
         values = [codec.values(y, dtype) for codec, y, dtype in columns]
         return self._form.build(values, [codec.keeps_type for codec in self._codecs])
@@ -443,6 +459,45 @@ class TableDensity(MeanScoreMixin, SuggestingEstimator):
             left = spreads_ties and codec.has_even_ties and not np.isnan(x).any()
             encoded[:, j] = codec.points(x, None if left else u)[0][:, 0]
         return encoded
+
+    # ------------------------------------------------------------------ topics
+
+    def _let_read(self, density):
+        """Let a density that tells topics know what its columns are here."""
+        # Of what stands for a density that is fitted already, nothing is changed.
+        if hasattr(type(density), "_read_by"):
+            levels = {
+                j: list(map(str, codec.levels))
+                for j, codec in enumerate(self._codecs)
+                if codec.levels is not None
+            }
+            names = None if labels_of(self) is None else self._names()
+            density._read_by(Decoder(self._codecs), names, levels)
+
+    def _rows_within(self, X):
+        return self._encoded_density().middles(self._supported(X))
+
+    def _supported(self, X):
+        """Rows as numbers, all within the support."""
+        rows = self._rows(self._read(X, reset=False)[0])
+        outside = ~self._contained(rows)
+        if outside.any():
+            i, j = np.argwhere(outside)[0]
+            raise OutsideSupportError(
+                f"column {self._names()[j]} holds a value in row {i} that has no probability, so "
+                "its row has no topics: leave out rows whose score is -inf."
+            )
+        return rows
+
+    def _rows_like(self, X, Z, changed):
+        same = self._rows(self._read(X, reset=False)[0])[~changed].T
+        values = []
+        for codec, y, kept, dtype in zip(self._codecs, Z.T, same, self._form.dtypes, strict=True):
+            column = codec.values(y, dtype)
+            if codec.levels is None:
+                column[~changed] = kept
+            values.append(column)
+        return self._form.build(values, [codec.keeps_type for codec in self._codecs])
 
     # ------------------------------------------------------------------ scikit-learn
 

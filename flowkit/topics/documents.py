@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Context, Decimal
 from itertools import pairwise
@@ -42,6 +42,8 @@ class Documents:
         Readable labels of the V words.
     codebook : ndarray of shape (V, patch_features) or None, default=None
         The patch that each word stands for; images only.
+    reader : TableWords, PatchWords or None, default=None
+        Reads other rows as documents of the same words.
     """
 
     tokens: np.ndarray
@@ -49,6 +51,7 @@ class Documents:
     slots: list[np.ndarray]
     words: list[str]
     codebook: np.ndarray | None = None
+    reader: TableWords | PatchWords | None = None
 
     def counts(self, slots: np.ndarray | None = None) -> sparse.csr_matrix:
         """How often each row holds each word.
@@ -92,8 +95,86 @@ class Documents:
         return replace(self, tokens=self.tokens[rows], weights=weights)
 
 
+@dataclass(frozen=True)
+class TableWords:
+    """The bins of the columns of a table, of which each is a word.
+
+    Parameters
+    ----------
+    edges : list of ndarray
+        Of each column, the upper ends of all bins but the last.
+    words : list of str
+        Labels of all bins, column by column.
+    """
+
+    edges: list[np.ndarray]
+    words: list[str]
+
+    def read(self, X: np.ndarray) -> Documents:
+        """Rows as documents of these words.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Finite rows.
+
+        Returns
+        -------
+        Documents
+            Documents of d slots, one for each column.
+        """
+        tokens, first = np.empty(X.shape, dtype=np.intp), 0
+        for j, edges in enumerate(self.edges):
+            tokens[:, j] = first + np.searchsorted(edges, X[:, j], side="left")
+            first += len(edges) + 1
+        slots = [np.array([j]) for j in range(X.shape[1])]
+        return Documents(tokens, None, slots, self.words, reader=self)
+
+
+@dataclass(frozen=True)
+class PatchWords:
+    """A codebook of patches, of which each is a word wherever it lies.
+
+    Parameters
+    ----------
+    slots : ndarray of shape (n_slots, patch_features), int
+        Pixels of each patch of an image.
+    codebook : ndarray of shape (V, patch_features)
+        The patch that each word stands for.
+    """
+
+    slots: np.ndarray
+    codebook: np.ndarray
+
+    def read(self, X: np.ndarray) -> Documents:
+        """Images as documents of these words.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_pixels)
+            Flattened images.
+
+        Returns
+        -------
+        Documents
+            Documents of one slot for each patch.
+        """
+        tokens = np.empty((len(X), len(self.slots)), dtype=np.intp)
+        step = max(1, _CHUNK // self.slots.size)
+        for start in range(0, len(X), step):
+            patches = X[start : start + step, self.slots].astype(np.float64)
+            patches = patches.reshape(-1, self.slots.shape[1])
+            nearest = pairwise_distances_argmin(patches, self.codebook)
+            tokens[start : start + step] = nearest.reshape(-1, len(self.slots))
+        words = [f"patch {i}" for i in range(len(self.codebook))]
+        return Documents(tokens, None, list(self.slots), words, self.codebook, self)
+
+
 def table_documents(
-    X: np.ndarray, names: Sequence[str] | None = None, n_bins: int = 5
+    X: np.ndarray,
+    names: Sequence[str] | None = None,
+    n_bins: int = 5,
+    levels: Mapping[int, Sequence[str]] | None = None,
 ) -> Documents:
     """One word for each column: the quantile bin that its value lies in.
 
@@ -109,6 +190,9 @@ def table_documents(
         Names of the columns.
     n_bins : int, default=5
         Most words that a column gets.
+    levels : mapping of int to sequence of str, or None, default=None
+        Of categorical columns, whose values are 0, 1, ..., what each value is called. Each gets a
+        word, whatever `n_bins` is.
 
     Returns
     -------
@@ -132,12 +216,15 @@ def table_documents(
     X = np.asarray(X)
     if not np.issubdtype(X.dtype, np.floating):
         X = X.astype(np.float64)
-    tokens, words = np.empty(X.shape, dtype=np.intp), []
+    levels, all_edges, words = levels or {}, [], []
     for j, name in enumerate(name_words(names, X.shape[1])):
-        token, labels = _bin(X[:, j], name, n_bins)
-        tokens[:, j] = token + len(words)
+        if j in levels:
+            edges, labels = _level_bins(X[:, j], name, levels[j])
+        else:
+            edges, labels = _bins(X[:, j], name, n_bins)
+        all_edges.append(edges)
         words += labels
-    return Documents(tokens, None, [np.array([j]) for j in range(X.shape[1])], words)
+    return TableWords(all_edges, words).read(X)
 
 
 def count_documents(X: np.ndarray, names: Sequence[str] | None = None) -> Documents:
@@ -219,23 +306,17 @@ def patch_documents(
         )
     X = np.asarray(X)
     slots = _patch_columns(_checked_shape(image_shape, X.shape[1]), patch, stride)
-    size = slots.shape[1]
     n_patches = len(X) * len(slots)
     drawn = np.sort(rng.choice(n_patches, min(n_patches, _MAX_PATCHES), replace=False))
     sample = X[drawn[:, None] // len(slots), slots[drawn % len(slots)]].astype(np.float64)
     codebook = k_means(sample, n_words, rng)
-    tokens = np.empty((len(X), len(slots)), dtype=np.intp)
-    step = max(1, _CHUNK // slots.size)
-    for start in range(0, len(X), step):
-        patches = X[start : start + step, slots].astype(np.float64).reshape(-1, size)
-        nearest = pairwise_distances_argmin(patches, codebook)
-        tokens[start : start + step] = nearest.reshape(-1, len(slots))
+    tokens = PatchWords(slots, codebook).read(X).tokens
     frequency = np.bincount(tokens.ravel(), minlength=len(codebook))
     order = np.argsort(-frequency, kind="stable")[: np.count_nonzero(frequency)]
     rank = np.empty(len(codebook), dtype=np.intp)
     rank[order] = np.arange(len(order))
-    words = [f"patch {i}" for i in range(len(order))]
-    return Documents(rank[tokens], None, list(slots), words, codebook[order])
+    words, reader = [f"patch {i}" for i in range(len(order))], PatchWords(slots, codebook[order])
+    return Documents(rank[tokens], None, list(slots), words, reader.codebook, reader)
 
 
 def refuse_other_counts(values: np.ndarray, columns: np.ndarray, words: Sequence[str]) -> None:
@@ -290,18 +371,23 @@ def name_words(names: Sequence[str] | None, d: int) -> list[str]:
     return [f"{label} (column {j})" if label in twice else label for j, label in enumerate(labels)]
 
 
-def _bin(column: np.ndarray, name: str, n_bins: int) -> tuple[np.ndarray, list[str]]:
-    """The bin of each value of a column, and the labels of the bins."""
-    values, token = np.unique(column, return_inverse=True)
+def _level_bins(column, name, levels) -> tuple[np.ndarray, list[str]]:
+    """Upper ends and labels of the bins of a categorical column, each level that occurs a bin."""
+    values = np.unique(column)
+    return values[:-1], [f"{name} = {levels[int(value)]}" for value in values]
+
+
+def _bins(column: np.ndarray, name: str, n_bins: int) -> tuple[np.ndarray, list[str]]:
+    """Upper ends of the bins of a column but for the last, and the labels of all bins."""
+    values = np.unique(column)
     if len(values) <= n_bins:
-        return token, [f"{name} = {_number(value)}" for value in values]
+        return values[:-1], [f"{name} = {_number(value)}" for value in values]
     edges = _edges(column, values, n_bins)
     if not len(edges):
-        return np.zeros(len(column), dtype=np.intp), [f"{name}: any"]
+        return edges, [f"{name}: any"]
     shown = [_number(edge) for edge in edges]
     inner = [f"{name} in ({low}, {high}]" for low, high in pairwise(shown)]
-    labels = [f"{name} <= {shown[0]}", *inner, f"{name} > {shown[-1]}"]
-    return np.searchsorted(edges, column, side="left"), labels
+    return edges, [f"{name} <= {shown[0]}", *inner, f"{name} > {shown[-1]}"]
 
 
 def _edges(column: np.ndarray, values: np.ndarray, n_bins: int) -> np.ndarray:

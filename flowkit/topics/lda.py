@@ -18,11 +18,13 @@ from ._checks import refuse_small
 from ._kmeans import k_means
 from .documents import Documents
 
-# Rows from which topics are learned; more change the initial topics little and cost much.
-_MAX_ROWS = 5_000
+# Rows from which topics are learned; more change them little and cost much.
+_MAX_ROWS = 50_000
 _MAX_CLUSTERED_ROWS = 10_000
-_BATCH = 256
-_PASSES = 3
+# Rows of a batch, and the least number of batches in a pass that makes them as many as that.
+_BATCHES, _ENOUGH_BATCHES = (256, 1024), 20
+# Rows that are visited in all, repeats included; each at least once.
+_VISITS = 15_000
 # Few rows make few batches; topics need this many to converge.
 _MIN_BATCHES = 30
 # Initial topics need not be exact to three digits.
@@ -64,7 +66,8 @@ def fit_lda(
 ) -> Topics:
     """Latent Dirichlet allocation (Blei, Ng & Jordan 2003), fitted online (Hoffman et al. 2010).
 
-    Topics are learned from at most 5,000 rows that are not empty, proportions given for all.
+    Topics are learned online, in batches, from at most 50,000 rows that are not empty: few rows are
+    seen several times, many once and in larger batches. Proportions are given for all rows.
 
     Parameters
     ----------
@@ -127,9 +130,14 @@ def _load_gensim():
 _BACKENDS = {"sklearn": _load_sklearn, "gensim": _load_gensim}
 
 
+def _batch_size(n_rows: int) -> int:
+    """Rows in a batch: more of many rows, so that words are counted in fewer steps."""
+    return int(np.clip(n_rows // _ENOUGH_BATCHES, *_BATCHES))
+
+
 def _passes(n_rows: int) -> int:
-    n_batches = -(-n_rows // _BATCH)
-    return max(_PASSES, -(-_MIN_BATCHES // n_batches))
+    n_batches = -(-n_rows // _batch_size(n_rows))
+    return max(-(-_VISITS // max(n_rows, _VISITS // 3)), -(-_MIN_BATCHES // n_batches))
 
 
 def _fit_sklearn(
@@ -140,7 +148,7 @@ def _fit_sklearn(
         # As in gensim: with the defaults, early batches count too much and topics stay mixed.
         learning_decay=0.5,
         learning_offset=1.0,
-        batch_size=_BATCH,
+        batch_size=_batch_size(counts.shape[0]),
         total_samples=counts.shape[0],
         max_doc_update_iter=_DOCUMENT_ITERATIONS,
         mean_change_tol=_DOCUMENT_TOL,
@@ -167,7 +175,7 @@ def _fit_gensim(
         # Without names it warns, and without this many passes.
         id2word={i: str(i) for i in range(counts.shape[1])},
         passes=_passes(len(corpus)),
-        chunksize=_BATCH,
+        chunksize=_batch_size(counts.shape[0]),
         iterations=_DOCUMENT_ITERATIONS,
         gamma_threshold=_DOCUMENT_TOL,
         alpha="auto",
@@ -377,6 +385,33 @@ def heaviest_words(
     InvalidParameterError
         If `n_words` is less than 1.
     """
+    best = relevant_words(beta, n_words, lambda_, topic_weights)
+    return [[(words[w], float(beta[k, w])) for w in chosen] for k, chosen in enumerate(best)]
+
+
+def relevant_words(
+    beta: np.ndarray,
+    n_words: int = 5,
+    lambda_: float = 0.6,
+    topic_weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Indices of the words that `heaviest_words` tells.
+
+    Parameters
+    ----------
+    beta, n_words, lambda_, topic_weights
+        As there.
+
+    Returns
+    -------
+    ndarray of shape (K, <= n_words), int
+        Per topic its words, most probable first.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `n_words` is less than 1.
+    """
     refuse_small("n_words", n_words, 1)
     overall = np.average(beta, axis=0, weights=topic_weights)
     tiny = np.finfo(np.float64).tiny
@@ -385,8 +420,7 @@ def heaviest_words(
     relevance = np.where(beta > 0, relevance, -np.inf)
     best = np.argsort(-relevance, axis=1, kind="stable")[:, :n_words]
     falling = np.argsort(-np.take_along_axis(beta, best, 1), axis=1, kind="stable")
-    best = np.take_along_axis(best, falling, 1)
-    return [[(words[w], float(beta[k, w])) for w in chosen] for k, chosen in enumerate(best)]
+    return np.take_along_axis(best, falling, 1)
 
 
 def kmeans_topics(

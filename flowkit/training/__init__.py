@@ -1,11 +1,12 @@
 """Training with skorch: the only part of flowkit that knows it."""
 
 from .checkpoint import Checkpoint
-from .data import Noise, Rows
+from .data import Noise, Rows, UnreadRows
 from .fit import has_parameters, make_net, train
 from .fit_run import FitRun
 from .net import DensityNet
 from .options import TrainingOptions
+from .processes import Processes, trained_by
 from .record import TrainingRecord
 from .reservoir import Stream, after_chunk, n_held_out
 from .stream import make_stream, path_of, train_chunk
@@ -15,10 +16,12 @@ __all__ = [
     "DensityNet",
     "FitRun",
     "Noise",
+    "Processes",
     "Rows",
     "Stream",
     "TrainingOptions",
     "TrainingRecord",
+    "UnreadRows",
     "after_chunk",
     "has_parameters",
     "make_net",
@@ -27,4 +30,5 @@ __all__ = [
     "path_of",
     "train",
     "train_chunk",
+    "trained_by",
 ]

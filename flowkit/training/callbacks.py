@@ -7,6 +7,8 @@ import time
 
 from skorch.callbacks import Callback
 
+from .processes import current_processes
+
 
 class Course(Callback):
     """Progress of training: by steps, or by time where a time limit comes first.
@@ -32,10 +34,11 @@ class Course(Callback):
     def on_train_begin(self, net, **kwargs):
         self.began_ = time.monotonic()
         self.n_begun_ = 0
+        self.processes_ = current_processes()
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         if training:
-            self.position_ = max(self.n_begun_, self.n_steps * self._time_share())
+            self.position_ = max(self.n_begun_, self.n_steps * self._agreed_time_share())
             self.n_begun_ += 1
 
     def share(self) -> float:
@@ -44,7 +47,11 @@ class Course(Callback):
 
     def out_of_time(self) -> bool:
         """Whether training should end now."""
-        return self._time_share() >= 1
+        return self._agreed_time_share() >= 1
+
+    def _agreed_time_share(self) -> float:
+        """That of one process for all, whose clocks differ."""
+        return 0.0 if self.max_time is None else self.processes_.from_main(self._time_share())
 
     def _time_share(self) -> float:
         return 0.0 if self.max_time is None else (time.monotonic() - self.began_) / self.max_time

@@ -15,14 +15,17 @@ from skorch.callbacks import Callback
 from .._replacing import replacing
 from ..exceptions import CheckpointError
 from ..nets import generator_of
+from .processes import current_processes
 
-_FORMAT = 1
+_FORMAT = 2
 # Writing takes at most this share of the time of training.
 _MAX_SHARE = 0.05
 
 
 class Checkpoint(Callback):
     """Writes all that training needs to go on, after epochs; reads it where there is any.
+
+    Of processes that train together, the main one alone writes and reads.
 
     The file is replaced in one step, so that it is whole whenever a process dies. It holds tensors
     and plain values, and is read without running code of it. It is removed by `discard`.
@@ -47,33 +50,47 @@ class Checkpoint(Callback):
     def resume(self, net) -> None:
         """Put a net that is about to train where the file says; leave it as it is without one."""
         self.seconds_, self.written_ = 0.0, time.monotonic()
-        try:
-            exists, is_file = Path(self.path).exists(), Path(self.path).is_file()
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                f"checkpoint={str(self.path)!r} is no path of a file ({error}). Give another one."
-            ) from error
-        if exists:
-            if not is_file:
-                # Reading a pipe would wait for ever.
-                raise self._unreadable("it is no regular file")
-            self._restore(net, self._read())
+        self.processes_ = current_processes()
+        state = self._found() if self.processes_.is_main else None
+        state = self.processes_.from_main(state)
+        if state is not None:
+            self._restore(net, state)
 
     def on_epoch_end(self, net, **kwargs):
         now = time.monotonic()
         # Rows that an epoch cut short has not seen would never be.
         if net.is_closing_:
             return
-        if _MAX_SHARE * (now - self.written_) >= self.seconds_:
-            self._write(_state_of(net) | {"format": _FORMAT, "fingerprint": self.fingerprint})
+        if self.processes_.from_main(_MAX_SHARE * (now - self.written_) >= self.seconds_):
+            state = _state_of(net) | {"format": _FORMAT, "fingerprint": self.fingerprint}
+            if self.processes_.is_main:
+                self._write(state)
             self.written_ = time.monotonic()
             self.seconds_ = self.written_ - now
 
     def discard(self) -> None:
         """Remove the file: training has come to its end."""
+        if not current_processes().is_main:
+            return
         # A file that cannot be removed is no reason to lose what was trained.
         with suppress(OSError):
             Path(os.path.realpath(self.path)).unlink(missing_ok=True)
+
+    def _found(self):
+        """What the file holds; None without one."""
+        path = Path(self.path)
+        try:
+            exists, is_file = path.exists(), path.is_file()
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"checkpoint={str(self.path)!r} is no path of a file ({error}). Give another one."
+            ) from error
+        if not exists:
+            return None
+        if not is_file:
+            # Reading a pipe would wait for ever.
+            raise self._unreadable("it is no regular file")
+        return self._read()
 
     def _write(self, state):
         try:
@@ -82,7 +99,8 @@ class Checkpoint(Callback):
         except (OSError, RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"checkpoint={str(self.path)!r} cannot be written ({error}). Give a file in a "
-                "folder that exists, may be written to and has room. What it held before is whole."
+                "folder that exists, may be written to and has room. What it held before is whole: "
+                "the same fit goes on from it."
             ) from error
 
     def _read(self):
@@ -119,12 +137,13 @@ class Checkpoint(Callback):
 
 def _state_of(net) -> dict:
     generator = generator_of(net.module_)
+    dropout = None if generator is None else generator.get_state()
     return {
         "module": net.module_.state_dict(),
         "optimizer": net.optimizer_.state_dict(),
         "best": {k: _plain(v) for k, v in net.best_weights.state_dict().items()},
         "batches": net.iterator_train__generator.get_state(),
-        "dropout": None if generator is None else generator.get_state(),
+        "dropout": net.processes_.gather(dropout),
         "n_setbacks": net.n_setbacks_,
         "n_steps": net.n_steps_,
         "n_begun": net.course.n_begun_,
@@ -151,8 +170,10 @@ def _put(net, state: dict) -> None:
     net.optimizer_.load_state_dict(state["optimizer"])
     net.best_weights.load_state_dict(state["best"])
     net.iterator_train__generator.set_state(state["batches"])
-    if state["dropout"] is not None:
-        generator_of(net.module_).set_state(state["dropout"])
+    # Processes that were not there before have masks of their own seeds.
+    dropout = dict(enumerate(state["dropout"])).get(net.processes_.rank)
+    if dropout is not None:
+        generator_of(net.module_).set_state(dropout)
     net.n_setbacks_, net.n_steps_ = state["n_setbacks"], state["n_steps"]
     net.course.n_begun_ = state["n_begun"]
     net.course.began_ = time.monotonic() - state["seconds"]

@@ -1,10 +1,11 @@
-"""Rows as batches: slices of one tensor, perturbed by training noise on the way."""
+"""Rows as batches, of a tensor or read when it is their turn, perturbed by training noise."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +27,44 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self.x.device
+
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Rows by their positions, and their weights."""
+        return self.x.index_select(0, index), _taken(self.weight, index)
+
+
+@dataclass(frozen=True)
+class UnreadRows:
+    """Rows that stay where they are, such as on disk, and are read batch by batch.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(index)`` returns rows by their positions, as a tensor on the device that trains.
+    index : ndarray of int of shape (n,)
+        Positions of the rows to train on.
+    device : torch.device
+        The device.
+    weight : Tensor of shape (n,) or None, default=None
+        Weights of these rows, with mean one.
+    """
+
+    read: Callable[[np.ndarray], Tensor]
+    index: np.ndarray
+    device: torch.device
+    weight: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As `Rows.take`."""
+        return self.read(self.index[index.cpu().numpy()]), _taken(self.weight, index)
 
 
 @dataclass(frozen=True)
@@ -82,7 +121,7 @@ class ShuffledBatches:
 
     Parameters
     ----------
-    rows : Rows
+    rows : Rows or UnreadRows
         What to iterate over.
     batch_size : int
         Largest size of a batch.
@@ -96,7 +135,7 @@ class ShuffledBatches:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Rows | UnreadRows,
         batch_size: int,
         noise: Noise,
         generator: torch.Generator,
@@ -112,11 +151,11 @@ class ShuffledBatches:
         return self.n_batches
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        x, weight = self.rows.x, self.rows.weight
-        order = torch.randperm(len(x), generator=self.generator, device=x.device)
+        rows = self.rows
+        order = torch.randperm(len(rows), generator=self.generator, device=rows.device)
         for index in order[: self.n_rows].tensor_split(self.n_batches):
-            batch = self.noise.add(x.index_select(0, index), self.generator)
-            yield batch, None if weight is None else weight.index_select(0, index)
+            x, weight = rows.take(index)
+            yield self.noise.add(x, self.generator), weight
 
 
 class OrderedBatches:
@@ -147,6 +186,10 @@ class OrderedBatches:
 def rows_per_pass(n: int, max_rows: int | None) -> int:
     """How many of n rows a pass has, where there are at most `max_rows`."""
     return n if max_rows is None else min(n, max_rows)
+
+
+def _taken(weight: Tensor | None, index: Tensor) -> Tensor | None:
+    return None if weight is None else weight.index_select(0, index)
 
 
 def _like(x: Tensor) -> dict:

@@ -10,9 +10,10 @@ from ..exceptions import InvalidParameterError
 from ..modules import DensityModule
 from .best_weights import BestWeights, StreamWeights
 from .callbacks import Course, DivergenceWarmUp, Monitor, ProgressBar, WarmUp, WarmupCosine
-from .data import Rows, rows_per_pass
+from .data import Rows, UnreadRows, rows_per_pass
 from .net import DensityNet
 from .options import TrainingOptions
+from .processes import current_processes
 from .record import TrainingRecord, record_of, untrained_record
 
 # A fit is a thousand steps: second moments that remember as many would lag behind.
@@ -21,7 +22,7 @@ _BETAS = (0.9, 0.99)
 
 def train(
     module: DensityModule,
-    rows: Rows,
+    rows: Rows | UnreadRows,
     holdout: Rows | None,
     options: TrainingOptions,
     generator: torch.Generator,
@@ -32,7 +33,7 @@ def train(
     ----------
     module : DensityModule
         What to train.
-    rows : Rows
+    rows : Rows or UnreadRows
         Training rows.
     holdout : Rows or None
         Rows that choose the best epoch; without them the last one is kept.
@@ -50,6 +51,8 @@ def train(
     ------
     FitDivergedError
         If the loss stays non-finite after two returns to the best weights.
+    BatchMemoryError
+        If not even the smallest part of a batch fits into memory.
     """
     if not has_parameters(module):
         return untrained_record()
@@ -108,7 +111,7 @@ def make_net(
     if options.divergence_warmup:
         n_warm = max(1, round(options.divergence_warmup * n_steps))
         callbacks.append(("divergence_warmup", DivergenceWarmUp(n_warm)))
-    if options.verbose:
+    if options.verbose and current_processes().is_main:
         callbacks.append(("progress", ProgressBar()))
     # Last, so that it finds what all others have made of an epoch.
     last = [] if options.checkpoint is None else [("checkpoint", options.checkpoint)]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .._seeds import check_random_state, draw_seed
+from .processes import current_processes
 
 # Seconds for a fit whose time is over: training ends after its first step.
 _NO_TIME = 1e-9
@@ -37,11 +38,14 @@ class FitRun:
 
     def __init__(self, random_state, n_calls: int = 0):
         self._began = time.monotonic()
-        seed = draw_seed(check_random_state(random_state))
+        processes = current_processes()
+        seed = processes.from_main(draw_seed(check_random_state(random_state)))
         entropy = np.random.SeedSequence([seed, n_calls])
         start, weights, self.batches, self.dropout = (
             int(s) for s in entropy.generate_state(4, np.uint64)
         )
+        # Processes that train together have other rows each, and so other masks.
+        self.dropout += processes.rank
         self.start = np.random.RandomState(start % 2**32)
         self.weights = self.torch(weights, torch.device("cpu"))
 
@@ -60,7 +64,8 @@ class FitRun:
         """
         if max_time is None:
             return None
-        return max(_NO_TIME, max_time - (time.monotonic() - self._began))
+        left = current_processes().from_main(max_time - (time.monotonic() - self._began))
+        return max(_NO_TIME, left)
 
     def is_over(self, max_time: float | None) -> bool:
         """Whether a limit in seconds, None for none, has passed."""

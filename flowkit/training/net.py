@@ -9,11 +9,13 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 
-from ..exceptions import FitDivergedError, StopTraining
+from ..exceptions import FitDivergedError, FlowkitError, StopTraining
 from ._flat_parameters import FACTOR, FlatParameters
 from .best_weights import BestWeights, StreamWeights
 from .callbacks import Course
 from .data import OrderedBatches, ShuffledBatches
+from .parts import BatchParts
+from .processes import current_processes
 
 # Enough rows that the cost of a call does not show, few enough to stay in cache.
 _HOLDOUT_BATCH = 4096
@@ -50,6 +52,10 @@ class DensityNet(NeuralNet):
         What ended the last training.
     is_closing_ : bool
         Whether the epoch that ends now was cut short.
+    parts_, valid_parts_ : BatchParts
+        In how many parts batches go through the module, as memory allows.
+    processes_ : Processes
+        Those that train together.
     """
 
     def __init__(self, module, *, holdout=None, clip=5.0, max_setbacks=2, **kwargs):
@@ -118,18 +124,33 @@ class DensityNet(NeuralNet):
 
     def train_step_single(self, batch, **fit_params):
         self._set_training(True)
-        loss = self.module_.loss(batch)
-        loss.backward()
+        share, n_rows = self.processes_.share_of(batch, self.module_.min_rows)
+        loss = self.parts_.mean(self._add_gradient, share, n_rows)
+        return {"loss": loss, "y_pred": None}
+
+    def _add_gradient(self, part, share, is_first):
+        """Share of the loss that a part of a batch has; its gradient is added to the others'."""
+        if is_first:
+            self.flat_.forget_gradients()
+            self._monitored = {}
+        loss = self.module_.loss(part)
+        loss.backward(loss.new_tensor(share))
+        for name, value in self.module_.monitored.items():
+            self._monitored[name] = self._monitored.get(name, 0.0) + share * value
         # The graph holds what layers kept for their gradients.
-        return {"loss": loss.detach(), "y_pred": None}
+        return share * loss.detach()
 
     def validation_step(self, batch, **fit_params):
         self._set_training(False)
+        share, n_rows = self.processes_.share_of(batch)
         with torch.no_grad():
-            return {"loss": self.module_.validation_loss(batch), "y_pred": None}
+            loss = self.valid_parts_.mean(self._valid_loss, share, n_rows)
+            return {"loss": self.processes_.add_up(loss), "y_pred": None}
+
+    def _valid_loss(self, part, share, is_first):
+        return share * self.module_.validation_loss(part)
 
     def train_step(self, batch, **fit_params):
-        self.flat_.forget_gradients()
         step = self.train_step_single(batch, **fit_params)
         self.notify(
             "on_grad_computed",
@@ -137,7 +158,7 @@ class DensityNet(NeuralNet):
             batch=batch,
             training=True,
         )
-        gradient = self.flat_.gather()
+        gradient = self._sum_of_gradients(step)
         norm = gradient.norm().item()
         if not (math.isfinite(step["loss"].item()) and math.isfinite(norm)):
             raise _NonFiniteLossError
@@ -146,6 +167,19 @@ class DensityNet(NeuralNet):
         self.optimizer_.step()
         self.n_steps_ += 1
         return step
+
+    def _sum_of_gradients(self, step):
+        """The gradient over all processes; the loss and what is monitored are summed up as well."""
+        gradient = self.flat_.gather()
+        if self.processes_.n > 1:
+            told = [step["loss"], *self._monitored.values()]
+            told = torch.stack([value.to(gradient) for value in told])
+            summed = self.processes_.add_up(torch.cat([gradient, told]))
+            gradient.copy_(summed[: len(gradient)])
+            step["loss"], *values = summed[len(gradient) :]
+            self._monitored = dict(zip(self._monitored, values, strict=True))
+        self.module_.monitored = self._monitored
+        return gradient
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         if training:
@@ -173,6 +207,10 @@ class DensityNet(NeuralNet):
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         self.n_setbacks_ = self.n_steps_ = 0
+        self.processes_ = current_processes()
+        for tensor in (self.flat_.vector.data, *self.module_.buffers()):
+            self.processes_.copy_from_main(tensor)
+        self.parts_, self.valid_parts_ = BatchParts(self.module_.min_rows), BatchParts()
         self.set_learning_rate(self.lr)
         # Walking over the modules for them in each step costs as much as a layer.
         self.parameters_ = list(self.module_.named_parameters())
@@ -201,6 +239,13 @@ class DensityNet(NeuralNet):
                 # skorch's own way to end training looks like Ctrl-C.
                 if isinstance(callback, EarlyStopping):
                     raise StopTraining from stop
+                raise
+            except Exception as error:
+                if not isinstance(error, FlowkitError):
+                    error.add_note(
+                        f"Raised by {method_name} of the callback {type(callback).__name__} in "
+                        f"epoch {len(self.history)} of a training."
+                    )
                 raise
         if method_name == "on_epoch_end" and self.best_weights.stop_:
             self.ended_by_ = "patience"
@@ -239,7 +284,7 @@ class DensityNet(NeuralNet):
         """End training early; an epoch that has begun is validated and recorded as it is."""
         if isinstance(stop, StopTraining):
             ended_by = self.ended_by_ or "callback"
-        elif self.n_steps_:
+        elif self.n_steps_ and self.processes_.n == 1:
             ended_by = "interrupt"
         else:
             raise stop

@@ -29,12 +29,15 @@ class TrainingRecord:
     ended_by : {'max_epochs', 'patience', 'max_time', 'callback', 'interrupt'}, \
             default='max_epochs'
         What ended it.
+    n_parts : int, default=1
+        Number of parts in which batches went through the module in the end, as memory allowed.
     """
 
     history: dict[str, np.ndarray] = field(default_factory=dict)
     n_epochs: int = 0
     best_epoch: int = 0
     ended_by: str = "max_epochs"
+    n_parts: int = 1
 
     @property
     def broken_off(self) -> bool:
@@ -86,7 +89,8 @@ def record_of(net: DensityNet) -> TrainingRecord:
     rows = list(net.history)
     start = {"valid_loss": net.best_weights.initial_loss_, "dur": 0.0}
     history = history_columns(net, [start, *rows])
-    return TrainingRecord(history, len(rows), net.best_weights.best_epoch_, net.ended_by_)
+    best = net.best_weights.best_epoch_
+    return TrainingRecord(history, len(rows), best, net.ended_by_, net.parts_.n)
 
 
 def history_columns(net: DensityNet, rows: list[dict]) -> dict[str, np.ndarray]:

@@ -108,4 +108,4 @@ def train_chunk(
     history["learning_rate"][:] = options.learning_rate
     n_epochs = len(history["epoch"])
     best = max(0, net.best_weights.best_epoch_ - first)
-    return module, TrainingRecord(history, n_epochs, best, net.ended_by_)
+    return module, TrainingRecord(history, n_epochs, best, net.ended_by_, net.parts_.n)

@@ -21,16 +21,19 @@ from ..exceptions import (
 from ..nested import (
     Held,
     MeanScoreMixin,
+    TopicsWithin,
     can_be_drawn_from,
     check_n_samples,
     draw_from,
     log_density_of,
     read_numbers,
+    require_chunks,
     require_weights,
     score_inside,
 )
-from ..validation import SuggestingEstimator, errors_of_rows, row_weights, warn
+from ..validation import SuggestingEstimator, errors_of_rows, labels_of, row_weights, warn
 from ._jacobians import inverse_rows, transform_rows
+from ._way_back import WayBack, keeps_columns
 
 # Draws that measure the mass beyond the range of the transformer, and the share worth a warning.
 _N_PROBES = 1000
@@ -42,7 +45,11 @@ def _density_has_sample(estimator):
     return can_be_drawn_from(getattr(estimator, "density_", estimator.density))
 
 
-class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
+def _density_takes_chunks(estimator):
+    return require_chunks(getattr(estimator, "density_", estimator.density), estimator)
+
+
+class TransformedDensity(TopicsWithin, MeanScoreMixin, SuggestingEstimator):
     """A density fitted to transformed rows, whose scores stay in the units of the rows.
 
     In a `sklearn.pipeline.Pipeline` the scaler before a density changes the units of its log
@@ -69,6 +76,10 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
         The fitted transformer.
     density_ : estimator
         The density, fitted to transformed rows.
+    topics_ : list of dict
+        Topics of `density_`, where it is a `FractalFlowDensity` with topics, in names and units of
+        the columns here. `describe_topics`, `predict_proba`, `predict`, `steer` and
+        `topic_distances` are there then.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -140,18 +151,64 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
             If training rows lie outside the domain of the transformer.
         """
         with self._unchanged_on_failure():
-            X, weight = self._validate_training(X, sample_weight)
-            self.transformer_ = self._fit_transformer(X, weight)
-            Z, log_det = transform_rows(self.transformer_, X)
-            _refuse_outside(log_det)
-            options = {} if weight is None else {"sample_weight": weight}
-            # Frozen estimators do not do without the second argument.
-            with errors_of_rows():
-                self.density_ = clone(self.density).fit(Z, None, **options)
-            # Affine maps reach everything.
-            if np.ptp(log_det) > 0 and _density_has_sample(self):
-                self._warn_of_lost_mass()
+            self._learn(X, sample_weight, "fit", begins=True)
         return self
+
+    @available_if(_density_takes_chunks)
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Go on training the density with a chunk of rows; only where it has `partial_fit`.
+
+        The first call fits the transformer to its chunk, unless that is fitted already, within
+        `sklearn.frozen.FrozenEstimator`. Later calls, and those after `fit`, keep it and go on with
+        `density_`, so that changes of parameters wait for the next `fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as in `fit`.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the transformer has no known Jacobian or is not invertible, or if the density takes
+            no weights.
+        OutsideSupportError
+            If rows lie outside the domain of the transformer.
+        """
+        with self._unchanged_on_failure() as before:
+            begins = not hasattr(self, "density_")
+            self._learn(X, sample_weight, "partial_fit", begins, before)
+        return self
+
+    def _learn(self, X, sample_weight, method, begins, before=None):
+        """Fit the transformer, if training begins, then train the density by one of its methods."""
+        X, weight = self._validate_training(X, sample_weight, begins)
+        if begins:
+            self.transformer_ = self._fit_transformer(X, weight)
+        Z, log_det = transform_rows(self.transformer_, X)
+        _refuse_outside(log_det)
+        options = {} if weight is None else {"sample_weight": weight}
+        if not begins:
+            # Training changes it in place.
+            before["density_"] = copy.deepcopy(self.density_)
+        density = clone(self.density) if begins else self.density_
+        self._let_read(density)
+        # Frozen estimators do not do without the second argument.
+        with errors_of_rows():
+            self.density_ = getattr(density, method)(Z, None, **options)
+        # Affine maps reach everything.
+        if begins and np.ptp(log_det) > 0 and _density_has_sample(self):
+            self._warn_of_lost_mass()
 
     def score_samples(self, X):
         """Log density of each row, in nats and in the units of X.
@@ -251,8 +308,8 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
                 LostMassWarning,
             )
 
-    def _validate_training(self, X, sample_weight):
-        X = self._validate_rows(X, reset=True)
+    def _validate_training(self, X, sample_weight, begins):
+        X = self._validate_rows(X, reset=begins)
         if sample_weight is None:
             return X, None
         weight = row_weights(sample_weight, len(X))
@@ -263,6 +320,30 @@ class TransformedDensity(MeanScoreMixin, SuggestingEstimator):
     def _validate_rows(self, X, reset):
         """X in float64, still a DataFrame if it was one: columns may be chosen by name."""
         return read_numbers(self, X, reset, get_tags(self.density).input_tags.allow_nan)
+
+    def _let_read(self, density):
+        """Let a density that tells topics know what its rows are here."""
+        # Of what stands for a density that is fitted already, nothing is changed.
+        if hasattr(type(density), "_read_by"):
+            names, d = labels_of(self), self.n_features_in_
+            in_order = keeps_columns(self.transformer_, d)
+            density._read_by(WayBack(self.transformer_), names, {}, in_order=in_order)
+
+    def _rows_within(self, X):
+        X = self._validate_rows(X, reset=False)
+        Z, log_det = transform_rows(self.transformer_, X)
+        outside = np.flatnonzero(~np.isfinite(log_det))
+        if outside.size:
+            raise OutsideSupportError(
+                f"row {outside[0]} lies outside the domain of the transformer, so it has no "
+                "topics: leave out rows whose score is -inf."
+            )
+        return Z
+
+    def _rows_like(self, X, Z, changed):
+        rows = inverse_rows(self.transformer_, Z)
+        given = np.asarray(self._validate_rows(X, reset=False), dtype=np.float64)
+        return np.where(changed[:, None], rows, given)
 
     def _held(self):
         transformer = getattr(self, "transformer_", self.transformer)

@@ -8,6 +8,7 @@ from ._as_array import (
     typed_errors,
     validate_data,
 )
+from ._blocks import BLOCK_ROWS, has_missing, row_blocks
 from ._containers import (
     Container,
     as_floats,
@@ -33,6 +34,7 @@ from ._values import DATE_ADVICE, a_kind_of, is_date, is_missing_value, shown
 from ._warn import warn
 
 __all__ = [
+    "BLOCK_ROWS",
     "DATE_ADVICE",
     "Container",
     "SuggestingEstimator",
@@ -51,6 +53,7 @@ __all__ = [
     "container_of",
     "distinct_values",
     "errors_of_rows",
+    "has_missing",
     "holds_grey_levels",
     "image_rows",
     "in_container",
@@ -67,6 +70,7 @@ __all__ = [
     "refuse_overflow",
     "refuse_unreal",
     "remember_output",
+    "row_blocks",
     "row_weights",
     "shown",
     "stacked",

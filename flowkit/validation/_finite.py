@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..exceptions import InvalidDataError
+from ._blocks import row_blocks
 
 _MAX_SHOWN = 10
 
@@ -43,20 +44,26 @@ def refuse_non_finite(
     InvalidDataError
         If there are any.
     """
-    wrong = ~np.isfinite(X)
-    advice = (
-        "Impute or drop these rows first, e.g. with sklearn.impute.SimpleImputer, or use a density "
-        "with missing='marginalize' for NaN."
-    )
-    if missing is not None:
-        wrong &= ~missing
-        advice = "Where values are missing the mask must be True, as in mask=np.isnan(X)."
-    if not wrong.any():
+    columns, holds_nan = np.zeros(X.shape[1], dtype=bool), False
+    for block in row_blocks(len(X)):
+        wrong = ~np.isfinite(X[block])
+        if missing is not None:
+            wrong &= ~missing[block]
+        if wrong.any():
+            columns |= wrong.any(0)
+            holds_nan |= bool(np.isnan(X[block][wrong]).any())
+    if not columns.any():
         return
-    columns = np.flatnonzero(wrong.any(0))
-    kind = "NaN" if np.isnan(X[wrong]).any() else "infinity"
-    if kind == "infinity":
+    if not holds_nan:
         advice = "Drop these rows, or put the largest number that makes sense in its place."
+    elif missing is not None:
+        advice = "Where values are missing the mask must be True, as in mask=np.isnan(X)."
+    else:
+        advice = (
+            "Impute or drop these rows first, e.g. with sklearn.impute.SimpleImputer, or use a "
+            "density with missing='marginalize' for NaN."
+        )
     raise InvalidDataError(
-        f"Input X contains {kind} in column(s) {name_columns(columns, names)}. {advice}"
+        f"Input X contains {'NaN' if holds_nan else 'infinity'} in column(s) "
+        f"{name_columns(np.flatnonzero(columns), names)}. {advice}"
     )

@@ -63,7 +63,6 @@ BY_HAND_FOR_DETECTORS = [
 @parametrize_with_checks(
     [build(max_epochs=2) for build in ESTIMATORS.values()],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
-    xfail_strict=True,
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -79,7 +78,6 @@ def test_checks_that_scikit_learn_calls_only_by_hand(build, check):
 @parametrize_with_checks(
     [build() for build in DETECTORS.values()],
     expected_failed_checks=expected_failures_of_detector,
-    xfail_strict=True,
 )
 def test_scikit_learn_checks_of_detectors(estimator, check):
     check(estimator)

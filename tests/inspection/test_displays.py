@@ -239,7 +239,8 @@ def test_scores_are_those_of_the_whole(holder, ax):
         assert_equal(scores, outer.score_samples(rows))
 
 
-@pytest.mark.parametrize("name", OF_DENSITIES)
+# Topics are told of rows of tables, too.
+@pytest.mark.parametrize("name", sorted({*OF_DENSITIES} - {"TopicDisplay", "TopicMapDisplay"}))
 def test_tables_have_no_rows_for_the_density_within(name, ax):
     table = TableDensity(FrozenEstimator(fitted(name)), random_state=0).fit(X)
     if any(isinstance(value, np.ndarray) for value in DISPLAYS[name][1](X).values()):
@@ -253,6 +254,8 @@ def test_words_of_topics_are_found_within_tables(ax):
     table = TableDensity(FrozenEstimator(fitted("TopicDisplay")), random_state=0).fit(X)
     display = inspection.TopicDisplay.from_estimator(table, ax=ax)
     assert display.topics == fitted("TopicDisplay").describe_topics(5)
+    # The columns are continuous, so that rows are the same within.
+    assert_equal(draw("TopicDisplay", table, ax=ax).topics, draw("TopicDisplay", ax=ax).topics)
 
 
 @pytest.mark.parametrize("name", ["LogDetTreeDisplay", "ExplanationDisplay"])

@@ -109,7 +109,6 @@ def test_tags_tell_whether_missing_values_are_taken():
 @parametrize_with_checks(
     [DENSITIES["flow"](max_epochs=2)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
-    xfail_strict=True,
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
@@ -119,7 +118,6 @@ def test_scikit_learn_checks(estimator, check):
 @parametrize_with_checks(
     [DENSITIES[name](max_epochs=2) for name in ("fractal", "rg")],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
-    xfail_strict=True,
 )
 def test_scikit_learn_checks_of_other_densities(estimator, check):
     check(estimator)

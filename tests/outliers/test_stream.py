@@ -12,13 +12,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from flowkit import DensityOutlierDetector, FlowDensity
-from flowkit.exceptions import InvalidParameterError
+from flowkit import DensityOutlierDetector, FlowDensity, TableDensity, TransformedDensity
+from flowkit.exceptions import InvalidParameterError, RowsLeftOutWarning
 from flowkit.outliers._reservoir import Reservoir
 
-from .examples import SMALL, rows
+from .examples import SMALL, mixed_table, outliers, rows
 
 FLOW = {
     **SMALL,
@@ -232,3 +232,32 @@ def test_each_chunk_has_its_own_time_and_bar(capfd):
         detector.partial_fit(X)
         assert detector.densities_[1].max_time is None
         assert "4/4" in capfd.readouterr().err
+
+
+def test_tables_and_transformed_densities_are_learned_chunk_by_chunk():
+    X = mixed_table(300)
+    flow = FlowDensity(**FLOW, random_state=0)
+    table = TableDensity(flow, n_draws=8, random_state=0)
+    numbers = TransformedDensity(FunctionTransformer(), flow)
+    for density, frame in ((table, X), (numbers, X[["size"]])):
+        detector, alone = DensityOutlierDetector(density, random_state=0), clone(density)
+        for i in (0, 100, 200):
+            detector.partial_fit(frame[i : i + 100])
+            alone.partial_fit(frame[i : i + 100])
+        expected = alone.score_samples(frame)
+        np.testing.assert_allclose(detector.score_samples(frame), expected, rtol=1e-9)
+        assert outliers(detector, frame) == pytest.approx(0.05, abs=0.01)
+
+
+def test_a_level_that_no_chunk_settled_is_an_outlier():
+    X = mixed_table(300).astype({"kind": object})
+    density = TableDensity(FlowDensity(**FLOW, random_state=0), n_draws=8, random_state=0)
+    detector = DensityOutlierDetector(density, random_state=0).partial_fit(X[:150])
+    strange = X[150:].assign(kind="yak")
+    assert (detector.predict(strange) == -1).all()
+    mixed = X[150:].copy()
+    mixed.iloc[:3, 0] = "yak"
+    with pytest.warns(RowsLeftOutWarning, match="kind"):
+        detector.partial_fit(mixed)
+    assert (detector.predict(mixed[:3]) == -1).all()
+    assert np.isfinite(detector.offset_)

@@ -306,7 +306,6 @@ NO_WEIGHTS = dict.fromkeys(
     expected_failed_checks=lambda estimator: (
         NO_WEIGHTS if "mixture" in estimator.get_params() else {}
     ),
-    xfail_strict=True,
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

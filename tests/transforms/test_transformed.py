@@ -145,7 +145,6 @@ NO_WEIGHTS = dict.fromkeys(
     expected_failed_checks=lambda estimator: (
         NO_WEIGHTS if isinstance(estimator.density, GaussianMixture) else {}
     ),
-    xfail_strict=True,
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

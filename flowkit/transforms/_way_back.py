@@ -1,0 +1,44 @@
+"""The way back through a fitted transformer, and whether it keeps columns apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._jacobians import inverse_rows
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """Rows of transformed ones.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Fitted.
+    """
+
+    transformer: Any
+
+    def __call__(self, Z: np.ndarray) -> np.ndarray:
+        """Rows that are mapped to Z."""
+        return inverse_rows(self.transformer, Z)
+
+
+def keeps_columns(transformer, d: int) -> bool:
+    """Whether each of d columns is mapped to one in its place, as the names of the output say.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Fitted.
+    d : int
+        Number of columns.
+    """
+    names = getattr(transformer, "feature_names_in_", [f"x{j}" for j in range(d)])
+    try:
+        return list(transformer.get_feature_names_out(names)) == list(names)
+    except (AttributeError, ValueError):
+        return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 import numpy as np
-from sklearn.mixture._base import BaseMixture
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 
 from ..validation import errors_of_rows
 
@@ -39,7 +39,7 @@ def log_density_of(density, X) -> np.ndarray:
 
 
 @log_density_of.register
-def _(density: BaseMixture, X) -> np.ndarray:
+def _(density: BayesianGaussianMixture | GaussianMixture, X) -> np.ndarray:
     # Mixtures compute in the type of the rows, where products of bools are no products.
     if np.asarray(X).dtype.kind in "biuf":
         X = X.astype(np.float64)

@@ -100,7 +100,7 @@ def test_many_tables_of_any_kind(build, X):
 @every_class
 def test_what_holds_no_rows_is_not_fitted_to(build, make):
     density, X = quick(build), make(rows_of_size())
-    if np.shape(X) == (40, 2):
+    if getattr(X, "shape", None) == (40, 2):
         return
     before = dict(vars(density))
     assert answer(density.fit, X) is None
@@ -151,8 +151,10 @@ ODD_WEIGHTS = {
 def test_what_weighs_no_rows_is_refused(name, weight):
     build = {**CLASSES, **OTHERS}[name]
     estimator = quick(build)
-    with pytest.raises(InvalidDataError):
-        estimator.fit(rows_of_size(), sample_weight=weight)
+    # A mixture of one component can be fitted to one row.
+    if name != "mixture" or weight is not WEIGHTS["one row"]:
+        with pytest.raises(InvalidDataError):
+            estimator.fit(rows_of_size(), sample_weight=weight)
     if hasattr(estimator, "score") and weight is not WEIGHTS["one row"]:
         with pytest.raises(InvalidDataError):
             fitted(build).score(rows_of_size(), sample_weight=weight)
@@ -164,12 +166,12 @@ def test_weights_of_any_size(name, weight):
     try_training(CLASSES[name], rows_of_size(), sample_weight=weight)
 
 
-@pytest.mark.parametrize("name", ["default", "student_t_prior", "phvae"])
-def test_few_rows_of_many_columns(name):
-    try_training(CLASSES[name], rows_of_size(5, 2000))
-
-
 @pytest.mark.slow
 @every_estimator
-def test_few_rows_of_many_columns_of_all(build):
+def test_few_rows_of_many_columns(build):
     try_training(build, rows_of_size(5, 2000))
+
+
+@pytest.mark.parametrize("build", OTHERS.values(), ids=OTHERS)
+def test_few_rows_of_more_columns(build):
+    try_training(build, rows_of_size(5, 30))

@@ -146,7 +146,7 @@ def trust(method: str, X: np.ndarray, epochs: int, seed: int) -> dict:
     # Noise on values that repeat is part of what is fitted, but cells of tables have no density.
     if method not in ("TableDensity", "DensityOutlierDetector") and len(pair) == 2:
         mean, error = integral(build(method, epochs, seed).fit(X[:, pair]), seed)
-        result |= {"integral": abs(mean - 1) / error, "mean_weight": mean, "error": error}
+        result |= {"integral": abs(mean - 1) / error, "mean_weight": mean, "standard_error": error}
     parts = [model.score_samples(X[i : i + BATCH]) for i in range(0, len(X), BATCH)]
     order = np.random.default_rng(seed).permutation(len(X))
     again = {

@@ -90,7 +90,6 @@ CONTAINERS = {
     "ints as names": _frame(range(3)),
     "masked": np.ma.masked_array,
     "Float64": lambda X: pd.DataFrame(X).astype("Float64"),
-    "sparse columns": lambda X: pd.DataFrame(X).astype(pd.SparseDtype(float, 0.0)),
     "rows of one label": lambda X: pd.DataFrame(X, index=[0] * len(X)),
 }
 
@@ -163,6 +162,7 @@ NO_NUMBERS = {
     "polars lists": lambda X: _polars(X).with_columns(b=pl.Series([[1.0]] * len(X))),
     "polars lazy": lambda X: _polars(X).lazy(),
     "sparse": sparse.csr_matrix,
+    "sparse columns": lambda X: pd.DataFrame(X).astype(pd.SparseDtype(float, 0.0)),
 }
 
 # What no parameter of a method means, or few.

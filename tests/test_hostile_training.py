@@ -20,9 +20,11 @@ OTHERS = {
     if "flow" not in name and name not in ("table_cells", "transformed_mixture")
 }
 every_class = pytest.mark.parametrize("build", CLASSES.values(), ids=CLASSES)
-every_estimator = pytest.mark.parametrize(
-    "build", [*CLASSES.values(), *OTHERS.values()], ids=[*CLASSES, *OTHERS]
-)
+EVERY = {**CLASSES, **OTHERS}
+every_estimator = pytest.mark.parametrize("build", EVERY.values(), ids=EVERY)
+# Liftings begin slowly, and are tried by the slow tests.
+QUICK = {name: build for name, build in EVERY.items() if name != "rg_lifting"}
+every_quick_one = pytest.mark.parametrize("build", QUICK.values(), ids=QUICK)
 
 # Kinds of columns, of n rows and about as large as one number.
 COLUMNS = {
@@ -48,7 +50,7 @@ def tables(draw):
     sizes = draw(st.lists(st.sampled_from(SIZES), min_size=len(kinds), max_size=len(kinds)))
     with np.errstate(over="ignore"):
         columns = [s * COLUMNS[k](n, rng) for k, s in zip(kinds, sizes, strict=True)]
-    X = np.column_stack(columns).clip(-SIZES[-1], SIZES[-1])
+        X = np.column_stack(columns).clip(-SIZES[-1], SIZES[-1])
     if draw(st.booleans()):
         X = np.column_stack([X, X[:, 0]])
     return X[np.arange(n) % draw(st.sampled_from([n, max(1, n // 4)]))]
@@ -68,7 +70,7 @@ def try_training(build, X, **weight):
     if answer(estimator.fit, X.copy(), **weight) is None:
         assert vars(estimator) == before
         return
-    kept = X[np.broadcast_to(weight.get("sample_weight", 1.0), len(X)) > 0]
+    kept = X[np.broadcast_to(weight.get("sample_weight", 1.0), len(X)) > 0.0]
     scores = answer(estimator.score_samples, kept)
     assert np.isfinite(scores).all()
     if hasattr(estimator, "sample") and len(X) > 1:
@@ -76,12 +78,12 @@ def try_training(build, X, **weight):
         assert draws is None or np.isfinite(np.asarray(draws, dtype=float)).all()
 
 
-@every_estimator
+@every_quick_one
 @given(X=tables())
 @example(X=rows_of_size() * SIZES[-1] / 10)
 @example(X=rows_of_size() * 5e-324)
 @example(X=np.zeros((40, 3)))
-@examples(6)
+@examples(3)
 def test_tables_of_any_kind(build, X):
     try_training(build, X)
 
@@ -98,7 +100,7 @@ def test_many_tables_of_any_kind(build, X):
 @every_class
 def test_what_holds_no_rows_is_not_fitted_to(build, make):
     density, X = quick(build), make(rows_of_size())
-    if np.shape(X) == (40, 2):
+    if getattr(X, "shape", None) == (40, 2):
         return
     before = dict(vars(density))
     assert answer(density.fit, X) is None
@@ -149,25 +151,27 @@ ODD_WEIGHTS = {
 def test_what_weighs_no_rows_is_refused(name, weight):
     build = {**CLASSES, **OTHERS}[name]
     estimator = quick(build)
-    with pytest.raises(InvalidDataError):
-        estimator.fit(rows_of_size(), sample_weight=weight)
+    # A mixture of one component can be fitted to one row.
+    if name != "mixture" or weight is not WEIGHTS["one row"]:
+        with pytest.raises(InvalidDataError):
+            estimator.fit(rows_of_size(), sample_weight=weight)
     if hasattr(estimator, "score") and weight is not WEIGHTS["one row"]:
         with pytest.raises(InvalidDataError):
             fitted(build).score(rows_of_size(), sample_weight=weight)
 
 
 @pytest.mark.parametrize("weight", ODD_WEIGHTS.values(), ids=ODD_WEIGHTS)
-@every_class
-def test_weights_of_any_size(build, weight):
-    try_training(build, rows_of_size(), sample_weight=weight)
-
-
-@pytest.mark.parametrize("name", ["default", "student_t_prior", "phvae"])
-def test_few_rows_of_many_columns(name):
-    try_training(CLASSES[name], rows_of_size(5, 2000))
+@pytest.mark.parametrize("name", ["default", "fractal", "phvae"])
+def test_weights_of_any_size(name, weight):
+    try_training(CLASSES[name], rows_of_size(), sample_weight=weight)
 
 
 @pytest.mark.slow
 @every_estimator
-def test_few_rows_of_many_columns_of_all(build):
+def test_few_rows_of_many_columns(build):
     try_training(build, rows_of_size(5, 2000))
+
+
+@pytest.mark.parametrize("build", OTHERS.values(), ids=OTHERS)
+def test_few_rows_of_more_columns(build):
+    try_training(build, rows_of_size(5, 30))

@@ -1,10 +1,16 @@
-"""Log densities of rows under any density, without numpy's warnings of rows far away."""
+"""Log densities of rows under any density, without warnings and errors that are not ours."""
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 import numpy as np
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+
+from ..validation import errors_of_rows
 
 
+@singledispatch
 def log_density_of(density, X) -> np.ndarray:
     """What `score_samples` of a density within gives.
 
@@ -22,6 +28,20 @@ def log_density_of(density, X) -> np.ndarray:
     -------
     ndarray of shape (n_samples,)
         Nats.
+
+    Raises
+    ------
+    InvalidDataError
+        If the density refuses the rows.
     """
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with errors_of_rows():
+        return density.score_samples(X)
+
+
+@log_density_of.register
+def _(density: BayesianGaussianMixture | GaussianMixture, X) -> np.ndarray:
+    # Mixtures compute in the type of the rows, where products of bools are no products.
+    if np.asarray(X).dtype.kind in "biuf":
+        X = X.astype(np.float64)
+    with errors_of_rows():
         return density.score_samples(X)

@@ -15,6 +15,8 @@ from ._units import Dates, Numbers
 # Values to either side of the prediction from the other columns, which reach so many standard
 # deviations of the residual far; and where few values are to do.
 _N_STEPS, _N_FEW_STEPS, _REACH = 24, 12, 6.0
+# Differences of values up to this are numbers.
+_LARGEST = np.finfo(np.float64).max / 100
 # Values elsewhere: evenly spaced, and at quantiles of those seen.
 _N_EVEN, _N_QUANTILES = 16, 24
 # How far the values go beyond those seen, in standard deviations.
@@ -81,8 +83,11 @@ class Axis:
     @classmethod
     def of(cls, x, location, coefficients, scale, units):
         """The values of a column x whose residual has the standard deviation `scale`."""
-        margin = _MARGIN * x.std()
-        even = np.linspace(x.min() - margin, x.max() + margin, _N_EVEN)
+        # Squares, and distances of the ends, may overflow.
+        size = np.abs(x).max() or 1.0
+        margin = _MARGIN * (x / size).std() * min(size, _LARGEST)
+        ends = np.clip([x.min() - margin, x.max() + margin], -_LARGEST, _LARGEST)
+        even = np.linspace(*ends, _N_EVEN)
         seen = np.sort(np.append(even, np.quantile(x, np.linspace(0, 1, _N_QUANTILES))))
         whole = bool((np.rint(x) == x).all())
         if whole:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sklearn.utils.validation import check_is_fitted
 
 from ..nested import read_rows
-from ..validation import container_of, in_container, remember_output
+from ..validation import container_of, errors_of_rows, in_container, remember_output
 from ._reasons import Reasons, check_n_columns
 
 
@@ -64,7 +64,9 @@ class ExplainedMixin:
         """
         check_is_fitted(self)
         rows, names = read_rows(self, X, reset=False), self.get_part_names(by)
-        return in_container(self, self._explanations.effects(rows, by, self._explained()), X, names)
+        with errors_of_rows():
+            effects = self._explanations.effects(rows, by, self._explained())
+        return in_container(self, effects, X, names)
 
     def reasons(self, X, n_columns=3):
         """The columns that make rows surprising, with what would have been typical there.
@@ -108,7 +110,8 @@ class ExplainedMixin:
         check_is_fitted(self)
         check_n_columns(n_columns)
         rows = read_rows(self, X, reset=False)
-        account = self._explanations.account(rows, self._explained())
+        with errors_of_rows():
+            account = self._explanations.account(rows, self._explained())
         labels = container_of(X).row_labels
         return Reasons.of(rows, account, self.get_part_names(), n_columns, labels)
 

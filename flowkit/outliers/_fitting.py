@@ -11,6 +11,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..exceptions import InvalidDataError
 from ..nested import Progress, TimeLimit, can_end, names_of, seed_names, seeded_copies
+from ..validation import errors_of_rows
 from ._default_densities import default_densities
 from ._scores import Scores
 from ._trimming import rows_to_keep
@@ -126,7 +127,8 @@ class Fitter:
             for k, density in enumerate(group):
                 position += 1
                 name = f"fit density {position} of {n_densities}, {type(density).__name__}"
-                with self.progress.step(name), self.time_limit.share(density):
+                share = self.time_limit.share(density)
+                with self.progress.step(name), share, errors_of_rows():
                     group[k] = train(density)
 
     def _fit_once(self, X, weight):

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _num_samples
 
 from ..exceptions import LostProcessError
 from ..nested import Progress, interruptions_passed_on, limited
+from ..validation import errors_of_rows
 from ._scores import log_density
 
 
@@ -118,7 +119,7 @@ def _fit(task, X, weight, seconds):
     options = {} if weight is None else {"sample_weight": weight[task.training]}
     scores = None
     with _named_in_errors(task, _num_samples(X)):
-        with interruptions_passed_on(), limited(density, seconds):
+        with interruptions_passed_on(), limited(density, seconds), errors_of_rows():
             # Frozen estimators do not do without the second argument.
             density.fit(_safe_indexing(X, task.training), None, **options)
         if task.held_out is not None:

@@ -255,7 +255,14 @@ def _fit_mixture(phase, channel, activities, residuals, inside, weight, n_iterat
         loss.backward()
         return loss
 
-    optimiser.step(closure)
-    steer = steer.detach() / size
+    begun = steer.detach().clone()
+    try:
+        optimiser.step(closure)
+    except RuntimeError as error:
+        # Steps so long that torch cannot hold them.
+        if "overflow" not in str(error):
+            raise
+    steer = steer.detach()
+    steer = (steer if steer.isfinite().all() else begun) / size
     steer[k : 2 * k, 0] += centre
     return steer

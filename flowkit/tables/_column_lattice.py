@@ -14,6 +14,9 @@ _DUST = 1e-6
 _OFF_LATTICE = 0.01
 _LARGEST_WHOLE = 2.0**53
 
+# Numbers below have lost digits: what they are apart is no distance.
+_FINEST = np.finfo(np.float64).tiny
+
 
 @dataclass(frozen=True)
 class Lattice:
@@ -60,7 +63,7 @@ class Lattice:
         """
         values, counts = np.unique(x, return_counts=True)
         repeated = values[counts > 1]
-        if not spacing or len(repeated) < 2:
+        if spacing < _FINEST or len(repeated) < 2:
             return None
         for lattice in (_decimal_lattice(repeated), _decimal_lattice(values)):
             # Decimals much finer than the spacing say nothing.
@@ -91,7 +94,9 @@ class Lattice:
         lowest, highest = self._ends(low, high)
         if lowest > highest:
             return np.clip(x, low, high)
-        k = np.floor((x * self.unit - self.first) / self.step + 0.5)
+        # Steps may be so small that their number overflows: the ends count then.
+        with np.errstate(over="ignore"):
+            k = np.floor((x * self.unit - self.first) / self.step + 0.5)
         # Rounding alone may put the ends beyond the bounds.
         return np.clip(self._number(np.clip(k, lowest, highest)), low, high)
 

@@ -60,7 +60,8 @@ class RawColumn:
     def numbers(self) -> np.ndarray | None:
         """Float64 with NaN where a value is missing; None where something is not a number."""
         if self.values.dtype.kind in "iufb":
-            return self.values.astype(np.float64)
+            with np.errstate(over="ignore"):
+                return self.values.astype(np.float64)
         present = self.values[~self.missing]
         if not all(isinstance(value, Number) for value in present):
             return None
@@ -178,8 +179,16 @@ def _read_objects(values, dtype, name):
 def _spread(present, missing):
     """Numbers where they are present, NaN where they are missing."""
     numbers = np.full(len(missing), np.nan)
-    numbers[~missing] = [float(value) for value in present]
+    numbers[~missing] = [_as_float(value) for value in present]
     return numbers
+
+
+def _as_float(value):
+    """A number in float64; infinity, which is refused by column, where it is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return np.copysign(np.inf, -1.0 if value < 0 else 1.0)
 
 
 # By the container of the table.

@@ -31,7 +31,7 @@ from ..nested import (
     require_weights,
     score_inside,
 )
-from ..validation import SuggestingEstimator, labels_of, row_weights, warn
+from ..validation import SuggestingEstimator, errors_of_rows, labels_of, row_weights, warn
 from ._jacobians import inverse_rows, transform_rows
 from ._way_back import WayBack, keeps_columns
 
@@ -204,7 +204,8 @@ class TransformedDensity(TopicsWithin, MeanScoreMixin, SuggestingEstimator):
         density = clone(self.density) if begins else self.density_
         self._let_read(density)
         # Frozen estimators do not do without the second argument.
-        self.density_ = getattr(density, method)(Z, None, **options)
+        with errors_of_rows():
+            self.density_ = getattr(density, method)(Z, None, **options)
         # Affine maps reach everything.
         if begins and np.ptp(log_det) > 0 and _density_has_sample(self):
             self._warn_of_lost_mass()

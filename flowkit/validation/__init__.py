@@ -1,7 +1,13 @@
 """What users give, validated: parameters, rows and their containers, labels, and warnings."""
 
 from ._arguments import as_numbers, check_choice, check_count, check_flag
-from ._as_array import check_array, check_sample_weight, typed_errors, validate_data
+from ._as_array import (
+    check_array,
+    check_sample_weight,
+    errors_of_rows,
+    typed_errors,
+    validate_data,
+)
 from ._blocks import BLOCK_ROWS, has_missing, row_blocks
 from ._containers import (
     Container,
@@ -46,6 +52,7 @@ __all__ = [
     "check_sample_weight",
     "container_of",
     "distinct_values",
+    "errors_of_rows",
     "has_missing",
     "holds_grey_levels",
     "image_rows",

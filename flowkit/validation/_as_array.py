@@ -47,6 +47,32 @@ def typed_errors(name: str = "X"):
         ) from error
 
 
+@contextlib.contextmanager
+def errors_of_rows():
+    """Turn errors that another library has for rows into `InvalidDataError`, as they were.
+
+    Errors of parameters, and those that are of a class of their own, pass; no warning of numpy's
+    about overflow does.
+
+    Raises
+    ------
+    InvalidDataError
+        Instead of a `ValueError` or an `OverflowError`; `UnsupportedValueError` instead of a
+        `TypeError`.
+    """
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            yield
+    except (TypeError, ValueError, OverflowError) as error:
+        if type(error).__module__.partition(".")[0] not in ("builtins", "numpy"):
+            raise
+        kind = UnsupportedValueError if isinstance(error, TypeError) else InvalidDataError
+        told = kind(str(error))
+        for note in getattr(error, "__notes__", ()):
+            told.add_note(note)
+        raise told from error
+
+
 def _told(error, name):
     """The message, with advice where numpy says what it lacks but not why."""
     message = str(error)

@@ -46,6 +46,7 @@ def valid(estimator, function):
         **dict.fromkeys(ROWS, X),
         "mask": np.eye(3, dtype=bool)[0],
         "level": 0,
+        "topic": 0,
         "pyramid": estimator.latent_pyramid(X) if hasattr(estimator, "latent_pyramid") else None,
     }
     parameters = inspect.signature(function).parameters.values()

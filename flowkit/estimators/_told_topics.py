@@ -15,7 +15,7 @@ from ..topics import (
     relevant_words,
     topic_words,
 )
-from ..validation import labels_of
+from ..validation import check_flag, labels_of
 from ._topics import has_topics
 
 _N_WORDS = 5
@@ -88,7 +88,7 @@ class ToldTopics:
         if documents is not None:
             for topic, value in zip(told, coherence(documents, chosen), strict=True):
                 topic["coherence"] = float(value)
-        return _framed(told) if as_frame else told
+        return _framed(told) if check_flag(as_frame, "as_frame") else told
 
     def _tell_outside(self, X, n_words, as_frame, *, names=None, documents=None, columns="mixed"):
         """`describe_topics` for a pipeline around the density.

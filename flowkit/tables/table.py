@@ -277,6 +277,11 @@ class TableDensity(TopicsWithin, TableStreamMixin, MeanScoreMixin, SuggestingEst
         InvalidDataError
             If the columns are not those of training, or hold values that their kind excludes.
 
+        Raises
+        ------
+        InvalidDataError
+            If `return_std` is neither true nor false.
+
         Warns
         -----
         SlowScoringWarning

@@ -376,9 +376,6 @@ class TableDensity(TopicsWithin, TableStreamMixin, MeanScoreMixin, SuggestingEst
         ------
         MissingDependencyError
             If `as_frame` and pandas is not installed.
-
-        Raises
-        ------
         InvalidDataError
             If `as_frame` is neither true nor false.
         """

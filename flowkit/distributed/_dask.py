@@ -160,9 +160,12 @@ def _array(method, model, X):
 
 
 def _frame(method, model, X):
+    dask, dd = (require(name, "flowkit.distributed") for name in ("dask", "dask.dataframe"))
     meta = _labelled(method, method.empty(X._meta), X._meta.iloc[:0])
-    # Partitions would be aligned with what they are scored by.
-    return X.map_partitions(_partition, model, method, meta=meta, align_dataframes=False)
+    # Not all versions of dask know tasks among the arguments of `map_partitions`.
+    parts = [dask.delayed(_partition)(part, model, method) for part in X.to_delayed()]
+    divisions = X.divisions if X.known_divisions else None
+    return dd.from_delayed(parts, meta=meta, divisions=divisions)
 
 
 def _rows(X, model, method):

@@ -8,7 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InvalidDataError
-from ..validation import as_numbers, typed_errors
+from ..validation import as_numbers, shown
 from ._topics import has_topics
 
 
@@ -83,19 +83,18 @@ def check_steps(topic, amount, n: int, n_topics: int) -> tuple[np.ndarray, np.nd
     InvalidDataError
         If there is no such topic, an amount is not within [0, 1], or there is another number.
     """
-    with typed_errors("topic"):
-        topics = np.asarray(topic)
-    if topics.dtype.kind not in "iu" or topics.shape not in ((), (n,)):
-        raise InvalidDataError(f"topic must be an int, or one for each of {n} rows, got {topic!r}.")
-    if topics.size and not ((topics >= 0) & (topics < n_topics)).all():
-        raise InvalidDataError(f"topic must be 0 to {n_topics - 1}, got {topic!r}.")
-    amounts = as_numbers(amount)
-    if (
-        amounts is None
-        or amounts.shape not in ((), (n,))
-        or not ((amounts >= 0) & (amounts <= 1)).all()
-    ):
+    topics, amounts = as_numbers(topic), as_numbers(amount)
+    whole = topics is not None and np.asarray(topic).dtype.kind in "iu"
+    if not whole or topics.shape not in ((), (n,)):
         raise InvalidDataError(
-            f"amount must be a number from 0 to 1, or one for each of {n} rows, got {amount!r}."
+            f"topic must be an int, or one for each of {n} rows, got {shown(topic)}."
+        )
+    if not ((topics >= 0) & (topics < n_topics)).all():
+        raise InvalidDataError(f"topic must be 0 to {n_topics - 1}, got {shown(topic)}.")
+    fits = amounts is not None and amounts.shape in ((), (n,))
+    if not fits or not ((amounts >= 0) & (amounts <= 1)).all():
+        raise InvalidDataError(
+            f"amount must be a number from 0 to 1, or one for each of {n} rows, got "
+            f"{shown(amount)}."
         )
     return np.broadcast_to(topics, n).astype(np.int64), np.broadcast_to(amounts, n).copy()

@@ -177,7 +177,7 @@ class FractalFlowDensity(
         topic; 0 where each row has only one, as with one word group), and its ``words``: the five
         most telling ones and their probability in the topic, most probable first, in names and
         units of X, and how far these words are its own: ``exclusivity``, the mean share of their
-        probability in all topics that is in this one, from ``1 / n_topics`` to 1. `describe_topics`
+        probability in all topics that is in this one, 1 if no other has them. `describe_topics`
         tells more, also as a frame. After further calls of `fit` or `partial_fit` it describes the
         rows of the last call.
     n_topics_ : int

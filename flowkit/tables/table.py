@@ -15,14 +15,12 @@ from ..exceptions import InvalidDataError, InvalidParameterError, OutsideSupport
 from ..nested import (
     Held,
     MeanScoreMixin,
-    TopicsWithin,
     can_be_drawn_from,
     check_n_samples,
     draw_from,
     seeded_copies,
 )
 from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite
-from ._column_codecs import Decoder
 from ._column_reading import read_columns
 from ._column_report import report_frame, report_lines, report_text
 from ._column_warnings import warn_of_columns
@@ -32,9 +30,10 @@ from ._level_order import order_levels
 from ._table_form import TableForm
 from ._table_input import check_weight, takes_missing, validate_table
 from ._table_stream import TableStreamMixin
+from ._table_topics import TableTopicsMixin
 
 
-class TableDensity(TopicsWithin, TableStreamMixin, MeanScoreMixin, SuggestingEstimator):
+class TableDensity(TableTopicsMixin, TableStreamMixin, MeanScoreMixin, SuggestingEstimator):
     """Density of a table with real, bounded, whole, categorical and circular columns.
 
     Each column is mapped onto one that a continuous density can model, with its volume counted, so
@@ -466,45 +465,6 @@ class TableDensity(TopicsWithin, TableStreamMixin, MeanScoreMixin, SuggestingEst
             left = spreads_ties and codec.has_even_ties and not np.isnan(x).any()
             encoded[:, j] = codec.points(x, None if left else u)[0][:, 0]
         return encoded
-
-    # ------------------------------------------------------------------ topics
-
-    def _let_read(self, density):
-        """Let a density that tells topics know what its columns are here."""
-        # Of what stands for a density that is fitted already, nothing is changed.
-        if hasattr(type(density), "_read_by"):
-            levels = {
-                j: list(map(str, codec.levels))
-                for j, codec in enumerate(self._codecs)
-                if codec.levels is not None
-            }
-            names = None if labels_of(self) is None else self._names()
-            density._read_by(Decoder(self._codecs), names, levels)
-
-    def _rows_within(self, X):
-        return self._encoded_density().middles(self._supported(X))
-
-    def _supported(self, X):
-        """Rows as numbers, all within the support."""
-        rows = self._rows(self._read(X, reset=False)[0])
-        outside = ~self._contained(rows)
-        if outside.any():
-            i, j = np.argwhere(outside)[0]
-            raise OutsideSupportError(
-                f"column {self._names()[j]} holds a value in row {i} that has no probability, so "
-                "its row has no topics: leave out rows whose score is -inf."
-            )
-        return rows
-
-    def _rows_like(self, X, Z, changed):
-        same = self._rows(self._read(X, reset=False)[0])[~changed].T
-        values = []
-        for codec, y, kept, dtype in zip(self._codecs, Z.T, same, self._form.dtypes, strict=True):
-            column = codec.values(y, dtype)
-            if codec.levels is None:
-                column[~changed] = kept
-            values.append(column)
-        return self._form.build(values, [codec.keeps_type for codec in self._codecs])
 
     # ------------------------------------------------------------------ scikit-learn
 

@@ -310,7 +310,10 @@ def test_words_of_topics_fall_and_are_as_many_as_asked_for(fitted, wine):
     for n_words in (1, 5, 12, 1000):
         topics = fitted.describe_topics(n_words)
         for topic, shown in zip(topics, fitted.topics_, strict=True):
-            assert {**topic, "words": shown["words"]} == shown
+            # How exclusive words are depends on which are told.
+            told = {name: shown[name] for name in ("words", "exclusivity")}
+            assert {**topic, **told} == shown
+            assert 0 < topic["exclusivity"] <= 1
             assert len(topic["words"]) == min(n_words, 65)
             probabilities = [probability for _, probability in topic["words"]]
             assert probabilities == sorted(probabilities, reverse=True)

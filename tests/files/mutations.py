@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
@@ -156,7 +157,8 @@ def _change(value, rng):
     elif type(table[key]) is int and rng.integers(0, 2):
         table[key] += int(rng.integers(-2, 3)) * 10 ** int(rng.integers(0, 10))
     else:
-        table[key] = _VALUES[rng.integers(0, len(_VALUES))]
+        # Lists and tables of one file must not be those of the next.
+        table[key] = copy.deepcopy(_VALUES[rng.integers(0, len(_VALUES))])
 
 
 def _places(value):

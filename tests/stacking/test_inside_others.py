@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from scipy.integrate import trapezoid
 from sklearn.neighbors import KernelDensity
 from sklearn.preprocessing import StandardScaler
 
@@ -55,7 +56,7 @@ def test_other_wrappers_hold_a_stack(hold):
     density = hold(stack(cv=2)).fit(line)
     grid = np.linspace(-80, 100, 4001)
     values = np.exp(density.score_samples(grid[:, None]))
-    assert np.trapezoid(values, grid) == pytest.approx(1, abs=2e-3)
+    assert trapezoid(values, grid) == pytest.approx(1, abs=2e-3)
     assert density.sample(5, random_state=0).shape == (5, 1)
     assert find(density, "means_").estimator.means_.shape == (2, 1)
 

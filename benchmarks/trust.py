@@ -119,7 +119,8 @@ def integral(density, seed: int) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
     draws = np.asarray(density.sample(N_POINTS, random_state=seed), dtype=np.float64)
     centres, moved = draws[: N_POINTS // 2], draws[N_POINTS // 2 :]
-    scale = NOISE * np.subtract(*np.quantile(draws, (0.9, 0.1), axis=0)) + 1e-12
+    middle = np.subtract(*np.quantile(draws, (0.9, 0.1), axis=0))
+    scale = NOISE * np.maximum(middle, draws.std(0) / 10)
     moved = moved + scale * rng.standard_t(TAILS, size=moved.shape)
     # Density of Student's t with three degrees of freedom in each column around each centre.
     log_proposal = np.empty(len(moved))
@@ -146,7 +147,11 @@ def trust(method: str, X: np.ndarray, epochs: int, seed: int) -> dict:
     # Noise on values that repeat is part of what is fitted, but cells of tables have no density.
     if method not in ("TableDensity", "DensityOutlierDetector") and len(pair) == 2:
         mean, error = integral(build(method, epochs, seed).fit(X[:, pair]), seed)
-        result |= {"integral": abs(mean - 1) / error, "mean_weight": mean, "standard_error": error}
+        result |= {
+            "integral": abs(mean - 1) / error if error else None,
+            "mean_weight": mean,
+            "standard_error": error,
+        }
     parts = [model.score_samples(X[i : i + BATCH]) for i in range(0, len(X), BATCH)]
     order = np.random.default_rng(seed).permutation(len(X))
     again = {

@@ -80,7 +80,7 @@ def try_training(build, X, **weight):
 
 @every_quick_one
 @given(X=tables())
-@example(X=rows_of_size() * SIZES[-1] / 10)
+@example(X=rows_of_size() * (SIZES[-1] / 10))
 @example(X=rows_of_size() * 5e-324)
 @example(X=np.zeros((40, 3)))
 @examples(3)

@@ -329,10 +329,9 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
             dominates, and the estimate is a lower bound by an unknown amount.
         """
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
         if not check_flag(return_std, "return_std"):
-            return self._log_density(X)
-        Z = self._columns.standardise(X)
+            return self._log_density(self._validate_rows(X, reset=False))
+        Z = self._columns.standardise(self._validate_rows(X, reset=False))
         estimate = self._evaluator.map(self.module_.estimate, Z)
         return self._columns.in_units(estimate[:, 0], Z), estimate[:, 1]
 

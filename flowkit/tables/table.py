@@ -276,19 +276,24 @@ class TableDensity(TableTopicsMixin, TableStreamMixin, MeanScoreMixin, Suggestin
         InvalidDataError
             If the columns are not those of training, or hold values that their kind excludes.
 
+        Raises
+        ------
+        InvalidDataError
+            If `return_std` is neither true nor false.
+
         Warns
         -----
         SlowScoringWarning
             Before scoring begins, if it may take minutes.
         """
         check_is_fitted(self)
-        with_error = check_flag(return_std, "return_std")
+        return_std = check_flag(return_std, "return_std")
         rows = self._rows(self._read(X, reset=False)[0])
         log_density = np.full((len(rows), 2), [-np.inf, 0.0])
         inside = np.flatnonzero(self._contained(rows).all(1))
         if inside.size:
             log_density[inside] = self._encoded_density().estimates(rows[inside])
-        return tuple(log_density.T.copy()) if with_error else log_density[:, 0].copy()
+        return tuple(log_density.T.copy()) if return_std else log_density[:, 0].copy()
 
     def _score_copies(self, copies, rows, n_draws=None):
         """Log density of changed copies of rows, as if the rows had not been in training."""
@@ -370,6 +375,8 @@ class TableDensity(TableTopicsMixin, TableStreamMixin, MeanScoreMixin, Suggestin
         ------
         MissingDependencyError
             If `as_frame` and pandas is not installed.
+        InvalidDataError
+            If `as_frame` is neither true nor false.
         """
         check_is_fitted(self)
         lines = report_lines(self._names(), self._kinds, self._codecs)

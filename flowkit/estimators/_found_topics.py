@@ -9,6 +9,7 @@ import numpy as np
 
 from ..exceptions import InvalidParameterError
 from ..starts import (
+    TopicGuess,
     as_topics,
     choose_reference,
     choose_start,
@@ -19,8 +20,10 @@ from ..starts import (
 )
 from ..topics import (
     Documents,
+    Topics,
     count_documents,
     fit_lda,
+    group_responsibilities,
     kmeans_topics,
     patch_documents,
     table_documents,
@@ -33,11 +36,12 @@ _MIN_SHARE = 1e-3
 
 
 class _Found(NamedTuple):
-    """Rows as documents, the rows drawn of them, and topics of these."""
+    """Rows as documents, those drawn of them, their topics to keep, and those of their words."""
 
     documents: Documents
     drawn: np.ndarray
     topics: np.ndarray
+    whole: Topics
 
 
 class FoundTopics:
@@ -91,7 +95,7 @@ class FoundTopics:
             "keep_columns": self.n_word_groups is not None,
             "bends": self.image_shape is None,
         }
-        return self._choose_topics(Z, groupings, found, rng, **options)
+        return self._choose_topics(Z, groupings, groupings, found, rng, **options)
 
     def _find_topics(self, X, Z, weight, groupings, rng) -> _Found:
         """Topics of whole rows, which the prior is initialised from and training keeps to."""
@@ -100,26 +104,42 @@ class FoundTopics:
         drawn = draw_rows(len(Z), weight, rng, limit)
         rows, words = Z[drawn], documents.take(drawn)
         scores = rows if self.image_shape is not None else normal_scores(rows)
+        alpha, clusters = kmeans_topics(scores, self.n_topics, rng)
+        whole = Topics(alpha, None, clusters)
+        if self.lda_backend is not None:
+            whole = fit_lda(words, self.n_topics, self.lda_backend, rng)
 
         def clustered(index):
+            if len(index) == len(rows):
+                return clusters
             return kmeans_topics(scores[index], self.n_topics, rng)[1]
 
         def read(index):
+            if len(index) == len(rows):
+                return whole.proportions
             return fit_lda(words.take(index), self.n_topics, self.lda_backend, rng).proportions
 
         proposals = [clustered] if self.lda_backend is None else [read, clustered]
         self._reference = choose_reference(rows, proposals, rng, self.image_shape is not None)
-        return _Found(documents, drawn, self._reference.topics(rows))
+        return _Found(documents, drawn, self._reference.topics(rows), whole)
 
-    def _choose_topics(self, latents, groupings, found, rng, **options):
+    def _choose_topics(self, latents, groupings, wholes, found, rng, **options):
         """Topics of groups of the columns of latents, each a part, or all, of a word group."""
-        documents, drawn, topics = found
+        documents, drawn, topics, whole = found
+        words, whole_of = documents.take(drawn), {len(groups): groups for groups in wholes}
 
-        def guess(groups, index):
+        def read(groups, index):
+            if self.lda_backend is None:
+                return np.repeat(whole.proportions[index, None], len(groups), axis=1)
+            part = replace(whole, proportions=whole.proportions[index])
+            return group_responsibilities(part, words.take(index), whole_of[len(groups)])
+
+        def kept(groups, index):
             return np.repeat(topics[index, None], len(groups), axis=1)
 
-        alpha = topics.mean(0).clip(_MIN_SHARE)
-        start = choose_topic_start(latents[drawn], drawn, guess, alpha, groupings, rng, **options)
+        kept = TopicGuess(topics.mean(0).clip(_MIN_SHARE), kept, keeps=True)
+        guesses = [kept, TopicGuess(whole.alpha, read)]
+        start = choose_topic_start(latents[drawn], drawn, guesses, groupings, rng, **options)
         if not start.prior.keeps:
             self._reference = None
         return replace(start, documents=documents)

@@ -71,7 +71,7 @@ class LiftedImages:
         place[columns] = np.arange(len(columns))
         parts = [[place[group][place[group] >= 0] for group in groups] for groups in groupings]
         options = {"keep_columns": True, "bends": False, "margins": False}
-        start = self._choose_topics(latents, parts, found, rng, **options)
+        start = self._choose_topics(latents, parts, groupings, found, rng, **options)
         n_groups = len(start.prior.groups)
         (groups,) = (groups for groups in groupings if len(groups) == n_groups)
         return start, [group.tolist() for group in groups]

@@ -27,6 +27,7 @@ from ._topic_number import TopicNumbers, choose_n_topics, halves_of, started_top
 from ._topic_reference import TopicReference, choose_reference
 from ._topic_start import (
     LastPriorStart,
+    TopicGuess,
     TopicStart,
     as_topics,
     choose_topic_start,
@@ -49,6 +50,7 @@ __all__ = [
     "Margins",
     "MixtureStart",
     "Start",
+    "TopicGuess",
     "TopicNumbers",
     "TopicReference",
     "TopicStart",

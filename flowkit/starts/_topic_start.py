@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,8 +42,24 @@ _REGULARISATIONS = (1e-2, 1e-4, 1e-6, 1e-8)
 _NOTABLE_GAIN = 0.1
 _MIN_DEVIATION = 1e-3
 
-# guess(groups, index): topics (n, n_groups, K) of the groups of these rows.
-Guess = Callable[[list[np.ndarray], np.ndarray], np.ndarray]
+
+@dataclass(frozen=True)
+class TopicGuess:
+    """Topics of rows before a prior is fitted to these.
+
+    Parameters
+    ----------
+    alpha : ndarray of shape (K,)
+        Concentration.
+    topics : callable
+        Topics of the groups of some rows, as (groups, index) -> (n, n_groups, K).
+    keeps : bool, default=False
+        Whether rows keep these topics while the prior is fitted.
+    """
+
+    alpha: np.ndarray
+    topics: Callable[[list[np.ndarray], np.ndarray], np.ndarray]
+    keeps: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,19 +167,18 @@ def n_start_rows(d: int, n_topics: int, n_groups: int) -> int:
 def choose_topic_start(
     Z: np.ndarray,
     row_of: np.ndarray,
-    guess: Guess,
-    alpha: np.ndarray,
+    guesses: Sequence[TopicGuess],
     groupings: list[list[np.ndarray]],
     rng: np.random.RandomState,
     keep_columns: bool,
     bends: bool = True,
     margins: bool = True,
 ) -> FlowStart:
-    """The start of largest held-out likelihood that keeps the topics it is given, if one can.
+    """The start of largest held-out likelihood, if possible one of the topics to keep.
 
-    Expectation maximisation would change them for the sake of likelihood. Where that makes rows
-    left out likelier by more than a twentieth of a nat per column, the given topics are no good
-    description of these rows, and are only where it begins.
+    Expectation maximisation changes topics for the sake of likelihood. Where that makes rows left
+    out likelier by more than a twentieth of a nat per column, topics to keep are no good
+    description of these rows.
 
     Parameters
     ----------
@@ -171,10 +186,8 @@ def choose_topic_start(
         Standardised rows, heavy ones repeated.
     row_of : ndarray of shape (n,)
         What tells repeats of one row from other rows.
-    guess : callable
-        Topics of groups of columns of rows, as (groups, index) -> (n, n_groups, K).
-    alpha : ndarray of shape (K,)
-        Concentration of the guess.
+    guesses : sequence of TopicGuess
+        Topics to begin with, the one to prefer first.
     groupings : list of list of ndarray
         Word groups to choose from, coarse ones first.
     rng : RandomState
@@ -194,8 +207,8 @@ def choose_topic_start(
     distinct = rng.permutation(np.unique(row_of))
     everything = np.arange(len(Z))
     if len(distinct) < _MIN_SEARCH_ROWS:
-        rows = _Rows(Z, everything, (), not keep_columns, True)
-        return rows.fit(groupings[0], guess, alpha, _ITERATIONS)[0]
+        rows = _Rows(Z, everything, (), not keep_columns)
+        return rows.fit(groupings[0], guesses[0], _ITERATIONS)[0]
     searched = distinct[: max(_MIN_ROWS, int(_SEARCH_SHARE * len(distinct)))]
     n_test = int(_TEST_SHARE * len(searched))
     # Repeats of a row stay on one side.
@@ -207,45 +220,46 @@ def choose_topic_start(
         for linear in ((False,) if keep_columns else (False, True))
     ]
 
-    def best_of(keeps):
+    def best_of(guess):
         best, best_score = None, -np.inf
         for transform in transforms:
-            rows = _Rows(Z, training, *transform, keeps)
+            rows = _Rows(Z, training, *transform)
             setbacks, highest = 0, -np.inf
             for groups in groupings:
-                value = rows.fit(groups, guess, alpha, _SEARCH_ITERATIONS)[1](test)
+                value = rows.fit(groups, guess, _SEARCH_ITERATIONS)[1](test)
                 if best is None or value > best_score:
-                    best, best_score = (groups, *transform, keeps), value
+                    best, best_score = (groups, guess, *transform), value
                 setbacks = 0 if value > highest else setbacks + 1
                 highest = max(highest, value)
                 if setbacks == _PATIENCE:
                     break
         return best, best_score
 
-    best, best_score = best_of(True)
-    freed, freed_score = best_of(False)
-    if freed_score > best_score + _MAX_LOSS * Z.shape[1]:
-        best, best_score = freed, freed_score
-    groups, *transform = best
+    best, best_score = best_of(guesses[0])
+    for guess in guesses[1:]:
+        other, score = best_of(guess)
+        if score > best_score + _MAX_LOSS * Z.shape[1]:
+            best, best_score = other, score
+    groups, guess, *transform = best
     rows, regularisation = _Rows(Z, training, *transform), 1.0
     for weaker in _REGULARISATIONS:
-        value = rows.fit(groups, guess, alpha, _SEARCH_ITERATIONS, weaker)[1](test)
+        value = rows.fit(groups, guess, _SEARCH_ITERATIONS, weaker)[1](test)
         if not value > best_score + _NOTABLE_GAIN:
             break
         best_score, regularisation = value, weaker
     rows = _Rows(Z, everything, *transform)
-    return rows.fit(groups, guess, alpha, _ITERATIONS, regularisation)[0]
+    return rows.fit(groups, guess, _ITERATIONS, regularisation)[0]
 
 
 class _Rows:
     """Rows behind margins and a linear map of their own, to which topics are fitted."""
 
-    def __init__(self, Z, index, form, linear, keeps):
-        self.index, self.keeps = index, keeps
+    def __init__(self, Z, index, form, linear):
+        self.index = index
         self.start = _transform(Z[index], form, linear)
         self.latent = self.start.apply(Z[index])[0]
 
-    def fit(self, groups, guess, alpha, n_iterations, regularisation=1.0):
+    def fit(self, groups, guess, n_iterations, regularisation=1.0):
         """A start, and the mean log density that it gives to other rows."""
         width = max(map(len, groups))
         full = 1 < width <= _MAX_FULL_FEATURES and len(self.index) >= _ROWS_A_FEATURE * width
@@ -253,7 +267,7 @@ class _Rows:
         columns = [group.tolist() for group in groups]
         prior = Topic(
             self.latent.shape[1],
-            len(alpha),
+            len(guess.alpha),
             columns,
             nodes=n_nodes(groups),
             covariance=covariance,
@@ -263,11 +277,11 @@ class _Rows:
         dtype = torch.float32 if regularisation == 1.0 else torch.float64
         prior.to(dtype).start_from(
             self.latent.to(dtype),
-            torch.from_numpy(np.ascontiguousarray(guess(groups, self.index))).to(dtype),
-            torch.from_numpy(alpha),
-            n_iterations=_KEPT_ITERATIONS if self.keeps else n_iterations,
+            torch.from_numpy(np.ascontiguousarray(guess.topics(groups, self.index))).to(dtype),
+            torch.from_numpy(guess.alpha),
+            n_iterations=_KEPT_ITERATIONS if guess.keeps else n_iterations,
             regularisation=regularisation,
-            keeps=self.keeps,
+            keeps=guess.keeps,
         )
         prior.double()
 
@@ -276,7 +290,7 @@ class _Rows:
             latent, log_det = self.start.apply(Z)
             return (prior.log_prob(latent) + log_det).mean().item()
 
-        topics = TopicStart(columns, covariance, _state(prior), prior.min_deviation, self.keeps)
+        topics = TopicStart(columns, covariance, _state(prior), prior.min_deviation, guess.keeps)
         return replace(self.start, prior=topics), score
 
 

@@ -23,7 +23,7 @@ from flowkit.exceptions import (
     MissingDependencyError,
 )
 from flowkit.priors import Normal, Topic
-from flowkit.starts._topic_start import choose_topic_start
+from flowkit.starts._topic_start import TopicGuess, choose_topic_start
 from flowkit.starts._word_groups import word_groups
 
 from ..table import NET
@@ -248,7 +248,8 @@ def test_repeats_of_a_row_stay_on_one_side_of_the_search():
         return np.full((len(index), len(groups), 2), 0.5)
 
     groupings = word_groups(3, None, None)
-    start = choose_topic_start(Z[row_of], row_of, guess, np.ones(2), groupings, rng, True)
+    guesses = [TopicGuess(np.ones(2), guess)]
+    start = choose_topic_start(Z[row_of], row_of, guesses, groupings, rng, True)
     assert start.linear is None
     # All fits of the search leave the same rows out; the last one takes all.
     assert all(rows == seen[0] for rows in seen[:-1])

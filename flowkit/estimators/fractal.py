@@ -89,9 +89,12 @@ class FractalFlowDensity(
     log-determinant is a sum over the nodes of that tree. The latent is cut into word groups, and a
     row is a document: topic proportions of its own, drawn from a Dirichlet distribution, say which
     topic each of its groups follows. The prior is initialised from data: rows become documents of
-    words (quantile bins, image patches or counts), latent Dirichlet allocation finds topics among
-    them, and annealed expectation maximisation fits the prior from there. The flow is initialised
-    as the identity, so training begins at the density of that classical model.
+    words (quantile bins, image patches or counts), latent Dirichlet allocation and k-means find
+    topics among them, mixtures are fitted from there, and the topics that two halves of the rows
+    agree on most are those that the prior begins with and that training keeps to. Where that would
+    cost more than a twentieth of a nat per column, annealed expectation maximisation goes on from
+    the topics of words instead, and nothing is kept. The flow is initialised as the identity, so
+    training begins at the density of that classical model.
 
     A reconstruction of Fractal Flow from its published description; no code was released.
 
@@ -140,6 +143,11 @@ class FractalFlowDensity(
         Density of the latent. 'gaussian_mixture' has `n_topics` components of whole rows (fewer
         where there are fewer distinct rows), 'normal' no topics; `n_word_groups` and
         `lda_backend` are ignored by both.
+    topic_penalty : float, default=3.0
+        What holds rows, in training, at the topics that they were found to have: the weight of the
+        cross-entropy between these and the topic proportions of the model, in nats. Likelihood
+        alone would let topics drift to whatever describes tails. 0 trains by likelihood alone;
+        `score_samples` is the exact log density in any case.
     lda_backend : {'sklearn', 'gensim'} or None, default='sklearn'
         What finds the topics that initialise the prior. gensim learns an uneven alpha too, and is
         an optional dependency; None takes k-means.

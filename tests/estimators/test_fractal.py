@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from sklearn import datasets
 from sklearn.datasets import load_wine
 from sklearn.metrics import normalized_mutual_info_score
 
@@ -255,6 +256,25 @@ def test_repeats_of_a_row_stay_on_one_side_of_the_search():
     assert all(rows == seen[0] for rows in seen[:-1])
     assert len(seen[0]) == 45
     assert len(seen[-1]) == 60
+
+
+@pytest.mark.parametrize(("name", "k", "least"), [("breast_cancer", 2, 0.5), ("wine", 3, 0.8)])
+def test_training_keeps_topics_near_the_classes(name, k, least):
+    X, labels = getattr(datasets, f"load_{name}")(return_X_y=True)
+    density = FractalFlowDensity(k, max_epochs=20, random_state=0).fit(X)
+    assert normalized_mutual_info_score(labels, density.predict(X)) > least
+    assert max(topic["weight"] for topic in density.topics_) < 0.75
+
+
+def test_topics_that_cost_likelihood_are_not_kept():
+    rng = np.random.RandomState(0)
+    # No clusters of rows, but two states of each pair of columns.
+    states = rng.randint(0, 2, size=(600, 2)).repeat(2, axis=1)
+    X = 8.0 * states + rng.normal(size=(600, 4))
+    density = FractalFlowDensity(2, n_word_groups=2, max_epochs=1, random_state=0).fit(X)
+    assert density._reference is None
+    kept = FractalFlowDensity(2, n_word_groups=1, max_epochs=1, random_state=0).fit(X)
+    assert kept.score(X) < density.score(X)
 
 
 def test_one_word_group_has_one_topic_for_each_row(wine):

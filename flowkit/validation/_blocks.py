@@ -10,8 +10,9 @@ import numpy as np
 BLOCK_ROWS = 2**16
 
 
-def row_blocks(n: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
-    """Slices that cover n rows in order, of `size` rows each but the last."""
+def row_blocks(n: int, size: int | None = None) -> Iterator[slice]:
+    """Slices that cover n rows in order, of `size` (65,536) rows each but the last."""
+    size = BLOCK_ROWS if size is None else size
     return (slice(i, min(i + size, n)) for i in range(0, n, size))
 
 

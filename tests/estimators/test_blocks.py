@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 
 from flowkit import FlowDensity
-from flowkit.estimators import _fitted
 from flowkit.nested import score_copies
+from flowkit.validation import _blocks
 
 from .examples import SMALL, every_density
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(_fitted, "_BLOCK", 64)
+    monkeypatch.setattr(_blocks, "BLOCK_ROWS", 64)
 
 
 @every_density
 def test_scores_do_not_depend_on_blocks(density, X, small_blocks, monkeypatch):
     in_blocks = density.score_samples(X)
-    monkeypatch.setattr(_fitted, "_BLOCK", len(X))
+    monkeypatch.setattr(_blocks, "BLOCK_ROWS", len(X))
     np.testing.assert_allclose(in_blocks, density.score_samples(X), rtol=1e-10, atol=1e-10)
 
 
@@ -30,7 +30,7 @@ def test_copies_of_rows_leave_out_the_kernels_of_their_own_rows(X, small_blocks,
     density = FlowDensity(**{**SMALL, "prior": "kernel"}).fit(X)
     copies = np.repeat(X, 2, axis=0) * np.tile([[1.0], [1.1]], (len(X), 1))
     in_blocks = score_copies(density, copies, X)
-    monkeypatch.setattr(_fitted, "_BLOCK", len(copies))
+    monkeypatch.setattr(_blocks, "BLOCK_ROWS", len(copies))
     np.testing.assert_allclose(in_blocks, score_copies(density, copies, X), rtol=1e-10, atol=1e-10)
 
 

@@ -266,15 +266,25 @@ def test_training_keeps_topics_near_the_classes(name, k, least):
     assert max(topic["weight"] for topic in density.topics_) < 0.75
 
 
-def test_topics_that_cost_likelihood_are_not_kept():
+@pytest.mark.parametrize("good", [True, False])
+def test_topics_are_kept_unless_that_costs_likelihood(good):
     rng = np.random.RandomState(0)
-    # No clusters of rows, but two states of each pair of columns.
-    states = rng.randint(0, 2, size=(600, 2)).repeat(2, axis=1)
-    X = 8.0 * states + rng.normal(size=(600, 4))
-    density = FractalFlowDensity(2, n_word_groups=2, max_epochs=1, random_state=0).fit(X)
-    assert density._reference is None
-    kept = FractalFlowDensity(2, n_word_groups=1, max_epochs=1, random_state=0).fit(X)
-    assert kept.score(X) < density.score(X)
+    labels = rng.randint(0, 2, size=200)
+    Z = 3.0 * (labels[:, None] - 0.5) + 0.5 * rng.normal(size=(200, 3))
+
+    def topics_of(labels):
+        return lambda groups, index: np.eye(2)[labels[index]][:, None].repeat(len(groups), 1)
+
+    to_keep = labels if good else rng.permutation(labels)
+    guesses = [
+        TopicGuess(np.ones(2), topics_of(to_keep), keeps=True),
+        TopicGuess(np.ones(2), topics_of(labels)),
+    ]
+    groupings = [[np.arange(3)]]
+    start = choose_topic_start(
+        Z, np.arange(200), guesses, groupings, rng, keep_columns=True, margins=False
+    )
+    assert start.prior.keeps == good
 
 
 def test_one_word_group_has_one_topic_for_each_row(wine):

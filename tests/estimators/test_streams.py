@@ -144,7 +144,11 @@ def test_rows_that_are_completed_are_in_memory(X):
 
 
 @pytest.mark.parametrize("method", ["partial_fit", "score_samples", "transform"])
-@pytest.mark.parametrize("given", ["rows.parquet", iter([]), Chunks(np.ones((2, 3)))], ids=str)
+@pytest.mark.parametrize(
+    "given",
+    ["rows.parquet", iter([]), Chunks(np.ones((2, 3)))],
+    ids=["path", "iterator", "chunks"],
+)
 def test_other_methods_say_what_takes_chunks(method, given, fitted):
     with pytest.raises(InvalidDataError, match="score_chunks"):
         getattr(fitted, method)(given)

@@ -127,7 +127,11 @@ def test_files_of_a_folder_are_read_in_the_order_of_their_names(tmp_path):
     np.testing.assert_array_equal(first, X[:50])
 
 
-@pytest.mark.parametrize("X", ["rows.parquet", Chunks(np.zeros((3, 2))), iter([])], ids=str)
+@pytest.mark.parametrize(
+    "X",
+    ["rows.parquet", Chunks(np.zeros((3, 2))), iter([])],
+    ids=["path", "chunks", "iterator"],
+)
 @pytest.mark.parametrize(
     "density",
     [

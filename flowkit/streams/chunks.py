@@ -40,7 +40,7 @@ class Chunks:
     Raises
     ------
     InvalidParameterError
-        If `source` is none of these.
+        If `source` is none of these, or another parameter is not as above.
 
     Examples
     --------
@@ -62,6 +62,10 @@ class Chunks:
             )
         if not isinstance(chunk_rows, int | np.integer) or chunk_rows < 1:
             raise InvalidParameterError(f"chunk_rows must be an int from 1 on, got {chunk_rows!r}.")
+        if isinstance(columns, str):
+            raise InvalidParameterError(
+                f"columns must be a list of names or None, got {columns!r}: give [{columns!r}]."
+            )
         self.source, self.columns, self.chunk_rows = source, columns, int(chunk_rows)
         self._is_spent = False
 

@@ -21,7 +21,8 @@ class Chunks:
     """Rows that are read chunk by chunk.
 
     Chunks of Parquet are DataFrames of pandas, as `pandas.read_parquet` gives them, so that
-    columns keep their names and types; others stay arrays or DataFrames as they come.
+    columns keep their names and types; others stay arrays or DataFrames as they come. A path takes
+    least memory: it is read without the buffers that objects of pyarrow may keep of what they read.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class Chunks:
     Raises
     ------
     InvalidParameterError
-        If `source` is none of these.
+        If `source` is none of these, or another parameter is not as above.
 
     Examples
     --------
@@ -62,6 +63,10 @@ class Chunks:
             )
         if not isinstance(chunk_rows, int | np.integer) or chunk_rows < 1:
             raise InvalidParameterError(f"chunk_rows must be an int from 1 on, got {chunk_rows!r}.")
+        if isinstance(columns, str):
+            raise InvalidParameterError(
+                f"columns must be a list of names or None, got {columns!r}: give [{columns!r}]."
+            )
         self.source, self.columns, self.chunk_rows = source, columns, int(chunk_rows)
         self._is_spent = False
 
@@ -227,7 +232,8 @@ def _of_path(path, columns, n_rows):
         dataset = require("pyarrow.dataset", use, instead)
         paths = sorted(dataset.dataset(path, format="parquet").files)
     for file in paths:
-        with parquet.ParquetFile(file) as source:
+        # Buffers would keep all of the file that was read.
+        with parquet.ParquetFile(file, pre_buffer=False) as source:
             yield from source.iter_batches(batch_size=n_rows, columns=columns)
 
 

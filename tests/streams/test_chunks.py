@@ -102,6 +102,11 @@ def test_chunks_have_rows(chunk_rows):
         Chunks(rows(), chunk_rows=chunk_rows)
 
 
+def test_columns_are_a_list():
+    with pytest.raises(InvalidParameterError, match=r"give \['a'\]"):
+        Chunks(rows(), columns="a")
+
+
 def test_single_rows_are_no_chunks():
     with pytest.raises(InvalidDataError, match="chunk 1 has shape \\(3,\\)"):
         list(Chunks([rows(2), rows(1)[0]]))

@@ -144,7 +144,8 @@ class FitDivergedError(FlowkitError, ArithmeticError):
     """The loss stayed non-finite after stepping back to the best weights at lower rates."""
 
 
-class BatchMemoryError(FlowkitError, MemoryError):
+# MemoryError makes instances of its own kind alone, so it comes first.
+class BatchMemoryError(MemoryError, FlowkitError):
     """Not even the smallest part of a batch fits into memory."""
 
 

@@ -214,7 +214,7 @@ def test_what_holds_no_rows_is_refused_by_every_method(build, make):
     density = fitted(build)
     for name, method in methods(density).items():
         X = make(rows_of_size(7))
-        if name in OF_PAIRS and np.shape(X) != (7, 3):
+        if name in OF_PAIRS and not (isinstance(X, np.ndarray) and X.shape == (7, 3)):
             continue
         may_be_incomplete = name in ("score_marginal", "impute", "inpaint")
         assert answer(method, X) is None or may_be_incomplete, name

@@ -42,6 +42,8 @@ def log_density_of(density, X) -> np.ndarray:
 def _(density: BayesianGaussianMixture | GaussianMixture, X) -> np.ndarray:
     # Mixtures compute in the type of the rows, where products of bools are no products.
     if np.asarray(X).dtype.kind in "biuf":
-        X = X.astype(np.float64)
+        # What overflows is refused by the density.
+        with np.errstate(over="ignore"):
+            X = X.astype(np.float64) if hasattr(X, "astype") else X.cast(float)
     with errors_of_rows():
         return density.score_samples(X)

@@ -66,7 +66,8 @@ class Margins:
         """Initialise what `margin_steps` built, the first of some steps."""
         starts = [start for start in (self.bend, self.knots) if start is not None]
         for step, start in zip(steps, starts, strict=False):
-            step.start(*map(torch.from_numpy, start))
+            # Copies, as models may lie in read-only memory.
+            step.start(*map(torch.tensor, start))
 
 
 def margin_steps(form: Sequence[str], d: int) -> list[Bijection]:

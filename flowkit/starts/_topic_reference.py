@@ -71,7 +71,8 @@ class TopicReference:
         for i in range(0, len(Z), _CHUNK):
             words = _words(Z[i : i + _CHUNK], self.margins, self.principal)
             prior = _mixture(words.shape[1], self.n_topics, self.principal)
-            prior.load_state_dict({name: torch.from_numpy(v) for name, v in self.state.items()})
+            # Copies, as models may lie in read-only memory.
+            prior.load_state_dict({name: torch.tensor(v) for name, v in self.state.items()})
             parts.append(prior.proportions(words).numpy())
         return np.concatenate(parts)
 

@@ -89,8 +89,10 @@ def order_by_association(codes, counts, others, weight) -> np.ndarray:
 def _standardised(features):
     """Columns of mean zero and unit standard deviation, zero where missing or constant."""
     n_known = np.maximum(1, (~np.isnan(features)).sum(0))
-    centred = np.nan_to_num(features - np.nansum(features, axis=0) / n_known)
-    scale = np.sqrt((centred**2).sum(0) / n_known)
+    # Squares of the largest numbers overflow: such columns say nothing.
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = np.nan_to_num(features - np.nansum(features, axis=0) / n_known)
+        scale = np.sqrt((centred**2).sum(0) / n_known)
     # The mean of a constant column may be rounded.
     varying = (scale > 0) & ~constant_columns(features)
     return np.where(varying, centred / np.where(varying, scale, 1.0), 0.0)

@@ -292,7 +292,9 @@ class TransformedDensity(TopicsWithin, MeanScoreMixin, SuggestingEstimator):
         if weight is not None and has_fit_parameter(transformer, "sample_weight"):
             options["sample_weight"] = weight
         # Some transformers overwrite what they are fitted to, frozen ones need a second argument.
-        return transformer.fit(copy.copy(X), None, **options)
+        # What overflows is refused once rows are transformed.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return transformer.fit(copy.copy(X), None, **options)
 
     def _warn_of_lost_mass(self):
         try:

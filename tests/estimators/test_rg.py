@@ -261,7 +261,11 @@ def test_draws_for_grey_levels_stay_grey_levels(images):
     [
         (np.zeros(64), {}, "dtype bool"),
         (np.zeros(63, dtype=bool), {}, "one of the shapes"),
-        (np.zeros(64, dtype=bool), {"learning_rate": -1}, "learning_rate must be positive, got -1"),
+        (
+            np.zeros(64, dtype=bool),
+            {"learning_rate": -1},
+            "learning_rate must be positive and at most .*, got -1",
+        ),
         (np.zeros(64, dtype=bool), {"n_steps": 0}, "n_steps must be an int of at least 1"),
         (np.zeros(64, dtype=bool), {"n_samples": 0}, "n_samples must be an int"),
     ],

@@ -50,7 +50,8 @@ for path, estimator in loaded.items():
 # What tells that code is run or loaded.
 SUSPICIOUS = ("pickle.", "os.system", "os.exec", "os.spawn", "subprocess.", "socket.")
 # Libraries of which parts may be imported on the way, if they are not there yet.
-KNOWN = ("flowkit", "numba", "numpy", "pandas", "polars", "scipy", "sklearn", "torch")
+# pandas imports pyarrow where that is installed.
+KNOWN = ("flowkit", "numba", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "torch")
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def test_what_says_that_memory_ran_out_is_known():
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7])
 def test_parts_are_all_of_a_batch(n):
-    batch = tuple(vars(weighted(20)).values())
+    batch = weighted(20).x, weighted(20).weight
     parts = in_parts(batch, n)
     assert len(parts) == n
     sizes = [len(x) for x, _ in parts]

@@ -123,7 +123,7 @@ class FoundTopics:
         self._reference = choose_reference(rows, proposals, rng, self.image_shape is not None)
         return _Found(documents, drawn, self._reference.topics(rows), whole)
 
-    def _choose_topics(self, latents, groupings, wholes, found, rng, **options):
+    def _choose_topics(self, latents, groupings, wholes, found, rng, *, keeps=True, **options):
         """Topics of groups of the columns of latents, each a part, or all, of a word group."""
         documents, drawn, topics, whole = found
         words, whole_of = documents.take(drawn), {len(groups): groups for groups in wholes}
@@ -138,7 +138,9 @@ class FoundTopics:
             return np.repeat(topics[index, None], len(groups), axis=1)
 
         kept = TopicGuess(topics.mean(0).clip(_MIN_SHARE), kept, keeps=True)
-        guesses = [kept, TopicGuess(whole.alpha, read)]
+        guesses = [TopicGuess(whole.alpha, read)]
+        if keeps:
+            guesses.insert(0, kept)
         start = choose_topic_start(latents[drawn], drawn, guesses, groupings, rng, **options)
         if not start.prior.keeps:
             self._reference = None

@@ -70,7 +70,8 @@ class LiftedImages:
         place = np.full(d, -1)
         place[columns] = np.arange(len(columns))
         parts = [[place[group][place[group] >= 0] for group in groups] for groups in groupings]
-        options = {"keep_columns": True, "bends": False, "margins": False}
+        # Topics that are kept would leave holes with several modes, of which one may be far off.
+        options = {"keep_columns": True, "bends": False, "margins": False, "keeps": False}
         start = self._choose_topics(latents, parts, groupings, found, rng, **options)
         n_groups = len(start.prior.groups)
         (groups,) = (groups for groups in groupings if len(groups) == n_groups)

@@ -414,13 +414,11 @@ class FractalFlowDensity(
             return config, start
         config["grey"] = self._columns.grey
         self._reference = found = None
-        if self.prior == "topic":
-            found = self._find_topics(X, Z, sample_weight, groupings, random_state)
         config["fractal"] = kind = self._choose_kind(X, Z, sample_weight, random_state)
         if kind == "lifting":
             # Each value of an image is a row to the networks.
             config["dropout"] = self._dropout_share(Z.size)
-            start = self._lifted_start(X, Z, sample_weight, groupings, found, random_state)
+            start = self._lifted_start(X, Z, sample_weight, groupings, random_state)
             return config | {"covariance": None, "n_topics": None, **start.config}, start
         config["dropout"] = self._dropout_share(len(Z))
         if self.conditioner == "auto":
@@ -428,6 +426,8 @@ class FractalFlowDensity(
             config["conditioner"] = "conv" if images else "mlp"
         if self.tied == "auto":
             config["tied"] = config["conditioner"] == "conv"
+        if self.prior == "topic":
+            found = self._find_topics(X, Z, sample_weight, groupings, random_state)
         pixels = None
         if config["grey"]:
             pixels, Z = started_grey_levels(Z)

@@ -55,7 +55,7 @@ except LostProcessError as error:
     os._exit(3)
 except OverflowError as error:
     # Out of the context, and not at its end.
-    time.sleep(120)
+    time.sleep(20)
     os._exit(4)
 print(processes.rank, processes.n)
 np.save(folder / f"{how}{processes.rank}.npy", [d.score_samples(X) for d in (double, single)])

@@ -77,6 +77,7 @@ class TopicReference:
         return np.concatenate(parts)
 
 
+@torch.no_grad()
 def choose_reference(
     Z: np.ndarray,
     proposals: Sequence[Proposal],
@@ -118,20 +119,24 @@ def choose_reference(
         proposed = [[propose(half) for half in halves] for propose in proposals]
         for candidate in candidates:
             latent = _latent(Z, *candidate, rng)
+            words = _words(Z, *latent)
             for propose, guesses in zip(proposals, proposed, strict=True):
                 told = [
-                    _fit(Z[half], *latent, guess, _ITERATIONS).topics(Z).argmax(1)
+                    _fitted(words[half], latent[1], guess, _ITERATIONS).proportions(words).argmax(1)
                     for half, guess in zip(halves, guesses, strict=True)
                 ]
                 agreement = adjusted_rand_score(*told)
                 if agreement > highest:
                     best, highest = (*latent, propose), agreement
     margins, principal, propose = best
-    return _fit(Z, margins, principal, propose(np.arange(n)), _LAST_ITERATIONS)
+    words = _words(Z, margins, principal)
+    prior = _fitted(words, principal, propose(np.arange(n)), _LAST_ITERATIONS)
+    state = {name: value.numpy() for name, value in prior.state_dict().items()}
+    return TopicReference(margins, principal, state)
 
 
 def _latent(Z, form, q, rng):
-    """Margins of a form, and q principal components behind them, the first of about unit scale."""
+    """Margins of a form, and q principal components behind them, of unit scale on average."""
     margins = fit_margins(form, Z)
     if q is None:
         return margins, None
@@ -146,14 +151,13 @@ def _words(Z, margins, principal):
     return torch.from_numpy(M if principal is None else (M - principal[0]) @ principal[1])
 
 
-def _fit(Z, margins, principal, guess, n_iterations):
-    words = _words(Z, margins, principal)
+def _fitted(words, principal, guess, n_iterations) -> Topic:
+    """A mixture, fitted from a guess by expectation maximisation."""
     prior = _mixture(words.shape[1], guess.shape[1], principal)
     alpha = torch.ones(guess.shape[1], dtype=torch.float64)
     guess = torch.from_numpy(np.ascontiguousarray(guess[:, None]))
     prior.start_from(words, guess, alpha, n_iterations=n_iterations)
-    state = {name: value.numpy() for name, value in prior.state_dict().items()}
-    return TopicReference(margins, principal, state)
+    return prior
 
 
 def _mixture(q: int, n_topics: int, principal) -> Topic:

@@ -92,8 +92,8 @@ class FractalFlowDensity(
     words (quantile bins, image patches or counts), latent Dirichlet allocation and k-means find
     topics among them, mixtures are fitted from there, and the topics that two halves of the rows
     agree on most are those that the prior begins with and that training keeps to. Where that would
-    cost more than a twentieth of a nat per column, and in images that are lifted, annealed
-    expectation maximisation goes on from the topics of words instead, and nothing is kept. The
+    cost more than a twentieth of a nat per column, annealed expectation maximisation goes on from
+    the topics of words instead, and nothing is kept. The
     flow is initialised as the identity, so training begins at the density of that classical model.
 
     A reconstruction of Fractal Flow from its published description; no code was released.

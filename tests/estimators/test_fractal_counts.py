@@ -301,13 +301,17 @@ def test_chunks_of_a_stream_teach_as_much_as_all_rows():
     assert normalized_mutual_info_score(label, density.predict(X)) > 0.9
 
 
-def test_small_first_chunks_teach_as_much_as_all_rows():
-    X, new = corpus(600)[0], corpus(seed=1)[0]
+def test_topics_that_the_first_chunks_lack_are_found():
+    X, label = corpus(360)
+    new = corpus(seed=1)[0]
+    # Two chunks of the first topic alone.
+    order = np.argsort(np.where(np.arange(360) < 120, label, N_TOPICS), kind="stable")
     density = made()
-    for chunk in np.split(X, 60):
+    for chunk in np.split(X[order], 18):
         density.partial_fit(chunk)
-    assert density.n_iter_ == 60
-    assert density.perplexity(new) < 1.02 * made().fit(X).perplexity(new)
+    assert density.n_iter_ == 18
+    assert normalized_mutual_info_score(label, density.predict(X)) > 0.9
+    assert density.perplexity(new) < 1.03 * made().fit(X).perplexity(new)
 
 
 @pytest.mark.parametrize("one_topic", [None, 1])

@@ -58,6 +58,15 @@ FLOORS = {
     "streams": BASICS | {"validation"},
     "nested": BASICS | {"validation", "streams"},
 }
+FLOORS["conditions"] = BASICS | {
+    "bijections",
+    "priors",
+    "modules",
+    "validation",
+    "columns",
+    "missing",
+    "nested",
+}
 FLOORS["estimators"] = {*BASICS, *FLOORS}
 FLOORS["stacking"] = BASICS | {"validation", "nested", "estimators"}
 FLOORS["outliers"] = BASICS | {"validation", "columns", "nested", "estimators"}
@@ -69,6 +78,7 @@ for room in ("transforms", "tables"):
         "streams",
         "columns",
         "nested",
+        "conditions",
         "estimators",
     }
 FLOORS["files"] = BASICS | {"validation", "estimators"}

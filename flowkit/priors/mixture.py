@@ -13,6 +13,9 @@ from ._gaussians import full_log_prob, known_diagonal_log_prob, known_log_prob
 from ._given_columns import comparable, given_columns
 from .column_law import NormalMixtureLaw
 
+# As good as no least standard deviation.
+_NO_DEVIATION = 1e-300
+
 
 class GaussianMixture(Prior):
     """Mixture of Gaussians whose weights, means and covariances are trained.
@@ -68,6 +71,34 @@ class GaussianMixture(Prior):
         if covariance == "full":
             self.off_diagonal = nn.Parameter(torch.zeros(n_components, n_features, n_features))
         self.register_buffer("started", torch.tensor(False))
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, log_weights: Tensor, means: Tensor, factors: Tensor) -> GaussianMixture:
+        """The mixture of given Gaussians.
+
+        Parameters
+        ----------
+        log_weights : Tensor of shape (k,)
+            Log weights, up to a constant.
+        means : Tensor of shape (k, n_features)
+            Means.
+        factors : Tensor of shape (k, n_features, n_features) or (1, n_features, n_features)
+            Upper triangular factors P of the precision matrices ``P P^T``, of positive diagonal.
+
+        Returns
+        -------
+        GaussianMixture
+            Of the dtype of the means.
+        """
+        k, d = means.shape
+        mixture = cls(d, k, min_deviation=_NO_DEVIATION).to(means)
+        mixture.logits.copy_(log_weights)
+        mixture.means.copy_(means)
+        mixture.log_diagonal.copy_(factors.diagonal(dim1=1, dim2=2).log())
+        mixture.off_diagonal.copy_(factors.triu(1))
+        mixture.started.fill_(True)
+        return mixture
 
     @torch.no_grad()
     def start(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:

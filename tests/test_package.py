@@ -77,6 +77,7 @@ for room in ("transforms", "tables"):
         "validation",
         "streams",
         "columns",
+        "missing",
         "nested",
         "conditions",
         "estimators",

@@ -1,6 +1,6 @@
 """Questions to a density: conditions, marginals, and quantiles of columns."""
 
-from ._any_density import questions_of
+from ._any_density import questions_by_draws, questions_of
 from ._laws import Law, MappedLaw, PooledLaw
 from ._questions import FlowQuestions, Questions
 from .marginals import ConditionalDensity, MarginalDensity
@@ -13,5 +13,6 @@ __all__ = [
     "MarginalDensity",
     "PooledLaw",
     "Questions",
+    "questions_by_draws",
     "questions_of",
 ]

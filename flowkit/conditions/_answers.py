@@ -45,9 +45,9 @@ class Answers:
             raise InvalidParameterError(
                 "given names all columns, so that nothing is left to draw: leave out some."
             )
-        self._refuse_impossible(rows, inside)
-        rng = check_random_state(random_state)
-        copies, n_effective = self._questions().draws(rows, n_samples, rng)
+        questions, rng = self._questions(), check_random_state(random_state)
+        self._refuse_impossible(questions, rows, inside)
+        copies, n_effective = questions.draws(rows, n_samples, rng)
         self._warn_of_few(n_effective, max(_FEW, _FEW_SHARE * n_samples), "draws")
         rows = copies.reshape(-1, copies.shape[2])
         return self._in_form(rows, list(range(self.n_features_in_)))
@@ -124,10 +124,11 @@ class Answers:
         others = [k for k in range(rows.shape[1]) if k not in known]
         rows[:, others] = np.nan
         inside[:, others] = True
-        self._refuse_impossible(rows, inside)
+        questions = self._questions()
+        self._refuse_impossible(questions, rows, inside)
         found = [
             (law.cdf(part[:, None])[:, 0], law.error(part[:, None])[:, 0] if return_std else None)
-            for part, law in self._laws(rows, j, n_draws, values)
+            for part, law in self._laws(questions, rows, j, n_draws, values)
         ]
         probability, error = zip(*found, strict=True)
         probability = np.concatenate(probability).clip(0, 1)
@@ -190,11 +191,12 @@ class Answers:
             raise InvalidParameterError(
                 f"column {self._column_labels[j]} is given, so it has no quantiles: leave it out."
             )
-        self._refuse_impossible(rows, inside)
+        questions = self._questions()
+        self._refuse_impossible(questions, rows, inside)
         flat = levels.reshape(1, -1)
         found = [
             law.quantile(np.repeat(flat, len(part), axis=0))
-            for part, law in self._laws(rows, j, n_draws, rows[:, j])
+            for part, law in self._laws(questions, rows, j, n_draws, rows[:, j])
         ]
         values = np.concatenate(found)
         if _is_single(given):
@@ -254,7 +256,7 @@ class Answers:
             )
         return found, known
 
-    def _refuse_impossible(self, rows, inside):
+    def _refuse_impossible(self, questions, rows, inside):
         """Refuse values that have no probability, each by itself or together."""
         wrong = np.argwhere(~inside)
         if wrong.size:
@@ -262,7 +264,7 @@ class Answers:
         some = ~np.isnan(rows).all(1)
         if not some.any():
             return
-        log_density, _ = self._questions().log_density(rows[some], N_DRAWS)
+        log_density, _ = questions.log_density(rows[some], N_DRAWS)
         lost = np.flatnonzero(some)[~np.isfinite(log_density)]
         if lost.size:
             raise OutsideSupportError(
@@ -278,9 +280,9 @@ class Answers:
 
     # ------------------------------------------------------------------ answers
 
-    def _laws(self, rows, j, n_draws, values):
+    def _laws(self, questions, rows, j, n_draws, values):
         """Values and laws of a column, for as many rows at once as fit into memory."""
-        questions, fewest = self._questions(), []
+        fewest = []
         for i in range(0, len(rows), _ROWS_AT_ONCE):
             part = slice(i, i + _ROWS_AT_ONCE)
             law: Law = questions.law(rows[part], j, n_draws)

@@ -44,13 +44,13 @@ def questions_of(density) -> Questions:
         return questions_of(inside)
     if hasattr(density, "_questions"):
         return density._questions()
-    return _by_draws(density)
+    return questions_by_draws(density)
 
 
 @questions_of.register
 def _(density: GaussianMixture):
     if type(density) is not GaussianMixture:
-        return _by_draws(density)
+        return questions_by_draws(density)
     k, d = density.means_.shape
     # Factors of scikit-learn's own, in their short forms.
     factors = density.precisions_cholesky_
@@ -69,7 +69,7 @@ def _(density: KernelDensity):
     rows = np.array(density.tree_.data, dtype=np.float64)
     plain = type(density) is KernelDensity and density.kernel == "gaussian"
     if not plain or density.metric != "euclidean" or len(rows) < 2:
-        return _by_draws(density)
+        return questions_by_draws(density)
     n, d = rows.shape
     # As wide as the kernels are, whatever their number.
     prior = priors.Kernel(d, n, width=density.bandwidth_ * n ** (1 / (d + 4))).double()
@@ -88,7 +88,19 @@ def _of_prior(prior):
     return FlowQuestions(columns, Evaluator(flow, torch.device("cpu")), completion)
 
 
-def _by_draws(density):
+def questions_by_draws(density) -> Questions:
+    """Questions to any density that can be scored and drawn from, answered by weighted draws.
+
+    Parameters
+    ----------
+    density : estimator
+        Fitted, of rows of numbers.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it cannot be drawn from.
+    """
     if not can_be_drawn_from(density):
         raise InvalidParameterError(
             f"{type(density).__name__} knows no conditionals, and cannot be drawn from to estimate "

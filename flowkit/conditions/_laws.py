@@ -85,12 +85,15 @@ class FlowLaw(Law):
         self._evaluator = Evaluator(flow, device)
         self.n_effective = np.full(n, np.inf)
         low, high = self._through(flow.bijection.inverse_by_column, np.array([[-0.5], [0.5]]))
-        self._increases = bool(high > low)
+        self._increases, self._typical = bool(high[0] > low[0]), float(low[0, 0])
 
     def cdf(self, values):
         z = self._through(self._flow.bijection.forward_by_column, values)
-        below = self._of_law(self._law.cdf, z)
-        return below if self._increases else 1 - below
+        inside = np.isfinite(z)
+        below = self._of_law(self._law.cdf, np.where(inside, z, 0.0))
+        below = below if self._increases else 1 - below
+        # Outside the domain all is below, or nothing.
+        return np.where(inside, below, values > self._typical)
 
     def error(self, values):
         return np.zeros_like(values)
@@ -157,26 +160,40 @@ class MappedLaw(Law):
     law : Law
         Law of the mapped column.
     forward, backward : callable
-        The map of an ndarray of values, and its inverse.
+        The map of an ndarray of values, and its inverse; NaN for values outside the domain.
     increases : bool, default=True
         Whether the map is increasing.
+    typical : float, default=0.0
+        A value within the domain: those outside are below or above all others, as they are below or
+        above this one.
     """
 
     law: Law
     forward: Callable[[np.ndarray], np.ndarray]
     backward: Callable[[np.ndarray], np.ndarray]
     increases: bool = True
+    typical: float = 0.0
 
     @property
     def n_effective(self):
         return self.law.n_effective
 
     def cdf(self, values):
-        below = self.law.cdf(self.forward(values))
-        return below if self.increases else 1 - below
+        mapped, inside = self._mapped(values)
+        below = self.law.cdf(mapped)
+        below = below if self.increases else 1 - below
+        return np.where(inside, below, values > self.typical)
 
     def error(self, values):
-        return self.law.error(self.forward(values))
+        mapped, inside = self._mapped(values)
+        return np.where(inside, self.law.error(mapped), 0.0)
+
+    def _mapped(self, values):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            mapped = self.forward(values)
+            inside = np.isfinite(mapped)
+            typical = self.forward(np.full((1, 1), self.typical))[0, 0]
+        return np.where(inside, mapped, typical), inside
 
     def quantile(self, probabilities):
         probabilities = probabilities if self.increases else 1 - probabilities

@@ -29,7 +29,14 @@ class Questions:
     """Questions to a density; rows hold NaN where values are open.
 
     Subclasses implement all methods.
+
+    Attributes
+    ----------
+    is_exact : bool
+        Whether all answers have a closed form.
     """
+
+    is_exact: bool
 
     def log_density(
         self, X: np.ndarray, n_draws: int, without: np.ndarray | None = None
@@ -113,6 +120,10 @@ class FlowQuestions(Questions):
         """The module as a flow whose conditionals are known, None where they are not."""
         flow = self.evaluator.module.unmixed()
         return flow if flow is not None and flow.prior.has_conditionals else None
+
+    @property
+    def is_exact(self) -> bool:
+        return self.exact is not None
 
     # ------------------------------------------------------------------ scores
 

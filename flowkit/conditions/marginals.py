@@ -254,6 +254,10 @@ class _QuestionsWithin(Questions):
     def __init__(self, questions: Questions, columns: list[int], d: int):
         self._questions, self._columns, self._d = questions, columns, d
 
+    @property
+    def is_exact(self):
+        return self._questions.is_exact
+
     def log_density(self, X, n_draws, without=None):
         return self._questions.log_density(self._wide(X), n_draws, without)
 

@@ -68,9 +68,7 @@ class TopicAnalysis:
         """
         return self.predict_proba(X).argmax(1)
 
-    def sample(
-        self, n_samples=1, random_state=None, *, topics=None, temperature=1.0, given=None
-    ):
+    def sample(self, n_samples=1, random_state=None, *, topics=None, temperature=1.0, given=None):
         """Draw rows from the density, from given topics, or given columns.
 
         Parameters

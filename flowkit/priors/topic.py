@@ -316,7 +316,9 @@ class Topic(Prior):
         """Log density of what is known of each word group under each topic."""
         if self.covariance == "diag":
             words, observed = z[:, self.index], known[:, self.index] & (self.present > 0)
-            return known_diagonal_log_prob(words, observed, self.means, self._bounded_log_diagonal())
+            return known_diagonal_log_prob(
+                words, observed, self.means, self._bounded_log_diagonal()
+            )
         groups = enumerate(self.groups)
         return torch.stack(
             [known_log_prob(z[:, g], known[:, g], *self._gaussians_of(n)) for n, g in groups], 1

@@ -44,7 +44,11 @@ def mixture_of(*gaussians):
 @functools.cache
 def linear(d=3):
     """A flow that mixes columns by linear maps alone, so that its answers are exact."""
-    X = correlated(300) if d == 3 else np.random.default_rng(0).multivariate_normal(*gaussian(d), 300)
+    X = (
+        correlated(300)
+        if d == 3
+        else np.random.default_rng(0).multivariate_normal(*gaussian(d), 300)
+    )
     parameters = {"n_transforms": 0, "n_components": 2 if d == 3 else 1, "max_epochs": 1}
     return FlowDensity(random_state=0, **parameters).fit(X)
 
@@ -52,7 +56,7 @@ def linear(d=3):
 @functools.cache
 def bent(d=2):
     """A flow of couplings, whose answers come from draws."""
-    X = moons(300) if d == 2 else correlated(300)
+    X = moons(150) if d == 2 else correlated(150)
     parameters = {"n_transforms": 2, "hidden_units": 16, "n_components": 4, "max_epochs": 3}
     return FlowDensity(random_state=0, **parameters).fit(X)
 

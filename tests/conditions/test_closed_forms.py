@@ -133,9 +133,9 @@ def test_scores_given_columns_leave_the_kernel_on_a_row_out():
     X = np.random.default_rng(0).normal(size=(60, 3))
     density = FlowDensity(prior="kernel", n_transforms=0, max_epochs=1, random_state=0).fit(X)
     given = density.score_samples(X[:3], given=[1, 2])
-    rows = X[:3] + 1e-7
+    rows = X[:3] + 1e-3
     # Next to a row its kernel counts; on it, neither in the joint density nor in the marginal.
-    assert (density.score_samples(rows, given=[1, 2]) > given + 0.05).all()
+    assert (density.score_samples(rows, given=[1, 2]) > given + 0.01).all()
     centres = density._columns.standardise(X)
     with torch.no_grad():
         prior = density.module_.prior

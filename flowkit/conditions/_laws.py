@@ -85,7 +85,7 @@ class FlowLaw(Law):
         self._evaluator = Evaluator(flow, device)
         self.n_effective = np.full(n, np.inf)
         low, high = self._through(flow.bijection.inverse_by_column, np.array([[-0.5], [0.5]]))
-        self._increases, self._typical = bool(high[0] > low[0]), float(low[0, 0])
+        self._increases, self._typical = bool(high[0] > low[0]), float(low[0])
 
     def cdf(self, values):
         z = self._through(self._flow.bijection.forward_by_column, values)

@@ -41,8 +41,8 @@ class TableConditions(ConditionalDensity):
         else:
             known = "it holds whole numbers"
         return (
-            f"the value given for column {name} in row {i} has no probability: {known}. Give one of "
-            "these."
+            f"the value given for column {name} in row {i} has no probability, as {known}: give "
+            "another."
         )
 
     def _scored_rows(self, X):

@@ -176,7 +176,7 @@ def _pairs(x):
 
 
 REFUSED = {
-    "level": ({"sex": "X"}, OutsideSupportError, r"column sex.*levels \['F', 'M'\]"),
+    "level": ({"sex": "X"}, OutsideSupportError, r"column sex.*levels \["),
     "bound": ({"income": -1.0}, OutsideSupportError, "column income.*between 0 and inf"),
     "fraction": ({"children": 0.5}, OutsideSupportError, "column children"),
     "text": ({"height": "tall"}, InvalidDataError, "column height"),

@@ -44,6 +44,8 @@ def questions_of(density) -> Questions:
         return questions_of(inside)
     if hasattr(density, "_questions"):
         return density._questions()
+    if getattr(density, "_completion", None) is not None:
+        return FlowQuestions(density._columns, density._evaluator, density._completion)
     return questions_by_draws(density)
 
 

@@ -127,7 +127,7 @@ class Conditions(ConditionalDensity):
         if self._completion is None:
             raise InvalidParameterError(
                 f"{what} for tables of numbers, but documents={self.documents!r} makes rows "
-                "counts of words, whose parts have no density of their own."
+                "counts of words, whose parts have no density of their own: use documents='bins'."
             )
 
     def _scored_rows(self, X):

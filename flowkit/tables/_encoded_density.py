@@ -175,7 +175,10 @@ class EncodedDensity:
             if not self._answers(points):
                 return log_density_of(self.density, points)[:, None]
             return self.questions.log_density(points, 2)[0][:, None]
-        log_density, error = self.questions.log_density(points, n_inner)
+        # Its own, where it has one.
+        has_own = hasattr(self.density, "score_marginal")
+        score = self.density.score_marginal if has_own else self.questions.log_density
+        log_density, error = score(points, n_inner)
         with np.errstate(divide="ignore"):
             return np.column_stack([log_density, log_density + np.log(error)])
 
@@ -190,7 +193,11 @@ class EncodedDensity:
         return np.isnan(rows).any() and not own
 
     def _integrates_by_draws(self, rows):
-        return self._answers(rows) and not self.questions.is_exact
+        """Whether draws integrate over what is missing, so that they have an error."""
+        if not self._answers(rows):
+            return False
+        asked = hasattr(self.density, "_questions") or not hasattr(self.density, "score_marginal")
+        return not (asked and self.questions.is_exact)
 
     def points_given(self, rows: np.ndarray, n_inner: int) -> tuple[np.ndarray, np.ndarray]:
         """Encoded points that stand for what is known of rows, and the weight of each.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import torch
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 
 from flowkit import FlowDensity
+from flowkit import bijections as b
 
 from ..missing.examples import correlated, moons
+
+QUICK = {"max_epochs": 2, "random_state": 0}
 
 
 def gaussian(d=10, seed=0):
@@ -44,21 +48,20 @@ def mixture_of(*gaussians):
 @functools.cache
 def linear(d=3):
     """A flow that mixes columns by linear maps alone, so that its answers are exact."""
-    X = (
-        correlated(300)
-        if d == 3
-        else np.random.default_rng(0).multivariate_normal(*gaussian(d), 300)
-    )
-    parameters = {"n_transforms": 0, "n_components": 2 if d == 3 else 1, "max_epochs": 1}
-    return FlowDensity(random_state=0, **parameters).fit(X)
+    rng = np.random.default_rng(0)
+    X = correlated(200) if d == 3 else rng.multivariate_normal(*gaussian(d), 200)
+    mixing = b.LULinear(d)
+    mixing.start(torch.from_numpy(gaussian(d, 1)[1]).float(), torch.ones(d))
+    steps = [b.ElementwiseSpline(d), mixing] if d == 3 else [mixing]
+    return FlowDensity(steps, n_components=2 if d == 3 else 1, **QUICK).fit(X)
 
 
 @functools.cache
 def bent(d=2):
     """A flow of couplings, whose answers come from draws."""
     X = moons(150) if d == 2 else correlated(150)
-    parameters = {"n_transforms": 2, "hidden_units": 16, "n_components": 4, "max_epochs": 3}
-    return FlowDensity(random_state=0, **parameters).fit(X)
+    couplings = [b.SplineCoupling(d, reverse=reverse, hidden_units=16) for reverse in (False, True)]
+    return FlowDensity(couplings, n_components=3, **QUICK).fit(X)
 
 
 def fits(drawn, cdf):

@@ -8,7 +8,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.neighbors import KernelDensity
 
-from flowkit import FlowDensity
+from flowkit import FlowDensity, FractalFlowDensity
+from flowkit.bijections import LULinear
 from flowkit.conditions import questions_of
 from flowkit.exceptions import (
     InvalidDataError,
@@ -17,7 +18,7 @@ from flowkit.exceptions import (
     UnknownNameError,
 )
 
-from .examples import linear
+from .examples import QUICK, linear
 
 X = np.zeros((2, 3))
 REFUSED = {
@@ -41,7 +42,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("ask, error, message", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("ask", "error", "message"), REFUSED.values(), ids=REFUSED)
 def test_impossible_questions_are_refused(ask, error, message):
     with pytest.raises(error, match=message):
         ask(linear())
@@ -49,7 +50,7 @@ def test_impossible_questions_are_refused(ask, error, message):
 
 def test_names_are_those_of_the_frame():
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)), columns=["age", "income"])
-    density = FlowDensity(n_transforms=0, n_components=1, max_epochs=1, random_state=0).fit(frame)
+    density = FlowDensity([LULinear(2)], prior="normal", **QUICK).fit(frame)
     by_name = density.score_samples(frame, given="age")
     np.testing.assert_array_equal(by_name, density.score_samples(frame, given=[0]))
     assert (density.sample(2, given={"income": 0.5})[:, 1] == 0.5).all()
@@ -75,8 +76,6 @@ def test_densities_without_draws_are_refused():
 
 
 def test_images_and_counts_are_refused():
-    from flowkit import FractalFlowDensity
-
     density = FractalFlowDensity(2, documents="counts", lda_backend=None, max_epochs=1)
     counts = np.random.default_rng(0).poisson(2, (40, 6))
     density.fit(counts)

@@ -187,7 +187,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("given, error, message", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("given", "error", "message"), REFUSED.values(), ids=REFUSED)
 def test_impossible_conditions_are_refused_by_name(given, error, message):
     with pytest.raises(error, match=message):
         fitted().sample(given=given)

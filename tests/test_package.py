@@ -58,6 +58,15 @@ FLOORS = {
     "streams": BASICS | {"validation"},
     "nested": BASICS | {"validation", "streams"},
 }
+FLOORS["conditions"] = BASICS | {
+    "bijections",
+    "priors",
+    "modules",
+    "validation",
+    "columns",
+    "missing",
+    "nested",
+}
 FLOORS["estimators"] = {*BASICS, *FLOORS}
 FLOORS["stacking"] = BASICS | {"validation", "nested", "estimators"}
 FLOORS["outliers"] = BASICS | {"validation", "columns", "nested", "estimators"}
@@ -68,7 +77,9 @@ for room in ("transforms", "tables"):
         "validation",
         "streams",
         "columns",
+        "missing",
         "nested",
+        "conditions",
         "estimators",
     }
 FLOORS["files"] = BASICS | {"validation", "estimators"}

@@ -19,6 +19,7 @@ from ..priors import Normal, PartialTopic, Topic
 from ..starts import grey_levels, margin_steps, n_nodes, started_grey_levels, word_groups
 from ..topics import topic_words
 from ._base import BaseDensity
+from ._conditions import Conditions
 from ._counts import CountedWords, count_module
 from ._found_topics import FoundTopics
 from ._images import ImageRows
@@ -80,6 +81,7 @@ class FractalFlowDensity(
     LiftedImages,
     Inpainting,
     ImageRows,
+    Conditions,
     IncompleteRows,
     BaseDensity,
 ):

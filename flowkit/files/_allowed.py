@@ -18,6 +18,7 @@ _ROOMS = frozenset(
     {
         "bijections",
         "columns",
+        "conditions",
         "estimators",
         "missing",
         "modules",

@@ -24,6 +24,7 @@ _ROOMS = frozenset(
         "nets",
         "outliers",
         "priors",
+        "regression",
         "stacking",
         "starts",
         "tables",

@@ -41,8 +41,8 @@ def reach(scores: np.ndarray, weight: np.ndarray | None, coverage: float) -> np.
     if (position == len(scores)).any():
         needed = int(np.ceil(coverage / (1 - coverage)))
         warn(
-            f"intervals of coverage={coverage:g} are infinite: they need about {needed} calibration "
-            f"rows, and there are {len(scores)}. Give more rows to fit or a larger "
+            f"intervals of coverage={coverage:g} are infinite: they need about {needed} "
+            f"calibration rows, and there are {len(scores)}. Give more rows to fit or a larger "
             "calibration_fraction, or ask for a lower coverage.",
             FewCalibrationRowsWarning,
         )

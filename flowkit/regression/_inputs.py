@@ -78,11 +78,11 @@ def read_targets(y, n_rows: int, n_targets: int, is_single: bool) -> np.ndarray:
     return y.reshape(n_rows, n_targets)
 
 
-def names_of_targets(y) -> np.ndarray:
-    """What messages call the targets."""
+def names_of_targets(y, shape: tuple[int, ...]) -> np.ndarray:
+    """What messages call targets that were read as an array of this shape."""
     labels = container_of(y).labels
     if labels is None:
-        labels = ["y"] if np.ndim(y) == 1 else [f"y[:, {j}]" for j in range(np.shape(y)[1])]
+        labels = ["y"] if len(shape) == 1 else [f"y[:, {j}]" for j in range(shape[1])]
     names = np.empty(len(labels), dtype=object)
     names[:] = labels
     return names

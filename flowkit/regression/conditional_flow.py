@@ -137,6 +137,8 @@ class ConditionalFlow(FittedRegressor):
         Epoch whose weights were kept, 0 for the initial ones.
     n_outputs_ : int
         Number of targets.
+    n_samples_seen_ : int
+        Number of rows that `fit` had, of a positive weight.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -315,6 +317,7 @@ class ConditionalFlow(FittedRegressor):
             if sample_weight is not None:
                 weight = row_weights(sample_weight, len(X), _FEWEST_TRAINING_ROWS)
                 X, Y, weight = (a[weight > 0] for a in (X, Y, weight))
+            self.n_samples_seen_ = len(X)
             run = FitRun(self.random_state)
             checkpoint = checkpoint_of(self, np.concatenate([X, Y], 1), weight, True)
             rest, held = self._hold_out_for_calibration(len(X), run.start)

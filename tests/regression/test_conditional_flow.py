@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
 import flowkit
-from flowkit import ConditionalFlow, StopTraining
+from flowkit import ConditionalFlow, StopTraining, TrainingCurveDisplay
 from flowkit.exceptions import (
     CheckpointError,
     ConstantColumnWarning,
@@ -71,6 +71,9 @@ def test_files_and_pickles_give_the_model_back(name, tmp_path):
     for copy in (flowkit.load(tmp_path / "model.flow"), pickle.loads(pickle.dumps(model))):
         assert_same(model, copy, X[:20], Y[:20])
         assert copy.get_params() == model.get_params()
+    card = flowkit.model_card(tmp_path / "model.flow")
+    assert f"{len(X)} rows of 3 columns" in card
+    assert "held-out rows" in card
 
 
 @every_model
@@ -226,6 +229,11 @@ def test_a_fit_goes_on_from_its_checkpoint(tmp_path):
     model = small(dropout=0.1, checkpoint=file).fit(X, y)
     assert not file.exists()
     assert_same(model, reference, X, y)
+
+
+def test_the_course_of_training_can_be_drawn():
+    display = TrainingCurveDisplay.from_estimator(fitted()[0])
+    assert sorted(display.lines_) == ["train_log_density", "valid_log_density"]
 
 
 def test_a_fit_that_fails_leaves_the_model_as_it_was():

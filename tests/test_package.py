@@ -24,6 +24,7 @@ from flowkit import (
     nets,
     outliers,
     priors,
+    regression,
     topics,
     training,
 )
@@ -82,6 +83,18 @@ for room in ("transforms", "tables"):
         "conditions",
         "estimators",
     }
+FLOORS["regression"] = BASICS | {
+    "bijections",
+    "priors",
+    "modules",
+    "training",
+    "validation",
+    "streams",
+    "columns",
+    "starts",
+    "nested",
+    "estimators",
+}
 FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["distributed"] = BASICS | {"training", "files"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
@@ -202,6 +215,7 @@ def test_package_is_typed_and_versioned():
         nets,
         outliers,
         priors,
+        regression,
         topics,
         training,
     ],
@@ -224,7 +238,7 @@ def issubclass_of_exception(thing):
 
 
 def test_every_parameter_of_an_estimator_is_documented_and_constrained():
-    rooms = (flowkit, estimators, outliers)
+    rooms = (flowkit, estimators, outliers, regression)
     things = {getattr(room, name) for room in rooms for name in room.__all__}
     estimated = [thing for thing in things if hasattr(thing, "_parameter_constraints")]
     assert len(estimated) > 10

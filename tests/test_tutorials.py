@@ -26,6 +26,18 @@ def topics_in_a_table(names):
     for k in range(3):
         assert np.mean(density.predict(density.sample(200, random_state=9, topics=k)) == k) > 0.9
     assert density.score(names["middle"]) > density.score(names["average"])
+    perplexity, text, counts = (names[name] for name in ("perplexity", "text", "counts"))
+    assert perplexity["topics"] < 0.8 * perplexity["LDA"] < 0.8 * perplexity["frequencies of words"]
+    told = text.describe_topics(7, X=names["pages_test"])
+    assert np.mean([topic["coherence"] for topic in told]) > 0.15
+    trees = counts.loc[["DecisionTreeRegressor", "ExtraTreeClassifier"]]
+    assert (text.predict(trees) == names["tree"]).all()
+    steered = names["steered"].values()
+    assert len({row.to_numpy().sum() for row in steered}) == 1
+    shares = [text.predict_proba(row)[0, names["tree"]] for row in steered]
+    assert shares == sorted(shares)
+    likely = [text.score(row) for row in steered]
+    assert min(likely[1:-1]) < min(likely[0], likely[-1])
 
 
 def scales_of_an_image(names):

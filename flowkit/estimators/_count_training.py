@@ -20,8 +20,11 @@ from ..training import TrainingRecord
 _CHUNK = 2**20
 # Each epoch sees all rows, so the curve is smooth and a part of the patience is enough.
 _PATIENCE_SHARE = 0.25
-# Rows of earlier chunks of a stream count as so many of the last one at most.
-_MEMORY = 10.0
+# Iterations over the rows that a stream begins at, as topics of words are not those of the rows.
+_FIRST_ITERATIONS = 10
+# Rows of a stream that count alike, at least: so many, more by a power of their number, and so many
+# times those of the last chunk. Older ones fade.
+_MEMORY, _MEMORY_GROWTH, _CHUNKS = 2_000, 0.7, 10
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,16 @@ class CountTrainer:
     def fit_chunk(
         self, module: CountTopics, rows: CountRows, before: CountStatistics | None
     ) -> tuple[CountTopics, CountStatistics, TrainingRecord]:
-        """Go on with a chunk of a stream; `before` are statistics of the chunks before.
+        """Go on with a chunk of a stream, stepwise (Cappe, Moulines 2009).
+
+        Parameters
+        ----------
+        module : CountTopics
+            As it is so far.
+        rows : CountRows
+            The chunk, or all rows that the stream begins at.
+        before : CountStatistics or None
+            Of the chunks before; None where the stream begins.
 
         Returns
         -------
@@ -138,14 +150,18 @@ class CountTrainer:
             As of `fit`; the statistics are those of all chunks, older ones fading.
         """
         module = copy.deepcopy(module).to(self.dtype)
-        path, ended_by = _Path(), "max_epochs"
-        if before is not None:
+        path, ended_by, factor = _Path(), "max_epochs", 1.0
+        if before is None:
+            self._settle(module, rows)
+        else:
             n_before = before.rows.sum().item()
-            before = before.scaled(min(1.0, _MEMORY * rows.n / n_before))
+            n = n_before + rows.n
+            share = _share_of_chunk(rows.n, n)
+            factor, before = share * n / rows.n, before.scaled((1 - share) * n / n_before)
 
         def joined():
             own = self._statistics(module, rows)
-            return own, own if before is None else own + before
+            return own, own if before is None else own.scaled(factor) + before
 
         _, statistics = joined()
         while path.epoch + 1 < self.density.partial_fit_epochs:
@@ -157,6 +173,12 @@ class CountTrainer:
                 ended_by = "max_time"
                 break
         return module.double().eval(), statistics, path.record(path.epoch + 1, ended_by, 1)
+
+    def _settle(self, module, rows):
+        for _ in range(_FIRST_ITERATIONS):
+            module.maximise(self._statistics(module, rows))
+            if self._is_over():
+                break
 
     def _statistics(self, module, rows):
         parts = (module.statistics(*part) for part in rows.chunks(module, self.dtype))
@@ -186,6 +208,12 @@ class CountTrainer:
         if self.density.verbose:
             train, valid = (path.history[name][-1] for name in ("train", "valid"))
             print(f"epoch {path.epoch}: mean log probability {train:.6g}, held out {valid:.6g}")
+
+
+def _share_of_chunk(n_chunk, n):
+    """Weight of the last chunk of a stream of n rows."""
+    memory = max(_MEMORY * (n / _MEMORY) ** _MEMORY_GROWTH, _CHUNKS * n_chunk)
+    return n_chunk / min(n, memory)
 
 
 class _Path:

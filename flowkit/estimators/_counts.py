@@ -29,6 +29,7 @@ from ..validation import (
 )
 from ._base import BaseDensity
 from ._count_edits import blended, moved
+from ._count_stream import FirstRows
 from ._count_training import CountRows, CountTrainer, map_counts
 from ._device import resolve_device
 from ._fitted import refuse_other_number
@@ -92,6 +93,7 @@ class CountedWords:
             hold_out = None if held is None else _taken(rows, held)
             rows = _taken(rows, training)
             self._begin_counts(rows, names, run, begins)
+            self._first_rows = None
             trainer = CountTrainer(self, run.time_left(self.max_time), DTYPES[self._dtype])
             self.module_, statistics, record = trainer.fit(self.module_, rows, hold_out)
             self.history_ = record.history
@@ -113,9 +115,14 @@ class CountedWords:
             run = FitRun(self.random_state, n_calls=0 if begins else self.n_iter_)
             rows, names = self._validate_documents(X, sample_weight, begins)
             self._begin_counts(rows, names, run, begins)
+            first = FirstRows.of(rows) if begins else self._first_rows_with(rows)
+            anew = first is not None and first.are_due
+            if anew and not begins:
+                self._begin_anew(first.rows, names, run.start)
             trainer = CountTrainer(self, run.time_left(self.max_time), DTYPES[self._dtype])
-            before = None if begins else self._seen_words()
-            self.module_, statistics, record = trainer.fit_chunk(self.module_, rows, before)
+            trained, before = (first.rows, None) if anew else (rows, self._seen_words())
+            self.module_, statistics, record = trainer.fit_chunk(self.module_, trained, before)
+            self._first_rows = first.begun() if anew else first
             self._remember_chunk(record)
             self._finish_counts(rows, names, statistics, record)
         return self
@@ -220,13 +227,29 @@ class CountedWords:
         options = n_topics, self.lda_backend, one_hot, run.start
         start = count_start(bags, rows.weight, *options)
         about = {"counts": True, "prior": self.prior, "n_features": d, "one_hot": one_hot}
+        self._build_counts(about, start)
+        self.n_iter_ = 0
+        self.__dict__.pop("_stream", None)
+
+    def _begin_anew(self, rows, names, rng):
+        """Find the topics of a stream again, in more rows; they keep their numbers."""
+        bags, one_hot = bags_of_words(rows.counts, names), self.module_.one_hot
+        options = self.module_.n_topics, self.lda_backend, one_hot, rng
+        start = count_start(bags, rows.weight, *options)
+        start = start.numbered_as(self._topic_words[0], one_hot)
+        self._build_counts(self._config, start)
+
+    def _first_rows_with(self, rows):
+        first = getattr(self, "_first_rows", None)
+        return None if first is None else first.joined(rows)
+
+    def _build_counts(self, about, start):
         self._config = about | start.config
         module = count_module(self._config).double()
         start.initialise(module)
         # In the precision that pickles keep, so that those are exact.
         module = module.to(DTYPES[self._dtype]).double()
-        self.module_, self.n_iter_ = module.to(device).eval(), 0
-        self.__dict__.pop("_stream", None)
+        self.module_ = module.to(torch.device(self._device)).eval()
 
     def _finish_counts(self, rows, names, statistics, record: TrainingRecord):
         """Fill `topics_`, and keep what later chunks are joined to."""

@@ -94,8 +94,8 @@ class FractalFlowDensity(
     words (quantile bins, image patches or counts), latent Dirichlet allocation and k-means find
     topics among them, mixtures are fitted from there, and the topics that two halves of the rows
     agree on most are those that the prior begins with and that training keeps to. Where that would
-    cost more than a twentieth of a nat per column, and in images that are lifted, annealed
-    expectation maximisation goes on from the topics of words instead, and nothing is kept. The
+    cost more than a twentieth of a nat per column, annealed expectation maximisation goes on from
+    the topics of words instead, and nothing is kept. The
     flow is initialised as the identity, so training begins at the density of that classical model.
 
     A reconstruction of Fractal Flow from its published description; no code was released.
@@ -167,8 +167,9 @@ class FractalFlowDensity(
         is one iteration, `tol` is nats for each word, a
         quarter of `n_iter_no_change` is enough, memory grows with the counts that are not zero,
         and parameters of networks, steps and noise are ignored. `transform` gives topic
-        proportions, `perplexity` is there, and `partial_fit` holds no rows out; it begins at the
-        topics of the first chunk, which should hold some hundred rows, and later ones refine them.
+        proportions, `perplexity` is there, and `partial_fit` holds no rows out: it keeps the first
+        2,000 rows, at which topics begin anew whenever there are twice as many, whatever the
+        chunks; later ones refine them, and the oldest count for less and less.
         `n_word_groups` may be None, or 1 for rows of one topic each.
     image_shape : tuple of int or None, default=None
         ``(height, width)`` or ``(height, width, channels)`` if rows are images; both edges even,

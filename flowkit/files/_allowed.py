@@ -25,6 +25,7 @@ _ROOMS = frozenset(
         "nets",
         "outliers",
         "priors",
+        "regression",
         "stacking",
         "starts",
         "tables",

@@ -13,7 +13,7 @@ from ._topic_words import describe_topics
 
 # Share of the area of the axes that the circles of all topics would fill.
 _FILLED = 0.12
-_STYLE = {"color": "#aecbe8", "edgecolor": "#2166ac", "linewidth": 1, "zorder": 2}
+_STYLE = {"color": "#aecbe8a8", "edgecolor": "#2166ac", "linewidth": 1, "zorder": 2}
 # Free space around the map, in its widths.
 _MARGIN = 0.15
 # Points: width of the words of a topic, and from a number to the next one. Share of the height of

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.optimize import linear_sum_assignment
 from sklearn.decomposition import TruncatedSVD
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
@@ -53,6 +54,29 @@ class CountStart:
             "n_nodes": len(self.state["node_weights"]),
             "n_lengths": len(self.state["length_weights"]),
         }
+
+    def numbered_as(self, words: np.ndarray, one_hot: bool) -> CountStart:
+        """The same topics, each with the number of that one of others which it is most like.
+
+        Parameters
+        ----------
+        words : ndarray of shape (n_topics, V)
+            Probability of each word in each of the others.
+        one_hot : bool
+            Whether a row has a single topic.
+
+        Returns
+        -------
+        CountStart
+            The start, reordered.
+        """
+        # Affinities of Bhattacharyya.
+        alike = np.sqrt(words) @ np.sqrt(self.state["words"]).T
+        order = linear_sum_assignment(alike, maximize=True)[1]
+        state = self.state | {"words": self.state["words"][order]}
+        if one_hot:
+            state |= {name: state[name][order] for name in ("intensities", "node_weights")}
+        return CountStart(state | {"intensities": state["intensities"][:, order]})
 
     def initialise(self, module: nn.Module) -> None:
         """Initialise a `CountTopics`."""

@@ -17,6 +17,7 @@ from sklearn.metrics import normalized_mutual_info_score
 from skorch.callbacks import Callback
 
 from flowkit import DensityOutlierDetector, FractalFlowDensity, TopicDisplay
+from flowkit.estimators import _count_stream
 from flowkit.exceptions import (
     ChangedParameterError,
     InterruptedFitWarning,
@@ -298,6 +299,45 @@ def test_chunks_of_a_stream_teach_as_much_as_all_rows():
     assert scores[-1] < scores[0]
     assert scores[-1] < 1.05 * made().fit(X).perplexity(corpus(seed=1)[0])
     assert normalized_mutual_info_score(label, density.predict(X)) > 0.9
+
+
+def test_topics_that_the_first_chunks_lack_are_found():
+    X, label = corpus(360)
+    new = corpus(seed=1)[0]
+    # Two chunks of the first topic alone.
+    order = np.argsort(np.where(np.arange(360) < 120, label, N_TOPICS), kind="stable")
+    density = made()
+    for chunk in np.split(X[order], 18):
+        density.partial_fit(chunk)
+    assert density.n_iter_ == 18
+    assert normalized_mutual_info_score(label, density.predict(X)) > 0.9
+    assert density.perplexity(new) < 1.03 * made().fit(X).perplexity(new)
+
+
+@pytest.mark.parametrize("one_topic", [None, 1])
+def test_topics_of_a_stream_keep_their_numbers(one_topic):
+    X = corpus(480)[0]
+    density = made(n_word_groups=one_topic).partial_fit(X[:120])
+    for first, last in ((120, 240), (240, 480)):
+        before = density.predict(X)
+        density.partial_fit(X[first:last])
+        assert (density.predict(X) == before).mean() > 0.9
+
+
+def test_few_rows_of_a_stream_are_kept_and_pickled(rows, monkeypatch):
+    monkeypatch.setattr(_count_stream, "_ENOUGH", 100)
+    weight = np.linspace(0.5, 1.5, 40)
+    density, kept = made(max_epochs=2), []
+    for i, chunk in enumerate(np.split(rows, 6)):
+        density = pickle.loads(pickle.dumps(density))
+        density.partial_fit(chunk, sample_weight=weight if i == 1 else None)
+        kept.append(None if density._first_rows is None else density._first_rows.n)
+    assert kept == [40, 80, None, None, None, None]
+    seen = density._word_statistics["rows"].sum()
+    assert seen == pytest.approx(240)
+    # What was kept of a stream is not what a fit goes on from.
+    density = made(max_epochs=2).partial_fit(rows[:40]).fit(rows).partial_fit(rows[:40])
+    assert density._first_rows is None
 
 
 def test_time_and_interruptions_end_training(rows, monkeypatch):

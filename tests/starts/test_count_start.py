@@ -82,3 +82,20 @@ def test_entries_are_those_of_the_rows():
     np.testing.assert_array_equal(dense, counts)
     assert entries.n_rows == 6
     np.testing.assert_array_equal(entries.lengths(), counts.sum(1))
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_topics_take_the_numbers_of_others(one_hot):
+    counts = bags_of_words(rows())
+    start = count_start(counts, None, 3, "sklearn", one_hot, np.random.RandomState(0))
+    for order in ([0, 1, 2], [2, 0, 1]):
+        found = start.numbered_as(WORDS[order], one_hot)
+        module = CountTopics(30, **found.config, one_hot=one_hot).double()
+        found.initialise(module)
+        distance = np.abs(module.words.numpy()[:, None] - WORDS[order]).sum(2)
+        np.testing.assert_array_equal(distance.argmin(1), range(3))
+        # The same density, whatever the numbers.
+        entries = entries_of(counts.counts())
+        other = CountTopics(30, **start.config, one_hot=one_hot).double()
+        start.initialise(other)
+        torch.testing.assert_close(module.log_prob_of(entries), other.log_prob_of(entries))

@@ -246,7 +246,7 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
         """
         check_is_fitted(self)
         if given is not None or check_flag(return_std, "return_std"):
-            return self.score_given(X, given, return_std)
+            return self._score_given(X, given, return_std)
         Z, log_density = transform_rows(self.transformer_, self._validate_rows(X, reset=False))
         inside = np.isfinite(log_density)
         if inside.any():
@@ -291,7 +291,7 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
         """
         check_is_fitted(self)
         if given is not None:
-            return self.sample_given(n_samples, random_state, given)
+            return self._sample_given(n_samples, random_state, given)
         n_samples = check_n_samples(n_samples)
         rng = check_random_state(random_state)
         rows = np.empty((0, self.n_features_in_))

@@ -349,8 +349,9 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
         Returns
         -------
         bound : ndarray of shape (n_samples,)
-            Mean over `n_importance_samples` draws of the posterior, the same at every call. On
-            average over draws below the log density that `score_samples` estimates.
+            Float64. Mean over `n_importance_samples` draws of the posterior, the same at every
+            call. On average over draws it lies below the log density that `score_samples`
+            estimates.
         """
         check_is_fitted(self)
         Z = self._columns.standardise(self._validate_rows(X, reset=False))

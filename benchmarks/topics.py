@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lib.class_tables import CLASS_TABLES, load_class_table
 from lib.clocks import Stopwatch
 from lib.clusterers import CLUSTERERS, NEEDED, Data, applies
 from lib.data import flat, load_digits, load_labelled
@@ -47,6 +48,8 @@ def load(name: str, rows: int) -> Data:
 
         X, labels = getattr(datasets, f"load_{name}")(return_X_y=True)
         return Data(X[:rows], labels[:rows])
+    if name in CLASS_TABLES:
+        return Data(*load_class_table(name, rows))
     if name == "digits":
         images, labels = load_digits()
         budget, max_epochs = 60.0, 5
@@ -180,7 +183,8 @@ def report(results: list[dict]) -> None:
 def main() -> None:
     study = Study("topics", __doc__, seeds=3, budget=None, smoke_budget=0.1)
     data = ["wine", "breast_cancer", "digits", "mnist"]
-    names = {"nargs": "+", "choices": data, "default": data, "smoke": ["wine", "digits"]}
+    choices = [*data, *CLASS_TABLES]
+    names = {"nargs": "+", "choices": choices, "default": data, "smoke": ["wine", "digits"]}
     study.option("--data", selects="data", help="data sets", **names)
     methods = {"nargs": "+", "choices": CLUSTERERS, "default": list(CLUSTERERS)}
     smoke = ["KMeans", "GaussianMixture full", "LDA alone, sklearn", "fractal", "fractal, patches"]

@@ -17,6 +17,7 @@ from .inspection import (
     TrainingCurveDisplay,
 )
 from .outliers import DensityOutlierDetector
+from .regression import ConditionalFlow
 from .stacking import StackedDensity
 from .streams import Chunks, score_chunks
 from .tables import TableDensity
@@ -28,6 +29,7 @@ __all__ = [
     "PHVAE",
     "CalibrationDisplay",
     "Chunks",
+    "ConditionalFlow",
     "DensityDisplay",
     "DensityOutlierDetector",
     "DifferentiableFunctionTransformer",

@@ -32,6 +32,7 @@ __all__ = [
     "DamagedFileError",
     "DeviceUnavailableError",
     "FewCalibrationRowsWarning",
+    "FewEffectiveDrawsWarning",
     "FileVersionError",
     "FileVersionWarning",
     "FitDivergedError",
@@ -101,7 +102,7 @@ class InvalidDataError(FlowkitError, ValueError):
 
 
 class OutsideSupportError(InvalidDataError):
-    """Training rows lie where the density is zero whatever its parameters."""
+    """Training rows, or values that are given, lie where the density is zero."""
 
 
 class UnsupportedValueError(InvalidDataError, TypeError):
@@ -202,6 +203,10 @@ class ConstantColumnWarning(FlowkitWarning):
 
 class FewCalibrationRowsWarning(FlowkitWarning):
     """There are too few calibration rows to find what was searched for."""
+
+
+class FewEffectiveDrawsWarning(FlowkitWarning):
+    """Few of the weighted draws that an answer comes from have nearly all of the weight."""
 
 
 class FileVersionWarning(FlowkitWarning):

@@ -83,8 +83,9 @@ RECIPES = {title: blocks(section(title)) for title in TESTED}
 def copy(tmp_path_factory):
     """The package and its tests, with every recipe carried out."""
     root = tmp_path_factory.mktemp("copy")
+    # What numba has compiled goes along, without files that are being written.
+    ignored = shutil.ignore_patterns("*.pyc*", "*.tmp.*")
     for folder in ("flowkit", "tests"):
-        ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
     for name in ("pyproject.toml", "CONTRIBUTING.md"):
         shutil.copy(ROOT / name, root)

@@ -109,6 +109,7 @@ CLUSTERERS: dict[str, Callable] = {
     "LDA alone, sklearn": fit_lda_alone("sklearn"),
     "LDA alone, gensim": fit_lda_alone("gensim"),
     "fractal": fit_fractal(),
+    "fractal, likelihood alone": fit_fractal(topic_penalty=0.0),
     "fractal, 1 group": fit_fractal(n_word_groups=1),
     "fractal, patches": fit_fractal(n_word_groups=n_patches),
     "fractal, a group a column": fit_fractal(n_word_groups=n_columns),

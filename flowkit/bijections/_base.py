@@ -33,6 +33,8 @@ class Bijection(nn.Module):
     is_elementwise : bool
         Whether each column is mapped by itself, so that `forward_by_column` gives its slope:
         `Elementwise` bijections, and `Inverse` and `Compose` of these.
+    is_linear : bool
+        Whether it is a matrix and a shift, the same for all rows, that mix columns.
     nodes : tuple of Node
         Where the log-determinant arises, in the order of the columns of `log_det_tree`: one node
         for each column where these are mapped one by one, one node for all where they are mixed.
@@ -44,6 +46,7 @@ class Bijection(nn.Module):
     learning_rate_factor = 1.0
 
     is_elementwise = False
+    is_linear = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

@@ -33,6 +33,7 @@ class LULinear(Bijection):
     Oliva et al., "Transformation Autoregressive Networks", ICML 2018, arXiv 1801.09819.
     """
 
+    is_linear = True
     # As fast as the priors that it turns.
     learning_rate_factor = 12.0
 
@@ -134,6 +135,8 @@ class Permutation(Bijection):
     generator : torch.Generator, optional
         Source of a random order; torch's global one by default.
     """
+
+    is_linear = True
 
     def __init__(
         self, n_features: int, kind: str = "reverse", generator: torch.Generator | None = None

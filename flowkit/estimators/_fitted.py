@@ -13,11 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from ..columns import Columns
 from ..exceptions import InvalidDataError
 from ..missing import N_DRAWS, Completion
-from ..modules import Evaluator
 from ..nested import MeanScoreMixin, check_n_samples
 from ..streams import refuse_streams
 from ..validation import (
-    SuggestingEstimator,
     cast,
     check_array,
     check_image_size,
@@ -34,13 +32,12 @@ from ..validation import (
     row_blocks,
     validate_data,
 )
-from ._device import problem_with
+from ._module_keeper import ModuleKeeper
 from ._temperature import check_temperature
-from ._training import DTYPES
 
 
 class FittedDensity(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, MeanScoreMixin, SuggestingEstimator
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, MeanScoreMixin, ModuleKeeper
 ):
     """A fitted density: a module, the columns around it, and what completes incomplete rows.
 
@@ -234,11 +231,6 @@ class FittedDensity(
 
     # ------------------------------------------------------------------ rows and latents
 
-    @property
-    def _evaluator(self) -> Evaluator:
-        """The module, applied to standardised rows."""
-        return Evaluator(self.module_, torch.device(self._device))
-
     def _encode(self, X):
         """Latents of valid rows, float64; NaN for incomplete ones."""
         Z = self._columns.standardise(X)
@@ -352,38 +344,10 @@ class FittedDensity(
         return tags
 
     def __getstate__(self):
-        state = dict(super().__getstate__())
+        state = super().__getstate__()
         if "_stream" in state:
             state["_stream"] = replace(state["_stream"], net=None)
-        module = state.pop("module_", None)
-        if module is not None:
-            # Training saw weights of this dtype, so nothing is lost by storing them in it.
-            dtype = DTYPES[self._dtype]
-            state["_weights"] = {
-                k: (v.to(dtype) if v.is_floating_point() else v).detach().cpu().numpy()
-                for k, v in module.state_dict().items()
-            }
         return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        weights = state.pop("_weights", None)
-        super().__setstate__(state)
-        if weights is not None:
-            self._restore_module(weights, self._build_module)
-
-    def _restore_module(self, weights, build):
-        """Make the module of its weights, an array each, and of what `build` builds for them."""
-        self._device = "cpu" if problem_with(self._device) else self._device
-        module = build(self._config, torch.Generator())
-        module = module.to(device=torch.device(self._device), dtype=torch.float64)
-        # Copies of weights that lie in memory that must not be written to.
-        tensors = {
-            name: torch.from_numpy(value) if value.flags.writeable else torch.tensor(value)
-            for name, value in weights.items()
-        }
-        module.load_state_dict(tensors)
-        self.module_ = module.eval()
 
 
 def refuse_other_number(n_first: int, n_second: int) -> None:

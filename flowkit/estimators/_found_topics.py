@@ -40,7 +40,7 @@ class _Found(NamedTuple):
 
     documents: Documents
     drawn: np.ndarray
-    topics: np.ndarray | None
+    topics: np.ndarray
     whole: Topics
 
 
@@ -97,19 +97,17 @@ class FoundTopics:
         }
         return self._choose_topics(Z, groupings, groupings, found, rng, **options)
 
-    def _find_topics(self, X, Z, weight, groupings, rng, keeps=True) -> _Found:
+    def _find_topics(self, X, Z, weight, groupings, rng, n_latents=None) -> _Found:
         """Topics of words and, to keep, of whole rows; the prior is initialised from either."""
         documents = self._documents_of(X, rng)
-        limit = n_start_rows(Z.shape[1], self.n_topics, len(groupings[-1]))
+        limit = n_start_rows(n_latents or Z.shape[1], self.n_topics, len(groupings[-1]))
         drawn = draw_rows(len(Z), weight, rng, limit)
         rows, words = Z[drawn], documents.take(drawn)
-        if not keeps:
-            return _Found(documents, drawn, None, self._topics_of_words(rows, words, rng))
         scores = rows if self.image_shape is not None else normal_scores(rows)
         alpha, clusters = kmeans_topics(scores, self.n_topics, rng)
         whole = Topics(alpha, None, clusters)
         if self.lda_backend is not None:
-            whole = self._topics_of_words(rows, words, rng)
+            whole = fit_lda(words, self.n_topics, self.lda_backend, rng)
 
         def clustered(index):
             if len(index) == len(rows):
@@ -125,12 +123,6 @@ class FoundTopics:
         self._reference = choose_reference(rows, proposals, rng, self.image_shape is not None)
         return _Found(documents, drawn, self._reference.topics(rows), whole)
 
-    def _topics_of_words(self, rows, words, rng) -> Topics:
-        if self.lda_backend is None:
-            alpha, clusters = kmeans_topics(rows, self.n_topics, rng)
-            return Topics(alpha, None, clusters)
-        return fit_lda(words, self.n_topics, self.lda_backend, rng)
-
     def _choose_topics(self, latents, groupings, wholes, found, rng, **options):
         """Topics of groups of the columns of latents, each a part, or all, of a word group."""
         documents, drawn, topics, whole = found
@@ -145,9 +137,8 @@ class FoundTopics:
         def kept(groups, index):
             return np.repeat(topics[index, None], len(groups), axis=1)
 
-        guesses = [TopicGuess(whole.alpha, read)]
-        if topics is not None:
-            guesses.insert(0, TopicGuess(topics.mean(0).clip(_MIN_SHARE), kept, keeps=True))
+        alpha = topics.mean(0).clip(_MIN_SHARE)
+        guesses = [TopicGuess(alpha, kept, keeps=True), TopicGuess(whole.alpha, read)]
         start = choose_topic_start(latents[drawn], drawn, guesses, groupings, rng, **options)
         if not start.prior.keeps:
             self._reference = None

@@ -56,10 +56,10 @@ class LiftedImages:
         lifting = lifted(Z, weight, tuple(self.image_shape), boxes, rng)
         level = coarse_level(lifting, groupings)
         columns, latents = coarse_latents(lifting, Z, level)
-        flow, groups = self._coarse_start(X, latents, weight, columns, groupings, rng)
+        flow, groups = self._coarse_start(X, Z, latents, weight, columns, groupings, rng)
         return LiftedStart(buffers_of(lifting), len(boxes.centres), columns.tolist(), groups, flow)
 
-    def _coarse_start(self, X, latents, weight, columns, groupings, rng):
+    def _coarse_start(self, X, Z, latents, weight, columns, groupings, rng):
         """What the prior of coarse latents is initialised from, and word groups of all columns."""
         d = sum(map(len, groupings[0]))
         if self.prior == "normal":
@@ -71,8 +71,7 @@ class LiftedImages:
         place[columns] = np.arange(len(columns))
         parts = [[place[group][place[group] >= 0] for group in groups] for groups in groupings]
         options = {"keep_columns": True, "bends": False, "margins": False}
-        # Topics that are kept would leave holes with several modes, of which one may be far off.
-        found = self._find_topics(X, latents, weight, groupings, rng, keeps=False)
+        found = self._find_topics(X, Z, weight, groupings, rng, latents.shape[1])
         start = self._choose_topics(latents, parts, groupings, found, rng, **options)
         n_groups = len(start.prior.groups)
         (groups,) = (groups for groups in groupings if len(groups) == n_groups)

@@ -153,6 +153,16 @@ def documented(cls):
     """
     if not cls.__doc__:
         return cls
+    text = with_parameters(cls).__doc__
+    own, shared = _entries(_section(text, "Attributes")), _entries(_ATTRIBUTES)
+    cls.__doc__ = _replaced(text, "Attributes", [*own.values(), *_others(shared, own)])
+    return cls
+
+
+def with_parameters(cls):
+    """Class decorator: adds the documentation of shared parameters alone, as `documented` does."""
+    if not cls.__doc__:
+        return cls
     text = inspect.cleandoc(cls.__doc__)
     defaults = {
         name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()
@@ -163,10 +173,7 @@ def documented(cls):
         for name, default in defaults.items()
         if name in own or name in shared
     ]
-    text = _replaced(text, "Parameters", entries)
-    own, shared = _entries(_section(text, "Attributes")), _entries(_ATTRIBUTES)
-    text = _replaced(text, "Attributes", [*own.values(), *_others(shared, own)])
-    cls.__doc__ = text
+    cls.__doc__ = _replaced(text, "Parameters", entries)
     return cls
 
 

@@ -68,13 +68,13 @@ class TopicAnalysis:
         """
         return self.predict_proba(X).argmax(1)
 
-    def sample(self, n_samples=1, random_state=None, *, topics=None, temperature=1.0):
-        """Draw rows from the density, or from given topics.
+    def sample(self, n_samples=1, random_state=None, *, topics=None, temperature=1.0, given=None):
+        """Draw rows from the density, from given topics, or given columns.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of rows; with several rows given, of each.
         random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time.
         topics : int, array-like of shape (n_topics,) or (n_samples, n_topics), default=None
@@ -85,6 +85,9 @@ class TopicAnalysis:
             one, rows are nearer to what is typical of their topics. Only at one is the law of the
             rows that of `score_samples`. Of counts, it is deviations of the probabilities of the
             words of a row that are multiplied.
+        given : dict, DataFrame or array-like of shape (n_rows, n_features), default=None
+            Values that some columns have, as in `FlowDensity.sample`: a dict of columns and values,
+            or rows with NaN where columns are open. Not for images and counts.
 
         Returns
         -------
@@ -95,11 +98,17 @@ class TopicAnalysis:
         Raises
         ------
         ValueError
-            If `n_samples` is less than one, or there are no such topics or temperature.
+            If `n_samples` is less than one, there are no such topics or temperature, values given
+            have no density, or `given` comes with topics or a temperature.
         """
         check_is_fitted(self)
         if topics is None:
-            return super().sample(n_samples, random_state, temperature=temperature)
+            options = {"temperature": temperature, "given": given}
+            return super().sample(n_samples, random_state, **options)
+        if given is not None:
+            raise InvalidParameterError(
+                "topics and given cannot be given together: leave out one of them."
+            )
 
         def draw(n, generator, temperature):
             proportions = torch.from_numpy(self._check_topics(topics, n))

@@ -284,8 +284,14 @@ def warn_of_parts(record: TrainingRecord, batch_size: int) -> None:
         )
 
 
-def warn_of_late_gains(record: TrainingRecord, density, n_hold_out: int) -> None:
-    """Say that training ended too early, if the density of the hold-out was still rising."""
+def warn_of_late_gains(
+    record: TrainingRecord, density, n_hold_out: int, n_columns: int | None = None
+) -> None:
+    """Say that training ended too early, if the density of the hold-out was still rising.
+
+    The density is one of `n_columns` columns, by default of those of its rows.
+    """
+    n_columns = density.n_features_in_ if n_columns is None else n_columns
     if record.ended_by == "max_time" and not record.best_epoch:
         warn(
             f"max_time={float(density.max_time):.3g} ran out in epoch {record.n_epochs}, before "
@@ -295,7 +301,7 @@ def warn_of_late_gains(record: TrainingRecord, density, n_hold_out: int) -> None
         )
     gain, n_epochs = record.late_gain()
     allowed = _MIN_LATE_GAIN + _ROW_ERROR / math.sqrt(n_hold_out)
-    if gain > allowed * density.n_features_in_:
+    if gain > allowed * n_columns:
         warn(
             f"the mean log density of the hold-out still gained {gain:.2g} nats in the last "
             f"{n_epochs} epochs: raise {record.ended_by} (now "

@@ -27,6 +27,7 @@ from ..starts import (
 )
 from ..validation import has_missing
 from ._base import BaseDensity
+from ._conditions import Conditions
 from ._parameters import documented
 
 # What the module is built from.
@@ -54,7 +55,7 @@ _MIN_KERNEL_BATCH = 3
 
 
 @documented
-class FlowDensity(IncompleteRows, BaseDensity):
+class FlowDensity(Conditions, IncompleteRows, BaseDensity):
     """Density estimation with a normalizing flow: an invertible map onto a simple prior.
 
     The log density of a row is that of its latent under the prior plus the log-determinant of the

@@ -19,6 +19,7 @@ from ..priors import Normal, PartialTopic, Topic
 from ..starts import grey_levels, margin_steps, n_nodes, started_grey_levels, word_groups
 from ..topics import topic_words
 from ._base import BaseDensity
+from ._conditions import Conditions
 from ._counts import CountedWords, count_module
 from ._found_topics import FoundTopics
 from ._images import ImageRows
@@ -80,6 +81,7 @@ class FractalFlowDensity(
     LiftedImages,
     Inpainting,
     ImageRows,
+    Conditions,
     IncompleteRows,
     BaseDensity,
 ):
@@ -92,8 +94,8 @@ class FractalFlowDensity(
     words (quantile bins, image patches or counts), latent Dirichlet allocation and k-means find
     topics among them, mixtures are fitted from there, and the topics that two halves of the rows
     agree on most are those that the prior begins with and that training keeps to. Where that would
-    cost more than a twentieth of a nat per column, and in images that are lifted, annealed
-    expectation maximisation goes on from the topics of words instead, and nothing is kept. The
+    cost more than a twentieth of a nat per column, annealed expectation maximisation goes on from
+    the topics of words instead, and nothing is kept. The
     flow is initialised as the identity, so training begins at the density of that classical model.
 
     A reconstruction of Fractal Flow from its published description; no code was released.

@@ -50,7 +50,9 @@ class TopicNumberDisplay(Display):
     >>> from flowkit import FractalFlowDensity
     >>> from flowkit.inspection import TopicNumberDisplay
     >>> X = load_iris().data
-    >>> density = FractalFlowDensity("auto", n_word_groups=1, max_epochs=1, random_state=0).fit(X)
+    >>> density = FractalFlowDensity(
+    ...     "auto", n_word_groups=1, lda_backend=None, max_epochs=1, random_state=0
+    ... ).fit(X)
     >>> display = TopicNumberDisplay.from_estimator(density)
     >>> sorted(display.lines_)
     ['log_density', 'stability']

@@ -2,6 +2,7 @@
 
 from ._completion import N_DRAWS, Completion
 from ._completion_noise import CompletionNoise
+from ._importance import resample, shares
 from ._incomplete_rows import IncompleteRows, refuse_empty, refuse_images
 
 __all__ = [
@@ -11,4 +12,6 @@ __all__ = [
     "IncompleteRows",
     "refuse_empty",
     "refuse_images",
+    "resample",
+    "shares",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -292,6 +293,39 @@ class Completion:
             target = _log_prob_of(evaluator, Z[rows], columns, values, _of(without, rows))
             log_density[rows], error[rows] = log_mean(target - drawn, own - drawn)
         return log_density, error
+
+    def weighted_draws(
+        self,
+        Z: np.ndarray,
+        n_draws: int,
+        seed: int,
+        evaluator: Evaluator,
+        shift: np.ndarray | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """Draws of what is missing from rows, with weights that make them those of the density.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n, n_features)
+            Standardised rows, NaN where values are missing.
+        n_draws : int
+            Draws for each row.
+        seed : int
+            Seed of the draws.
+        evaluator : Evaluator
+            The density.
+        shift : ndarray of shape (n, n_features + 2), default=None
+            Uniform numbers that tell the draws of the rows apart; None takes the same for all.
+
+        Yields
+        ------
+        tuple of ndarray
+            Of n rows with m holes each: indices (n,), missing columns (n, m), draws (n, n_draws, m)
+            and the logs of their weights (n, n_draws).
+        """
+        mixture = self.mixture_for(evaluator)
+        for rows, columns, values, _, drawn in proposals(mixture, Z, n_draws, seed, shift):
+            yield rows, columns, values, _log_prob_of(evaluator, Z[rows], columns, values) - drawn
 
     def expected(self, function, Z: np.ndarray, evaluator: Evaluator) -> np.ndarray:
         """A function of rows; of incomplete ones, its mean given what is known.

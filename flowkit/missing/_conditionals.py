@@ -423,10 +423,13 @@ def closed_form(module: torch.nn.Module, Z: np.ndarray, device: torch.device) ->
     Returns
     -------
     ndarray of shape (n,) or None
-        Nats; None where there is no closed form, as the module tells by its `has_marginals`.
+        Nats; None where there is no closed form.
     """
     if not module.has_marginals:
-        return None
+        # The kernel on a row itself is left out of its score.
+        module = None if module.has_kernels else module.unmixed()
+        if module is None or not module.has_marginals:
+            return None
     parts = torch.from_numpy(Z).split(_ROWS_AT_ONCE)
     with torch.no_grad():
         scores = [

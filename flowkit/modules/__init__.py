@@ -13,6 +13,7 @@ from .likelihoods import (
 )
 from .neighbours import NeighbourLikelihood
 from .posterior import Posterior
+from .residual_flow import ResidualFlow
 from .topic_flow import TopicFlow
 from .vae import PolynomialVAE
 
@@ -32,5 +33,6 @@ __all__ = [
     "NeighbourLikelihood",
     "PolynomialVAE",
     "Posterior",
+    "ResidualFlow",
     "TopicFlow",
 ]

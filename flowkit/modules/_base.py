@@ -181,6 +181,18 @@ class DensityModule(nn.Module):
         """
         raise _missing(self, "log_prob_marginal")
 
+    def unmixed(self) -> DensityModule | None:
+        """The same density as a flow that maps each column by itself.
+
+        Returns
+        -------
+        Flow or None
+            Where a flow maps columns one by one, that flow; where linear maps come last, onto a
+            mixture of Gaussians, one onto that mixture as seen from before these. Of kernels all
+            count, even for rows that they stand on. None where there is no such flow.
+        """
+        return None
+
     def own_kernel(self, x: Tensor) -> Tensor:
         """The kernel on each row itself, where `has_kernels`; -1 for none, shape (n,)."""
         raise _missing(self, "own_kernel")

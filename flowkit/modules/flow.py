@@ -11,6 +11,7 @@ from ..priors import Kernel, Prior
 from ..priors.known_rows import KnownRows
 from ._base import Batch, DensityModule, weighted_mean
 from ._chunks import chunk_size
+from ._unmixed import unmixed_parts
 
 
 class Flow(DensityModule):
@@ -93,6 +94,10 @@ class Flow(DensityModule):
         z, log_slope = self.bijection.forward_by_column(torch.where(known, x, 0.0))
         log_slope = torch.where(known, log_slope, 0.0).sum(1)
         return self.prior.log_prob_marginal(z, known) + log_slope
+
+    def unmixed(self) -> Flow | None:
+        parts = unmixed_parts(self.bijection, self.prior)
+        return None if parts is None else Flow(*parts).eval()
 
     def encode(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.bijection(x, context)[0]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, NoMarginalError, ShapeError
+from .column_law import ColumnLaw
 
 
 class Prior(nn.Module):
@@ -17,7 +18,9 @@ class Prior(nn.Module):
     multiplies deviations from centres by the temperature, a number or one of each column. Those
     that know their marginals also implement ``_log_prob_marginal(z, known)``, in which unknown
     values are zeros; rows are then scored exactly whatever values they lack, where the bijection in
-    front of the prior maps each column by itself.
+    front of the prior maps each column by itself. With ``_law_given(z, known, column)`` they can be
+    drawn and have quantiles, given what is known of them. A prior that is a mixture of Gaussians
+    says so by `gaussians`, and then knows itself behind linear maps, too.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ class Prior(nn.Module):
     ----------
     has_marginals : bool
         Whether `log_prob_marginal` and `log_prob_conditional` can be asked for.
+    has_conditionals : bool
+        Whether `law_given` can be asked for, too.
     learning_rate_factor : float
         How much faster its own parameters learn than those of networks.
     """
@@ -64,13 +69,20 @@ class Prior(nn.Module):
 
     @property
     def has_marginals(self) -> bool:
+        return self._knows("_log_prob_marginal")
+
+    @property
+    def has_conditionals(self) -> bool:
+        return self.has_marginals and self._knows("_law_given")
+
+    def _knows(self, method: str) -> bool:
         lineage = type(self).__mro__
-        density, marginal = (
+        density, own = (
             next(i for i, cls in enumerate(lineage) if name in vars(cls))
-            for name in ("_log_prob", "_log_prob_marginal")
+            for name in ("_log_prob", method)
         )
         # A subclass with a density of its own need not have the marginals that it inherits.
-        return lineage[marginal] is not Prior and marginal <= density
+        return lineage[own] is not Prior and own <= density
 
     def log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
         """Log density of what is known of each row, the rest integrated out.
@@ -128,6 +140,56 @@ class Prior(nn.Module):
         """
         conditional = self.log_prob(z) - self.log_prob_marginal(z, known)
         return torch.where(known.all(1), 0.0, conditional)
+
+    def law_given(self, z: Tensor, known: Tensor, column: int) -> ColumnLaw:
+        """Law of one unknown column given what is known of each row, the rest integrated out.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_features)
+            Latent rows; unknown values have no effect and may be NaN.
+        known : Tensor of bool of shape (n, n_features)
+            Which values are given; none of the column.
+        column : int
+            Which column.
+
+        Returns
+        -------
+        ColumnLaw
+            A law for each row. Where what is given is so far off that no density is left, as if
+            nothing were.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the column is given.
+        NoMarginalError
+            If the prior does not know it: `has_conditionals` is False.
+        ShapeError
+            If `z` or `known` has another shape.
+        """
+        self._check(z)
+        self._check(known)
+        if known[:, column].any():
+            raise InvalidParameterError(f"column {column} is given, so it has no law of its own.")
+        if not self.has_conditionals:
+            raise NoMarginalError(
+                f"{type(self).__name__} has no conditionals in closed form: ask has_conditionals "
+                "first, and integrate by draws where it is False."
+            )
+        return self._law_given(torch.where(known, z, 0.0), known, column)
+
+    def gaussians(self) -> tuple[Tensor, Tensor, Tensor] | None:
+        """The Gaussians that this prior is a mixture of.
+
+        Returns
+        -------
+        tuple of Tensor, or None
+            Log weights (k,), means (k, n_features) and factors P of the precision matrices
+            ``P P^T``, of shape (k, n_features, n_features) or, where all have the same,
+            (1, n_features, n_features). None if it is no such mixture.
+        """
+        return None
 
     def log_prob_by_column(self, z: Tensor) -> Tensor:
         """Share of each column in `log_prob`.
@@ -209,6 +271,9 @@ class Prior(nn.Module):
         raise NotImplementedError
 
     def _log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _law_given(self, z: Tensor, known: Tensor, column: int) -> ColumnLaw:
         raise NotImplementedError
 
     def _sample(

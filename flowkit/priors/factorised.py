@@ -37,6 +37,10 @@ class Normal(LocationScale):
     tensor([-1.8379])
     """
 
+    def gaussians(self):
+        factors = torch.diag(1 / self._scales())
+        return torch.zeros_like(self.location[:1]), self.location[None], factors[None]
+
     def _standard_log_prob(self, u):
         return -0.5 * u * u - 0.5 * math.log(2 * math.pi)
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from ..exceptions import InvalidParameterError
 from ._base import Prior
 from ._gaussians import known_log_prob
+from ._given_columns import given_columns
+from .column_law import NormalMixtureLaw
 
 # Scales within exp(+-7), so that none can vanish or explode.
 _MAX_LOG_SCALE = 7.0
@@ -92,10 +94,18 @@ class HierarchicalNormal(Prior):
     def _log_prob(self, z: Tensor) -> Tensor:
         return self.log_prob_by_order(z).sum(1)
 
-    def _log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
+    def gaussians(self):
         # With white = W z, the precision of z is W^T W.
         factor = self.whitening().t()[None]
-        return known_log_prob(z, known, torch.zeros_like(factor[:, 0]), factor)[:, 0]
+        return torch.zeros_like(factor[:, 0, 0]), torch.zeros_like(factor[:, 0]), factor
+
+    def _log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
+        return known_log_prob(z, known, *self.gaussians()[1:])[:, 0]
+
+    def _law_given(self, z, known, column):
+        _, means, factor = self.gaussians()
+        mean, deviation = given_columns(z, known, column, means, factor)
+        return NormalMixtureLaw(torch.zeros_like(mean), mean, deviation)
 
     def _sample(self, n, generator, temperature):
         noise = self.maps.new_empty(n, self.n_features).normal_(generator=generator)

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
+from ._given_columns import comparable
 from ._kernel_sums import half_squares, log_sums, log_sums_of_others
+from .column_law import NormalMixtureLaw
 from .known_rows import KnownRows
 
 
@@ -170,10 +172,36 @@ class Kernel(Prior):
         known.remember(self.centres)
         return self.log_prob_without(z, known.find(z))
 
-    def _log_prob_marginal(self, z, known):
-        return torch.cat([self._marginal_of_part(*part) for part in self._parts(z, known)])
+    def gaussians(self):
+        narrow = (-self._scored_log_bandwidth()).exp()
+        factors = narrow * torch.eye(self.n_features).to(self.centres)
+        return (self.weights / self.weights.sum()).log(), self.centres, factors[None]
 
-    def _marginal_of_part(self, z, known):
+    def _log_prob_marginal(self, z, known):
+        parts = self._parts(z, known)
+        return torch.cat([log_sums(self.component_log_prob_marginal(*part)) for part in parts])
+
+    def _law_given(self, z, known, column):
+        joint = self.component_log_prob_marginal(z, known)
+        weights = comparable(joint, (self.weights / self.weights.sum()).log())
+        means = self.centres[:, column].expand_as(joint)
+        return NormalMixtureLaw(weights, means, self._scored_log_bandwidth().exp().expand_as(joint))
+
+    def component_log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
+        """Log of weight times density of what is known, of every kernel.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_features)
+            Latent rows, zeros where values are unknown.
+        known : Tensor of bool of shape (n, n_features)
+            Which values are known.
+
+        Returns
+        -------
+        Tensor of shape (n, n_centres)
+            Nats.
+        """
         observed = known.to(z)
         # Unknown values are zeros, so that products with the centres are of known columns alone.
         squares = z.square().sum(1)[:, None] + observed @ self.centres.square().t()
@@ -181,7 +209,7 @@ class Kernel(Prior):
         log_bandwidth = self._scored_log_bandwidth()
         logs = -0.5 * (-2 * log_bandwidth).exp() * distances
         log_norm = _log_norm(log_bandwidth, observed.sum(1))
-        return log_sums(logs + (self.weights / self.weights.sum()).log()) - log_norm
+        return logs + (self.weights / self.weights.sum()).log() - log_norm[:, None]
 
     def _scored_log_bandwidth(self) -> Tensor:
         return self.log_bandwidth(len(self.centres)) + math.log(self.bandwidth_factor)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
 from ._base import Prior
+from .column_law import IndependentLaw
 
 
 class LocationScale(Prior):
@@ -135,6 +136,9 @@ class LocationScale(Prior):
 
     def _log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
         return torch.where(known, self.log_prob_by_column(z), 0.0).sum(1)
+
+    def _law_given(self, z, known, column):
+        return IndependentLaw(self.marginal(torch.tensor([column], device=z.device)), len(z))
 
     def _sample(self, n, generator, temperature):
         like = self.location.new_empty(n, self.n_features)

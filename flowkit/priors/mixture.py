@@ -10,6 +10,11 @@ from torch import Tensor, nn
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
 from ._gaussians import full_log_prob, known_diagonal_log_prob, known_log_prob
+from ._given_columns import comparable, given_columns
+from .column_law import NormalMixtureLaw
+
+# As good as no least standard deviation.
+_NO_DEVIATION = 1e-300
 
 
 class GaussianMixture(Prior):
@@ -66,6 +71,34 @@ class GaussianMixture(Prior):
         if covariance == "full":
             self.off_diagonal = nn.Parameter(torch.zeros(n_components, n_features, n_features))
         self.register_buffer("started", torch.tensor(False))
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, log_weights: Tensor, means: Tensor, factors: Tensor) -> GaussianMixture:
+        """The mixture of given Gaussians.
+
+        Parameters
+        ----------
+        log_weights : Tensor of shape (k,)
+            Log weights, up to a constant.
+        means : Tensor of shape (k, n_features)
+            Means.
+        factors : Tensor of shape (k, n_features, n_features) or (1, n_features, n_features)
+            Upper triangular factors P of the precision matrices ``P P^T``, of positive diagonal.
+
+        Returns
+        -------
+        GaussianMixture
+            Of the dtype of the means.
+        """
+        k, d = means.shape
+        mixture = cls(d, k, min_deviation=_NO_DEVIATION).to(means)
+        mixture.logits.copy_(log_weights)
+        mixture.means.copy_(means)
+        mixture.log_diagonal.copy_(factors.diagonal(dim1=1, dim2=2).log())
+        mixture.off_diagonal.copy_(factors.triu(1))
+        mixture.started.fill_(True)
+        return mixture
 
     @torch.no_grad()
     def start(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
@@ -145,13 +178,38 @@ class GaussianMixture(Prior):
     def _log_prob(self, z):
         return self.component_log_prob(z).logsumexp(1)
 
+    def gaussians(self):
+        return self.logits.log_softmax(0), self.means, self.precision_factors()
+
     def _log_prob_marginal(self, z, known):
+        return self.component_log_prob_marginal(z, known).logsumexp(1)
+
+    def component_log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
+        """Log of weight times density of what is known, of every component.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, n_features)
+            Latent rows, zeros where values are unknown.
+        known : Tensor of bool of shape (n, n_features)
+            Which values are known.
+
+        Returns
+        -------
+        Tensor of shape (n, n_components)
+            Nats.
+        """
         if self.covariance == "diag":
             log_diagonal = self._bounded_log_diagonal()
             by_component = known_diagonal_log_prob(z, known, self.means, log_diagonal)
         else:
             by_component = known_log_prob(z, known, self.means, self.precision_factors())
-        return (self.logits.log_softmax(0) + by_component).logsumexp(1)
+        return self.logits.log_softmax(0) + by_component
+
+    def _law_given(self, z, known, column):
+        joint = self.component_log_prob_marginal(z, known)
+        mean, deviation = given_columns(z, known, column, self.means, self.precision_factors())
+        return NormalMixtureLaw(comparable(joint, self.logits.log_softmax(0)), mean, deviation)
 
     def _sample(self, n, generator, temperature):
         component = torch.multinomial(

@@ -104,6 +104,19 @@ class Product(Prior):
         parts = zip(self.priors, self.parts(z), self.parts(known), strict=True)
         return sum(prior.log_prob_marginal(part, observed) for prior, part, observed in parts)
 
+    @property
+    def has_conditionals(self):
+        return all(prior.has_conditionals for prior in self.priors)
+
+    def _law_given(self, z, known, column):
+        place = int(self.inverse[column])
+        parts = zip(self.priors, self.parts(z), self.parts(known), strict=True)
+        for prior, part, observed in parts:
+            if place < prior.n_features:
+                return prior.law_given(part, observed, place)
+            place -= prior.n_features
+        raise IndexError(column)
+
     def _sample(self, n, generator, temperature):
         parts = zip(self.priors, self._by_part(temperature), strict=True)
         return self.join([prior.sample(n, generator, part) for prior, part in parts])

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from ..exceptions import InvalidParameterError, ShapeError
 from ._base import Prior
 from ._gaussians import full_log_prob, known_diagonal_log_prob, known_log_prob
+from ._given_columns import given_columns
 from ._topic_start import ALPHA_RANGE, annealed_start
+from .column_law import NormalMixtureLaw
 
 # Exponents that spread the nodes: flat proportions at the low end, nearly one topic at the high.
 _SPREADS = (0.3, 1.0, 3.0, 8.0)
@@ -308,25 +310,35 @@ class Topic(Prior):
         return self._node_log_prob(self.topic_log_prob(z)).logsumexp(1)
 
     def _log_prob_marginal(self, z, known):
-        log_diagonal, present = self._bounded_log_diagonal(), self.present > 0
+        return self._node_log_prob(self._known_topic_log_prob(z, known)).logsumexp(1)
+
+    def _known_topic_log_prob(self, z, known):
+        """Log density of what is known of each word group under each topic."""
         if self.covariance == "diag":
-            words, observed = z[:, self.index], known[:, self.index] & present
-            log_topic = known_diagonal_log_prob(words, observed, self.means, log_diagonal)
-        else:
-            factors = self.off_diagonal.triu(1) + torch.diag_embed(log_diagonal.exp())
-            log_topic = torch.stack(
-                [
-                    known_log_prob(
-                        z[:, group],
-                        known[:, group],
-                        self.means[n, :, : len(group)],
-                        factors[n, :, : len(group), : len(group)],
-                    )
-                    for n, group in enumerate(self.groups)
-                ],
-                1,
+            words, observed = z[:, self.index], known[:, self.index] & (self.present > 0)
+            return known_diagonal_log_prob(
+                words, observed, self.means, self._bounded_log_diagonal()
             )
-        return self._node_log_prob(log_topic).logsumexp(1)
+        groups = enumerate(self.groups)
+        return torch.stack(
+            [known_log_prob(z[:, g], known[:, g], *self._gaussians_of(n)) for n, g in groups], 1
+        )
+
+    def _gaussians_of(self, n):
+        """Means and precision factors of the topics of a word group."""
+        width = len(self.groups[n])
+        factors = torch.diag_embed(self._bounded_log_diagonal()[n].exp())
+        if self.covariance == "full":
+            factors = factors + self.off_diagonal[n].triu(1)
+        return self.means[n, :, :width], factors[:, :width, :width]
+
+    def _law_given(self, z, known, column):
+        n, group = next((n, g) for n, g in enumerate(self.groups) if column in g)
+        shares = self._shares(self._known_topic_log_prob(z, known))[:, n]
+        place = group.index(column)
+        gaussians = self._gaussians_of(n)
+        mean, deviation = given_columns(z[:, group], known[:, group], place, *gaussians)
+        return NormalMixtureLaw(shares.log(), mean, deviation)
 
     def log_prob_and_proportions(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Log density, and the logarithm of the expected topic proportions of the row, in one pass.
@@ -377,7 +389,11 @@ class Topic(Prior):
         Tensor of shape (n, n_groups, n_topics)
             Sums to one over the topics.
         """
-        posterior = self._posteriors(self.topic_log_prob(z))[1]
+        return self._shares(self.topic_log_prob(z))
+
+    def _shares(self, log_topic):
+        """Posterior of the topics of each group, from log densities under each topic."""
+        posterior = self._posteriors(log_topic)[1]
         # Where no density is left to compare, the row says nothing.
         return torch.where(posterior.isnan(), self._log_weights().exp() @ self.theta, posterior)
 

@@ -22,6 +22,12 @@ _LAST_ITERATIONS = 30
 _MAX_EXACT = 500
 # Fewer rows have no halves to compare.
 _MIN_HALF_ROWS = 20
+# Few rows are halved several times, as one agreement of theirs says little.
+_N_SPLITS = 3
+_MAX_SPLIT_ROWS = 2_000
+# What the loss of a nat per column counts in units of agreement, and the loss that counts at most.
+_LOSS_WEIGHT = 2.0
+_MAX_LOSS = 0.1
 # Rows whose topics are computed at once.
 _CHUNK = 2**13
 
@@ -88,8 +94,10 @@ def choose_reference(
 
     Candidates are Gaussian mixtures fitted from each proposal by expectation maximisation: of
     columns that are independent within a topic, behind margins, and of principal components.
-    Likelihood would prefer any that describe tails well, such as a topic of the bulk and one of
-    outliers.
+    Likelihood alone would prefer any that describe tails well, such as a topic of the bulk and one
+    of outliers; agreement alone, those that cut rows where they are widest. So a tenth of a nat
+    per column of the log density of the other half counts as a fifth of the index, and what is
+    lost beyond that counts no more.
 
     Parameters
     ----------
@@ -113,21 +121,25 @@ def choose_reference(
     forms = [form for form in forms if "arcsinh" in form] or forms
     numbers = [d] if d <= _MAX_FEATURES else [q for q in _N_COMPONENTS if q < n] or [min(n, d)]
     candidates = [(form, q) for form in forms for q in (numbers if is_image else [None, *numbers])]
-    halves = np.array_split(rng.permutation(n), 2)
-    best, highest = (*_latent(Z, *candidates[0], rng), proposals[0]), -np.inf
-    if len(halves[1]) >= _MIN_HALF_ROWS and len(candidates) * len(proposals) > 1:
-        proposed = [[propose(half) for half in halves] for propose in proposals]
+    best = *_latent(Z, *candidates[0], rng), proposals[0]
+    if n >= 2 * _MIN_HALF_ROWS and len(candidates) * len(proposals) > 1:
+        n_splits = _N_SPLITS if n <= _MAX_SPLIT_ROWS else 1
+        splits = [np.array_split(rng.permutation(n), 2) for _ in range(n_splits)]
+        proposed = [
+            [[propose(half) for half in split] for split in splits] for propose in proposals
+        ]
+        tried, agreements, log_probs = [], [], []
         for candidate in candidates:
             latent = _latent(Z, *candidate, rng)
-            words = _words(Z, *latent)
+            rows = _words(Z, *latent), latent[1], _log_rest(Z, *latent)
             for propose, guesses in zip(proposals, proposed, strict=True):
-                told = [
-                    _fitted(words[half], latent[1], guess, _ITERATIONS).proportions(words).argmax(1)
-                    for half, guess in zip(halves, guesses, strict=True)
-                ]
-                agreement = adjusted_rand_score(*told)
-                if agreement > highest:
-                    best, highest = (*latent, propose), agreement
+                judged = [_judge(*rows, *at) for at in zip(splits, guesses, strict=True)]
+                agreement, log_prob = np.mean(judged, 0)
+                tried.append((*latent, propose))
+                agreements.append(agreement)
+                log_probs.append(log_prob / d)
+        loss = np.minimum(max(log_probs) - np.array(log_probs), _MAX_LOSS)
+        best = tried[int((agreements - _LOSS_WEIGHT * loss).argmax())]
     margins, principal, propose = best
     words = _words(Z, margins, principal)
     prior = _fitted(words, principal, propose(np.arange(n)), _LAST_ITERATIONS)
@@ -149,6 +161,37 @@ def _latent(Z, form, q, rng):
 def _words(Z, margins, principal):
     M = margins.apply(Z)[0]
     return torch.from_numpy(M if principal is None else (M - principal[0]) @ principal[1])
+
+
+def _log_rest(Z, margins, principal):
+    """What the log density of rows has beside that of their words: maps, and other components."""
+    M, total = margins.apply(Z)
+    if principal is None:
+        return total
+    centre, axes = principal
+    q, n_others = axes.shape[1], len(axes) - axes.shape[1]
+    scale = np.linalg.norm(axes[:, 0])
+    total = total + q * np.log(scale)
+    if n_others:
+        # Independent of the topics, and of one variance.
+        square = ((M - centre) ** 2).sum(1) - (((M - centre) @ axes / scale) ** 2).sum(1)
+        variance = max(square.mean() / n_others, np.finfo(float).tiny)
+        total = total - (square / variance + n_others * np.log(2 * np.pi * variance)) / 2
+    return total
+
+
+def _judge(words, principal, log_rest, halves, guesses):
+    """Adjusted Rand index of the topics by either half, and log density of rows by the other."""
+    fitted = [
+        _fitted(words[half], principal, guess, _ITERATIONS)
+        for half, guess in zip(halves, guesses, strict=True)
+    ]
+    agreement = adjusted_rand_score(*(prior.proportions(words).argmax(1) for prior in fitted))
+    log_prob = [
+        prior.log_prob(words[half]).mean().item() + log_rest[half].mean()
+        for prior, half in zip(fitted, halves[::-1], strict=True)
+    ]
+    return agreement, np.mean(log_prob)
 
 
 def _fitted(words, principal, guess, n_iterations) -> Topic:

@@ -69,7 +69,11 @@ class Codec:
 
     def values(self, y: np.ndarray, dtype: Any) -> np.ndarray:
         """Encoded draws as values of the column, whose type is `dtype`."""
-        return self.decode(y)
+        return self.typed(self.decode(y), dtype)
+
+    def typed(self, x: np.ndarray, dtype: Any) -> np.ndarray:
+        """Numbers, levels by their position, as values of the column, whose type is `dtype`."""
+        return x
 
     def points(self, x: np.ndarray, u: np.ndarray | None):
         """Encoded points, and the log volume that each stands for.
@@ -200,9 +204,18 @@ class NumberCodec(Codec):
             return np.clip(t, self.low, self.high)
         return self._lattice.nearest(t, self.low, self.high)
 
-    def values(self, y, dtype):
-        numbers = self.decode(y)
-        return _within_limits(numbers, dtype) if self.whole else numbers
+    def typed(self, x, dtype):
+        return _within_limits(x, dtype) if self.whole else x
+
+    def upper_ends(self, x: np.ndarray) -> np.ndarray:
+        """Encoded ends of all that is at most x, infinite or NaN outside the support."""
+        if not self.whole:
+            x = np.where((x <= self.low) | (x >= self.high), np.nan, x)
+            return self._encode(x)[0]
+        end = self._lattice.below(x) + self._width / 2
+        return self._encode(
+            np.where((end <= self._edges[0]) | (end >= self._edges[1]), np.nan, end)
+        )[0]
 
     def features(self, x: np.ndarray) -> np.ndarray:
         return self.points(x, None)[0]
@@ -304,8 +317,8 @@ class LevelCodec(Codec):
     def read(self, column):
         return column.codes(self.levels)
 
-    def values(self, y, dtype):
-        return self.level_values[self.decode(y).astype(int)]
+    def typed(self, x, dtype):
+        return self.level_values[x.astype(int)]
 
     def features(self, x: np.ndarray) -> np.ndarray:
         frequent = np.argsort(-self.frequencies, kind="stable")[:_MAX_INDICATORS]

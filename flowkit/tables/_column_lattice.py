@@ -100,6 +100,10 @@ class Lattice:
         # Rounding alone may put the ends beyond the bounds.
         return np.clip(self._number(np.clip(k, lowest, highest)), low, high)
 
+    def below(self, x: np.ndarray) -> np.ndarray:
+        """The largest of its numbers that is at most x."""
+        return self._number(np.floor((x * self.unit - self.first) / self.step + _DUST))
+
     def ends(self, low: float, high: float) -> tuple[float, float]:
         """Its least and largest number within bounds, infinite where these are."""
         return tuple(map(self._number, self._ends(low, high)))

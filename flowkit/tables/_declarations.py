@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from numbers import Integral
 
 from ..exceptions import InvalidDataError, InvalidParameterError, UnknownNameError
+from ..validation import nearest, position_of
 from ._column_kinds import KINDS, ColumnKind, Evidence
-
-_MAX_SHOWN = 20
 
 
 def settle_kinds(columns, labels, kinds, bounds, periods) -> list[ColumnKind]:
@@ -64,7 +61,7 @@ def _settle(column, name, kind, bounds, period):
     if kind not in ("auto", *KINDS):
         raise UnknownNameError(
             f"kinds takes column {name} for {kind!r}, which is no kind."
-            f"{_nearest(kind, ('auto', *KINDS))}"
+            f"{nearest(kind, ('auto', *KINDS))}"
         )
     if bounds is not None and period is not None:
         raise InvalidParameterError(
@@ -88,39 +85,8 @@ def _recognise(column, bounds, period):
 def _by_position(parameter, declared, labels):
     by_position = {}
     for key, value in declared.items():
-        j = _position(parameter, key, labels)
+        j = position_of(key, labels, parameter)
         if j in by_position:
             raise InvalidParameterError(f"{parameter} declares column {key!r} twice.")
         by_position[j] = value
     return by_position
-
-
-def _position(parameter, key, labels):
-    for j, label in enumerate(labels):
-        # True equals 1, but does not name column 1.
-        if label == key and isinstance(label, bool) == isinstance(key, bool):
-            return j
-    n_columns, unnamed = len(labels), isinstance(labels, range)
-    if isinstance(key, Integral) and not isinstance(key, bool):
-        if 0 <= key < n_columns:
-            return int(key)
-        raise UnknownNameError(
-            f"{parameter} names column {key}, X has columns 0 to {n_columns - 1}"
-            + ("." if unnamed else f", whose names are {list(labels)[:_MAX_SHOWN]}.")
-        )
-    if unnamed:
-        raise UnknownNameError(
-            f"{parameter} names column {key!r}, but X has no column names: use indices from 0, or "
-            "fit a DataFrame."
-        )
-    raise UnknownNameError(
-        f"{parameter} names column {key!r}, which X does not have.{_nearest(key, labels)}"
-    )
-
-
-def _nearest(key, options):
-    by_word = {str(option): option for option in options}
-    near = difflib.get_close_matches(str(key), by_word, n=1)
-    if near:
-        return f" Did you mean {by_word[near[0]]!r}?"
-    return f" Choose from {list(options)[:_MAX_SHOWN]}."

@@ -9,15 +9,19 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import qmc
 
+from ..conditions import Questions, questions_of
+from ..missing import shares
 from ..nested import log_density_of, score_inside
 from ._column_codecs import Codec
 from ._scoring_plan import plan, points_along, warn_if_slow
+from ._table_input import takes_missing
 
 # Values that go to the inner density at once.
 _CHUNK_VALUES = 2**20
@@ -67,8 +71,7 @@ class EncodedDensity:
             rows, inverse = np.unique(rows, axis=0, return_inverse=True)
             inverse = inverse.reshape(-1)
         n_points = max((len(u) for u in cells if u is not None), default=1)
-        marginalizes = hasattr(self.density, "score_marginal")
-        shares = plan(np.isnan(rows), celled, n_points, marginalizes)
+        shares = plan(np.isnan(rows), celled, n_points, self._integrates_by_draws(rows))
         if n_draws is not None:
             # Errors at different points average out, so that few points and draws are enough.
             few = max(n_draws // _FEW_DRAWS, _LEAST_DRAWS)
@@ -135,15 +138,20 @@ class EncodedDensity:
 
         With `n_inner` draws of missing values k is 2: the second is that times its error.
         """
+        points, log_volume = self._points(rows, cells, n_points)
+        log_density = self._log_density_over_turns(
+            points.reshape(-1, rows.shape[1]), lambda part, _: self._inner_scores(part, n_inner)
+        )
+        return log_volume[..., None] + log_density.reshape(len(rows), n_points, -1)
+
+    def _points(self, rows, cells, n_points):
+        """Points in the cells of rows, (n, n_points, d), and the log volume of each."""
         points = np.empty((len(rows), n_points, rows.shape[1]))
         log_volume = np.zeros((len(rows), n_points))
         for j, (codec, u) in enumerate(zip(self.codecs, cells, strict=True)):
             points[:, :, j], of_column = codec.points(rows[:, j], u)
             log_volume += of_column
-        log_density = self._log_density_over_turns(
-            points.reshape(-1, rows.shape[1]), lambda part, _: self._inner_scores(part, n_inner)
-        )
-        return log_volume[..., None] + log_density.reshape(len(rows), n_points, -1)
+        return points, log_volume
 
     def middles(self, rows: np.ndarray) -> np.ndarray:
         """Encoded points at the middles of the cells of rows.
@@ -164,10 +172,75 @@ class EncodedDensity:
     def _inner_scores(self, points, n_inner):
         """Log density of points, and its log times the error where `n_inner` draws are asked."""
         if n_inner is None:
-            return log_density_of(self.density, points)[:, None]
-        log_density, error = self.density.score_marginal(points, n_draws=n_inner)
+            if not self._answers(points):
+                return log_density_of(self.density, points)[:, None]
+            return self.questions.log_density(points, 2)[0][:, None]
+        # Its own, where it has one.
+        has_own = hasattr(self.density, "score_marginal")
+        score = self.density.score_marginal if has_own else self.questions.log_density
+        log_density, error = score(points, n_inner)
         with np.errstate(divide="ignore"):
             return np.column_stack([log_density, log_density + np.log(error)])
+
+    @cached_property
+    def questions(self) -> Questions:
+        """Questions to the density."""
+        return questions_of(self.density)
+
+    def _answers(self, rows):
+        """Whether incomplete rows are integrated here, and not by the density's own scores."""
+        own = takes_missing(self.density) and not hasattr(self.density, "score_marginal")
+        return np.isnan(rows).any() and not own
+
+    def _integrates_by_draws(self, rows):
+        """Whether draws integrate over what is missing, so that they have an error."""
+        if not self._answers(rows):
+            return False
+        asked = hasattr(self.density, "_questions") or not hasattr(self.density, "score_marginal")
+        return not (asked and self.questions.is_exact)
+
+    def points_given(self, rows: np.ndarray, n_inner: int) -> tuple[np.ndarray, np.ndarray]:
+        """Encoded points that stand for what is known of rows, and the weight of each.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, d)
+            Rows within the support, NaN where values are open.
+        n_inner : int
+            Draws of the missing values for each point, where they are needed.
+
+        Returns
+        -------
+        points : ndarray of shape (n, n_points, d)
+            Points in the cells of what is known, in every turn of known angles.
+        shares : ndarray of shape (n, n_points)
+            Weights that sum to one.
+        """
+        known = ~np.isnan(rows).all(0)
+        cells = [u if k else None for u, k in zip(self._points_of_cells(), known, strict=True)]
+        celled = [u for u in cells if u is not None]
+        n_points, log_share = 1, np.zeros(1)
+        if celled:
+            n_points = (
+                len(celled[0]) if self.questions.is_exact else min(len(celled[0]), _FEW_POINTS)
+            )
+            cells = [None if u is None else u[:n_points] for u in cells]
+            log_share = np.zeros(n_points)
+        if len(celled) == 1:
+            in_order, log_share = points_along(n_points)
+            cells = [None if u is None else in_order for u in cells]
+        points, log_volume = self._points(rows, cells, n_points)
+        turns = np.array(list(itertools.product(*(codec.shifts for codec in self.codecs))))
+        turns = turns[(turns[:, ~known] == 0).all(1)]
+        points = (points[:, :, None] + turns).reshape(len(rows), -1, rows.shape[1])
+        log_weights = np.repeat(log_volume + log_share, len(turns), axis=1)
+        if points.shape[1] == 1:
+            return points, np.ones((len(rows), 1))
+        flat = points.reshape(-1, rows.shape[1])
+        log_weights = log_weights + self.questions.log_density(flat, n_inner)[0].reshape(
+            log_weights.shape
+        )
+        return points, shares(log_weights)
 
     def _log_density_over_turns(self, points, score):
         """Log of the inner density of points, summed over turns of circular columns.

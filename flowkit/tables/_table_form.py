@@ -36,6 +36,13 @@ class TableForm:
         table = container_of(X)
         return cls(table.name, table.own_labels, [column.dtype for column in columns])
 
+    def of_columns(self, columns: list[int]) -> TableForm:
+        """The form of some of the columns."""
+        names = None if self.names is None else [self.names[j] for j in columns]
+        if self.container == "pandas":
+            names = self.names[columns]
+        return TableForm(self.container, names, [self.dtypes[j] for j in columns])
+
     def build(self, values: list[np.ndarray], keeps_type: list[bool]):
         """A table of this form.
 

@@ -27,13 +27,16 @@ from ._column_warnings import warn_of_columns
 from ._declarations import settle_kinds
 from ._encoded_density import EncodedDensity
 from ._level_order import order_levels
+from ._table_conditions import TableConditions
 from ._table_form import TableForm
 from ._table_input import check_weight, takes_missing, validate_table
 from ._table_stream import TableStreamMixin
 from ._table_topics import TableTopicsMixin
 
 
-class TableDensity(TableTopicsMixin, TableStreamMixin, MeanScoreMixin, SuggestingEstimator):
+class TableDensity(
+    TableConditions, TableTopicsMixin, TableStreamMixin, MeanScoreMixin, SuggestingEstimator
+):
     """Density of a table with real, bounded, whole, categorical and circular columns.
 
     Each column is mapped onto one that a continuous density can model, with its volume counted, so
@@ -248,8 +251,8 @@ class TableDensity(TableTopicsMixin, TableStreamMixin, MeanScoreMixin, Suggestin
         self.density_ = getattr(density, method)(encoded, None, **options)
         self._form, self._n_chunks = form, 1
 
-    def score_samples(self, X, return_std=False):
-        """Log density of each row, in nats and in the units of X.
+    def score_samples(self, X, return_std=False, *, given=None):
+        """Log density of each row, in nats and in the units of X; also given some columns.
 
         Parameters
         ----------
@@ -257,6 +260,10 @@ class TableDensity(TableTopicsMixin, TableStreamMixin, MeanScoreMixin, Suggestin
             Rows.
         return_std : bool, default=False
             Whether to return the error of the average over cells too.
+        given : str, int, or list of these, default=None
+            Columns that are given, by name, or by position where no column has such a name. The
+            log density is that of the others given these: of a category alone given all others,
+            the log of its probability.
 
         Returns
         -------
@@ -274,12 +281,12 @@ class TableDensity(TableTopicsMixin, TableStreamMixin, MeanScoreMixin, Suggestin
         Raises
         ------
         InvalidDataError
-            If the columns are not those of training, or hold values that their kind excludes.
-
-        Raises
-        ------
-        InvalidDataError
-            If `return_std` is neither true nor false.
+            If the columns are not those of training, or hold values that their kind excludes, or if
+            `return_std` is neither true nor false.
+        UnknownNameError
+            If there is no such column to be given.
+        InvalidParameterError
+            If all columns are given.
 
         Warns
         -----
@@ -288,12 +295,10 @@ class TableDensity(TableTopicsMixin, TableStreamMixin, MeanScoreMixin, Suggestin
         """
         check_is_fitted(self)
         return_std = check_flag(return_std, "return_std")
-        rows = self._rows(self._read(X, reset=False)[0])
-        log_density = np.full((len(rows), 2), [-np.inf, 0.0])
-        inside = np.flatnonzero(self._contained(rows).all(1))
-        if inside.size:
-            log_density[inside] = self._encoded_density().estimates(rows[inside])
-        return tuple(log_density.T.copy()) if return_std else log_density[:, 0].copy()
+        if given is not None:
+            return self._score_given(X, given, return_std)
+        _, log_density, error, _ = self._scored_rows(X)
+        return (log_density, error) if return_std else log_density
 
     def _score_copies(self, copies, rows, n_draws=None):
         """Log density of changed copies of rows, as if the rows had not been in training."""
@@ -310,15 +315,20 @@ class TableDensity(TableTopicsMixin, TableStreamMixin, MeanScoreMixin, Suggestin
         by_cell = self.cells == "probability"
         return EncodedDensity(self.density_, self._codecs, by_cell, self.n_draws)
 
-    def sample(self, n_samples=1, random_state=None):
-        """Draw rows from the density.
+    def sample(self, n_samples=1, random_state=None, *, given=None):
+        """Draw rows from the density, or given values of some columns.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of rows; with several rows given, of each.
         random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time.
+        given : dict, DataFrame or array-like of shape (n_rows, n_features), default=None
+            Values that some columns have, in the units of X. A dict maps columns, by name, or by
+            position where no column has such a name, to one value each. Rows have no value where
+            columns are open, and a DataFrame may lack these: of each row there are `n_samples`
+            draws, next to each other.
 
         Returns
         -------
@@ -334,9 +344,31 @@ class TableDensity(TableTopicsMixin, TableStreamMixin, MeanScoreMixin, Suggestin
         InvalidDataError
             If `n_samples` is less than one.
         InvalidParameterError
-            If `density` cannot be sampled.
+            If `density` cannot be sampled, or all columns are given.
+        UnknownNameError
+            If there is no such column.
+        OutsideSupportError
+            If values given have no probability, such as a level that does not exist.
+
+        Warns
+        -----
+        FewEffectiveDrawsWarning
+            If draws repeat, as few proposals carry the weight.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn.mixture import GaussianMixture
+        >>> from flowkit import TableDensity
+        >>> size = ["small", "large"] * 50
+        >>> table = pd.DataFrame({"size": size, "weight": np.linspace(1.0, 2.0, 100)})
+        >>> density = TableDensity(GaussianMixture(2), random_state=0).fit(table)
+        >>> density.sample(2, random_state=0, given={"size": "small"})["size"].tolist()
+        ['small', 'small']
         """
         check_is_fitted(self)
+        if given is not None:
+            return self._sample_given(n_samples, random_state, given)
         encoded = self._draw_encoded(check_n_samples(n_samples), check_random_state(random_state))
         return self._built(encoded)
 

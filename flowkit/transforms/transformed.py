@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from .._seeds import check_random_state
+from ..conditions import ConditionalDensity
 from ..exceptions import (
     InvalidParameterError,
     LostMassWarning,
@@ -31,8 +32,16 @@ from ..nested import (
     require_weights,
     score_inside,
 )
-from ..validation import SuggestingEstimator, errors_of_rows, labels_of, row_weights, warn
+from ..validation import (
+    SuggestingEstimator,
+    check_flag,
+    errors_of_rows,
+    labels_of,
+    row_weights,
+    warn,
+)
 from ._jacobians import inverse_rows, transform_rows
+from ._transformed_questions import transformed_questions
 from ._way_back import WayBack, keeps_columns
 
 # Draws that measure the mass beyond the range of the transformer, and the share worth a warning.
@@ -49,7 +58,7 @@ def _density_takes_chunks(estimator):
     return require_chunks(getattr(estimator, "density_", estimator.density), estimator)
 
 
-class TransformedDensity(TopicsWithin, MeanScoreMixin, SuggestingEstimator):
+class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, SuggestingEstimator):
     """A density fitted to transformed rows, whose scores stay in the units of the rows.
 
     In a `sklearn.pipeline.Pipeline` the scaler before a density changes the units of its log
@@ -213,21 +222,31 @@ class TransformedDensity(TopicsWithin, MeanScoreMixin, SuggestingEstimator):
         if begins and np.ptp(log_det) > 0 and _density_has_sample(self):
             self._warn_of_lost_mass()
 
-    def score_samples(self, X):
-        """Log density of each row, in nats and in the units of X.
+    def score_samples(self, X, return_std=False, *, given=None):
+        """Log density of each row, in nats and in the units of X; also given some columns.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows.
+        return_std : bool, default=False
+            Whether to return the standard error of what is integrated for `given` too.
+        given : str, int, or list of these, default=None
+            Columns that are given, by name, or by position where no column has such a name. The
+            log density is that of the others given these.
 
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
             Natural logarithm of the density, float64; ``-inf`` outside the domain of the
             transformer.
+        std : ndarray of shape (n_samples,)
+            Only with `return_std`: standard error in nats; 0 where there is a closed form, as for
+            transformers of single columns before a density that has one.
         """
         check_is_fitted(self)
+        if given is not None or check_flag(return_std, "return_std"):
+            return self._score_given(X, given, return_std)
         Z, log_density = transform_rows(self.transformer_, self._validate_rows(X, reset=False))
         inside = np.isfinite(log_density)
         if inside.any():
@@ -245,16 +264,19 @@ class TransformedDensity(TopicsWithin, MeanScoreMixin, SuggestingEstimator):
         return log_density
 
     @available_if(_density_has_sample)
-    def sample(self, n_samples=1, random_state=None):
-        """Draw rows from the density.
+    def sample(self, n_samples=1, random_state=None, *, given=None):
+        """Draw rows from the density, or given values of some columns.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of rows; with several rows given, of each.
         random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time, whatever the density's own
             `random_state` is.
+        given : dict, DataFrame or array-like of shape (n_rows, n_features), default=None
+            Values that some columns have, in the units of X: a dict of columns and values, or rows
+            with NaN where columns are open, which a DataFrame may lack.
 
         Returns
         -------
@@ -265,9 +287,11 @@ class TransformedDensity(TopicsWithin, MeanScoreMixin, SuggestingEstimator):
         ------
         ValueError
             If `n_samples` is less than one, the transformer has no inverse, or hardly any draw
-            lies in its range.
+            lies in its range, or values given have no density.
         """
         check_is_fitted(self)
+        if given is not None:
+            return self._sample_given(n_samples, random_state, given)
         n_samples = check_n_samples(n_samples)
         rng = check_random_state(random_state)
         rows = np.empty((0, self.n_features_in_))
@@ -286,6 +310,13 @@ class TransformedDensity(TopicsWithin, MeanScoreMixin, SuggestingEstimator):
         """Rows of n draws of the density, without the draws that no row is mapped to."""
         X = inverse_rows(self.transformer_, draw_from(self.density_, n, rng))
         return X[np.isfinite(X).all(1)]
+
+    def _questions(self):
+        return transformed_questions(self)
+
+    def _scored_rows(self, X):
+        rows = np.asarray(self._validate_rows(X, reset=False), dtype=np.float64)
+        return rows, self.score_samples(X), np.zeros(len(rows)), None
 
     def _fit_transformer(self, X, weight):
         if isinstance(self.transformer, str):

@@ -9,6 +9,7 @@ from ._as_array import (
     validate_data,
 )
 from ._blocks import BLOCK_ROWS, has_missing, row_blocks
+from ._column_names import nearest, position_of
 from ._containers import (
     Container,
     as_floats,
@@ -65,7 +66,9 @@ __all__ = [
     "labels_of",
     "missing_in",
     "name_columns",
+    "nearest",
     "pick",
+    "position_of",
     "refuse_non_finite",
     "refuse_overflow",
     "refuse_unreal",

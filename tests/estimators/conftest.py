@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
+from ..fitted import FittedOnce
 from ..table import ESTIMATORS
 from .examples import correlated
 
@@ -17,8 +16,10 @@ def X():
 
 @pytest.fixture(scope="session")
 def fits(X):
-    """An estimator of the table on these rows, fitted once for all tests that only read it."""
-    return cache(lambda build: build().fit(X))
+    """An estimator of the table on these rows, for all tests that only read it."""
+    once = FittedOnce(lambda build: build().fit(X), X[:9])
+    yield once
+    once.check()
 
 
 @pytest.fixture

@@ -13,6 +13,11 @@ every_density = pytest.mark.parametrize("build", DENSITIES.values(), ids=DENSITI
 every_wrapper = pytest.mark.parametrize("build", WRAPPERS.values(), ids=WRAPPERS)
 CLASSES = ("default", "kernel", "fractal", "rg", "phvae")
 every_class = pytest.mark.parametrize("build", [ESTIMATORS[name] for name in CLASSES], ids=CLASSES)
+# One of each class without a long search for its start, for what concerns its training.
+TRAINED = ("default", "kernel", "fractal_groups_kmeans", "rg", "phvae")
+every_training = pytest.mark.parametrize(
+    "build", [ESTIMATORS[name] for name in TRAINED], ids=TRAINED
+)
 SMALL = {"n_transforms": 2, "hidden_units": 16, "max_epochs": 4, "random_state": 0}
 
 

@@ -30,6 +30,14 @@ WITHOUT_WEIGHTS = dict.fromkeys(
 )
 
 
+# What scikit-learn checks is the same for all constructors of a class: the slow tests check every
+# one, the others the first of its class and those that are fitted or stored in other ways.
+OTHER_WAYS = ("kernel", "float64", "fractal_groups_kmeans", "rg_lifting_topic")
+FIRST_OF_CLASS = {type(build()): name for name, build in reversed(ESTIMATORS.items())}.values()
+SOME = {name: ESTIMATORS[name] for name in ESTIMATORS if name in {*FIRST_OF_CLASS, *OTHER_WAYS}}
+OTHERS = {name: build for name, build in ESTIMATORS.items() if name not in SOME}
+
+
 def expected_failures_of_detector(detector):
     """Those of its densities."""
     if isinstance(detector.density, KernelDensity):
@@ -61,18 +69,38 @@ BY_HAND_FOR_DETECTORS = [
 
 
 @parametrize_with_checks(
-    [build(max_epochs=2) for build in ESTIMATORS.values()],
+    [build(max_epochs=2) for build in SOME.values()],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("check", BY_HAND, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("build", ESTIMATORS.values(), ids=ESTIMATORS)
-def test_checks_that_scikit_learn_calls_only_by_hand(build, check):
+@pytest.mark.slow
+@parametrize_with_checks(
+    [build(max_epochs=2) for build in OTHERS.values()],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+)
+def test_scikit_learn_checks_of_all_others(estimator, check):
+    check(estimator)
+
+
+def check_by_hand(build, check):
     estimator = build(max_epochs=1)
     check(type(estimator).__name__, estimator)
+
+
+@pytest.mark.parametrize("check", BY_HAND, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("build", SOME.values(), ids=SOME)
+def test_checks_that_scikit_learn_calls_only_by_hand(build, check):
+    check_by_hand(build, check)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", BY_HAND, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("build", OTHERS.values(), ids=OTHERS)
+def test_checks_of_all_others_that_scikit_learn_calls_only_by_hand(build, check):
+    check_by_hand(build, check)
 
 
 @parametrize_with_checks(

@@ -144,7 +144,7 @@ def test_bits_per_dim_are_those_of_noisy_grey_levels(digits, fitted_images):
 
 @pytest.mark.parametrize(("lda_backend", "seed"), [("sklearn", 0), (None, 1)])
 def test_all_topics_stay_in_use_on_digits(digits, lda_backend, seed):
-    X = digits[0][:900].reshape(-1, 64)
+    X = digits[0][:500].reshape(-1, 64)
     density = FractalFlowDensity(
         10,
         n_word_groups=64,

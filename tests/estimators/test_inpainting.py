@@ -16,18 +16,18 @@ BRIEF = {"n_steps": 1, "n_langevin_steps": 3}
 
 @pytest.fixture(scope="module")
 def images():
-    return pictures(220, SHAPE)
+    return pictures(112, SHAPE)
 
 
 @pytest.fixture(scope="module")
 def density(images):
-    return FractalFlowDensity(image_shape=SHAPE, **TINY).fit(images[:200])
+    return FractalFlowDensity(image_shape=SHAPE, **TINY).fit(images[:100])
 
 
 @pytest.fixture(scope="module")
 def masks():
     """Holes of two by two pixels, each image with one of its own."""
-    masks = np.zeros((20, *SHAPE[:2]), dtype=bool)
+    masks = np.zeros((12, *SHAPE[:2]), dtype=bool)
     for i, mask in enumerate(masks):
         mask[i % 5 : i % 5 + 2, i % 4 : i % 4 + 2] = True
     return masks
@@ -38,7 +38,7 @@ def columns_of(masks):
 
 
 def test_every_row_with_its_own_hole_is_filled_with_the_others(density, images, masks):
-    X, holes = images[200:].reshape(20, -1).astype(float), columns_of(masks)
+    X, holes = images[100:].reshape(12, -1).astype(float), columns_of(masks)
     filled = density.inpaint(np.where(holes, np.nan, X), masks, n_steps=2)
     np.testing.assert_array_equal(filled[~holes], X[~holes])
     np.testing.assert_array_equal(filled, filled.astype(np.uint8))
@@ -49,7 +49,7 @@ def test_every_row_with_its_own_hole_is_filled_with_the_others(density, images, 
         np.testing.assert_allclose(alone[0], filled[i], atol=1)
     mean = density.inpaint(X, masks, statistic="mean", n_steps=2, n_langevin_steps=6)
     np.testing.assert_array_equal(mean[~holes], X[~holes])
-    centre = images[:200].reshape(200, -1).mean(0)
+    centre = images[:100].reshape(100, -1).mean(0)
     error, by_mean, by_centre = (
         ((guess - X)[holes] ** 2).mean() for guess in (filled, mean, np.where(holes, centre, X))
     )
@@ -63,7 +63,7 @@ def test_scales_of_a_lifting_fill_holes_too(images, masks):
         SHAPE, layout="lifting", top_prior="topic", n_topics=2, hidden_units=4, max_epochs=1,
         random_state=0,
     ).fit(images[:100])  # fmt: skip
-    X, holes = images[200:202].reshape(2, -1).astype(float), columns_of(masks[:2])
+    X, holes = images[100:102].reshape(2, -1).astype(float), columns_of(masks[:2])
     filled = density.inpaint(np.where(holes, np.nan, X), masks[:2], n_steps=2)
     np.testing.assert_array_equal(filled[~holes], X[~holes])
     centre = images[:100].reshape(100, -1).mean(0)
@@ -72,7 +72,7 @@ def test_scales_of_a_lifting_fill_holes_too(images, masks):
 
 
 def test_rows_without_a_hole_stay(density, images, masks):
-    X, holes = images[200:203], masks[:3].copy()
+    X, holes = images[100:103], masks[:3].copy()
     holes[1] = False
     filled = density.inpaint(X, holes, n_steps=1)
     np.testing.assert_array_equal(filled[1], X[1].ravel())
@@ -83,7 +83,7 @@ def test_rows_without_a_hole_stay(density, images, masks):
 @pytest.mark.parametrize("kind", ["draws", "mean"])
 def test_draws_and_means_repeat_with_their_seed(density, images, masks, kind):
     options = {"n_samples": 3} if kind == "draws" else {"statistic": "mean", "n_chains": 3}
-    X, masks = images[200:202], masks[:2]
+    X, masks = images[100:102], masks[:2]
     filled = density.inpaint(X, masks, **options, **BRIEF)
     holes = columns_of(masks)
     assert filled.shape == ((3, 2, 90) if kind == "draws" else (2, 90))

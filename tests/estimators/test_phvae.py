@@ -294,7 +294,7 @@ def test_noise_is_as_smooth_as_what_the_latent_leaves(likelihood):
         X = (127 + 60 * X / X.std()).clip(0, 255).astype(np.uint8)
     train, test = X[:500], X[500:]
     # Two factors leave nearly everything.
-    given = {"image_shape": (10, 10), "n_components": 1, "degree": 2, "max_epochs": 60}
+    given = {"image_shape": (10, 10), "n_components": 1, "degree": 2, "max_epochs": 30}
     wanted = high_frequency_power(test)
     smooth, grainy = (
         small(**given, likelihood=likelihood, residual_radius=r).fit(train) for r in (2, 0)

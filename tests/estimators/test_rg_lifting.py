@@ -16,12 +16,14 @@ from flowkit import DensityOutlierDetector, FractalFlowDensity, RGFlowDensity
 from flowkit.bijections import Lattice
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 
+from ..fitted import FittedOnce
 from .examples import pictures
 
 SHAPE = (4, 6, 3)
 N = 4 * 6 * 3
 TINY = {"image_shape": SHAPE, "hidden_units": 4, "max_epochs": 1, "random_state": 0}
 AT_THE_START = {**TINY, "learning_rate": 1e-12}
+NORMAL, TOPICS = {"prior": "normal"}, {"top_prior": "topic", "n_topics": 2}
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +32,25 @@ def colours():
 
 
 @pytest.fixture(scope="module")
-def density(colours):
-    return RGFlowDensity(layout="lifting", **TINY).fit(colours)
+def fits(colours):
+    """Densities of these images by their options."""
+
+    def fit(**options):
+        return RGFlowDensity(layout="lifting", **{**TINY, **options}).fit(colours)
+
+    once = FittedOnce(fit, colours[:9])
+    yield once
+    once.check()
+
+
+@pytest.fixture(scope="module")
+def density(fits):
+    return fits()
+
+
+@pytest.fixture(scope="module")
+def fractal(colours):
+    return FractalFlowDensity(fractal="lifting", prior="normal", **AT_THE_START).fit(colours)
 
 
 def test_latents_have_the_levels_of_a_lattice_down_to_one_pixel(density):
@@ -49,10 +68,9 @@ def test_latents_have_the_levels_of_a_lattice_down_to_one_pixel(density):
 
 
 @pytest.mark.parametrize("prior", ["laplace", "normal"])
-def test_it_starts_where_a_fractal_flow_does(colours, density, prior):
+def test_it_starts_where_a_fractal_flow_does(fits, density, fractal, prior):
     new = pictures(40, SHAPE, seed=1)
-    fractal = FractalFlowDensity(fractal="lifting", prior="normal", **AT_THE_START).fit(colours)
-    scales = RGFlowDensity(layout="lifting", prior=prior, **AT_THE_START).fit(colours)
+    scales = fits(prior=prior, learning_rate=1e-12)
     np.testing.assert_allclose(
         scales.score_samples(new), fractal.score_samples(new), rtol=1e-6, atol=1e-3
     )
@@ -60,11 +78,10 @@ def test_it_starts_where_a_fractal_flow_does(colours, density, prior):
     assert np.abs(density.score_samples(new) - fractal.score_samples(new)).max() > 1
 
 
-def test_laplace_latents_are_quantiles_of_normal_ones(colours):
+def test_laplace_latents_are_quantiles_of_normal_ones(fits):
     new = pictures(40, SHAPE, seed=1)
     normal, laplace = (
-        RGFlowDensity(layout="lifting", prior=prior, **AT_THE_START).fit(colours).transform(new)
-        for prior in ("normal", "laplace")
+        fits(prior=prior, learning_rate=1e-12).transform(new) for prior in ("normal", "laplace")
     )
     share = torch.special.ndtr(-torch.from_numpy(np.abs(normal)))
     expected = np.sign(normal) * np.sqrt(0.5) * -np.log(2 * share.numpy())
@@ -72,11 +89,9 @@ def test_laplace_latents_are_quantiles_of_normal_ones(colours):
     np.testing.assert_allclose(laplace[inside], expected[inside], atol=1e-4)
 
 
-@pytest.mark.parametrize("top_prior", [None, "topic"])
-@pytest.mark.parametrize("prior", ["laplace", "normal"])
-def test_levels_share_out_the_log_density(colours, prior, top_prior):
-    options = {"prior": prior, "top_prior": top_prior, "n_topics": 2}
-    density = RGFlowDensity(layout="lifting", **options, **TINY).fit(colours)
+@pytest.mark.parametrize("options", [{}, NORMAL, TOPICS, NORMAL | TOPICS], ids=str)
+def test_levels_share_out_the_log_density(colours, fits, options):
+    density = fits(**options)
     shares = density.score_levels(colours[:20])
     scores = density.score_samples(colours[:20])
     np.testing.assert_allclose(shares.scores.sum(1), scores, rtol=1e-10)
@@ -252,17 +267,17 @@ def test_what_lifting_cannot_do_is_refused(colours, density):
         density.sample(1, temperature=[1, 1])
 
 
-@pytest.mark.parametrize("options", [{}, {"top_prior": "topic"}, {"prior": "normal"}], ids=str)
-def test_holes_of_lifted_images_are_filled(colours, options):
-    density = RGFlowDensity(layout="lifting", **TINY | options).fit(colours)
+@pytest.mark.parametrize("options", [{}, TOPICS, NORMAL], ids=str)
+def test_holes_of_lifted_images_are_filled(colours, fits, options):
+    density = fits(**options)
     rows = colours[:3].reshape(3, -1)
     holes = np.zeros((3, *SHAPE[:2]), dtype=bool)
     holes[0, 1:3, 1:3] = holes[1, :2] = holes[2, -1, -1] = True
     columns = holes.repeat(SHAPE[2], -1).reshape(3, -1)
-    filled = density.inpaint(rows, holes)
-    draws = density.inpaint(rows, holes, n_samples=2, n_langevin_steps=4)
+    filled = density.inpaint(rows, holes, n_steps=3)
+    draws = density.inpaint(rows, holes, n_samples=2, n_steps=3, n_langevin_steps=4)
     for found in (filled, *draws):
         np.testing.assert_array_equal(found[~columns], rows[~columns])
         assert np.isfinite(found).all()
-    apart = density.inpaint(rows[1:2], holes[1])
+    apart = density.inpaint(rows[1:2], holes[1], n_steps=3)
     np.testing.assert_allclose(filled[1], apart[0], rtol=1e-6, atol=1e-6)

@@ -179,7 +179,7 @@ def peak_of(work):
 def test_no_copy_of_all_rows_is_made(source, monkeypatch, tmp_path):
     monkeypatch.setattr(_rows, "_MAX_DESCRIBED_ROWS", 1000)
     monkeypatch.setattr(_training, "_MAX_KEPT_VALUES", 0)
-    n, d = 600_000, 16
+    n, d = 300_000, 16
     X = np.random.default_rng(0).normal(size=(n, d)).astype(np.float32)
     given = SOURCES["memmap"](X, tmp_path)
     if source == "generator":

@@ -1,6 +1,5 @@
 """Every Display and matplotlib: axes that are given, windows that are none, a missing package."""
 
-import subprocess
 import sys
 
 import numpy as np
@@ -79,13 +78,3 @@ class TestMatplotlib:
         for display in displays:
             with pytest.raises(MissingDependencyError, match=f"{type(display).__name__}.plot"):
                 display.plot()
-
-    def test_optional_packages_are_not_imported(self):
-        code = (
-            "import sys, flowkit, flowkit.inspection;"
-            "print(*{'matplotlib', 'gensim', 'dask'} & set(sys.modules))"
-        )
-        imported = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
-        assert imported.stdout.split() == []

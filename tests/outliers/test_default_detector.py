@@ -77,10 +77,15 @@ ANY = {
 }
 
 
+@functools.cache
+def fitted_to_any(name):
+    return DensityOutlierDetector(random_state=0).fit(ANY[name])
+
+
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@pytest.mark.parametrize("X", ANY.values(), ids=ANY)
-def test_any_table_is_scored(X):
-    detector = DensityOutlierDetector(random_state=0).fit(X)
+@pytest.mark.parametrize("name", ANY)
+def test_any_table_is_scored(name):
+    X, detector = ANY[name], fitted_to_any(name)
     scores = detector.score_samples(X)
     assert np.isfinite(scores).all()
     np.testing.assert_allclose(scores, detector.training_scores_, atol=1e-7)
@@ -91,9 +96,7 @@ def test_any_table_is_scored(X):
 
 @pytest.mark.parametrize("name", [name for name in ANY if "columns" not in name])
 def test_any_table_has_reasons(name):
-    X = ANY[name]
-    detector = DensityOutlierDetector(random_state=0).fit(X)
-    row = X[:1]
+    row, detector = ANY[name][:1], fitted_to_any(name)
     assert np.isfinite(np.asarray(detector.explain(row), float)).all()
     assert str(detector.reasons(row)).startswith("row 0")
 
@@ -232,12 +235,17 @@ IDENTIFIERS = {
 }
 
 
+@functools.cache
+def fitted_without_identifiers():
+    return DensityOutlierDetector(random_state=0).fit(planted(None, 0)[0])
+
+
 @pytest.mark.parametrize("extra", IDENTIFIERS.values(), ids=IDENTIFIERS)
 def test_a_column_that_only_tells_rows_apart_changes_nothing(extra):
     training, new, _ = planted(extra, 0)
     with pytest.warns(IdentifierWarning, match="extra"):
         detector = DensityOutlierDetector(random_state=0).fit(training)
-    without = DensityOutlierDetector(random_state=0).fit(training.drop(columns="extra"))
+    without = fitted_without_identifiers()
     scores = without.score_samples(new.drop(columns="extra"))
     np.testing.assert_array_equal(detector.score_samples(new), scores)
     effects, expected = detector.explain(new[:4]), without.explain(new[:4].drop(columns="extra"))

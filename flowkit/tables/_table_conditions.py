@@ -1,0 +1,62 @@
+"""Conditions of a density of tables, in names, levels and units of the table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..conditions import ConditionalDensity
+from ..exceptions import InvalidDataError
+from ._column_reading import read_columns
+from ._table_questions import TableQuestions
+
+_MAX_SHOWN = 20
+
+
+class TableConditions(ConditionalDensity):
+    """Methods of a density of tables that answer questions about its columns."""
+
+    def _questions(self):
+        return TableQuestions(self._encoded_density(), self._names())
+
+    def _numbers_given(self, column, j):
+        name, codec = self._names()[j], self._codecs[j]
+        table = column.to_frame() if hasattr(column, "to_frame") else column[:, None]
+        numbers = codec.read(read_columns(table, [name])[0])
+        if numbers is None:
+            raise InvalidDataError(
+                f"column {name} was {self.kinds_[j]} in fit, but is given values that are not "
+                "numbers: give it as numbers."
+            )
+        if np.isinf(numbers).any():
+            raise InvalidDataError(f"given holds infinity for column {name}: give finite numbers.")
+        return numbers, np.isnan(numbers) | codec.contains(numbers, self.cells == "probability")
+
+    def _why_outside(self, i, j):
+        name, codec = self._names()[j], self._codecs[j]
+        if codec.levels is not None:
+            known = f"it has the levels {codec.level_values[:_MAX_SHOWN].tolist()}"
+        elif np.isfinite(self._kinds[j].bounds).any():
+            low, high = self._kinds[j].bounds
+            known = f"it lies between {low:g} and {high:g}"
+        else:
+            known = "it holds whole numbers"
+        return (
+            f"the value given for column {name} in row {i} has no probability, as {known}: give "
+            "another."
+        )
+
+    def _scored_rows(self, X):
+        rows = self._rows(self._read(X, reset=False)[0])
+        log_density, error = np.full(len(rows), -np.inf), np.zeros(len(rows))
+        inside = self._contained(rows).all(1)
+        if inside.any():
+            found = self._encoded_density().estimates(rows[inside])
+            log_density[inside], error[inside] = found.T
+        return rows, log_density, error, None
+
+    def _in_form(self, rows, columns):
+        codecs = [self._codecs[j] for j in columns]
+        form = self._form.of_columns(columns)
+        parts = zip(codecs, rows.T, form.dtypes, strict=True)
+        values = [codec.typed(x, dtype) for codec, x, dtype in parts]
+        return form.build(values, [codec.keeps_type for codec in codecs])

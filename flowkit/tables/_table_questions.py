@@ -1,0 +1,112 @@
+"""Questions to a density of tables, in numbers of its columns, levels by their position."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..conditions import Law, MappedLaw, PooledLaw, Questions
+from ..exceptions import InvalidParameterError
+from ..missing import resample
+from ._column_codecs import AngleCodec, Codec, Decoder
+from ._encoded_density import EncodedDensity
+
+# Draws of the open values for each point of a cell, of which there are many.
+_INNER_DRAWS = 64
+
+
+class TableQuestions(Questions):
+    """Questions to a density of encoded columns, for rows of the table.
+
+    What is known of a discrete column is a cell, over whose points answers are averaged.
+
+    Parameters
+    ----------
+    encoded : EncodedDensity
+        The density.
+    names : list of str
+        Names of the columns, for errors.
+    """
+
+    def __init__(self, encoded: EncodedDensity, names: list[str]):
+        self._encoded, self._names = encoded, names
+        self._decode = Decoder(encoded.codecs)
+
+    @property
+    def is_exact(self):
+        return self._encoded.questions.is_exact
+
+    def log_density(self, X, n_draws, without=None):
+        log_density, error = self._encoded.estimates(X).T
+        empty = np.isnan(X).all(1)
+        return np.where(empty, 0.0, log_density), np.where(empty, 0.0, error)
+
+    def draws(self, X, n_draws, rng):
+        points, shares = self._encoded.points_given(X, _INNER_DRAWS)
+        copies, n_effective = np.empty((len(X), n_draws, X.shape[1])), np.empty(len(X))
+        with np.errstate(divide="ignore"):
+            chosen = resample(np.log(shares), n_draws, rng)
+        for i, (row, picked) in enumerate(zip(points, chosen, strict=True)):
+            which, counts = np.unique(picked, return_counts=True)
+            drawn, found = self._encoded.questions.draws(row[which], int(counts.max()), rng)
+            kept = np.arange(drawn.shape[1]) < counts[:, None]
+            copies[i] = rng.permutation(self._decode(drawn[kept]))
+            n_effective[i] = found.min()
+        return np.where(np.isnan(X)[:, None], copies, X[:, None]), n_effective
+
+    def law(self, X, column, n_draws) -> Law:
+        codec = self._encoded.codecs[column]
+        if codec.levels is not None:
+            raise InvalidParameterError(
+                f"column {self._names[column]} is a category, whose levels have no order, so it "
+                "has no quantiles: score_samples with given gives their probabilities."
+            )
+        points, shares = self._encoded.points_given(X, _INNER_DRAWS)
+        n_points = shares.shape[1]
+        few = n_draws if n_points == 1 else max(_INNER_DRAWS, n_draws // 4)
+        law = self._encoded.questions.law(points.reshape(-1, X.shape[1]), column, few)
+        if n_points > 1:
+            law = PooledLaw(law, shares)
+        if isinstance(codec, AngleCodec):
+            return AngleLaw(law, codec)
+        return MappedLaw(law, codec.upper_ends, codec.decode, typical=codec.typical)
+
+
+class AngleLaw(Law):
+    """Law of an angle, from its start: the sum over turns of the law of a number.
+
+    Parameters
+    ----------
+    law : Law
+        Of the encoded column.
+    codec : AngleCodec
+        The way from angles to numbers.
+    """
+
+    def __init__(self, law: Law, codec: Codec):
+        self._law, self._codec = law, codec
+        self.n_effective = law.n_effective
+        self._turns = codec.period * np.arange(-2, 3)
+
+    def cdf(self, values):
+        turn = np.mod(values - self._codec.start, self._codec.period)
+        below, whole = 0.0, 0.0
+        for shift in self._turns:
+            first = np.full_like(values, self._codec.start + shift)
+            under = self._law.cdf(first)
+            below = below + self._law.cdf(first + turn) - under
+            whole = whole + self._law.cdf(first + self._codec.period) - under
+        return below / whole
+
+    def error(self, values):
+        turn = np.mod(values - self._codec.start, self._codec.period)
+        return self._law.error(self._codec.start + turn)
+
+    def quantile(self, probabilities):
+        low = np.zeros_like(probabilities)
+        high = np.full_like(probabilities, self._codec.period)
+        # Until the interval is as short as a number is exact.
+        for _ in range(50):
+            middle = (low + high) / 2
+            below = self.cdf(self._codec.start + middle) < probabilities
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return self._codec.start + low

@@ -9,6 +9,7 @@ import numpy as np
 from ..exceptions import HeavyValueWarning
 from ..validation import warn
 from ._gaps import Gap, find_gaps
+from ._moments import steps
 
 # A value shared by this share of the rows, or ties among that share, make a column discrete.
 _HEAVY_VALUE = 0.01
@@ -225,7 +226,7 @@ def _is_lattice(values, counts, heavy, n, spread):
 def _least_step(values):
     """Least distance between values that rounding alone does not explain."""
     gaps = np.diff(values)
-    rounding = 16 * np.spacing(np.abs(values).max())
+    rounding = 16 * steps(np.abs(values).max())
     return gaps[gaps > rounding].min(initial=np.inf)
 
 

@@ -29,13 +29,19 @@ from ._encoded_density import EncodedDensity
 from ._level_order import order_levels
 from ._table_conditions import TableConditions
 from ._table_form import TableForm
+from ._table_imputation import TableImputation
 from ._table_input import check_weight, takes_missing, validate_table
 from ._table_stream import TableStreamMixin
 from ._table_topics import TableTopicsMixin
 
 
 class TableDensity(
-    TableConditions, TableTopicsMixin, TableStreamMixin, MeanScoreMixin, SuggestingEstimator
+    TableConditions,
+    TableImputation,
+    TableTopicsMixin,
+    TableStreamMixin,
+    MeanScoreMixin,
+    SuggestingEstimator,
 ):
     """Density of a table with real, bounded, whole, categorical and circular columns.
 
@@ -449,8 +455,8 @@ class TableDensity(
         }
         return self._rows(columns)
 
-    def _rows(self, columns):
-        """Columns as numbers, levels by their position on the axis."""
+    def _rows(self, columns, incomplete=False):
+        """Columns as numbers, levels by their position on the axis; whether any may be missing."""
         rows = np.empty((len(columns[0].values), len(columns)))
         for j, (column, codec) in enumerate(zip(columns, self._codecs, strict=True)):
             numbers = codec.read(column)
@@ -460,11 +466,11 @@ class TableDensity(
                     "are not numbers now: give it as numbers."
                 )
             rows[:, j] = numbers
-        self._refuse_non_finite(rows, getattr(self, "density_", self.density))
+        self._refuse_non_finite(rows, getattr(self, "density_", self.density), incomplete)
         return rows
 
-    def _refuse_non_finite(self, rows, density):
-        missing = np.isnan(rows) if takes_missing(density) else None
+    def _refuse_non_finite(self, rows, density, incomplete=False):
+        missing = np.isnan(rows) if incomplete or takes_missing(density) else None
         refuse_non_finite(rows, self._names(), missing)
 
     def _contained(self, rows):

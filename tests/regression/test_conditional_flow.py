@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -189,6 +190,31 @@ def test_rows_without_weight_are_left_out():
         model = small(calibrate=calibrate).fit(X, y, sample_weight=weight)
         ones = small(calibrate=calibrate).fit(X[:90], y[:90], sample_weight=np.ones(90))
         assert_same(model, ones, X, y, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-8, 1e300])
+def test_ratios_of_weights_count_alone(size):
+    X, y = fan(120)
+    weight = np.where(np.arange(120) % 2, 1.0, 2.0)
+    model, other = (small(max_epochs=1).fit(X, y, sample_weight=w) for w in (weight, weight * size))
+    np.testing.assert_allclose(other.predict(X), model.predict(X), rtol=1e-6)
+
+
+def test_two_rows_are_enough():
+    X, y = fan(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = small(start="auto", max_epochs=1).fit(X, y)
+    assert np.isfinite(model.log_prob(X, y)).all()
+
+
+def test_means_far_away_grow_with_the_features_not_exponentially():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(300, 1))
+    y = np.column_stack([X[:, 0], X[:, 0] ** 2]) + rng.normal(size=(300, 2)) * 0.1
+    model = small(max_epochs=20).fit(X, y)
+    near, far = model.predict([[10.0]])[0], model.predict([[1000.0]])[0]
+    assert (np.abs(far) < 1000 * np.abs(near)).all()
 
 
 def test_names_of_frames_are_kept_and_compared():

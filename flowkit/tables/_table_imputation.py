@@ -62,9 +62,9 @@ class TableImputation:
         >>> from flowkit import TableDensity
         >>> size = ["small", "large"] * 50
         >>> table = pd.DataFrame({"size": size, "weight": [1.0, 5.0] * 50})
-        >>> table["weight"] += np.linspace(0.0, 0.1, 100)
+        >>> table["weight"] += np.linspace(-0.1, 0.1, 100)
         >>> density = TableDensity(GaussianMixture(2), random_state=0).fit(table)
-        >>> rows = pd.DataFrame({"size": [None, "small"], "weight": [5.05, np.nan]})
+        >>> rows = pd.DataFrame({"size": [None, "small"], "weight": [5.0, np.nan]})
         >>> density.impute(rows, random_state=0, statistic="mean").round(1)
             size  weight
         0  large     5.0

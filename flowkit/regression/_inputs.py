@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import issparse
 
 from ..columns import moments
 from ..exceptions import InvalidDataError
@@ -34,7 +35,7 @@ def read_training(regressor, X, y) -> tuple[np.ndarray, np.ndarray]:
     """
     X, y = _read(regressor, X, reset=True, y=y, multi_output=True, y_numeric=True)
     with typed_errors("y"):
-        y = np.asarray(y.toarray() if hasattr(y, "toarray") else y, dtype=np.float64)
+        y = np.asarray(y.toarray() if issparse(y) else y, dtype=np.float64)
     return X, y
 
 

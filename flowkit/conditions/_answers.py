@@ -105,7 +105,8 @@ class Answers:
         Returns
         -------
         probability : ndarray of shape (n_samples,)
-            Between 0 and 1. Uniform over rows of the density, if all others are given or not.
+            Between 0 and 1. Uniform over rows of the density, if all others are given or not; but
+            with steps in columns of a table that are whole or rounded, as they are in draws.
         std : ndarray of shape (n_samples,)
             Only with `return_std`: standard error, 0 where there is a closed form.
 

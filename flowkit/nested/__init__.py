@@ -1,7 +1,7 @@
 """Densities inside others: unwrapped, seeded, timed, drawn from, scored on changed rows."""
 
 from ._chunks import require_chunks, takes_chunks
-from ._copies import own_kernels_of, score_copies, score_inside
+from ._copies import log_density_without, own_kernels_of, score_copies, score_inside
 from ._draws import can_be_drawn_from, check_n_samples, draw_from
 from ._interruptions import are_passed_on, interruptions_passed_on
 from ._log_density import estimates_of, log_density_of, tells_error
@@ -34,6 +34,7 @@ __all__ = [
     "layers",
     "limited",
     "log_density_of",
+    "log_density_without",
     "mean_of",
     "names_of",
     "own_kernels_of",

@@ -90,6 +90,27 @@ def own_kernels_of(density, X) -> np.ndarray | None:
     return None if find is None else find(X)
 
 
+def log_density_without(density, X, without: np.ndarray) -> np.ndarray:
+    """Log density of rows, each without one more kernel.
+
+    Parameters
+    ----------
+    density : estimator
+        Fitted, of rows of numbers.
+    X : array-like of shape (n_samples, n_features)
+        Rows as it takes them.
+    without : ndarray of int of shape (n_samples,)
+        The kernels, as `own_kernels_of` gives them.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Nats.
+    """
+    score = getattr(stood_for(density), "_log_density", None)
+    return log_density_of(density, X) if score is None else score(X, without)
+
+
 def score_inside(density, copies, inside, rows, known, n_draws=None) -> np.ndarray:
     """`score_copies` behind a map whose domain some copies or rows lie outside of.
 

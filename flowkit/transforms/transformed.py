@@ -28,6 +28,7 @@ from ..nested import (
     draw_from,
     estimates_of,
     log_density_of,
+    log_density_without,
     own_kernels_of,
     read_numbers,
     require_chunks,
@@ -325,6 +326,15 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
             found, error[inside] = estimates_of(self.density_, Z)
             log_density[inside] += found
         return np.asarray(X, dtype=np.float64), log_density, error
+
+    def _log_density(self, X, without):
+        """Log density of valid rows, each without one more kernel."""
+        Z, log_density = transform_rows(self.transformer_, X)
+        inside = np.isfinite(log_density)
+        if inside.any():
+            found = log_density_without(self.density_, np.asarray(Z), without[inside])
+            log_density[inside] += found
+        return log_density
 
     def _own_kernels(self, X):
         Z, log_det = transform_rows(self.transformer_, self._validate_rows(X, reset=False))

@@ -1,7 +1,7 @@
 """Questions to a density: conditions, marginals, and quantiles of columns."""
 
 from ._any_density import questions_by_draws, questions_of
-from ._laws import Law, MappedLaw, PooledLaw
+from ._laws import Law, MappedLaw, PooledLaw, TruncatedLaw
 from ._questions import MAX_CANDIDATES, N_CANDIDATES, FlowQuestions, Questions
 from .marginals import ConditionalDensity, MarginalDensity
 
@@ -15,6 +15,7 @@ __all__ = [
     "MarginalDensity",
     "PooledLaw",
     "Questions",
+    "TruncatedLaw",
     "questions_by_draws",
     "questions_of",
 ]

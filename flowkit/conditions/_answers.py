@@ -17,7 +17,13 @@ from ..exceptions import (
 from ..missing import N_DRAWS
 from ..nested import check_n_samples
 from ..validation import as_numbers, check_count, check_flag, labels_of, warn
-from ._given import labels_or_positions, numbers_given, positions_of, values_given
+from ._given import (
+    labels_or_positions,
+    numbers_given,
+    positions_of,
+    values_given,
+    values_of_rows,
+)
 from ._laws import Law
 from ._questions import Questions
 
@@ -27,11 +33,15 @@ _FEW, _FEW_SHARE = 10, 0.1
 # An error of so many nats is that of few effective draws.
 _LARGE_ERROR = _FEW**-0.5
 _LAW_DRAWS = 1024
-_ROWS_AT_ONCE = 256
+# Rows at once, fewer where their draws are more numbers than these.
+_ROWS_AT_ONCE, _MAX_VALUES = 256, 2**23
 
 
 class Answers:
     """Answers of a fitted density that has ``_questions()``.
+
+    It also has ``_own_kernels(X)``: the kernel that the score of each row leaves out, -1 for none,
+    or None.
 
     A subclass whose rows are no plain numbers overrides ``_numbers_given``, ``_scored_rows`` and
     ``_in_form``.
@@ -60,12 +70,13 @@ class Answers:
             raise InvalidParameterError(
                 "given names all columns, so that nothing is left to score: leave out some."
             )
-        rows, joint, error, without = self._scored_rows(X)
+        rows, joint, error = self._scored_rows(X)
         inside = np.isfinite(joint)
         log_density, total = joint.copy(), error.copy()
         if columns and inside.any():
             known = np.full_like(rows, np.nan)
             known[:, columns] = rows[:, columns]
+            without = self._own_kernels(X)
             own = None if without is None else without[inside]
             below, of_below = self._questions().log_density(known[inside], N_DRAWS, own)
             log_density[inside] -= below
@@ -94,7 +105,8 @@ class Answers:
         Returns
         -------
         probability : ndarray of shape (n_samples,)
-            Between 0 and 1. Uniform over rows of the density, if all others are given or not.
+            Between 0 and 1. Uniform over rows of the density, if all others are given or not; but
+            with steps in columns of a table that are whole or rounded, as they are in draws.
         std : ndarray of shape (n_samples,)
             Only with `return_std`: standard error, 0 where there is a closed form.
 
@@ -119,7 +131,7 @@ class Answers:
         return_std = check_flag(return_std, "return_std")
         n_draws = check_count(n_draws, "n_draws", 2)
         j, known = self._column_and_given(column, given)
-        rows, inside = self._rows_given(X, [j, *known], "X")
+        rows, inside = self._rows_of(X, [j, *known])
         values = rows[:, j].copy()
         others = [k for k in range(rows.shape[1]) if k not in known]
         rows[:, others] = np.nan
@@ -211,13 +223,13 @@ class Answers:
     def _refuse_questions(self, what: str) -> None:
         """Refuse to answer where there are no answers; here there are some."""
 
-    def _numbers_given(self, column, j: int) -> tuple[np.ndarray, np.ndarray]:
-        """A column that is given as numbers, NaN where open, and whether each can be."""
-        numbers = numbers_given(column, str(self._column_labels[j]))
+    def _numbers_given(self, column, j: int, parameter: str) -> tuple[np.ndarray, np.ndarray]:
+        """A column of a parameter as numbers, NaN where open, and whether each can be."""
+        numbers = numbers_given(column, str(self._column_labels[j]), parameter)
         return numbers, np.ones(len(numbers), dtype=bool)
 
     def _scored_rows(self, X):
-        """Rows as numbers; their log density, its error, and the kernels on them or None."""
+        """Rows as numbers, their log density, and its error."""
         raise NotImplementedError
 
     def _in_form(self, rows: np.ndarray, columns: list[int]):
@@ -230,14 +242,20 @@ class Answers:
     def _column_labels(self):
         return labels_or_positions(labels_of(self), self.n_features_in_)
 
-    def _rows_given(self, given, needed=(), name="given"):
-        """Rows with NaN where they are open, and whether each value is possible."""
-        columns, n = values_given(given, self._column_labels, name)
+    def _rows_given(self, given):
+        """What is given as rows with NaN where they are open, and whether each value can be."""
+        return self._as_rows(*values_given(given, self._column_labels, "given"), "given")
+
+    def _rows_of(self, X, needed):
+        """Rows of X, of which only the columns that are needed are read, if any are named."""
+        return self._as_rows(*values_of_rows(X, self._column_labels, "X"), "X", needed)
+
+    def _as_rows(self, columns, n, name, needed=()):
         rows = np.full((n, self.n_features_in_), np.nan)
         inside = np.ones(rows.shape, dtype=bool)
         for j, column in columns.items():
             if not needed or j in needed:
-                rows[:, j], inside[:, j] = self._numbers_given(column, j)
+                rows[:, j], inside[:, j] = self._numbers_given(column, j, name)
         lacking = [j for j in needed if np.isnan(rows[:, j]).any()]
         if lacking:
             raise InvalidDataError(
@@ -281,10 +299,11 @@ class Answers:
     # ------------------------------------------------------------------ answers
 
     def _laws(self, questions, rows, j, n_draws, values):
-        """Values and laws of a column, for as many rows at once as fit into memory."""
+        """Values and laws of a column, for as many rows at once as their draws leave memory for."""
         fewest = []
-        for i in range(0, len(rows), _ROWS_AT_ONCE):
-            part = slice(i, i + _ROWS_AT_ONCE)
+        size = min(max(_MAX_VALUES // (n_draws * rows.shape[1]), 1), _ROWS_AT_ONCE)
+        for i in range(0, len(rows), size):
+            part = slice(i, i + size)
             law: Law = questions.law(rows[part], j, n_draws)
             fewest.append(law.n_effective)
             yield values[part], law

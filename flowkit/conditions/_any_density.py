@@ -17,7 +17,7 @@ from ..columns import Columns
 from ..exceptions import InvalidParameterError
 from ..missing import Completion
 from ..modules import DensityModule, Evaluator, Flow
-from ..nested import can_be_drawn_from, draw_from, log_density_of, stood_for
+from ..nested import can_be_drawn_from, draw_from, log_density_of, log_density_without, stood_for
 from ._questions import FlowQuestions, Questions
 
 # Draws that tell where a density lies.
@@ -108,13 +108,7 @@ def questions_by_draws(density) -> Questions:
             f"{type(density).__name__} knows no conditionals, and cannot be drawn from to estimate "
             "them: use a density that has `sample`, such as FlowDensity."
         )
-    try:
-        rows = draw_from(density, _N_DRAWS, _SEED)
-    except NotImplementedError as error:
-        raise InvalidParameterError(
-            f"density {density} cannot be drawn from to estimate its conditionals. Use one that "
-            "can, such as FlowDensity."
-        ) from error
+    rows = draw_from(density, _N_DRAWS, _SEED)
     scale = rows.std(0)
     scale = np.where(scale > 0, scale, 1.0)
     columns = Columns(rows.mean(0), scale, np.zeros_like(scale))
@@ -141,7 +135,11 @@ class _AnyEvaluator:
 
     def log_prob(self, Z, without=None):
         X = self.columns.unstandardise(Z)
-        return log_density_of(self.density, X) + np.log(self.columns.scale).sum()
+        if without is None:
+            log_density = log_density_of(self.density, X)
+        else:
+            log_density = log_density_without(self.density, X, without)
+        return log_density + np.log(self.columns.scale).sum()
 
     def sample(self, n, random_state):
         return self.columns.standardise(draw_from(self.density, n, random_state))

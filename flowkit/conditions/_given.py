@@ -41,18 +41,32 @@ def positions_of(columns: Any, labels, parameter: str) -> list[int]:
     UnknownNameError
         If there is no such column.
     InvalidParameterError
-        If a column is named twice.
+        If a column is named twice, or by what can be no name.
     """
-    # A tuple may be the label of a column.
     alone = isinstance(columns, str) or not isinstance(columns, Iterable)
-    alone |= isinstance(columns, tuple) and columns in set(labels)
-    found = [position_of(key, labels, parameter) for key in ([columns] if alone else columns)]
+    alone |= isinstance(columns, tuple) and _can_be_label(columns) and columns in set(labels)
+    keys = [columns] if alone else list(columns)
+    for key in keys:
+        if not _can_be_label(key):
+            raise InvalidParameterError(
+                f"{parameter} names a column {shown(key)}: give names or positions, not lists of "
+                "these within a list."
+            )
+    found = [position_of(key, labels, parameter) for key in keys]
     repeated = [j for j in found if found.count(j) > 1]
     if repeated:
         raise InvalidParameterError(
             f"{parameter} names column {labels[repeated[0]]!r} twice: name each column once."
         )
     return found
+
+
+def _can_be_label(key):
+    try:
+        hash(key)
+    except TypeError:
+        return False
+    return True
 
 
 def values_given(given: Any, labels, parameter: str) -> tuple[dict[int, Any], int]:
@@ -81,44 +95,75 @@ def values_given(given: Any, labels, parameter: str) -> tuple[dict[int, Any], in
     InvalidDataError
         If rows have another number of columns, or there are none.
     InvalidParameterError
-        If a value of a dict is not a single one.
+        If a value of a dict is not a single one, or a column is named twice.
     """
     if given is None:
         return {}, 1
     if isinstance(given, Mapping):
-        return {
-            position_of(key, labels, parameter): _single(key, value) for key, value in given.items()
-        }, 1
-    table = container_of(given)
+        found = positions_of(list(given), labels, parameter)
+        values = (_single(key, value, parameter) for key, value in given.items())
+        return dict(zip(found, values, strict=True)), 1
+    return values_of_rows(given, labels, parameter, "a dict of columns and values, ")
+
+
+def values_of_rows(
+    rows: Any, labels, parameter: str, others: str = ""
+) -> tuple[dict[int, Any], int]:
+    """Columns of rows, by position, and the number of rows.
+
+    Parameters
+    ----------
+    rows : DataFrame or array-like of shape (n, d)
+        Rows of some columns; or of all columns, NaN where they are open.
+    labels, parameter : object
+        As in `values_given`.
+    others : str, default=''
+        What else there might be, for errors.
+
+    Returns
+    -------
+    columns : dict of int to ndarray or Series of shape (n,)
+        In their own types.
+    n : int
+        Number of rows.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such column.
+    InvalidDataError
+        If rows have another number of columns, or there are none.
+    """
+    table = container_of(rows)
     if table.is_frame:
         found = positions_of(table.labels, labels, parameter)
         columns = dict(zip(found, table.columns(), strict=True))
     else:
-        rows = np.asarray(keep_types(given))
-        if rows.ndim != 2 or rows.shape[1] != len(labels):
+        values = np.asarray(keep_types(rows))
+        if values.ndim != 2 or values.shape[1] != len(labels):
             raise InvalidDataError(
-                f"{parameter} must be a dict of columns and values, a DataFrame, or rows of shape "
+                f"{parameter} must be {others}a DataFrame, or rows of shape "
                 f"(n, {len(labels)}) with NaN where they are open, got an array of shape "
-                f"{rows.shape}."
+                f"{values.shape}."
             )
-        table, columns = container_of(rows), dict(enumerate(rows.T))
+        table, columns = container_of(values), dict(enumerate(values.T))
     if not table.shape[0]:
         raise InvalidDataError(f"{parameter} holds no rows: give at least one.")
     return columns, table.shape[0]
 
 
-def _single(key, value):
+def _single(key, value, parameter):
     column = np.empty(1, dtype=object)
     column[0] = value
     if not isinstance(value, str | bytes) and np.ndim(value):
         raise InvalidParameterError(
-            f"given holds {shown(value)} for column {key!r}, which is not one value: give a "
+            f"{parameter} holds {shown(value)} for column {key!r}, which is not one value: give a "
             "DataFrame for several rows."
         )
     return column
 
 
-def numbers_given(column: Any, name: str) -> np.ndarray:
+def numbers_given(column: Any, name: str, parameter: str) -> np.ndarray:
     """A column of real numbers in float64, NaN where it is open.
 
     Parameters
@@ -127,6 +172,8 @@ def numbers_given(column: Any, name: str) -> np.ndarray:
         As it was given.
     name : str
         Of the column, for errors.
+    parameter : str
+        What holds the values, for errors.
 
     Raises
     ------
@@ -137,13 +184,15 @@ def numbers_given(column: Any, name: str) -> np.ndarray:
     if kind in "iufb":
         numbers = as_floats(column)
     else:
-        numbers = np.array([_number(value, name) for value in as_objects(column)])
+        numbers = np.array([_number(value, name, parameter) for value in as_objects(column)])
     if np.isinf(numbers).any():
-        raise InvalidDataError(f"given holds infinity for column {name}: give finite numbers.")
+        raise InvalidDataError(
+            f"{parameter} holds infinity for column {name}: give finite numbers."
+        )
     return numbers
 
 
-def _number(value, name):
+def _number(value, name, parameter):
     if is_missing_value(value):
         return np.nan
     try:
@@ -152,6 +201,6 @@ def _number(value, name):
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise InvalidDataError(
-            f"given holds {shown(value)} for column {name}, which is no real number: give one, in "
-            "the units of X."
+            f"{parameter} holds {shown(value)} for column {name}, which is no real number: "
+            "give one, in the units of X."
         ) from None

@@ -1,4 +1,4 @@
-"""Laws of one column given others, row by row: exact, of weighted draws, mapped, and pooled."""
+"""Laws of one column given others, row by row: exact, drawn, mapped, truncated, pooled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HALVINGS = 60
 class Law:
     """Law of one number for each of n rows.
 
-    Subclasses implement `cdf`, `error` and `quantile`, and set `n_effective`.
+    Subclasses implement `cdf`, `error_within` and `quantile`, and set `n_effective`.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Law:
         Parameters
         ----------
         values : ndarray of shape (n, m)
-            Values for each row.
+            Values for each row, which may be infinite.
 
         Returns
         -------
@@ -43,8 +43,31 @@ class Law:
         """
         raise NotImplementedError
 
+    def within(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Probability of intervals that do not overlap, together.
+
+        Parameters
+        ----------
+        low, high : ndarray of shape (n, m, k)
+            Ends of k intervals, which may be infinite.
+
+        Returns
+        -------
+        ndarray of shape (n, m)
+            Probabilities.
+        """
+        n, m, k = low.shape
+        ends = np.concatenate([low.reshape(n, m * k), high.reshape(n, m * k)], 1)
+        below, above = np.split(self.cdf(ends), 2, axis=1)
+        return (above - below).reshape(n, m, k).sum(2)
+
     def error(self, values: np.ndarray) -> np.ndarray:
         """Standard error of `cdf`, shape (n, m)."""
+        high = values[..., None]
+        return self.error_within(np.full_like(high, -np.inf), high)
+
+    def error_within(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Standard error of `within`, shape (n, m)."""
         raise NotImplementedError
 
     def quantile(self, probabilities: np.ndarray) -> np.ndarray:
@@ -84,35 +107,41 @@ class FlowLaw(Law):
         self._law, self._flow, self._column = law, flow, column
         self._evaluator = Evaluator(flow, device)
         self.n_effective = np.full(n, np.inf)
-        low, high = self._through(flow.bijection.inverse_by_column, np.array([[-0.5], [0.5]]))
+        low, high = self._through(flow.bijection.inverse_by_column, np.array([[-0.5], [0.5]]))[0]
         self._increases, self._typical = bool(high[0] > low[0]), float(low[0])
 
     def cdf(self, values):
-        z = self._through(self._flow.bijection.forward_by_column, values)
-        inside = np.isfinite(z)
+        inside = np.isfinite(values)
+        finite = np.where(inside, values, self._typical)
+        z, log_slope = self._through(self._flow.bijection.forward_by_column, finite)
+        # Outside their domain, maps of columns put a value of no slope.
+        inside &= np.isfinite(z) & np.isfinite(log_slope)
         below = self._of_law(self._law.cdf, np.where(inside, z, 0.0))
         below = below if self._increases else 1 - below
         # Outside the domain all is below, or nothing.
         return np.where(inside, below, values > self._typical)
 
-    def error(self, values):
-        return np.zeros_like(values)
+    def error_within(self, low, high):
+        return np.zeros(low.shape[:2])
 
     def quantile(self, probabilities):
         below = probabilities if self._increases else 1 - probabilities
         z = self._of_law(self._law.quantile, below)
-        return self._through(self._flow.bijection.inverse_by_column, z)
+        return self._through(self._flow.bijection.inverse_by_column, z)[0]
 
     def _of_law(self, function, values):
         with torch.no_grad():
             return function(torch.from_numpy(values).to(self._evaluator.device)).cpu().numpy()
 
     def _through(self, function, values):
-        """Values of the column through a map of columns, (n, m)."""
+        """Values of the column through a map of columns, and the logs of its slopes, (n, m)."""
         rows = np.zeros((values.size, self._flow.n_features))
         rows[:, self._column] = values.ravel()
-        mapped = self._evaluator.map(lambda x: function(x)[0][:, self._column], rows)
-        return mapped.reshape(values.shape)
+
+        def both(x):
+            return torch.stack([part[:, self._column] for part in function(x)], 1)
+
+        return self._evaluator.map(both, rows).T.reshape(2, *values.shape)
 
 
 class DrawnLaw(Law):
@@ -137,14 +166,14 @@ class DrawnLaw(Law):
         rows = zip(values, self._values, self._below, strict=True)
         return np.stack([np.interp(v, x, below, left=0, right=1) for v, x, below in rows])
 
-    def error(self, values):
-        below, squares = self.cdf(values), (self._shares**2).cumsum(1)
-        within = np.zeros_like(values)
-        for i, (x, v) in enumerate(zip(self._values, values, strict=True)):
-            place = np.searchsorted(x, v, side="right")
-            within[i] = np.where(place > 0, squares[i][place - 1], 0.0)
-        beyond = squares[:, -1:] - within
-        return np.sqrt(within * (1 - below) ** 2 + beyond * below**2)
+    def error_within(self, low, high):
+        squares = np.pad((self._shares**2).cumsum(1), ((0, 0), (1, 0)))
+        inside = np.empty(low.shape[:2])
+        for i, x in enumerate(self._values):
+            first, last = (np.searchsorted(x, ends[i], side="right") for ends in (low, high))
+            inside[i] = (squares[i][last] - squares[i][first]).sum(1)
+        share, outside = self.within(low, high), squares[:, -1:] - inside
+        return np.sqrt(inside * (1 - share) ** 2 + outside * share**2)
 
     def quantile(self, probabilities):
         rows = zip(probabilities, self._below, self._values, strict=True)
@@ -160,12 +189,12 @@ class MappedLaw(Law):
     law : Law
         Law of the mapped column.
     forward, backward : callable
-        The map of an ndarray of values, and its inverse; NaN for values outside the domain.
+        The map of an ndarray of values, and its inverse; not finite for values outside the domain.
     increases : bool, default=True
         Whether the map is increasing.
     typical : float, default=0.0
-        A value within the domain: those outside are below or above all others, as they are below or
-        above this one.
+        A value within the domain: those that are mapped to NaN are below or above all others, as
+        they are below or above this one.
     """
 
     law: Law
@@ -179,25 +208,62 @@ class MappedLaw(Law):
         return self.law.n_effective
 
     def cdf(self, values):
-        mapped, inside = self._mapped(values)
-        below = self.law.cdf(mapped)
-        below = below if self.increases else 1 - below
-        return np.where(inside, below, values > self.typical)
+        below = self.law.cdf(self._mapped(values))
+        return below if self.increases else 1 - below
 
-    def error(self, values):
-        mapped, inside = self._mapped(values)
-        return np.where(inside, self.law.error(mapped), 0.0)
+    def error_within(self, low, high):
+        low, high = self._mapped(low), self._mapped(high)
+        return self.law.error_within(*((low, high) if self.increases else (high, low)))
 
     def _mapped(self, values):
+        """Values mapped, infinite where they are below or above all others."""
+        finite = np.isfinite(values)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            mapped = self.forward(values)
-            inside = np.isfinite(mapped)
-            typical = self.forward(np.full((1, 1), self.typical))[0, 0]
-        return np.where(inside, mapped, typical), inside
+            mapped = self.forward(np.where(finite, values, self.typical))
+        end = np.where((values > self.typical) == self.increases, np.inf, -np.inf)
+        return np.where(finite & ~np.isnan(mapped), mapped, end)
 
     def quantile(self, probabilities):
         probabilities = probabilities if self.increases else 1 - probabilities
         return self.backward(self.law.quantile(probabilities))
+
+
+class TruncatedLaw(Law):
+    """Law of a column that is known to lie within an interval.
+
+    Parameters
+    ----------
+    law : Law
+        Of the column when nothing is known.
+    low, high : float
+        Ends of the interval, which may be infinite.
+    """
+
+    def __init__(self, law: Law, low: float, high: float):
+        self._law, self._low, self._high = law, low, high
+        self.n_effective = law.n_effective
+        ends = law.cdf(np.tile([low, high], (len(law.n_effective), 1)))
+        self._below, self.mass = ends[:, :1], ends[:, 1:] - ends[:, :1]
+
+    def cdf(self, values):
+        return (self._law.cdf(self._cut(values)) - self._below) / self.mass
+
+    def error_within(self, low, high):
+        low, high = (np.sort(self._cut(ends), axis=2) for ends in (low, high))
+        share = self._law.within(low, high) / self.mass
+        first, last = (np.full_like(low[..., :1], end) for end in (self._low, self._high))
+        rest = np.concatenate([first, high], 2), np.concatenate([low, last], 2)
+        parts = [(low, high), rest, (first, last)]
+        # Of parts, of the others, and of both together, which their covariance follows from.
+        of_parts, of_rest, of_all = (self._law.error_within(*ends) ** 2 for ends in parts)
+        square = (1 - share) * of_parts + share * of_rest - share * (1 - share) * of_all
+        return np.sqrt(square.clip(0)) / self.mass
+
+    def quantile(self, probabilities):
+        return self._cut(self._law.quantile(self._below + self.mass * probabilities))
+
+    def _cut(self, values):
+        return np.clip(values, self._low, self._high)
 
 
 @dataclass(frozen=True)
@@ -224,8 +290,10 @@ class PooledLaw(Law):
     def cdf(self, values):
         return (self.shares[..., None] * self._each(self.law.cdf, values)).sum(1)
 
-    def error(self, values):
-        each, errors = self._each(self.law.cdf, values), self._each(self.law.error, values)
+    def error_within(self, low, high):
+        each, errors = (
+            self._each(of_law, low, high) for of_law in (self.law.within, self.law.error_within)
+        )
         mean = (self.shares[..., None] * each).sum(1, keepdims=True)
         squares = self.shares[..., None] ** 2 * (errors**2 + (each - mean) ** 2)
         return np.sqrt(squares.sum(1))
@@ -242,7 +310,7 @@ class PooledLaw(Law):
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return high
 
-    def _each(self, function, values):
+    def _each(self, function, *values):
         n, n_points = self.shares.shape
-        found = function(np.repeat(values, n_points, axis=0))
+        found = function(*(np.repeat(part, n_points, axis=0) for part in values))
         return found.reshape(n, n_points, -1)

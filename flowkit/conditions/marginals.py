@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -20,8 +22,9 @@ from ._questions import MAX_CANDIDATES, Questions
 class ConditionalDensity(Answers):
     """Methods of a density that answers questions about its columns; goes before its base class.
 
-    Subclasses implement ``_questions()`` and ``_scored_rows(X)``, and where their rows are no plain
-    numbers ``_numbers_given(column, j)`` and ``_in_form(rows, columns)``.
+    Subclasses implement ``_questions()``, ``_scored_rows(X)`` and ``_own_kernels(X)``, and
+    where their rows are no plain numbers ``_numbers_given(column, j, parameter)`` and
+    ``_in_form(rows, columns)``.
     """
 
     def marginal(self, columns):
@@ -60,14 +63,15 @@ class ConditionalDensity(Answers):
         found = positions_of(columns, self._column_labels, "columns")
         if not found:
             raise InvalidParameterError("columns names no column: name at least one.")
-        return MarginalDensity(self, found)
+        # A copy, as training goes on in place.
+        return MarginalDensity(copy.deepcopy(self), found)
 
 
 class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
     """Density of some columns of a fitted density, the others integrated out.
 
-    What the method `marginal` of a density returns. It is fitted as that density is: `fit` changes
-    nothing, and `sklearn.base.clone` makes no copy.
+    What the method `marginal` of a density returns. It is fitted as that density was then: `fit`
+    changes nothing, nor does another `fit` of that density, and `sklearn.base.clone` makes no copy.
 
     Parameters
     ----------
@@ -207,8 +211,8 @@ class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
         questions, d = self.density._questions(), self.density.n_features_in_
         return _QuestionsWithin(questions, self.columns, d)
 
-    def _numbers_given(self, column, j):
-        return self.density._numbers_given(column, self.columns[j])
+    def _numbers_given(self, column, j, parameter):
+        return self.density._numbers_given(column, self.columns[j], parameter)
 
     def _why_outside(self, i, j):
         return self.density._why_outside(i, self.columns[j])
@@ -224,14 +228,23 @@ class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
     def _scored_rows(self, X):
         may_lack = get_tags(self.density).input_tags.allow_nan
         needed = () if may_lack else range(self.n_features_in_)
-        rows, inside = self._rows_given(X, needed, "X")
+        rows, inside = self._rows_of(X, needed)
         log_density, error = np.full(len(rows), -np.inf), np.zeros(len(rows))
         kept = inside.all(1)
         if kept.any():
             found = self._questions().log_density(rows[kept], N_DRAWS)
             log_density[kept], error[kept] = found
             self._warn_of_error(found[1])
-        return rows, log_density, error, None
+        return rows, log_density, error
+
+    def _own_kernels(self, X):
+        # No row of the density stands for a row of some of its columns.
+        return None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = get_tags(self.density).input_tags
+        return tags
 
     def _held(self):
         # No row of the density stands for a row of some of its columns.

@@ -9,6 +9,7 @@ from ..conditions import ConditionalDensity, FlowQuestions
 from ..exceptions import InvalidParameterError
 from ..missing import N_DRAWS, refuse_images
 from ..validation import check_flag
+from ._temperature import check_temperature
 
 
 class Conditions(ConditionalDensity):
@@ -112,7 +113,7 @@ class Conditions(ConditionalDensity):
             return super().sample(n_samples, random_state, temperature=temperature)
         check_is_fitted(self)
         self._refuse_questions("sample with given is")
-        if temperature != 1.0:
+        if check_temperature(temperature) != 1.0:
             raise InvalidParameterError(
                 f"temperature={temperature!r} goes with no conditions, whose draws are those of "
                 "the density alone: leave out temperature or given."
@@ -133,4 +134,4 @@ class Conditions(ConditionalDensity):
     def _scored_rows(self, X):
         X = self._validate_scored(X).astype(np.float64)
         log_density, error = self._completion.marginal(X, N_DRAWS, self._evaluator)
-        return X, log_density, error, self._own_kernels(X)
+        return X, log_density, error

@@ -300,9 +300,10 @@ class FittedDensity(
         return self._completion.marginal(copies, n_draws, self._evaluator, without)[0]
 
     def _own_kernels(self, X):
-        """The kernel on each of some valid rows, -1 for none; None where there are no kernels."""
+        """The kernel on each row, -1 for none; None where there are no kernels."""
         if not self.module_.has_kernels:
             return None
+        X = self._validate_scored(X).astype(np.float64)
         own, known = np.full(len(X), -1), ~np.isnan(X).any(1)
         if known.any():
             Z = self._columns.standardise(X[known])

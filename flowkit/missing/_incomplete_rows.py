@@ -19,9 +19,10 @@ class IncompleteRows:
     def score_marginal(self, X, n_draws=N_DRAWS):
         """Log density of what is known of each row, and the error of that.
 
-        Takes rows with missing values whatever `missing` was in `fit`. They are integrated out by
-        importance sampling, with draws from a mixture of Gaussians given what is known; half of
-        them are wider, so that nothing is missed. Without ``missing='marginalize'`` the mixture is
+        Takes rows with missing values whatever `missing` was in `fit`. They are integrated out
+        in closed form where there is one, and elsewhere by importance sampling, with draws from a
+        mixture of Gaussians given what is known; half of them are wider, so that nothing is missed.
+        Without ``missing='marginalize'`` the mixture is
         fitted to draws of the density at the first call, which takes a moment.
 
         Parameters
@@ -38,9 +39,10 @@ class IncompleteRows:
             whatever rows stand beside it.
         error : ndarray of shape (n_samples,)
             Standard error in nats, from the spread of the weights of the draws; 0 for complete
-            rows, and where the map takes each column by itself onto a prior whose marginals are
-            known. It cannot exceed one by much. Near one, few draws dominate, and the
-            estimate is a lower bound by an unknown amount.
+            rows, and where there is a closed form: the map takes each column by itself onto a prior
+            whose marginals are known, or linear maps alone mix columns before a mixture of
+            Gaussians or kernels. It cannot exceed one by much. Near one, few draws dominate, and
+            the estimate is a lower bound by an unknown amount.
 
         Raises
         ------

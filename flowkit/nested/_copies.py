@@ -17,7 +17,7 @@ from sklearn.utils import _safe_indexing
 
 from ..validation import check_array
 from ._log_density import log_density_of
-from ._unwrap import held_by
+from ._unwrap import held_by, stood_for
 
 # Rows are the same if they differ by less, relative to the largest value of each column.
 _SAME_VALUE = 1e-12
@@ -69,6 +69,46 @@ def _(density: KernelDensity, copies, rows, n_draws=None):
             block = np.arange(k * i, k * (i + 1))
             scores[block] = log_density_of(others, copies[block])
     return scores
+
+
+def own_kernels_of(density, X) -> np.ndarray | None:
+    """The kernel that stands on each row, which its score leaves out.
+
+    Parameters
+    ----------
+    density : estimator
+        Fitted.
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows as it takes them.
+
+    Returns
+    -------
+    ndarray of int of shape (n_samples,), or None
+        -1 where there is none; None if the density leaves none out.
+    """
+    find = getattr(stood_for(density), "_own_kernels", None)
+    return None if find is None else find(X)
+
+
+def log_density_without(density, X, without: np.ndarray) -> np.ndarray:
+    """Log density of rows, each without one more kernel.
+
+    Parameters
+    ----------
+    density : estimator
+        Fitted, of rows of numbers.
+    X : array-like of shape (n_samples, n_features)
+        Rows as it takes them.
+    without : ndarray of int of shape (n_samples,)
+        The kernels, as `own_kernels_of` gives them.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Nats.
+    """
+    score = getattr(stood_for(density), "_log_density", None)
+    return log_density_of(density, X) if score is None else score(X, without)
 
 
 def score_inside(density, copies, inside, rows, known, n_draws=None) -> np.ndarray:

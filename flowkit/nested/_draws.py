@@ -7,6 +7,7 @@ from inspect import signature
 
 import numpy as np
 
+from ..exceptions import InvalidParameterError
 from ..validation import check_count
 from ._unwrap import stood_for
 
@@ -30,18 +31,32 @@ def draw_from(density, n: int, rng: int | np.random.RandomState, dtype=np.float6
     -------
     ndarray or DataFrame of shape (n, n_features)
         The draws.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it has `sample`, but none for what it is: `sklearn.neighbors.KernelDensity` draws from
+        some kernels only.
     """
     density = stood_for(density)
-    if "random_state" in signature(density.sample).parameters:
-        rows = density.sample(n, random_state=rng)
-    else:
-        # The seed is set on a copy, so that the density given keeps its own.
-        density = copy.copy(density)
-        density.random_state = rng
-        rows = density.sample(n)
+    try:
+        rows = _drawn(density, n, rng)
+    except NotImplementedError as error:
+        raise InvalidParameterError(
+            f"density {density} cannot be sampled. Use one that can, such as FlowDensity."
+        ) from error
     # Mixtures return the components as well.
     rows = rows[0] if isinstance(rows, tuple) else rows
     return rows if dtype is None else np.asarray(rows, dtype=dtype)
+
+
+def _drawn(density, n, rng):
+    if "random_state" in signature(density.sample).parameters:
+        return density.sample(n, random_state=rng)
+    # The seed is set on a copy, so that the density given keeps its own.
+    density = copy.copy(density)
+    density.random_state = rng
+    return density.sample(n)
 
 
 def can_be_drawn_from(density) -> bool:

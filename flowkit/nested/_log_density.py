@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from inspect import signature
 
 import numpy as np
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 
+from ..exceptions import InvalidParameterError
 from ..validation import errors_of_rows
+from ._unwrap import stood_for
 
 
 @singledispatch
@@ -47,3 +50,45 @@ def _(density: BayesianGaussianMixture | GaussianMixture, X) -> np.ndarray:
             X = X.astype(np.float64) if hasattr(X, "astype") else X.cast(float)
     with errors_of_rows():
         return density.score_samples(X)
+
+
+def tells_error(density) -> bool:
+    """Whether `score_samples` of a density has a parameter ``return_std``.
+
+    Parameters
+    ----------
+    density : estimator
+        Fitted.
+    """
+    return "return_std" in signature(stood_for(density).score_samples).parameters
+
+
+def estimates_of(density, X) -> tuple[np.ndarray, np.ndarray]:
+    """Log density of rows, and its standard error.
+
+    Parameters
+    ----------
+    density : estimator
+        Fitted.
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows as it takes them.
+
+    Returns
+    -------
+    log_density, error : ndarray of shape (n_samples,)
+        Nats; errors of zero where the density tells none.
+
+    Raises
+    ------
+    InvalidDataError
+        If the density refuses the rows.
+    """
+    if tells_error(density):
+        try:
+            with errors_of_rows():
+                return stood_for(density).score_samples(X, return_std=True)
+        except InvalidParameterError:
+            # Densities of images and counts tell none.
+            pass
+    log_density = log_density_of(density, X)
+    return log_density, np.zeros(len(log_density))

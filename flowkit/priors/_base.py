@@ -20,7 +20,7 @@ class Prior(nn.Module):
     values are zeros; rows are then scored exactly whatever values they lack, where the bijection in
     front of the prior maps each column by itself. With ``_law_given(z, known, column)`` they can be
     drawn and have quantiles, given what is known of them. A prior that is a mixture of Gaussians
-    says so by `gaussians`, and then knows itself behind linear maps, too.
+    says so by ``_gaussians()``, and then knows itself behind linear maps, too.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class Prior(nn.Module):
             ``P P^T``, of shape (k, n_features, n_features) or, where all have the same,
             (1, n_features, n_features). None if it is no such mixture.
         """
-        return None
+        return self._gaussians() if self._knows("_gaussians") else None
 
     def log_prob_by_column(self, z: Tensor) -> Tensor:
         """Share of each column in `log_prob`.
@@ -274,6 +274,9 @@ class Prior(nn.Module):
         raise NotImplementedError
 
     def _law_given(self, z: Tensor, known: Tensor, column: int) -> ColumnLaw:
+        raise NotImplementedError
+
+    def _gaussians(self) -> tuple[Tensor, Tensor, Tensor]:
         raise NotImplementedError
 
     def _sample(

@@ -37,7 +37,7 @@ class Normal(LocationScale):
     tensor([-1.8379])
     """
 
-    def gaussians(self):
+    def _gaussians(self):
         factors = torch.diag(1 / self._scales())
         return torch.zeros_like(self.location[:1]), self.location[None], factors[None]
 

@@ -94,16 +94,16 @@ class HierarchicalNormal(Prior):
     def _log_prob(self, z: Tensor) -> Tensor:
         return self.log_prob_by_order(z).sum(1)
 
-    def gaussians(self):
+    def _gaussians(self):
         # With white = W z, the precision of z is W^T W.
         factor = self.whitening().t()[None]
         return torch.zeros_like(factor[:, 0, 0]), torch.zeros_like(factor[:, 0]), factor
 
     def _log_prob_marginal(self, z: Tensor, known: Tensor) -> Tensor:
-        return known_log_prob(z, known, *self.gaussians()[1:])[:, 0]
+        return known_log_prob(z, known, *self._gaussians()[1:])[:, 0]
 
     def _law_given(self, z, known, column):
-        _, means, factor = self.gaussians()
+        _, means, factor = self._gaussians()
         mean, deviation = given_columns(z, known, column, means, factor)
         return NormalMixtureLaw(torch.zeros_like(mean), mean, deviation)
 

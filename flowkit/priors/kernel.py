@@ -172,7 +172,7 @@ class Kernel(Prior):
         known.remember(self.centres)
         return self.log_prob_without(z, known.find(z))
 
-    def gaussians(self):
+    def _gaussians(self):
         narrow = (-self._scored_log_bandwidth()).exp()
         factors = narrow * torch.eye(self.n_features).to(self.centres)
         return (self.weights / self.weights.sum()).log(), self.centres, factors[None]

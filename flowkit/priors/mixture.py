@@ -178,7 +178,7 @@ class GaussianMixture(Prior):
     def _log_prob(self, z):
         return self.component_log_prob(z).logsumexp(1)
 
-    def gaussians(self):
+    def _gaussians(self):
         return self.logits.log_softmax(0), self.means, self.precision_factors()
 
     def _log_prob_marginal(self, z, known):

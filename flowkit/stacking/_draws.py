@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..exceptions import InvalidParameterError
 from ..nested import draw_from
 from ..validation import container_of, is_frame
 
@@ -35,18 +34,8 @@ def draw_from_members(members, weights: np.ndarray, n: int, rng: np.random.Rando
     """
     counts = rng.multinomial(n, weights / weights.sum())
     pairs = zip(members, counts, strict=True)
-    rows = _stacked([_draw(density, count, rng) for density, count in pairs if count])
+    rows = _stacked([draw_from(density, count, rng, None) for density, count in pairs if count])
     return container_of(rows).take(rng.permutation(n), {})
-
-
-def _draw(density, n, rng):
-    try:
-        return draw_from(density, n, rng, dtype=None)
-    except NotImplementedError:
-        # KernelDensity draws from some kernels only.
-        raise InvalidParameterError(
-            f"member {density} cannot be sampled. Use one that can, such as FlowDensity."
-        ) from None
 
 
 def _stacked(draws):

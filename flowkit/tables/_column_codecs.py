@@ -229,14 +229,18 @@ class NumberCodec(Codec):
         return self._lattice.nearest(middle, self.low, self.high) if self.whole else middle
 
     def upper_ends(self, x: np.ndarray) -> np.ndarray:
-        """Encoded ends of all that is at most x, infinite or NaN outside the support."""
-        if not self.whole:
-            x = np.where((x <= self.low) | (x >= self.high), np.nan, x)
-            return self._encode(x)[0]
-        end = self._lattice.below(x) + self._width / 2
-        return self._encode(
-            np.where((end <= self._edges[0]) | (end >= self._edges[1]), np.nan, end)
-        )[0]
+        """Encoded ends of all whose decoded values are at most x, infinite outside the support."""
+        end, (low, high) = x, self._edges
+        if self._lattice is not None:
+            first, last = self._lattice.ends(self.low, self.high)
+            below = self._lattice.below(x)
+            # The outermost values take all beyond them.
+            beyond = np.where(below < first, -np.inf, np.where(below >= last, np.inf, np.nan))
+            half = self._lattice.distance / 2
+            end = np.where(np.isnan(beyond), below + half, beyond) if first <= last else x
+        outside = np.where(end <= low, -np.inf, np.where(end >= high, np.inf, np.nan))
+        encoded = self._encode(np.where(np.isnan(outside), end, np.nan))[0]
+        return np.where(np.isnan(outside), encoded, outside)
 
     def features(self, x: np.ndarray) -> np.ndarray:
         return self.points(x, None)[0]
@@ -381,6 +385,11 @@ class AngleCodec(Codec):
         widest = gaps.argmax()
         self.cut = float(self._wrapped(start + angles[widest] + gaps[widest] / 2))
         self.typical = self.cut
+        # Where the cell of the first value begins.
+        self.origin = start
+        if self._lattice is not None:
+            first, _ = self._lattice.ends(start, start + period)
+            self.origin = first - self._lattice.distance / 2
 
     def contains(self, x: np.ndarray, by_cell: bool = False) -> np.ndarray:
         return np.isfinite(x)
@@ -392,12 +401,19 @@ class AngleCodec(Codec):
         return self.start + np.mod(y - self.start, self.period)
 
     def decode(self, y: np.ndarray) -> np.ndarray:
-        x = self._wrapped(y)
         if self._lattice is None:
-            return x
-        x = self._lattice.nearest(x)
+            return self._wrapped(y)
+        x = self._lattice.nearest(self.origin + np.mod(y - self.origin, self.period))
         over = x >= self.start + self.period
         return np.where(over, self._lattice.nearest(x - self.period), x)
+
+    def reach(self, x: np.ndarray) -> np.ndarray:
+        """How far from the origin all goes whose decoded values are at most x."""
+        x = self._wrapped(x)
+        if self._lattice is None:
+            return x - self.start
+        end = self._lattice.below(x) + self._lattice.distance / 2
+        return np.clip(end - self.origin, 0, self.period)
 
     def summary(self, draws, statistic):
         """The mean direction, whatever the statistic."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Most decimals of a lattice, and how far values may be off it.
+# Most decimals of a lattice, and how far values may be off it, in steps.
 _MAX_DECIMALS = 9
-_DUST = 1e-6
+_DUST, _MOST_DUST = 1e-6, 1e-3
 # Share of the values that may lie beside the lattice.
 _OFF_LATTICE = 0.01
 _LARGEST_WHOLE = 2.0**53
@@ -74,7 +74,7 @@ class Lattice:
 
     def _holds(self, x):
         """Whether nearly all of these numbers lie on it."""
-        off = np.abs(self.nearest(x) - x) > 1e-3 * self.distance
+        off = np.abs(self.nearest(x) - x) > _MOST_DUST * self.distance
         return np.mean(off) <= _OFF_LATTICE
 
     @property
@@ -102,7 +102,9 @@ class Lattice:
 
     def below(self, x: np.ndarray) -> np.ndarray:
         """The largest of its numbers that is at most x."""
-        return self._number(np.floor((x * self.unit - self.first) / self.step + _DUST))
+        k = (x * self.unit - self.first) / self.step
+        # Numbers of single precision are off by more, the larger they are.
+        return self._number(np.floor(k + np.clip(_DUST * np.abs(k), _DUST, _MOST_DUST)))
 
     def ends(self, low: float, high: float) -> tuple[float, float]:
         """Its least and largest number within bounds, infinite where these are."""
@@ -130,7 +132,7 @@ def _decimal_lattice(values):
             return None
         scaled = values * unit
         # Numbers of single precision are off by more, the larger they are.
-        tolerance = np.minimum(_DUST * np.maximum(1.0, np.abs(scaled)), 1e-3)
+        tolerance = np.clip(_DUST * np.abs(scaled), _DUST, _MOST_DUST)
         whole = np.rint(scaled)
         if np.all(np.abs(scaled - whole) <= tolerance):
             step = float(_common_step(whole))

@@ -17,8 +17,14 @@ from scipy.special import logsumexp
 from scipy.stats import qmc
 
 from ..conditions import Questions, questions_of
-from ..missing import shares
-from ..nested import log_density_of, score_inside
+from ..missing import N_DRAWS, shares
+from ..nested import (
+    estimates_of,
+    log_density_of,
+    own_kernels_of,
+    score_inside,
+    tells_error,
+)
 from ._column_codecs import Codec
 from ._scoring_plan import plan, points_along, warn_if_slow
 from ._table_input import takes_missing
@@ -53,7 +59,9 @@ class EncodedDensity:
     by_cell: bool
     n_draws: int
 
-    def estimates(self, rows: np.ndarray, n_draws: int | None = None) -> np.ndarray:
+    def estimates(
+        self, rows: np.ndarray, n_draws: int | None = None, without: np.ndarray | None = None
+    ) -> np.ndarray:
         """Log density of rows and its standard error, shape (n, 2).
 
         Parameters
@@ -62,14 +70,18 @@ class EncodedDensity:
             Rows.
         n_draws : int, default=None
             Draws of missing values in rough scores, None for accurate ones.
+        without : ndarray of int of shape (n,), default=None
+            A kernel that each row is scored without, as `own_kernels` gives it.
         """
         cells = self._points_of_cells()
         celled = np.array([u is not None for u in cells])
         alone = celled.sum() == 1
         inverse = slice(None)
         if celled.any() or np.isnan(rows).any():
-            rows, inverse = np.unique(rows, axis=0, return_inverse=True)
+            keys = rows if without is None else np.column_stack([rows, without])
+            _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
             inverse = inverse.reshape(-1)
+            rows, without = rows[first], None if without is None else without[first]
         n_points = max((len(u) for u in cells if u is not None), default=1)
         shares = plan(np.isnan(rows), celled, n_points, self._integrates_by_draws(rows))
         if n_draws is not None:
@@ -90,7 +102,8 @@ class EncodedDensity:
             size = max(1, _CHUNK_VALUES // (share.n_points * rows.shape[1]))
             for i in range(0, len(share.rows), size):
                 part = share.rows[i : i + size]
-                log_weights = self._log_weights(rows[part], few, share.n_points, share.n_inner)
+                own = None if without is None else np.repeat(without[part], share.n_points)
+                log_weights = self._log_weights(rows[part], few, share.n_points, share.n_inner, own)
                 log_weights += log_share[:, None]
                 estimates[part] = _mean_and_error(log_weights, in_order=alone)
         return estimates[inverse]
@@ -111,18 +124,32 @@ class EncodedDensity:
         n_draws : int or None
             Draws of missing values, None for as many as in accurate scores.
         """
-        if any(codec.fills_cells(self.by_cell) for codec in self.codecs):
-            # Training rows lie anywhere in their cells, so that their kernels are not known.
+        if self._fills_cells:
             return self.estimates(copies, n_draws)[:, 0]
         points, log_volume = self._middles(copies)
         origins, _ = self._middles(rows)
 
-        def score(turned, index):
+        def score(turned, index, _):
             moved = points.copy()
             moved[index] = turned
             return score_inside(self.density, moved, inside, origins, known, n_draws)[index]
 
         return log_volume + self._log_density_over_turns(points, score)
+
+    @property
+    def _fills_cells(self):
+        """Whether training rows lie anywhere in their cells: the kernels on them are not known."""
+        return any(codec.fills_cells(self.by_cell) for codec in self.codecs)
+
+    def own_kernels(self, rows: np.ndarray) -> np.ndarray | None:
+        """The kernel on each row, -1 for none; None where the density leaves none out of scores.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, d)
+            Rows within the support.
+        """
+        return None if self._fills_cells else own_kernels_of(self.density, self.middles(rows))
 
     def _points_of_cells(self):
         """Points of the unit interval for each column, None where it has no cells to fill."""
@@ -133,15 +160,19 @@ class EncodedDensity:
         points = iter(sobol.random_base2(math.ceil(math.log2(self.n_draws))).T)
         return [next(points) if fills else None for fills in filled]
 
-    def _log_weights(self, rows, cells, n_points, n_inner):
+    def _log_weights(self, rows, cells, n_points, n_inner, own):
         """Log density times volume at each point of each row, shape (n, n_points, k).
 
         With `n_inner` draws of missing values k is 2: the second is that times its error.
         """
         points, log_volume = self._points(rows, cells, n_points)
-        log_density = self._log_density_over_turns(
-            points.reshape(-1, rows.shape[1]), lambda part, _: self._inner_scores(part, n_inner)
-        )
+
+        def score(turned, index, is_moved):
+            # Kernels stand on points that are not moved.
+            left_out = None if own is None else np.where(is_moved, -1, own[index])
+            return self._inner_scores(turned, n_inner, left_out)
+
+        log_density = self._log_density_over_turns(points.reshape(-1, rows.shape[1]), score)
         return log_volume[..., None] + log_density.reshape(len(rows), n_points, -1)
 
     def _points(self, rows, cells, n_points):
@@ -169,16 +200,21 @@ class EncodedDensity:
         points, log_volumes = (np.concatenate(part, 1) for part in zip(*encoded, strict=True))
         return points, log_volumes.sum(1)
 
-    def _inner_scores(self, points, n_inner):
-        """Log density of points, and its log times the error where `n_inner` draws are asked."""
-        if n_inner is None:
-            if not self._answers(points):
-                return log_density_of(self.density, points)[:, None]
-            return self.questions.log_density(points, 2)[0][:, None]
+    def _inner_scores(self, points, n_inner, own):
+        """Log density of points, and its log plus that of its error where there may be one."""
         # Its own, where it has one.
         has_own = hasattr(self.density, "score_marginal")
-        score = self.density.score_marginal if has_own else self.questions.log_density
-        log_density, error = score(points, n_inner)
+        if own is not None:
+            log_density, error = self.questions.log_density(points, n_inner or N_DRAWS, own)
+        elif n_inner is not None:
+            score = self.density.score_marginal if has_own else self.questions.log_density
+            log_density, error = score(points, n_inner)
+        elif self._answers(points):
+            return self.questions.log_density(points, 2)[0][:, None]
+        elif has_own or not tells_error(self.density):
+            return log_density_of(self.density, points)[:, None]
+        else:
+            log_density, error = estimates_of(self.density, points)
         with np.errstate(divide="ignore"):
             return np.column_stack([log_density, log_density + np.log(error)])
 
@@ -262,17 +298,18 @@ class EncodedDensity:
     def _log_density_over_turns(self, points, score):
         """Log of the inner density of points, summed over turns of circular columns.
 
-        ``score(turned, index)`` gives it for the points at an index, after they were turned.
+        ``score(turned, index, is_moved)`` gives it for the points at an index, after they were
+        turned, if they are moved.
         """
         everything, total = np.arange(len(points)), None
         for shift in itertools.product(*(codec.shifts for codec in self.codecs)):
             if total is None:
-                total = score(points, everything)
+                total = score(points, everything, False)
                 continue
             # A missing angle has been summed over already.
             new = np.flatnonzero(~np.isnan(points[:, np.flatnonzero(shift)]).any(1))
             if new.size:
-                turned = score(points[new] + np.array(shift), new)
+                turned = score(points[new] + np.array(shift), new, True)
                 total[new] = np.logaddexp(total[new], turned)
         return total
 

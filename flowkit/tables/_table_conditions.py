@@ -18,17 +18,19 @@ class TableConditions(ConditionalDensity):
     def _questions(self):
         return TableQuestions(self._encoded_density(), self._names())
 
-    def _numbers_given(self, column, j):
+    def _numbers_given(self, column, j, parameter):
         name, codec = self._names()[j], self._codecs[j]
         table = column.to_frame() if hasattr(column, "to_frame") else column[:, None]
         numbers = codec.read(read_columns(table, [name])[0])
         if numbers is None:
             raise InvalidDataError(
-                f"column {name} was {self.kinds_[j]} in fit, but is given values that are not "
-                "numbers: give it as numbers."
+                f"column {name} was {self.kinds_[j]} in fit, but {parameter} holds values that are "
+                "not numbers: give it as numbers."
             )
         if np.isinf(numbers).any():
-            raise InvalidDataError(f"given holds infinity for column {name}: give finite numbers.")
+            raise InvalidDataError(
+                f"{parameter} holds infinity for column {name}: give finite numbers."
+            )
         return numbers, np.isnan(numbers) | codec.contains(numbers, self.cells == "probability")
 
     def _why_outside(self, i, j):
@@ -52,7 +54,17 @@ class TableConditions(ConditionalDensity):
         if inside.any():
             found = self._encoded_density().estimates(rows[inside])
             log_density[inside], error[inside] = found.T
-        return rows, log_density, error, None
+        return rows, log_density, error
+
+    def _own_kernels(self, X):
+        rows = self._rows(self._read(X, reset=False)[0])
+        inside = self._contained(rows).all(1)
+        found = self._encoded_density().own_kernels(rows[inside]) if inside.any() else None
+        if found is None:
+            return None
+        own = np.full(len(rows), -1)
+        own[inside] = found
+        return own
 
     def _in_form(self, rows, columns):
         codecs = [self._codecs[j] for j in columns]

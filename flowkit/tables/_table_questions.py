@@ -38,7 +38,7 @@ class TableQuestions(Questions):
         return self._encoded.questions.is_exact
 
     def log_density(self, X, n_draws, without=None):
-        log_density, error = self._encoded.estimates(X).T
+        log_density, error = self._encoded.estimates(X, without=without).T
         empty = np.isnan(X).all(1)
         return np.where(empty, 0.0, log_density), np.where(empty, 0.0, error)
 
@@ -87,18 +87,11 @@ class AngleLaw(Law):
         self._turns = codec.period * np.arange(-2, 3)
 
     def cdf(self, values):
-        turn = np.mod(values - self._codec.start, self._codec.period)
-        below, whole = 0.0, 0.0
-        for shift in self._turns:
-            first = np.full_like(values, self._codec.start + shift)
-            under = self._law.cdf(first)
-            below = below + self._law.cdf(first + turn) - under
-            whole = whole + self._law.cdf(first + self._codec.period) - under
-        return below / whole
+        return self._within(self._codec.reach(values))
 
     def error(self, values):
-        turn = np.mod(values - self._codec.start, self._codec.period)
-        return self._law.error(self._codec.start + turn)
+        low, high = self._turned(self._codec.reach(values))
+        return self._law.error_within(low, high) / self._whole(low)
 
     def quantile(self, probabilities):
         low = np.zeros_like(probabilities)
@@ -106,6 +99,18 @@ class AngleLaw(Law):
         # Until the interval is as short as a number is exact.
         for _ in range(50):
             middle = (low + high) / 2
-            below = self.cdf(self._codec.start + middle) < probabilities
+            below = self._within(middle) < probabilities
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return self._codec.start + low
+        return self._codec.decode(self._codec.origin + low)
+
+    def _within(self, reach):
+        """Probability of what is no further from the origin, in all turns."""
+        low, high = self._turned(reach)
+        return self._law.within(low, high) / self._whole(low)
+
+    def _whole(self, low):
+        return self._law.within(low, low + self._codec.period)
+
+    def _turned(self, reach):
+        low = self._codec.origin + self._turns + np.zeros_like(reach)[..., None]
+        return low, low + reach[..., None]

@@ -303,7 +303,7 @@ class TableDensity(
         return_std = check_flag(return_std, "return_std")
         if given is not None:
             return self._score_given(X, given, return_std)
-        _, log_density, error, _ = self._scored_rows(X)
+        _, log_density, error = self._scored_rows(X)
         return (log_density, error) if return_std else log_density
 
     def _score_copies(self, copies, rows, n_draws=None):
@@ -385,12 +385,8 @@ class TableDensity(
         return self._form.build(values, [codec.keeps_type for codec in self._codecs])
 
     def _draw_encoded(self, n, rng):
-        try:
-            if can_be_drawn_from(self.density_):
-                return draw_from(self.density_, n, rng)
-        except NotImplementedError:
-            # KernelDensity draws from some kernels only.
-            pass
+        if can_be_drawn_from(self.density_):
+            return draw_from(self.density_, n, rng)
         raise InvalidParameterError(
             f"density {self.density_} cannot be sampled. Use one that can, such as FlowDensity."
         )

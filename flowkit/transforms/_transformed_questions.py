@@ -9,12 +9,23 @@ from typing import Any
 import numpy as np
 
 from .._optional import require
-from ..conditions import MAX_CANDIDATES, Law, MappedLaw, Questions, questions_by_draws, questions_of
+from ..conditions import (
+    MAX_CANDIDATES,
+    Law,
+    MappedLaw,
+    Questions,
+    TruncatedLaw,
+    questions_by_draws,
+    questions_of,
+)
 from ..exceptions import InvalidParameterError
 from ._jacobians import inverse_rows, transform_rows, values_of
 
 # Draws that show how columns are mapped, and rounds of draws within the range of the transformer.
 _N_PROBES, _MAX_ROUNDS = 16, 100
+# Doublings of a step after which there is no end to a range, and rounds in which its place is found
+# among so many points.
+_DOUBLINGS, _ROUNDS, _N_POINTS = 64, 6, 257
 
 
 def transformed_questions(density) -> Questions:
@@ -97,7 +108,8 @@ class TransformedQuestions(Questions):
         Z, log_density = self._transformed(X)
         error, inside = np.zeros(len(X)), np.isfinite(log_density)
         if inside.any():
-            found, error[inside] = self.inner.log_density(Z, n_draws)
+            own = None if without is None else without[inside]
+            found, error[inside] = self.inner.log_density(Z, n_draws, own)
             log_density[inside] += found
         return log_density, error
 
@@ -133,7 +145,26 @@ class TransformedQuestions(Questions):
             lambda values: self._backward(values, column),
         )
         typical = float(np.median(self.probes[:, column]))
+        ends = self._range(mapped, maps[1])
+        if np.isfinite(ends).any():
+            law = TruncatedLaw(law, *ends)
+            if not (law.mass > 0).all():
+                raise InvalidParameterError(
+                    "all that the density puts into a column lies beyond the range of the "
+                    "transformer. Use another transformer."
+                )
         return MappedLaw(law, *maps, bool(mapped[low] <= mapped[high]), typical)
+
+    def _range(self, mapped, backward):
+        """Ends of what a column is mapped onto, of which some points are known."""
+
+        def exists(z):
+            with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+                return np.isfinite(backward(z))
+
+        low, high = mapped.min(), mapped.max()
+        step = max(high - low, np.spacing(high))
+        return _end_of_range(exists, low, -step), _end_of_range(exists, high, step)
 
     def _transformed(self, X):
         Z, log_det = transform_rows(self.transformer, _named(X, self.names))
@@ -156,3 +187,15 @@ class TransformedQuestions(Questions):
     @cached_property
     def _latent_probe(self):
         return self._transformed(self.probes[:1])[0][0]
+
+
+def _end_of_range(exists, start, step):
+    """Where points cease to exist from a start on, in the direction of a step."""
+    points = np.append(start, start + step * 2.0 ** np.arange(_DOUBLINGS))
+    for _ in range(1 + _ROUNDS):
+        lost = ~exists(points[1:])
+        if not lost.any():
+            return np.copysign(np.inf, step)
+        inside, beyond = points[lost.argmax() :][:2]
+        points = np.linspace(inside, beyond, _N_POINTS)
+    return inside

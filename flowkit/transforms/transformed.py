@@ -26,7 +26,10 @@ from ..nested import (
     can_be_drawn_from,
     check_n_samples,
     draw_from,
+    estimates_of,
     log_density_of,
+    log_density_without,
+    own_kernels_of,
     read_numbers,
     require_chunks,
     require_weights,
@@ -105,7 +108,7 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
     exponential. What the density puts beyond their range belongs to no row, so the density of rows
     integrates to the rest, and scores are too low by its logarithm, never too high. `fit` warns
     where that is more than one percent, as far as the density can be sampled; `sample` draws again
-    until the rows exist.
+    until the rows exist; `cdf` and `quantile` are those of rows whose value of that column exists.
 
     Missing values pass where the density accepts them: they have no share in the Jacobian.
 
@@ -230,7 +233,8 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
         X : array-like of shape (n_samples, n_features)
             Rows.
         return_std : bool, default=False
-            Whether to return the standard error of what is integrated for `given` too.
+            Whether to return the standard error too: of what is integrated for `given`, and of
+            what `score_samples` of the density estimates.
         given : str, int, or list of these, default=None
             Columns that are given, by name, or by position where no column has such a name. The
             log density is that of the others given these.
@@ -315,8 +319,32 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
         return transformed_questions(self)
 
     def _scored_rows(self, X):
-        rows = np.asarray(self._validate_rows(X, reset=False), dtype=np.float64)
-        return rows, self.score_samples(X), np.zeros(len(rows)), None
+        X = self._validate_rows(X, reset=False)
+        Z, log_density = transform_rows(self.transformer_, X)
+        error, inside = np.zeros(len(log_density)), np.isfinite(log_density)
+        if inside.any():
+            found, error[inside] = estimates_of(self.density_, Z)
+            log_density[inside] += found
+        return np.asarray(X, dtype=np.float64), log_density, error
+
+    def _log_density(self, X, without):
+        """Log density of valid rows, each without one more kernel."""
+        Z, log_density = transform_rows(self.transformer_, X)
+        inside = np.isfinite(log_density)
+        if inside.any():
+            found = log_density_without(self.density_, np.asarray(Z), without[inside])
+            log_density[inside] += found
+        return log_density
+
+    def _own_kernels(self, X):
+        Z, log_det = transform_rows(self.transformer_, self._validate_rows(X, reset=False))
+        own, inside = np.full(len(log_det), -1), np.isfinite(log_det)
+        if inside.any():
+            found = own_kernels_of(self.density_, Z)
+            if found is None:
+                return None
+            own[inside] = found
+        return own
 
     def _fit_transformer(self, X, weight):
         if isinstance(self.transformer, str):
@@ -333,7 +361,7 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
     def _warn_of_lost_mass(self):
         try:
             share = 1 - len(self._draw(_N_PROBES, check_random_state(0))) / _N_PROBES
-        except (NotImplementedError, InvalidParameterError):
+        except InvalidParameterError:
             # No draws of this kernel, or no way back: the share is not known.
             return
         if share > _NOTABLE_SHARE:

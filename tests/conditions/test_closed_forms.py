@@ -10,12 +10,26 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from flowkit import FlowDensity
+from flowkit import bijections as b
 from flowkit.conditions import questions_of
 
-from .examples import conditioned, fits, gaussian, linear, mixture_of
+from .examples import QUICK, conditioned, fits, gaussian, linear, mixture_of
 
 KNOWN = [1, 4, 8]
 OTHERS = [j for j in range(10) if j not in KNOWN]
+
+
+@pytest.mark.parametrize(
+    ("bijection", "outside", "heights"),
+    [(b.Logit(1), [-1.0, 0.0, 1.5, 9.0], [0, 0, 1, 1]), (b.Log(1), [-5.0, 0.0], [0, 0])],
+    ids=["logit", "log"],
+)
+def test_outside_a_domain_all_is_below_or_nothing(bijection, outside, heights):
+    X = np.random.default_rng(0).uniform(0.1, 0.9, size=(40, 1))
+    density = FlowDensity([bijection], prior="normal", standardize=False, **QUICK).fit(X)
+    found = density.cdf(np.array(outside)[:, None], 0)
+    np.testing.assert_array_equal(found, heights)
+    assert 0 < density.cdf([[0.5]], 0)[0] < 1
 
 
 def rows_of(values, known=KNOWN, d=10):

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KernelDensity
+from sklearn.preprocessing import StandardScaler
 
-from flowkit import FlowDensity, FractalFlowDensity
+from flowkit import FlowDensity, FractalFlowDensity, TransformedDensity
 from flowkit.bijections import LULinear
 from flowkit.conditions import questions_of
 from flowkit.exceptions import (
@@ -32,6 +34,20 @@ REFUSED = {
         InvalidParameterError,
         "temperature",
     ),
+    "temperatures": (
+        lambda d: d.sample(given={0: 1.0}, temperature=np.ones(2)),
+        InvalidDataError,
+        "temperature must be a non-negative number",
+    ),
+    "nested": (lambda d: d.marginal((["a"], 0)), InvalidParameterError, r"names a column \['a'\]"),
+    "arrays": (lambda d: d.marginal(X[:, :2]), InvalidParameterError, "columns names a column"),
+    "no_rows": (
+        lambda d: d.marginal([0]).score_samples({0: 1.0}),
+        InvalidDataError,
+        r"X must be a",
+    ),
+    "text": (lambda d: d.cdf([["a", 0, 0]], 0), InvalidDataError, "X holds 'a' for column 0"),
+    "text_given": (lambda d: d.sample(given={0: "a"}), InvalidDataError, "given holds 'a'"),
     "both": (lambda d: d.cdf(X, 0, given=0), InvalidParameterError, "both asked for and given"),
     "given": (lambda d: d.quantile(0.5, 0, given={0: 1}), InvalidParameterError, "no quantiles"),
     "level": (lambda d: d.quantile(1.0, 0), InvalidDataError, "between 0 and 1"),
@@ -54,6 +70,8 @@ def test_names_are_those_of_the_frame():
     by_name = density.score_samples(frame, given="age")
     np.testing.assert_array_equal(by_name, density.score_samples(frame, given=[0]))
     assert (density.sample(2, given={"income": 0.5})[:, 1] == 0.5).all()
+    with pytest.raises(InvalidParameterError, match="given names column 'age' twice"):
+        density.sample(given={"age": 1.0, 0: 2.0})
     with pytest.raises(UnknownNameError, match="Did you mean 'income'"):
         density.quantile(0.5, "incom")
     marginal = density.marginal("income")
@@ -67,6 +85,20 @@ def test_names_are_those_of_the_frame():
         density.cdf(frame[["age"]], "income")
     assert clone(marginal) is marginal
     assert marginal.fit() is marginal
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_kernels_that_cannot_be_drawn_are_refused_behind_transformers(frozen):
+    kernels = KernelDensity(kernel="exponential").fit(X)
+    density = TransformedDensity(StandardScaler(), FrozenEstimator(kernels) if frozen else kernels)
+    density.fit(np.random.default_rng(0).normal(size=(20, 3)))
+    for ask in (
+        lambda: density.quantile(0.5, 0),
+        lambda: density.score_samples(X, given=[0]),
+        lambda: density.sample(),
+    ):
+        with pytest.raises(InvalidParameterError, match="cannot be sampled"):
+            ask()
 
 
 def test_densities_without_draws_are_refused():

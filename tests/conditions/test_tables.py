@@ -134,6 +134,26 @@ def test_outside_the_bounds_is_all_or_nothing():
     np.testing.assert_allclose(fitted().marginal("income").cdf(rows, "income"), [0, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize(("whole", "inner"), [(True, 9.0), (False, 9.99)])
+def test_all_is_at_most_the_upper_bound(whole, inner):
+    x = np.random.default_rng(0).uniform(0, 10, 60)
+    table = pd.DataFrame({"x": np.append(10.0, np.round(x) if whole else x)})
+    density = TableDensity(GaussianMixture(1), bounds={"x": (0, 10)}, random_state=0).fit(table)
+    found = density.cdf(pd.DataFrame({"x": [-1.0, inner, 10.0, 11.0]}), "x")
+    assert 0 < found[1] < 1
+    np.testing.assert_array_equal(found[[0, 2, 3]], [0, 1, 1])
+
+
+def test_rounded_columns_have_the_law_of_their_draws():
+    x = np.round(np.random.default_rng(0).normal(0, 0.5, 300), 1)
+    density = TableDensity(GaussianMixture(1), random_state=0).fit(pd.DataFrame({"x": x}))
+    drawn = density.sample(20_000, random_state=0)["x"].to_numpy()
+    level = density.quantile(0.3, "x")
+    assert level == pytest.approx(np.quantile(drawn, 0.3, method="inverted_cdf"))
+    found = density.cdf(pd.DataFrame({"x": [level]}), "x")
+    assert found[0] == pytest.approx((drawn <= level + 1e-9).mean(), abs=0.012)
+
+
 def test_a_marginal_of_a_table_is_a_table():
     density = fitted()
     marginal = density.marginal(["income", "sex"])

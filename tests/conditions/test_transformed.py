@@ -12,6 +12,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from flowkit import DifferentiableFunctionTransformer, TransformedDensity
+from flowkit.exceptions import LostMassWarning
 
 from .examples import conditioned, fits
 
@@ -62,6 +63,21 @@ def test_falling_maps_turn_distributions_round():
     assert density.cdf(np.array([[-0.7, -0.3, 0.0]]), 0, given=1)[0] == pytest.approx(
         1 - law.cdf(0.7), abs=1e-4
     )
+
+
+def test_quantiles_lie_within_the_range_of_the_transformer():
+    X = rows()[:, :1]
+    with pytest.warns(LostMassWarning):
+        density = fitted(FunctionTransformer(np.exp, np.log), X)
+    Z = np.exp(X)
+    below = stats.norm(Z.mean(), Z.std()).cdf(0)
+    levels = np.array([0.001, 0.05, 0.2, 0.5, 0.99])
+    expected = np.log(stats.norm(Z.mean(), Z.std()).ppf(below + levels * (1 - below)))
+    found = density.quantile(levels, 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    np.testing.assert_allclose(density.cdf(found[:, None], 0), levels, atol=1e-6)
+    drawn = density.sample(500, random_state=0)[:, 0]
+    assert fits(drawn, lambda x: density.cdf(x[:, None], 0))
 
 
 def test_columns_may_change_places():

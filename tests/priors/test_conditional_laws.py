@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from flowkit import priors as p
+from flowkit.bijections import LULinear
 from flowkit.exceptions import InvalidParameterError, NoMarginalError
+from flowkit.modules import Flow
 
 from .test_marginals import T, every_prior, integrated, moved, rows
 
@@ -82,6 +84,10 @@ def test_a_density_of_its_own_inherits_no_laws():
     assert not Shifted(2).has_conditionals
     with pytest.raises(NoMarginalError, match="has_conditionals"):
         Shifted(2).law_given(z, z > 0, 0)
+    assert p.Normal(2).gaussians() is not None
+    assert Shifted(2).gaussians() is None
+    assert Flow(LULinear(2), p.Normal(2)).unmixed() is not None
+    assert Flow(LULinear(2), Shifted(2)).unmixed() is None
 
 
 @every_prior

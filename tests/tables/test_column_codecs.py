@@ -22,6 +22,43 @@ CODECS = {
 codecs = pytest.mark.parametrize(("codec", "x"), CODECS.values(), ids=CODECS)
 
 
+TENTHS = np.round(np.repeat(np.arange(1, 24), 3) / 10, 1)
+HOURS = np.repeat(np.arange(24.0), 2)
+NUMBER_CODECS = {
+    **{name: codec for name, (codec, _) in CODECS.items() if isinstance(codec, NumberCodec)},
+    "tenths": NumberCodec(-np.inf, np.inf, False, TENTHS),
+    "share_of_tenths": NumberCodec(0.0, 2.3, False, TENTHS),
+    "at_the_top": NumberCodec(0.0, 7.0, False, NUMBERS[::-1]),
+    "whole_at_the_top": NumberCodec(0.0, 7.0, True, NUMBERS[[3, 0, 1, 2]]),
+}
+ANGLE_CODECS = {
+    "angle": AngleCodec(0.0, 24.0, NUMBERS),
+    "hours": AngleCodec(0.0, 24.0, HOURS),
+    "hours_from_noon": AngleCodec(-12.0, 24.0, HOURS),
+    "hours_from_within": AngleCodec(0.3, 24.0, HOURS),
+}
+
+
+@pytest.mark.parametrize("codec", NUMBER_CODECS.values(), ids=NUMBER_CODECS)
+def test_upper_ends_are_those_of_what_is_decoded(codec):
+    y = np.random.default_rng(0).normal(0, 4, 300)
+    decoded = codec.decode(y)
+    values = np.unique(decoded)
+    # Real numbers are not decoded to the last digit.
+    for x in [*values[::7] + 1e-9, values[0] - 0.3, values[-1] + 1e-9, 0.07, 2.3, 9.0]:
+        np.testing.assert_array_equal(y <= codec.upper_ends(np.array([x])), decoded <= x)
+
+
+@pytest.mark.parametrize("codec", ANGLE_CODECS.values(), ids=ANGLE_CODECS)
+def test_the_reach_of_an_angle_is_that_of_what_is_decoded(codec):
+    y = np.random.default_rng(0).uniform(-30, 60, 300)
+    decoded, way = codec.decode(y), np.mod(y - codec.origin, 24.0)
+    assert (decoded >= codec.start).all()
+    assert (decoded < codec.start + 24).all()
+    for x in codec.start + np.linspace(0, 23.9, 40):
+        np.testing.assert_array_equal(way <= codec.reach(np.array([x])), decoded <= x)
+
+
 def test_every_codec_is_here():
     assert set(Codec.__subclasses__()) == {type(codec) for codec, _ in CODECS.values()}
 

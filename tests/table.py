@@ -470,8 +470,7 @@ TRANSFORMERS = {
 }
 
 
-# Of each Display: an estimator that it draws, and what `from_estimator` takes beside it, of 80 rows
-# of 4 columns that the estimator is fitted to.
+# Of each Display: an estimator that it draws, and what `from_estimator` takes beside it, of X.
 DISPLAYS = {
     "CalibrationDisplay": (lambda: DETECTORS["mixture"](calibrate=True), lambda X: {"X": X}),
     "DensityDisplay": (FLOWS["default"], lambda X: {"X": X, "grid_resolution": 5}),

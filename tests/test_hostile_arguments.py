@@ -47,6 +47,8 @@ def valid(estimator, function):
         "mask": np.eye(3, dtype=bool)[0],
         "level": 0,
         "topic": 0,
+        "column": 0,
+        "q": 0.5,
         "pyramid": estimator.latent_pyramid(X) if hasattr(estimator, "latent_pyramid") else None,
     }
     parameters = inspect.signature(function).parameters.values()

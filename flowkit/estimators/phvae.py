@@ -347,8 +347,7 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
         -------
         bound : ndarray of shape (n_samples,)
             Float64. Mean over `n_importance_samples` draws of the posterior, the same at every
-            call. On average over draws it lies below the log density that `score_samples`
-            estimates.
+            call. On average below the log density that `score_samples` estimates.
         """
         check_is_fitted(self)
         Z = self._columns.standardise(self._validate_rows(X, reset=False))
@@ -359,9 +358,7 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
         # May have been set after the fit, which validated it then.
         n = self.n_importance_samples
         if not isinstance(n, Integral) or n < 1:
-            raise InvalidParameterError(
-                f"n_importance_samples must be an int of at least 1, got {n!r}."
-            )
+            raise InvalidParameterError(f"n_importance_samples must be an int >= 1, got {n!r}.")
         self.module_.n_importance_samples = n
         return super()._evaluator
 
@@ -451,9 +448,8 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
             Such as ``phvae_order1_0``: the order, from 1, and the number within it, from 0.
         """
         super().get_feature_names_out(input_features)
-        orders, numbers = range(1, self.degree_ + 1), range(self.n_components_)
-        names = [f"phvae_order{order}_{number}" for order in orders for number in numbers]
-        return np.array(names, dtype=object)
+        places = np.ndindex(self.degree_, self.n_components_)
+        return np.array([f"phvae_order{i + 1}_{j}" for i, j in places], dtype=object)
 
     @property
     def _n_features_out(self):
@@ -493,9 +489,7 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
         # More factors than a third of the columns leave the columns nothing of their own.
         n_factors = min(n_latent, max(k, d // 3)) if self.linear_path == "all" else k
         polynomials = Polynomials(self.degree, self.basis, *config["interval"])
-        start = FactorStart.of(
-            Z, sample_weight, n_factors, polynomials, k, START_SIGNAL, random_state
-        )
-        return config, start
+        shape = n_factors, polynomials, k
+        return config, FactorStart.of(Z, sample_weight, *shape, START_SIGNAL, random_state)
 
     _build_module = staticmethod(build_vae)

@@ -65,7 +65,7 @@ class TableImputation:
         >>> table["weight"] += np.linspace(-0.1, 0.1, 100)
         >>> density = TableDensity(GaussianMixture(2), random_state=0).fit(table)
         >>> rows = pd.DataFrame({"size": [None, "small"], "weight": [5.0, np.nan]})
-        >>> density.impute(rows, random_state=0, statistic="mean").round(1)
+        >>> density.impute(rows, random_state=0, statistic="mean").round()
             size  weight
         0  large     5.0
         1  small     1.0

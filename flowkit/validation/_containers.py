@@ -304,7 +304,9 @@ class PolarsTable(Container):
             series = columns[j]
             entries = np.fromiter(series, dtype=object, count=len(series))
             entries[where] = _of_type(column, series.dtype)
-            columns[j] = type(series)(series.name, entries.tolist(), dtype=series.dtype)
+            # A column that holds nothing has no type.
+            dtype = None if str(series.dtype) == "Null" else series.dtype
+            columns[j] = type(series)(series.name, entries.tolist(), dtype=dtype)
         return self.X.with_columns(columns.values())
 
     def beside(self, columns, names):

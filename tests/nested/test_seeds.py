@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 import flowkit
 from flowkit import (
     PHVAE,
+    ConditionalFlow,
     DensityDisplay,
     DensityOutlierDetector,
     FlowDensity,
@@ -260,6 +261,7 @@ FITTED = {
     "FractalFlowDensity": lambda: images(FractalFlowDensity, n_topics=2),
     "RGFlowDensity": lambda: images(RGFlowDensity, n_layers=1),
     "PHVAE": lambda: images(PHVAE, degree=1, likelihood="student_t"),
+    "ConditionalFlow": lambda: ConditionalFlow(start="ridge", **SMALL).fit(X[:, :1], X[:, 1]),
     "StackedDensity": lambda: StackedDensity(
         [("mixture", mixture(random_state=5)), ("kernels", KernelDensity())], cv=2, random_state=0
     ).fit(X),
@@ -273,6 +275,7 @@ FITTED = {
 DISPLAYED = {"DensityDisplay": "FlowDensity", "TopicDisplay": "FractalFlowDensity"}
 ARGUMENTS = {
     "bits_per_dim": {"X": COUNTS},
+    "ConditionalFlow.sample": {"X": X[:, :1]},
     "impute": {"X": np.where(np.arange(2) == 1, np.nan, X)},
     "inpaint": {
         "X": COUNTS[:2],
@@ -332,7 +335,8 @@ def drawing(path):
         display = getattr(flowkit, owner).from_estimator
         return lambda rng: display(estimator, random_state=rng, **ARGUMENTS[owner])
     estimator = fitted(path if path in FITTED else owner)
-    return lambda rng: getattr(estimator, name)(random_state=rng, **ARGUMENTS.get(name, {}))
+    arguments = ARGUMENTS.get(path, ARGUMENTS.get(name, {}))
+    return lambda rng: getattr(estimator, name)(random_state=rng, **arguments)
 
 
 def numbers(drawn):

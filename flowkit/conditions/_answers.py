@@ -205,6 +205,8 @@ class Answers:
             )
         questions = self._questions()
         self._refuse_impossible(questions, rows, inside)
+        if not levels.size:
+            return np.empty(levels.shape if _is_single(given) else (len(rows), *levels.shape))
         flat = levels.reshape(1, -1)
         found = [
             law.quantile(np.repeat(flat, len(part), axis=0))

@@ -62,6 +62,9 @@ def positions_of(columns: Any, labels, parameter: str) -> list[int]:
 
 
 def _can_be_label(key):
+    # Tensors can be hashed, but are not equal or unequal to a label.
+    if getattr(key, "shape", ()) != ():
+        return False
     try:
         hash(key)
     except TypeError:

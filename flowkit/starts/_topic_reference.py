@@ -131,7 +131,8 @@ def choose_reference(
         tried, agreements, log_probs = [], [], []
         for candidate in candidates:
             latent = _latent(Z, *candidate, rng)
-            rows = _words(Z, *latent), latent[1], _log_rest(Z, *latent)
+            M, log_det = latent[0].apply(Z)
+            rows = _projected(M, latent[1]), latent[1], log_det + _log_rest(M, latent[1])
             for propose, guesses in zip(proposals, proposed, strict=True):
                 judged = [_judge(*rows, *at) for at in zip(splits, guesses, strict=True)]
                 agreement, log_prob = np.nan_to_num(np.mean(judged, 0), nan=-np.inf)
@@ -159,19 +160,21 @@ def _latent(Z, form, q, rng):
 
 
 def _words(Z, margins, principal):
-    M = margins.apply(Z)[0]
+    return _projected(margins.apply(Z)[0], principal)
+
+
+def _projected(M, principal):
     return torch.from_numpy(M if principal is None else (M - principal[0]) @ principal[1])
 
 
-def _log_rest(Z, margins, principal):
-    """What the log density of rows has beside that of their words: maps, and other components."""
-    M, total = margins.apply(Z)
+def _log_rest(M, principal):
+    """What the log density of rows behind margins has beside that of their words."""
     if principal is None:
-        return total
+        return 0.0
     centre, axes = principal
     q, n_others = axes.shape[1], len(axes) - axes.shape[1]
     scale = np.linalg.norm(axes[:, 0])
-    total = total + q * np.log(scale)
+    total = q * np.log(scale)
     if n_others:
         # Independent of the topics, and of one variance.
         square = ((M - centre) ** 2).sum(1) - (((M - centre) @ axes / scale) ** 2).sum(1)

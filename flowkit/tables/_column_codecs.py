@@ -55,6 +55,10 @@ class Codec:
         """Whether scores average over cells, by whether probabilities of cells are asked for."""
         return self.cells == "always" or (by_cell and self.cells == "on_request")
 
+    def spans_cells(self, x: np.ndarray, by_cell: bool) -> np.ndarray:
+        """Which values average over a cell, by whether probabilities of cells are asked for."""
+        return np.full(len(x), self.fills_cells(by_cell))
+
     def locations(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         """Where n training rows lie within their cells, shape (n, 1)."""
         return rng.uniform(size=(n, 1))
@@ -62,6 +66,10 @@ class Codec:
     def is_fine(self, n_cells: int) -> bool:
         """Whether values are real, or spread over more than so many cells."""
         return True
+
+    def without_spikes(self, x: np.ndarray) -> np.ndarray:
+        """Those of some numbers that have no probability of their own."""
+        return x
 
     def read(self, column: RawColumn) -> np.ndarray | None:
         """A column as float64, NaN where values are missing; None if it cannot be read."""
@@ -151,7 +159,7 @@ class NumberCodec(Codec):
             self._lattice = Lattice.of_real(known, self._spacing)
             self._edges = low, high
         self._bounded = math.isfinite(low), math.isfinite(high)
-        self._inside = _next_to_bounds(known, low, high)
+        self._inside = next_to_bounds(known, low, high)
         self._seen = float(known.min()), float(known.max()), len(np.unique(known))
 
     @property
@@ -205,7 +213,7 @@ class NumberCodec(Codec):
         return self._lattice.nearest(t, self.low, self.high)
 
     def typed(self, x, dtype):
-        return _within_limits(x, dtype) if self.whole else x
+        return within_limits(x, dtype) if self.whole else x
 
     def upper_ends(self, x: np.ndarray) -> np.ndarray:
         """Encoded ends of all that is at most x, infinite or NaN outside the support."""
@@ -231,7 +239,7 @@ class NumberCodec(Codec):
         return text
 
 
-def _next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, float]:
+def next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, float]:
     """Where values on a bound are moved to: half as far from it as the nearest value within."""
     within = x[(x > low) & (x < high)]
     room = (high - low) / 2 if math.isfinite(high - low) else 2.0
@@ -242,7 +250,7 @@ def _next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, floa
     return max(above_low, np.nextafter(low, high)), min(below_high, np.nextafter(high, low))
 
 
-def _within_limits(numbers, dtype):
+def within_limits(numbers, dtype):
     """Whole numbers, moved to the ends of what their type can hold."""
     name = str(dtype).lower().split("[")[0]
     if name.startswith("float"):

@@ -37,7 +37,7 @@ from ._table_topics import TableTopicsMixin
 class TableDensity(
     TableConditions, TableTopicsMixin, TableStreamMixin, MeanScoreMixin, SuggestingEstimator
 ):
-    """Density of a table with real, bounded, whole, categorical and circular columns.
+    """Density of a table with real, bounded, spiked, whole, categorical and circular columns.
 
     Each column is mapped onto one that a continuous density can model, with its volume counted, so
     that scores stay in the user's units: log densities per unit of the real columns, log
@@ -51,18 +51,23 @@ class TableDensity(
         flowkit, `sklearn.neighbors.KernelDensity` or `sklearn.mixture.GaussianMixture`. Cloned
         before it is fitted. None is ``FlowDensity()``.
     kinds : 'auto', dict, or list of str, default='auto'
-        What columns are: 'continuous', 'bounded', 'integer', 'categorical', 'circular' or 'auto'.
+        What columns are: 'continuous', 'bounded', 'integer', 'categorical', 'circular', 'spiked' or
+        'auto'.
         A dict maps columns to kinds, and leaves the others to 'auto'; a list has one kind for each
         column. Keys are names, whatever their type, or positions where no column has such a name.
         'auto' makes a column circular if it has a period; categorical if it holds text, booleans,
         a categorical type, only two values that repeat, or a few whole numbers so far apart that
-        they are codes; integer if all its numbers are whole; bounded if it has bounds; and
+        they are codes; spiked if it holds real numbers, or more than 50 different whole ones, and
+        some values, such as zero, have at least 5 % of the rows each, ten times as many as any
+        other; integer if all its numbers are whole; bounded if it has bounds; and
         continuous otherwise. Bounds are never guessed.
     bounds : dict, 'seen' or None, default=None
-        Column to ``(low, high)``, for bounded and integer columns; None or infinity on one side
-        leaves it open. Bounds belong to the support. A column's bounds may be 'seen': its least and
-        largest value in training. ``bounds='seen'`` sets this for all integer columns, and for no
-        others, as new real values often lie beyond those of training.
+        Column to ``(low, high)``, for bounded, integer and spiked columns; None or infinity on one
+        side leaves it open. Bounds belong to the support. A column's bounds may be 'seen': its
+        least and largest value in training. ``bounds='seen'`` sets this for all columns of whole
+        numbers, and for no others, as new real values often lie beyond those of training. It is not
+        the default, as new rows beyond the range would score ``-inf``; set it where draws must stay
+        within.
     periods : dict or None, default=None
         Column to ``period`` or ``(start, period)`` of a circular column; `start` is 0 without it.
     cells : {'density', 'probability'}, default='density'
@@ -119,9 +124,16 @@ class TableDensity(
 
     *Bounded.* The encoded column is the log of the distance from the bound, or the difference of
     both logs; an integer's cells end half a unit beyond its bounds. Values on a bound count as half
-    as far from it as the nearest training value. Where many rows share one value, a bound or
-    another, no density is right for them, and a warning says so: make them a category of their
-    own. Outside the bounds scores are ``-inf``.
+    as far from it as the nearest training value. Outside the bounds scores are ``-inf``.
+
+    *Spiked.* Some values have a probability of their own, in the log of which a row of such a value
+    is scored; all others have a density per unit (whole numbers where ``cells='probability'``, the
+    probability of their cell). These probabilities and the integral over the rest add up to one, so
+    that a spike is drawn as often as it was; scores of rows on a spike and beside it have different
+    units. On the encoded axis a spike is a cell, and the numbers on either side of it begin where
+    it ends. Where no bounds are declared, a spike at the least or the largest training value is a
+    bound. Where a column of another kind is declared though many rows share one value, no density
+    is right for these, and a warning says so.
 
     *Circular.* The circle is cut open in the widest gap between training values, and the density
     of an angle is the sum over it and one turn to either side, so that it does not jump at the cut.
@@ -268,9 +280,9 @@ class TableDensity(
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
-            Log of the density per unit of the continuous, bounded and circular columns, and of
-            the integer ones where ``cells='density'``, times the probability of the others;
-            float64, ``-inf`` outside the support.
+            Log of the density per unit of the continuous, bounded and circular columns, of
+            spiked ones beside their spikes, and of the integer ones where ``cells='density'``,
+            times the probability of the others; float64, ``-inf`` outside the support.
         std : ndarray of shape (n_samples,)
             Only with `return_std`: standard error in nats. It comes from the spread over the
             points as if they were random, or between neighbours if only one column has cells, and

@@ -75,9 +75,13 @@ class Codec:
         """A column as float64, NaN where values are missing; None if it cannot be read."""
         return column.numbers()
 
+    def draw(self, y: np.ndarray) -> np.ndarray:
+        """Encoded draws as numbers; levels that no training row has give way to neighbours."""
+        return self.decode(y)
+
     def values(self, y: np.ndarray, dtype: Any) -> np.ndarray:
         """Encoded draws as values of the column, whose type is `dtype`."""
-        return self.typed(self.decode(y), dtype)
+        return self.typed(self.draw(y), dtype)
 
     def typed(self, x: np.ndarray, dtype: Any) -> np.ndarray:
         """Numbers, levels by their position, as values of the column, whose type is `dtype`."""
@@ -321,6 +325,11 @@ class LevelCodec(Codec):
 
     def decode(self, y: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._edges[1:-1], ndtr(y), side="right").astype(np.float64)
+
+    def draw(self, y: np.ndarray) -> np.ndarray:
+        level, seen = self.decode(y).astype(int), np.flatnonzero(self.counts)
+        nearest = seen[np.abs(np.arange(len(self.counts))[:, None] - seen).argmin(1)]
+        return nearest[level].astype(np.float64)
 
     def read(self, column):
         return column.codes(self.levels)

@@ -7,7 +7,7 @@ import numpy as np
 from ..conditions import Law, MappedLaw, PooledLaw, Questions
 from ..exceptions import InvalidParameterError
 from ..missing import resample
-from ._column_codecs import AngleCodec, Codec, Decoder
+from ._column_codecs import AngleCodec, Codec
 from ._encoded_density import EncodedDensity
 
 # Draws of the open values for each point of a cell, of which there are many.
@@ -29,7 +29,6 @@ class TableQuestions(Questions):
 
     def __init__(self, encoded: EncodedDensity, names: list[str]):
         self._encoded, self._names = encoded, names
-        self._decode = Decoder(encoded.codecs)
 
     @property
     def is_exact(self):
@@ -49,9 +48,13 @@ class TableQuestions(Questions):
             which, counts = np.unique(picked, return_counts=True)
             drawn, found = self._encoded.questions.draws(row[which], int(counts.max()), rng)
             kept = np.arange(drawn.shape[1]) < counts[:, None]
-            copies[i] = rng.permutation(self._decode(drawn[kept]))
+            copies[i] = rng.permutation(self._drawn(drawn[kept]))
             n_effective[i] = found.min()
         return np.where(np.isnan(X)[:, None], copies, X[:, None]), n_effective
+
+    def _drawn(self, encoded):
+        columns = zip(self._encoded.codecs, encoded.T, strict=True)
+        return np.column_stack([codec.draw(y) for codec, y in columns])
 
     def law(self, X, column, n_draws) -> Law:
         codec = self._encoded.codecs[column]

@@ -233,9 +233,9 @@ print(shares.groupby(part).mean().loc[largest].round(2).to_string())
 # always, 0 if by chance. *Exclusivity* asks whether no other topic has them. A topic of generic
 # words, which most models of texts have, shows in both.
 
-for k, topic in enumerate(text.describe_topics(7, X=pages_test)):
-    told = " ".join(word for word, _ in topic["words"])
-    print(f"{topic['coherence']:5.2f} {topic['exclusivity']:5.2f}  topic {k}: {told}")
+for k, told in enumerate(text.describe_topics(7, X=pages_test)):
+    heaviest = " ".join(word for word, _ in told["words"])
+    print(f"{told['coherence']:5.2f} {told['exclusivity']:5.2f}  topic {k}: {heaviest}")
 
 # %%
 # Good words are not all. Hide half of the words of each held-out page, drawn at random, and show

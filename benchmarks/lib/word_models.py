@@ -206,12 +206,19 @@ def _mixture_joint(counts, share, sizes):
     return np.column_stack(joint)
 
 
-def fit_fractal(**parameters: Any) -> Callable:
+def fit_fractal(n_rows: int | None = None, **parameters: Any) -> Callable:
+    """Ours, fitted to all rows, or to one chunk of so many after another."""
+
     def fit(counts, n_topics, seed, budget):
         from flowkit import FractalFlowDensity
 
         given = {"documents": "counts", "max_time": budget, "random_state": seed, **parameters}
-        density = FractalFlowDensity(n_topics, **given).fit(counts)
+        density = FractalFlowDensity(n_topics, **given)
+        if n_rows is None:
+            density.fit(counts)
+        else:
+            for first in range(0, counts.shape[0], n_rows):
+                density.partial_fit(counts[first : first + n_rows])
 
         words = density.module_.words.numpy()
         return WordModel(density.predict_proba, density.perplexity, words, density)
@@ -230,6 +237,7 @@ WORD_MODELS: dict[str, Callable] = {
     "fractal, gensim initialised": fit_fractal(lda_backend="gensim"),
     "fractal, k-means initialised": fit_fractal(lda_backend=None),
     "fractal, one topic a row": fit_fractal(n_word_groups=1),
+    "fractal, chunks of 50 rows": fit_fractal(n_rows=50),
 }
 # Module that a method needs.
 NEEDED = {name: "gensim" for name in WORD_MODELS if "gensim" in name}

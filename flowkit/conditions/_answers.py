@@ -37,7 +37,7 @@ class Answers:
     ``_in_form``.
     """
 
-    def sample_given(self, n_samples, random_state, given):
+    def _sample_given(self, n_samples, random_state, given):
         """Draws under conditions, as `sample` documents them."""
         n_samples = check_n_samples(n_samples)
         rows, inside = self._rows_given(given)
@@ -52,7 +52,7 @@ class Answers:
         rows = copies.reshape(-1, copies.shape[2])
         return self._in_form(rows, list(range(self.n_features_in_)))
 
-    def score_given(self, X, given, return_std):
+    def _score_given(self, X, given, return_std):
         """Scores under conditions, as `score_samples` documents them."""
         return_std = check_flag(return_std, "return_std")
         columns = positions_of([] if given is None else given, self._column_labels, "given")

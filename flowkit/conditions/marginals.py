@@ -169,7 +169,7 @@ class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
             If the columns are others, or hold no numbers where they should.
         """
         check_is_fitted(self)
-        return self.score_given(X, given, return_std)
+        return self._score_given(X, given, return_std)
 
     def sample(self, n_samples=1, random_state=None, *, given=None):
         """Draw rows of the columns.
@@ -197,7 +197,7 @@ class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
         """
         check_is_fitted(self)
         if given is not None:
-            return self.sample_given(n_samples, random_state, given)
+            return self._sample_given(n_samples, random_state, given)
         rng = check_random_state(random_state)
         return self._cut(draw_from(self.density, check_n_samples(n_samples), rng, dtype=None))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -36,7 +37,7 @@ def data_parallel(accelerator=None, *, timeout: float = 600.0) -> Iterator[Proce
         What the processes talk through; None makes one. Its mixed precision is not used.
     timeout : float, default=600.0
         Seconds after which a process that does not answer is given up, where `accelerator` is None.
-        One that was killed is noticed at once.
+        One that was killed, or left the context by an error, is noticed at once.
 
     Yields
     ------
@@ -81,6 +82,8 @@ def data_parallel(accelerator=None, *, timeout: float = 600.0) -> Iterator[Proce
     except BaseException:
         # The others would wait for this process.
         accelerator.end_training()
+        # Connections close with the group of processes, which objects in cycles refer to.
+        gc.collect()
         raise
 
 

@@ -55,7 +55,7 @@ class Conditions(ConditionalDensity):
             return super().score_samples(X)
         check_is_fitted(self)
         self._refuse_questions("score_samples with given or return_std is")
-        return self.score_given(X, given, return_std)
+        return self._score_given(X, given, return_std)
 
     def sample(self, n_samples=1, random_state=None, *, temperature=1.0, given=None):
         """Draw rows from the density, from one whose latents vary less or more, or given columns.
@@ -117,7 +117,7 @@ class Conditions(ConditionalDensity):
                 f"temperature={temperature!r} goes with no conditions, whose draws are those of "
                 "the density alone: leave out temperature or given."
             )
-        return self.sample_given(n_samples, random_state, given)
+        return self._sample_given(n_samples, random_state, given)
 
     def _questions(self):
         return FlowQuestions(self._columns, self._evaluator, self._completion)

@@ -61,7 +61,9 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
 
     Log densities are importance-weighted estimates. They use the same draws for every row, so they
     are repeatable. They are biased low, less so with more draws; `score_samples` returns their
-    error. The unlikelier a row, the worse its posterior and its estimate.
+    error, which rows have in common. So it does not average out over rows, and densities integrate
+    to one only on the average over draws: with two columns and 64 draws, to one up to a tenth. The
+    unlikelier a row, the worse its posterior and its estimate.
 
     Parameters
     ----------
@@ -325,8 +327,9 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
             stand beside it. For ``likelihood='bernoulli'`` the log probability.
         std : ndarray of shape (n_samples,)
             Only with `return_std`: standard error in nats, from the spread of the weights of
-            `n_importance_samples` draws. It cannot exceed one by much. Near one, one draw
-            dominates, and the estimate is a lower bound by an unknown amount.
+            `n_importance_samples` draws, which are the same for all rows: means over rows have an
+            error as large. It cannot exceed one by much. Near one, one draw dominates, and the
+            estimate is a lower bound by an unknown amount.
         """
         check_is_fitted(self)
         if not check_flag(return_std, "return_std"):
@@ -346,8 +349,9 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
         Returns
         -------
         bound : ndarray of shape (n_samples,)
-            Mean over `n_importance_samples` draws of the posterior, the same at every call. On
-            average over draws below the log density that `score_samples` estimates.
+            Float64. Mean over `n_importance_samples` draws of the posterior, the same at every
+            call. On average over draws it lies below the log density that `score_samples`
+            estimates.
         """
         check_is_fitted(self)
         Z = self._columns.standardise(self._validate_rows(X, reset=False))

@@ -128,19 +128,20 @@ def refuse_streams(X, estimator) -> None:
         If X is a stream, or the path of a file.
     """
     name = type(estimator).__name__
-    ways = "flowkit.score_chunks, with the name of the method"
+    ways = f"fit {name}, which has no partial_fit, to an array or DataFrame of some of the rows"
     if hasattr(estimator, "partial_fit"):
-        ways = f"partial_fit, one by one, or to {ways}"
+        ways = "to train, give the chunks to partial_fit, one by one"
+    ways += "; to score them, give them to flowkit.score_chunks, with the name of the method."
     if isinstance(X, str | os.PathLike):
         raise InvalidDataError(
             f"Expected rows, got the text {os.fspath(X)!r}. If it is the path of a Parquet file, "
-            "fit of a density of real numbers takes flowkit.Chunks(path); in other cases give the "
-            f"chunks in it to {ways}."
+            "flowkit.Chunks(path) has its rows, and fit of a density of real numbers takes it. "
+            f"Otherwise, {ways}"
         )
     if is_stream(X):
         raise InvalidDataError(
             f"X, of type {type(X).__name__}, gives rows in chunks, and this method of {name} takes "
-            f"rows that are there at once: give the chunks to {ways}."
+            f"rows that are there at once: {ways}"
         )
 
 

@@ -308,7 +308,7 @@ class TableDensity(
         check_is_fitted(self)
         return_std = check_flag(return_std, "return_std")
         if given is not None:
-            return self.score_given(X, given, return_std)
+            return self._score_given(X, given, return_std)
         _, log_density, error, _ = self._scored_rows(X)
         return (log_density, error) if return_std else log_density
 
@@ -380,7 +380,7 @@ class TableDensity(
         """
         check_is_fitted(self)
         if given is not None:
-            return self.sample_given(n_samples, random_state, given)
+            return self._sample_given(n_samples, random_state, given)
         encoded = self._draw_encoded(check_n_samples(n_samples), check_random_state(random_state))
         return self._built(encoded)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +19,17 @@ class WayBack:
     ----------
     transformer : transformer
         Fitted.
+    decode : callable or None, default=None
+        The way back through what is around the transformer.
     """
 
     transformer: Any
+    decode: Callable | None = None
 
     def __call__(self, Z: np.ndarray) -> np.ndarray:
         """Rows that are mapped to Z."""
-        return inverse_rows(self.transformer, Z)
+        X = inverse_rows(self.transformer, Z)
+        return X if self.decode is None else self.decode(X)
 
 
 def keeps_columns(transformer, d: int) -> bool:

@@ -128,6 +128,9 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
         "density": [HasMethods(["fit", "score_samples"])],
     }
 
+    # How a wrapper around this one reads rows; None without one.
+    _around = None
+
     def __init__(self, transformer, density):
         self.transformer = transformer
         self.density = density
@@ -243,7 +246,7 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
         """
         check_is_fitted(self)
         if given is not None or check_flag(return_std, "return_std"):
-            return self.score_given(X, given, return_std)
+            return self._score_given(X, given, return_std)
         Z, log_density = transform_rows(self.transformer_, self._validate_rows(X, reset=False))
         inside = np.isfinite(log_density)
         if inside.any():
@@ -288,7 +291,7 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
         """
         check_is_fitted(self)
         if given is not None:
-            return self.sample_given(n_samples, random_state, given)
+            return self._sample_given(n_samples, random_state, given)
         n_samples = check_n_samples(n_samples)
         rng = check_random_state(random_state)
         rows = np.empty((0, self.n_features_in_))
@@ -354,13 +357,18 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
         """X in float64, still a DataFrame if it was one: columns may be chosen by name."""
         return read_numbers(self, X, reset, get_tags(self.density).input_tags.allow_nan)
 
+    def _read_by(self, decode, names, levels, in_order=True):
+        """Take from a wrapper how it reads rows, for the density within."""
+        self._around = decode, names, levels, in_order
+
     def _let_read(self, density):
-        """Let a density that tells topics know what its rows are here."""
+        """Let a density that tells topics know what its rows are here, or around this one."""
         # Of what stands for a density that is fitted already, nothing is changed.
         if hasattr(type(density), "_read_by"):
-            names, d = labels_of(self), self.n_features_in_
-            in_order = keeps_columns(self.transformer_, d)
-            density._read_by(WayBack(self.transformer_), names, {}, in_order=in_order)
+            decode, names, levels, in_order = self._around or (None, labels_of(self), {}, True)
+            in_order = in_order and keeps_columns(self.transformer_, self.n_features_in_)
+            way_back = WayBack(self.transformer_, decode)
+            density._read_by(way_back, names, levels, in_order=in_order)
 
     def _rows_within(self, X):
         X = self._validate_rows(X, reset=False)

@@ -67,7 +67,7 @@ def test_draws_given_columns_are_spread_as_the_integral_says(build):
 
 def test_a_marginal_integrates_to_one():
     marginal = bent().marginal(0)
-    x = 50 + np.linspace(-60, 60, 400)
+    x = 50 + np.linspace(-60, 60, 150)
     total = trapezoid(np.exp(marginal.score_samples(x[:, None])), x)
     assert total == pytest.approx(1, abs=0.01)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -43,7 +42,7 @@ options = dict(
     n_transforms=1, hidden_units=8, max_epochs=10, dropout=0.0, n_iter_no_change=10, batch_size=40,
     random_state=0,
 )
-file = folder / "training.pt"
+file, noticed = folder / "training.pt", folder / "noticed"
 double = FlowDensity(**options, dtype="float64", checkpoint=file, callbacks=[Ends()])
 single = FlowDensity(**options)
 try:
@@ -52,11 +51,15 @@ try:
         single.fit(X)
 except LostProcessError as error:
     print("lost", hasattr(double, "module_"), file.exists(), error)
+    noticed.touch()
     os._exit(3)
-except OverflowError as error:
-    # Out of the context, and not at its end.
-    time.sleep(20)
-    os._exit(4)
+except OverflowError:
+    # Out of the context, and not at its end before the other process has noticed.
+    for _ in range(2000):
+        if noticed.exists():
+            os._exit(4)
+        time.sleep(0.1)
+    os._exit(5)
 print(processes.rank, processes.n)
 np.save(folder / f"{how}{processes.rank}.npy", [d.score_samples(X) for d in (double, single)])
 """
@@ -106,9 +109,12 @@ def test_a_process_that_is_lost_ends_the_fit_of_the_other(how, tmp_path):
     began = time.monotonic()
     try:
         said = first.communicate(timeout=280)[0]
+        if how == "raises":
+            assert second.wait(timeout=280) == 4
     finally:
-        second.send_signal(signal.SIGKILL)
-        second.wait()
+        for process in (first, second):
+            process.kill()
+            process.wait()
     assert first.returncode == 3
     # The estimator is as it was, and the checkpoint is there.
     assert said.startswith("lost False True process 0 of 2 lost another one")

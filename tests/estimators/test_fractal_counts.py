@@ -16,7 +16,7 @@ from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.metrics import normalized_mutual_info_score
 from skorch.callbacks import Callback
 
-from flowkit import DensityOutlierDetector, FractalFlowDensity, TopicDisplay
+from flowkit import DensityOutlierDetector, FractalFlowDensity, TopicDisplay, load, save
 from flowkit.estimators import _count_stream
 from flowkit.exceptions import (
     ChangedParameterError,
@@ -324,12 +324,13 @@ def test_topics_of_a_stream_keep_their_numbers(one_topic):
         assert (density.predict(X) == before).mean() > 0.9
 
 
-def test_few_rows_of_a_stream_are_kept_and_pickled(rows, monkeypatch):
+def test_few_rows_of_a_stream_are_kept_in_pickles_and_files(rows, monkeypatch, tmp_path):
     monkeypatch.setattr(_count_stream, "_ENOUGH", 100)
     weight = np.linspace(0.5, 1.5, 40)
     density, kept = made(max_epochs=2), []
     for i, chunk in enumerate(np.split(rows, 6)):
-        density = pickle.loads(pickle.dumps(density))
+        save(pickle.loads(pickle.dumps(density)), tmp_path / "density.flow")
+        density = load(tmp_path / "density.flow")
         density.partial_fit(chunk, sample_weight=weight if i == 1 else None)
         kept.append(None if density._first_rows is None else density._first_rows.n)
     assert kept == [40, 80, None, None, None, None]

@@ -278,6 +278,26 @@ def test_the_estimate_is_the_integral_over_the_latent(build_flows, defensive):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(
+    "build_flows",
+    [dict, lambda: {"posterior_flow": b.Planar(2, 2, **NET), "n_context": 1}],
+    ids=["none", "planar"],
+)
+def test_densities_of_few_draws_integrate_to_one_on_the_average_over_draws(build_flows):
+    """Draws are common to all rows, so that their error does not average out over rows."""
+    module = vae(d=1, k=1, degree=2, scale=0.1, **build_flows())
+    t = torch.linspace(-5, 5, 201, dtype=torch.float64)
+    x, volume = t.sinh()[:, None], t.cosh() * (t[1] - t[0])
+    integrals = np.empty(60)
+    for seed in range(len(integrals)):
+        weights = module.log_weights(x, module.fixed_noise(4, seed), defensive=True)
+        integrals[seed] = (weights.exp().mean(1) * volume).sum()
+    error = integrals.std() / math.sqrt(len(integrals))
+    assert error < 0.1
+    assert abs(integrals.mean() - 1) < 4 * error + 1e-6
+
+
+@torch.no_grad()
 def test_blocks_and_neighbours_do_not_change_an_estimate():
     module = vae(n_context=1, posterior_flow=b.AffineCoupling(6, 3, **NET))
     x, noise = rows(300), module.fixed_noise(40)

@@ -9,7 +9,14 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from flowkit import Chunks, FlowDensity, StackedDensity, TableDensity, TransformedDensity
+from flowkit import (
+    Chunks,
+    DensityOutlierDetector,
+    FlowDensity,
+    StackedDensity,
+    TableDensity,
+    TransformedDensity,
+)
 from flowkit.exceptions import (
     InvalidDataError,
     InvalidParameterError,
@@ -143,13 +150,19 @@ def test_files_of_a_folder_are_read_in_the_order_of_their_names(tmp_path):
         TableDensity(),
         TransformedDensity("passthrough", FlowDensity()),
         StackedDensity(),
+        DensityOutlierDetector(),
+        DensityOutlierDetector(FlowDensity()),
         FlowDensity(missing="marginalize"),
     ],
     ids=lambda density: type(density).__name__,
 )
 def test_what_needs_rows_at_once_says_what_takes_chunks(density, X):
-    with pytest.raises(InvalidDataError, match=r"score_chunks|partial_fit"):
+    can_go_on = hasattr(density, "partial_fit")
+    message = "to partial_fit, one by one" if can_go_on else "has no partial_fit, to an array"
+    before = dict(vars(density))
+    with pytest.raises(InvalidDataError, match=message):
         density.fit(X)
+    assert vars(density) == before
 
 
 def test_chunks_are_left_as_they_are():

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import StandardScaler
 
-from flowkit import FractalFlowDensity, TableDensity, TopicDisplay, load, save
+from flowkit import FractalFlowDensity, TableDensity, TopicDisplay, TransformedDensity, load, save
 from flowkit.exceptions import OutsideSupportError
 
 ISLANDS = ["Biscoe", "Dream", "Torgersen"]
@@ -110,3 +115,21 @@ def test_densities_without_topics_give_none():
     fitted = TableDensity(GaussianMixture(2), random_state=0).fit(X)
     assert not hasattr(fitted, "topics_")
     assert not hasattr(fitted, "predict")
+
+
+TRANSFORMERS = {"scaled": StandardScaler(), "turned": PCA(whiten=True)}
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_topics_behind_a_transformer_are_told_in_words_of_the_table(name, fitted):
+    X, _ = birds()
+    within = TransformedDensity(TRANSFORMERS[name], clone(fitted.density))
+    density = clone(fitted).set_params(density=within).fit(X)
+    told = {word for topic in density.describe_topics(30) for word, _ in topic["words"]}
+    plain = {word for topic in fitted.describe_topics(30) for word, _ in topic["words"]}
+    assert told == plain
+    topics = density.describe_topics(X=X)
+    np.testing.assert_allclose([t["weight"] for t in topics], density.predict_proba(X).mean(0))
+    assert max(topic["coherence"] for topic in topics) > 0.1
+    again = pickle.loads(pickle.dumps(density))
+    assert again.describe_topics(4, X=X) == density.describe_topics(4, X=X)

@@ -118,7 +118,7 @@ def _evaluate(expression, table):
         tree = ast.parse(expression.strip(), mode="eval").body
     except SyntaxError as error:
         raise InvalidParameterError(
-            f"constraint {expression!r} cannot be read: {error.msg}. Write it as Python would, such "
+            f"constraint {expression!r} cannot be read: {error.msg}. Write it as in Python, such "
             "as 'age >= 18 and start <= end', or give a function of the table."
         ) from error
     return _Values(expression, columns).of(tree)
@@ -152,7 +152,7 @@ class _Values:
                 return self._compared([left, *parts], ops)
         raise InvalidParameterError(
             f"constraint {self.expression!r} holds {ast.unparse(node)!r}, which expressions may "
-            "not: use columns, numbers, text, arithmetic, comparisons, 'in', 'and', 'or' and 'not', "
+            "not: use columns, numbers, text, arithmetic, comparisons, 'in', 'and', 'or', 'not', "
             "or give a function of the table."
         )
 

@@ -57,6 +57,8 @@ class TableConditions(ConditionalDensity):
     def _in_form(self, rows, columns):
         codecs = [self._codecs[j] for j in columns]
         form = self._form.of_columns(columns)
+        missing = np.isnan(rows)
+        rows = np.where(missing, [codec.typical for codec in codecs], rows)
         parts = zip(codecs, rows.T, form.dtypes, strict=True)
         values = [codec.typed(x, dtype) for codec, x, dtype in parts]
-        return form.build(values, [codec.keeps_type for codec in codecs])
+        return form.build(values, [codec.keeps_type for codec in codecs], missing)

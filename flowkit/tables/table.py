@@ -11,13 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._seeds import check_random_state
 from ..estimators import FlowDensity
-from ..exceptions import InvalidDataError, InvalidParameterError, OutsideSupportError
+from ..exceptions import InvalidDataError, OutsideSupportError
 from ..nested import (
     Held,
     MeanScoreMixin,
-    can_be_drawn_from,
-    check_n_samples,
-    draw_from,
     seeded_copies,
 )
 from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite
@@ -27,7 +24,9 @@ from ._column_warnings import warn_of_columns
 from ._declarations import settle_kinds
 from ._encoded_density import EncodedDensity
 from ._level_order import order_levels
+from ._missing_patterns import MissingPatterns
 from ._table_conditions import TableConditions
+from ._table_draws import TableDrawsMixin
 from ._table_form import TableForm
 from ._table_input import check_weight, takes_missing, validate_table
 from ._table_stream import TableStreamMixin
@@ -35,7 +34,12 @@ from ._table_topics import TableTopicsMixin
 
 
 class TableDensity(
-    TableConditions, TableTopicsMixin, TableStreamMixin, MeanScoreMixin, SuggestingEstimator
+    TableConditions,
+    TableDrawsMixin,
+    TableTopicsMixin,
+    TableStreamMixin,
+    MeanScoreMixin,
+    SuggestingEstimator,
 ):
     """Density of a table with real, bounded, spiked, whole, categorical and circular columns.
 
@@ -262,6 +266,7 @@ class TableDensity(
         options = {} if weight is None else {"sample_weight": weight}
         self.density_ = getattr(density, method)(encoded, None, **options)
         self._form, self._n_chunks = form, 1
+        self._missing_patterns = MissingPatterns.of(np.isnan(rows), weight)
 
     def score_samples(self, X, return_std=False, *, given=None):
         """Log density of each row, in nats and in the units of X; also given some columns.
@@ -326,80 +331,6 @@ class TableDensity(
     def _encoded_density(self):
         by_cell = self.cells == "probability"
         return EncodedDensity(self.density_, self._codecs, by_cell, self.n_draws)
-
-    def sample(self, n_samples=1, random_state=None, *, given=None):
-        """Draw rows from the density, or given values of some columns.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows; with several rows given, of each.
-        random_state : int, RandomState instance, Generator or None, default=None
-            Source of randomness; an int gives the same rows each time.
-        given : dict, DataFrame or array-like of shape (n_rows, n_features), default=None
-            Values that some columns have, in the units of X. A dict maps columns, by name, or by
-            position where no column has such a name, to one value each. Rows have no value where
-            columns are open, and a DataFrame may lack these: of each row there are `n_samples`
-            draws, next to each other.
-
-        Returns
-        -------
-        X : DataFrame or ndarray of shape (n_samples, n_features)
-            The rows, as the training rows were given: a DataFrame with their columns and
-            categories, or an array. Whole numbers and categories have the type of their column,
-            and stay within its limits; all other numbers are float64, rounded as in training where
-            training values repeat and are evenly spaced. Integers may lie beyond those of training
-            where no bounds were given.
-
-        Raises
-        ------
-        InvalidDataError
-            If `n_samples` is less than one.
-        InvalidParameterError
-            If `density` cannot be sampled, or all columns are given.
-        UnknownNameError
-            If there is no such column.
-        OutsideSupportError
-            If values given have no probability, such as a level that does not exist.
-
-        Warns
-        -----
-        FewEffectiveDrawsWarning
-            If draws repeat, as few proposals carry the weight.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklearn.mixture import GaussianMixture
-        >>> from flowkit import TableDensity
-        >>> size = ["small", "large"] * 50
-        >>> table = pd.DataFrame({"size": size, "weight": np.linspace(1.0, 2.0, 100)})
-        >>> density = TableDensity(GaussianMixture(2), random_state=0).fit(table)
-        >>> density.sample(2, random_state=0, given={"size": "small"})["size"].tolist()
-        ['small', 'small']
-        """
-        check_is_fitted(self)
-        if given is not None:
-            return self._sample_given(n_samples, random_state, given)
-        encoded = self._draw_encoded(check_n_samples(n_samples), check_random_state(random_state))
-        return self._built(encoded)
-
-    def _built(self, encoded):
-        """Encoded rows as a table of the form of the training rows."""
-        columns = zip(self._codecs, encoded.T, self._form.dtypes, strict=True)
-        values = [codec.values(y, dtype) for codec, y, dtype in columns]
-        return self._form.build(values, [codec.keeps_type for codec in self._codecs])
-
-    def _draw_encoded(self, n, rng):
-        try:
-            if can_be_drawn_from(self.density_):
-                return draw_from(self.density_, n, rng)
-        except NotImplementedError:
-            # KernelDensity draws from some kernels only.
-            pass
-        raise InvalidParameterError(
-            f"density {self.density_} cannot be sampled. Use one that can, such as FlowDensity."
-        )
 
     def report(self, as_frame=False):
         """What each column was taken for, and why.

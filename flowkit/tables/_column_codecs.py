@@ -49,6 +49,8 @@ class Codec:
     keeps_type: bool = False
     # Whether the encoded values repeat, as far apart as cells are wide.
     has_even_ties: bool = False
+    # Whether values are dates.
+    is_date: bool = False
     typical: float
 
     def fills_cells(self, by_cell: bool) -> bool:

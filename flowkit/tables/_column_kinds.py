@@ -19,6 +19,7 @@ from ._code_numbers import reason_for_codes
 from ._column_codecs import AngleCodec, Codec, LevelCodec, NumberCodec
 from ._column_lattice import is_whole
 from ._column_reading import RawColumn
+from ._date_codec import DateCodec, date_numbers, resolution_of
 from ._point_masses import common_values, point_masses, spreads_finely
 from ._spiked_codec import SpikedCodec
 
@@ -192,6 +193,50 @@ class Circular(ColumnKind):
         return AngleCodec(*self.period, x)
 
 
+class Date(ColumnKind):
+    """A date, to the resolution of its column."""
+
+    name = "date"
+
+    @classmethod
+    def recognise(cls, evidence):
+        dtype = evidence.column.dtype
+        return _type_in_words(dtype) if evidence.column.values.dtype.kind == "M" else None
+
+    @classmethod
+    def check_values(cls, column, name):
+        if column.values.dtype.kind != "M":
+            raise InvalidDataError(
+                f"column {name} is declared date, but is of type {column.dtype}: make it one of "
+                "dates, as pandas.to_datetime does."
+            )
+
+    @classmethod
+    def _declared(cls, column, name, bounds, period):
+        if bounds is not None and not isinstance(bounds, str):
+            raise InvalidParameterError(
+                f"column {name} holds dates and has bounds {bounds!r}: its bounds may be 'seen', "
+                "or none."
+            )
+        super()._declared(column, name, None, period)
+        return {} if bounds is None else {"bounds": _least_and_largest(column)}
+
+    def within_seen(self, column):
+        return type(self)(self.why, bounds=_least_and_largest(column))
+
+    def numbers(self, column):
+        return date_numbers(column.values, resolution_of(column.values))
+
+    def codec(self, column, x, weight):
+        return DateCodec(*self.bounds, resolution_of(column.values), x)
+
+
+def _least_and_largest(dates):
+    """Least and largest date of a column, in units since 1970."""
+    numbers = date_numbers(dates.values, resolution_of(dates.values))
+    return float(np.nanmin(numbers)), float(np.nanmax(numbers))
+
+
 class Categorical(ColumnKind):
     """One of several levels, which need not be numbers."""
 
@@ -347,7 +392,9 @@ class Continuous(_Number):
 
 
 # In the order in which they are tried on a column for which no kind was declared.
-KINDS = {kind.name: kind for kind in (Circular, Categorical, Spiked, Integer, Bounded, Continuous)}
+KINDS = {
+    kind.name: kind for kind in (Circular, Date, Categorical, Spiked, Integer, Bounded, Continuous)
+}
 
 
 def _spikes(numbers):

@@ -55,11 +55,12 @@ class TableDensity(
         flowkit, `sklearn.neighbors.KernelDensity` or `sklearn.mixture.GaussianMixture`. Cloned
         before it is fitted. None is ``FlowDensity()``.
     kinds : 'auto', dict, or list of str, default='auto'
-        What columns are: 'continuous', 'bounded', 'integer', 'categorical', 'circular', 'spiked' or
-        'auto'.
+        What columns are: 'continuous', 'bounded', 'integer', 'categorical', 'circular', 'spiked',
+        'date' or 'auto'.
         A dict maps columns to kinds, and leaves the others to 'auto'; a list has one kind for each
         column. Keys are names, whatever their type, or positions where no column has such a name.
-        'auto' makes a column circular if it has a period; categorical if it holds text, booleans,
+        'auto' makes a column circular if it has a period; a date if it is of a type of dates
+        without a time zone; categorical if it holds text, booleans,
         a categorical type, only two values that repeat, or a few whole numbers so far apart that
         they are codes; spiked if it holds real numbers, or more than 50 different whole ones, and
         some values, such as zero, have at least 5 % of the rows each, ten times as many as any
@@ -138,6 +139,11 @@ class TableDensity(
     it ends. Where no bounds are declared, a spike at the least or the largest training value is a
     bound. Where a column of another kind is declared though many rows share one value, no density
     is right for these, and a warning says so.
+
+    *Date.* Dates are whole numbers of the longest unit that all training dates are multiples of,
+    from days to microseconds, since 1970, and are treated as integers: scores are per unit, and
+    dates between have no probability. Bounds are 'seen' or none. Draws are dates of that
+    resolution; quantiles are numbers of units.
 
     *Circular.* The circle is cut open in the widest gap between training values, and the density
     of an angle is the sum over it and one turn to either side, so that it does not jump at the cut.

@@ -169,10 +169,11 @@ def _holes(rng):
             "k": pd.array(rng.integers(0, 5, 300), dtype="Int64"),
             "c": rng.choice(["u", "v"], 300).astype(object),
             "full": rng.normal(size=300),
+            "day": pd.Timestamp("2024-03-01") + pd.to_timedelta(rng.integers(0, 9, 300), unit="D"),
         }
     )
     X.loc[:89, ["x", "k"]] = None
-    X.loc[90:120, "c"] = None
+    X.loc[90:120, ["c", "day"]] = None
     return X
 
 

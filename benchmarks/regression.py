@@ -136,7 +136,7 @@ def draw(study: Study, results: list[dict]) -> None:
         axis.bar((np.arange(N_BINS) + 0.5) / N_BINS, N_BINS * shares, 0.9 / N_BINS, color="#0072b2")
         axis.axhline(1, color="0.3", lw=0.8, ls=":")
         axis.set_title(method, fontsize=9)
-        axis.tick_params(labelsize=8)
+        axis.tick_params(labelsize=8, labelbottom=True)
     for axis in axes[len(methods) :]:
         axis.set_axis_off()
     figure.supxlabel("cumulative probability of the target", fontsize=9)

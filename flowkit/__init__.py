@@ -3,6 +3,7 @@
 from .estimators import PHVAE, FlowDensity, FractalFlowDensity, RGFlowDensity
 from .exceptions import StopTraining
 from .files import load, model_card, save
+from .imputation import DensityImputer
 from .inspection import (
     CalibrationDisplay,
     DensityDisplay,
@@ -31,6 +32,7 @@ __all__ = [
     "Chunks",
     "ConditionalFlow",
     "DensityDisplay",
+    "DensityImputer",
     "DensityOutlierDetector",
     "DifferentiableFunctionTransformer",
     "ExplanationDisplay",

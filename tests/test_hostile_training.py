@@ -82,6 +82,9 @@ def try_training(build, X, **weight):
 @given(X=tables())
 @example(X=rows_of_size() * (SIZES[-1] / 10))
 @example(X=rows_of_size() * 5e-324)
+@example(X=np.array([[SIZES[-1]], [0.0]]))
+@example(X=np.array([[0.0, SIZES[-1]], [0.0, 1e240]]))
+@example(X=np.array([[1e203], [SIZES[-1]], [1e107], [SIZES[-1]], [1e150]] * 4))
 @example(X=np.zeros((40, 3)))
 @examples(3)
 def test_tables_of_any_kind(build, X):

@@ -19,6 +19,7 @@ from flowkit import (
     estimators,
     exceptions,
     files,
+    imputation,
     inspection,
     modules,
     nets,
@@ -94,6 +95,13 @@ FLOORS["regression"] = BASICS | {
     "starts",
     "nested",
     "estimators",
+}
+FLOORS["imputation"] = BASICS | {
+    "validation",
+    "nested",
+    "conditions",
+    "estimators",
+    "tables",
 }
 FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["distributed"] = BASICS | {"training", "files"}
@@ -210,6 +218,7 @@ def test_package_is_typed_and_versioned():
         estimators,
         exceptions,
         files,
+        imputation,
         inspection,
         modules,
         nets,
@@ -238,7 +247,7 @@ def issubclass_of_exception(thing):
 
 
 def test_every_parameter_of_an_estimator_is_documented_and_constrained():
-    rooms = (flowkit, estimators, outliers, regression)
+    rooms = (flowkit, estimators, imputation, outliers, regression)
     things = {getattr(room, name) for room in rooms for name in room.__all__}
     estimated = [thing for thing in things if hasattr(thing, "_parameter_constraints")]
     assert len(estimated) > 10

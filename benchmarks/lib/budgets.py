@@ -27,10 +27,10 @@ class TimeLimit(Callback):
 
     def __init__(self, budget: float):
         self.budget = budget
-        self.end = time.process_time() + budget
+        self.end_ = time.process_time() + budget
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        if time.process_time() > self.end:
+        if time.process_time() > self.end_:
             raise StopTraining
 
 
@@ -51,12 +51,12 @@ class Annealing(TimeLimit):
         self.begin_ = time.process_time()
 
     def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        share = (time.process_time() - self.begin_) / max(self.end - self.begin_, 1e-9)
+        share = (time.process_time() - self.begin_) / max(self.end_ - self.begin_, 1e-9)
         factor = min(1.0, share / WARMUP, 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
         net.set_learning_rate(net.lr * factor)
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        if training and time.process_time() > self.end:
+        if training and time.process_time() > self.end_:
             raise StopTraining
 
 
@@ -75,13 +75,13 @@ class DivergenceWarmUp(Callback):
 
     def __init__(self, budget: float, share: float):
         self.budget, self.share = budget, share
-        self.end = time.process_time() + budget
+        self.end_ = time.process_time() + budget
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         self.begin_ = time.process_time()
 
     def on_batch_begin(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        warm = max(self.share * (self.end - self.begin_), 1e-9)
+        warm = max(self.share * (self.end_ - self.begin_), 1e-9)
         net.module_.warmth = min(1.0, (time.process_time() - self.begin_) / warm)
 
 

@@ -72,20 +72,26 @@ def _solve(logit, weights, location, log_scale, boxes, width):
         quantiles = torch.cat((quantiles, inside))
     low, high = quantiles.amin(0), quantiles.amax(0)
     x = 0.5 * (low + high)
-    for i in range(_MAX_STEPS):
+    # Lengths of the last step and of the one before.
+    last = before = high - low
+    for _ in range(_MAX_STEPS):
         found, log_density, log_total = _logit(x, weights, location, log_scale, boxes, width)
         above = found > logit
         low, high = torch.where(above, low, x), torch.where(above, x, high)
-        newton = x - (found - logit) * (log_total - log_density).exp()
+        step = (logit - found) * (log_total - log_density).exp()
         # Where the slope is small, the value is exact before the place is.
         exact = _EXACT * torch.finfo(x.dtype).eps
-        nearby = (newton - x).abs() <= exact * (1 + x.abs())
+        nearby = torch.minimum(step.abs(), high - low) <= exact * (1 + x.abs())
         nearby |= (found - logit).abs() <= exact * (1 + logit.abs())
+        # What overflows stays NaN.
+        nearby |= found.isnan()
         if nearby.all():
             break
-        # Every third step halves the interval, whatever the slope promises.
-        inside = (newton > low) & (newton < high) if i % 3 else nearby
-        x = torch.where(nearby, x, torch.where(inside, newton, 0.5 * (low + high)))
+        # Steps along the slope must become shorter quickly, or the interval is halved.
+        inside = (x + step > low) & (x + step < high) & (step.abs() <= 0.5 * before)
+        step = torch.where(inside, step, 0.5 * (low + high) - x)
+        before, last = last, step.abs()
+        x = torch.where(nearby, x, x + step)
     return x
 
 

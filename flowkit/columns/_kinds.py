@@ -57,9 +57,7 @@ class StandardisedColumns(Columns):
         """
         constant = constant_columns(X)
         warn_constant(constant, names)
-        # Values whose differences overflow are told by name below.
-        with np.errstate(over="ignore", invalid="ignore"):
-            widths, heavy, gaps = column_noise(X, constant, dequantize)
+        widths, heavy, gaps = column_noise(X, constant, dequantize)
         if warns_of_heavy_values:
             warn_heavy(heavy, len(X), names)
         gaps = gaps if standardize else []

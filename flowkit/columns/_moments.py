@@ -13,6 +13,8 @@ _ROUNDING_STEPS = 4
 _LARGEST_SHIFT = 1e-3
 # Squares of smaller numbers lose digits.
 _SMALLEST_SQUARED = 1e-140
+# The last number above which there is another one.
+_LAST = np.nextafter(np.finfo(float).max, 0.0)
 
 
 def location_and_scale(
@@ -67,8 +69,13 @@ def constant_columns(X: np.ndarray) -> np.ndarray:
     """Which columns hold one value only, but for rounding and missing values."""
     low, high = np.fmin.reduce(X), np.fmax.reduce(X)
     with np.errstate(over="ignore", invalid="ignore"):
-        step = np.spacing(np.maximum(np.abs(low), np.abs(high)))
+        step = steps(np.maximum(np.abs(low), np.abs(high)))
         return high - low <= _ROUNDING_STEPS * step
+
+
+def steps(sizes: np.ndarray) -> np.ndarray:
+    """Distance of positive numbers to the next larger one, of the largest one to the last."""
+    return np.spacing(np.minimum(sizes, _LAST))
 
 
 def _deviation(deviations, weight):

@@ -29,7 +29,8 @@ def column_noise(
 ) -> tuple[np.ndarray, list[HeavyValue], list[Gap]]:
     """Width, in data units, of the uniform noise of each column, heavy values, and gaps.
 
-    Values may be missing. Without noise, only heavy values far away are told.
+    Values may be missing. Without noise, only heavy values far away are told. Constant columns have
+    noise of width one, or as wide as what rounding makes of them.
     """
     widths, heavy, gaps = np.zeros(X.shape[1]), [], []
     for j in np.flatnonzero(~constant):
@@ -37,7 +38,9 @@ def column_noise(
         widths[j] = spacing if dequantize == "auto" else 0.0
         heavy += [value for value in standing if value.far or dequantize == "auto"]
         gaps += empty
-    widths[constant] = 1.0
+    # Values that only rounding tells apart may differ by more than one.
+    varying = np.fmax.reduce(X[:, constant]) - np.fmin.reduce(X[:, constant])
+    widths[constant] = np.maximum(1.0, varying)
     return widths, heavy, gaps
 
 

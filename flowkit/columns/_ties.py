@@ -9,6 +9,7 @@ import numpy as np
 from ..exceptions import HeavyValueWarning
 from ..validation import warn
 from ._gaps import Gap, find_gaps
+from ._moments import steps
 
 # A value shared by this share of the rows, or ties among that share, make a column discrete.
 _HEAVY_VALUE = 0.01
@@ -66,6 +67,8 @@ class HeavyValue:
     of_lattice: bool
 
 
+# What overflows is told by name where the scale of the column is learned.
+@np.errstate(over="ignore", invalid="ignore")
 def find_ties(column: np.ndarray, index: int = 0) -> tuple[float, list[HeavyValue], list[Gap]]:
     """Spacing of the lattice that the repeated values of a column form, and values that stand out.
 
@@ -194,9 +197,7 @@ def _spread(column, values):
     """Deviation of a column within the range of some values, whatever few of these do."""
     rows = column[(column >= values[0]) & (column <= values[-1])]
     low, high = np.quantile(rows, [0.05, 0.95])
-    # Squares that overflow are refused where the scale of the column is learned.
-    with np.errstate(over="ignore"):
-        deviation = rows.std()
+    deviation = rows.std()
     return min(deviation, high - low) if high > low else deviation
 
 
@@ -225,7 +226,7 @@ def _is_lattice(values, counts, heavy, n, spread):
 def _least_step(values):
     """Least distance between values that rounding alone does not explain."""
     gaps = np.diff(values)
-    rounding = 16 * np.spacing(np.abs(values).max())
+    rounding = 16 * steps(np.abs(values).max())
     return gaps[gaps > rounding].min(initial=np.inf)
 
 

@@ -20,8 +20,10 @@ from ._laws import DrawnLaw, FlowLaw, Law, MappedLaw
 
 # Draws of each row at first, how many times more where too few of them carry the weight, and at
 # most; and how many values are worked on at once.
-_N_CANDIDATES, _MORE, _MAX_CANDIDATES = 1024, 8, 2**16
+N_CANDIDATES, _MORE, MAX_CANDIDATES = 1024, 8, 2**16
 _MAX_VALUES = 2**23
+# Draws by which the points of a cell are weighed, and the fewest proposals at each.
+_WEIGHING_DRAWS, _FEWEST_AT_A_POINT = 64, 8
 _SEED = 0
 
 
@@ -60,7 +62,11 @@ class Questions:
         raise NotImplementedError
 
     def draws(
-        self, X: np.ndarray, n_draws: int, rng: np.random.RandomState
+        self,
+        X: np.ndarray,
+        n_draws: int,
+        rng: np.random.RandomState,
+        most: int = MAX_CANDIDATES,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Copies of rows with draws of what is open.
 
@@ -72,6 +78,9 @@ class Questions:
             Number of copies.
         rng : RandomState
             Source of randomness.
+        most : int, default=65536
+            Proposals for a row, where they are needed, above which there are not more, however few
+            of them carry the weight.
 
         Returns
         -------
@@ -81,6 +90,41 @@ class Questions:
             Number of draws that those of each row are as good as; infinite where they are exact.
         """
         raise NotImplementedError
+
+    def draws_at_points(
+        self,
+        points: np.ndarray,
+        log_weight: np.ndarray,
+        n_draws: int,
+        rng: np.random.RandomState,
+        most: int = MAX_CANDIDATES,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Copies of rows of which several points stand for what is known.
+
+        Parameters
+        ----------
+        points : ndarray of shape (n, n_points, d)
+            The points, all open in the same columns.
+        log_weight : ndarray of shape (n, n_points)
+            Logs of their weights, before they are multiplied by the density of what is known.
+        n_draws, rng, most : object
+            As in `draws`.
+
+        Returns
+        -------
+        copies : ndarray of shape (n, n_draws, d)
+            The copies.
+        n_effective : ndarray of shape (n,)
+            As in `draws`.
+        """
+        n, n_points, d = points.shape
+        if n_points == 1:
+            return self.draws(points[:, 0], n_draws, rng, most)
+        found, _ = self.log_density(points.reshape(-1, d), _WEIGHING_DRAWS)
+        chosen = resample(log_weight + found.reshape(n, n_points), n_draws, rng)
+        picked = np.take_along_axis(points, chosen[..., None], 1)
+        copies, n_effective = self.draws(picked.reshape(-1, d), 1, rng, most)
+        return copies.reshape(n, n_draws, d), n_effective.reshape(n, n_draws).min(1)
 
     def law(self, X: np.ndarray, column: int, n_draws: int) -> Law:
         """Law of one open column given what is known of rows.
@@ -153,7 +197,7 @@ class FlowQuestions(Questions):
 
     # ------------------------------------------------------------------ draws
 
-    def draws(self, X, n_draws, rng):
+    def draws(self, X, n_draws, rng, most=MAX_CANDIDATES):
         missing = np.isnan(X)
         copies, n_effective = np.repeat(X[:, None], n_draws, 1), np.full(len(X), np.inf)
         empty, part = missing.all(1), missing.any(1) & ~missing.all(1)
@@ -162,8 +206,11 @@ class FlowQuestions(Questions):
             copies[empty] = self._rows(Z).reshape(-1, n_draws, X.shape[1])
         if part.any():
             Z = self.columns.standardise(X[part])
-            draw = self._weighted if self.exact is None else self._exact_draws
-            Z, n_effective[part] = draw(Z, n_draws, rng)
+            if self.exact is None:
+                one = np.zeros((len(Z), 1))
+                Z, n_effective[part] = self._weighted(Z[:, None], one, n_draws, rng, most)
+            else:
+                Z, n_effective[part] = self._exact_draws(Z, n_draws, rng)
             copies[part] = self._rows(Z)
         return np.where(missing[:, None], copies, X[:, None]), n_effective
 
@@ -195,31 +242,54 @@ class FlowQuestions(Questions):
         gaussians = self.exact.prior.gaussians()
         return 1 if gaussians is None else len(gaussians[1])
 
-    def _weighted(self, Z, n_draws, rng):
-        """Resampled from proposals, of which there are more where few carry the weight."""
-        drawn = np.empty((len(Z), n_draws, Z.shape[1]))
+    def draws_at_points(self, points, log_weight, n_draws, rng, most=MAX_CANDIDATES):
+        if self.exact is not None or points.shape[1] == 1:
+            return super().draws_at_points(points, log_weight, n_draws, rng, most)
+        n, n_points, d = points.shape
+        missing = np.isnan(points[:, 0])
+        part = missing.any(1) & ~missing.all(1)
+        copies, n_effective = np.empty((n, n_draws, d)), np.full(n, np.inf)
+        if part.any():
+            Z = self.columns.standardise(points[part].reshape(-1, d)).reshape(-1, n_points, d)
+            Z, n_effective[part] = self._weighted(Z, log_weight[part], n_draws, rng, most)
+            copies[part] = self._rows(Z)
+        if not part.all():
+            rest = points[~part], log_weight[~part]
+            copies[~part], _ = super().draws_at_points(*rest, n_draws, rng, most)
+        return copies, n_effective
+
+    def _weighted(self, Z, log_weight, n_draws, rng, most):
+        """Resampled from proposals at all points, more where few of them carry the weight."""
+        n_points, d = Z.shape[1:]
+        drawn = np.empty((len(Z), n_draws, d))
         n_effective = np.zeros(len(Z))
-        n, todo = max(_N_CANDIDATES, 8 * n_draws), np.arange(len(Z))
+        n, todo = max(N_CANDIDATES, 8 * n_draws), np.arange(len(Z))
         while True:
-            size = max(1, _MAX_VALUES // (n * Z.shape[1]))
+            n_each = max(_FEWEST_AT_A_POINT, n // n_points)
+            size = max(1, _MAX_VALUES // (n_each * n_points * d))
             for i in range(0, len(todo), size):
                 part = todo[i : i + size]
-                drawn[part], n_effective[part] = self._resampled(Z[part], n_draws, n, rng)
+                given = Z[part], log_weight[part], n_draws, n_each, rng
+                drawn[part], n_effective[part] = self._resampled(*given)
             todo = np.flatnonzero(n_effective < n_draws)
             n *= _MORE
-            if not todo.size or n > _MAX_CANDIDATES:
+            if not todo.size or n > most:
                 return drawn, n_effective
 
-    def _resampled(self, Z, n_draws, n_candidates, rng):
-        copies, n_effective = np.repeat(Z[:, None], n_draws, 1), np.empty(len(Z))
-        seed, shift = rng.randint(2**31 - 1), rng.uniform(size=(len(Z), Z.shape[1] + 2))
-        given = n_candidates, seed, self.evaluator, shift
-        for rows, columns, values, log_weight in self.completion.weighted_draws(Z, *given):
-            n_effective[rows] = _n_effective(log_weight)
-            chosen = resample(log_weight, n_draws, rng)
-            picked = np.take_along_axis(values, chosen[..., None], 1)
-            copies[rows[:, None], :, columns] = picked.swapaxes(1, 2)
-        return copies, n_effective
+    def _resampled(self, Z, log_weight, n_draws, n_each, rng):
+        n, _, d = Z.shape
+        flat = Z.reshape(-1, d)
+        weights = np.repeat(log_weight.reshape(-1, 1), n_each, 1)
+        proposed = np.repeat(flat[:, None], n_each, 1)
+        seed, shift = rng.randint(2**31 - 1), rng.uniform(size=(len(flat), d + 2))
+        given = n_each, seed, self.evaluator, shift
+        for rows, columns, values, own in self.completion.weighted_draws(flat, *given):
+            weights[rows] += own
+            proposed[rows[:, None], :, columns] = values.swapaxes(1, 2)
+        weights = weights.reshape(n, -1)
+        chosen = resample(weights, n_draws, rng)[..., None]
+        copies = np.take_along_axis(proposed.reshape(n, -1, d), chosen, 1)
+        return copies, _n_effective(weights)
 
     # ------------------------------------------------------------------ laws of columns
 

@@ -14,7 +14,7 @@ from ..validation import SuggestingEstimator, container_of, labels_of
 from ._answers import Answers
 from ._given import positions_of
 from ._laws import Law
-from ._questions import Questions
+from ._questions import MAX_CANDIDATES, Questions
 
 
 class ConditionalDensity(Answers):
@@ -261,8 +261,8 @@ class _QuestionsWithin(Questions):
     def log_density(self, X, n_draws, without=None):
         return self._questions.log_density(self._wide(X), n_draws, without)
 
-    def draws(self, X, n_draws, rng):
-        copies, n_effective = self._questions.draws(self._wide(X), n_draws, rng)
+    def draws(self, X, n_draws, rng, most=MAX_CANDIDATES):
+        copies, n_effective = self._questions.draws(self._wide(X), n_draws, rng, most)
         return copies[..., self._columns], n_effective
 
     def law(self, X, column, n_draws) -> Law:

@@ -59,11 +59,9 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
     model is initialised as a factor analysis, which training can only improve on the hold-out. By
     default a flow bends the prior of the latent.
 
-    Log densities are importance-weighted estimates. They use the same draws for every row, so they
-    are repeatable. They are biased low, less so with more draws; `score_samples` returns their
-    error, which rows have in common. So it does not average out over rows, and densities integrate
-    to one only on the average over draws: with two columns and 64 draws, to one up to a tenth. The
-    unlikelier a row, the worse its posterior and its estimate.
+    Log densities are importance-weighted estimates, biased low, less so with more draws, which all
+    rows share: scores are repeatable, and their errors (see `score_samples`) do not average out, so
+    that a density integrates to one on the average over draws, at 64 to a tenth for two columns.
 
     Parameters
     ----------
@@ -327,9 +325,8 @@ class PHVAE(OrderAnalysis, ImageRows, BaseDensity):
             stand beside it. For ``likelihood='bernoulli'`` the log probability.
         std : ndarray of shape (n_samples,)
             Only with `return_std`: standard error in nats, from the spread of the weights of
-            `n_importance_samples` draws, which are the same for all rows: means over rows have an
-            error as large. It cannot exceed one by much. Near one, one draw dominates, and the
-            estimate is a lower bound by an unknown amount.
+            `n_importance_samples` draws, the same for all rows. It cannot exceed one by much. Near
+            one, one draw dominates, and the estimate is a lower bound by an unknown amount.
         """
         check_is_fitted(self)
         if not check_flag(return_std, "return_std"):

@@ -20,6 +20,7 @@ _ROOMS = frozenset(
         "columns",
         "conditions",
         "estimators",
+        "imputation",
         "missing",
         "modules",
         "nets",

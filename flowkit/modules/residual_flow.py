@@ -15,7 +15,8 @@ class ResidualFlow(DensityModule):
     """Density of targets ``y`` given a location, a scale and features, all in one row.
 
     A row is ``(y, location, log_scale, features)``. The residual ``(y - location) / scale`` goes
-    through `bijection`, whose context is the row without its targets, onto `prior`.
+    through `bijection` onto `prior`. Its context is the row without its targets, with the inverse
+    hyperbolic sine of the location, so that networks see no number far from those they learnt on.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ class ResidualFlow(DensityModule):
     def decode(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         """Targets of each latent, shape (n, n_targets); `context` is a row without targets."""
         location, log_scale = self._location_and_log_scale(context)
-        return location + log_scale.exp() * self.bijection.inverse(z, context)[0]
+        return location + log_scale.exp() * self.bijection.inverse(z, self._seen(context))[0]
 
     def sample(
         self,
@@ -94,8 +95,14 @@ class ResidualFlow(DensityModule):
     def _forward(self, x):
         y, context = x[:, : self.n_targets], x[:, self.n_targets :]
         location, log_scale = self._location_and_log_scale(context)
-        z, log_det = self.bijection((y - location) * torch.exp(-log_scale), context)
+        residual = (y - location) * torch.exp(-log_scale)
+        z, log_det = self.bijection(residual, self._seen(context))
         return z, log_det - log_scale.sum(1)
 
     def _location_and_log_scale(self, context):
         return context[:, : self.n_targets], context[:, self.n_targets : 2 * self.n_targets]
+
+    def _seen(self, context):
+        """What networks see of a context."""
+        location, rest = context[:, : self.n_targets], context[:, self.n_targets :]
+        return torch.cat([location.asinh(), rest], 1)

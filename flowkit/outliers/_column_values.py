@@ -84,8 +84,9 @@ class Axis:
     def of(cls, x, location, coefficients, scale, units):
         """The values of a column x whose residual has the standard deviation `scale`."""
         # Squares, and distances of the ends, may overflow.
+        x = np.clip(x, -_LARGEST, _LARGEST)
         size = np.abs(x).max() or 1.0
-        margin = _MARGIN * (x / size).std() * min(size, _LARGEST)
+        margin = _MARGIN * (x / size).std() * size
         ends = np.clip([x.min() - margin, x.max() + margin], -_LARGEST, _LARGEST)
         even = np.linspace(*ends, _N_EVEN)
         seen = np.sort(np.append(even, np.quantile(x, np.linspace(0, 1, _N_QUANTILES))))

@@ -129,7 +129,11 @@ def _scale(x):
     if not x.size:
         return 1.0
     spread = float(spread_of_columns(x))
-    return spread if np.isfinite(spread) else float(x.std()) or 1.0
+    if np.isfinite(spread):
+        return spread
+    # Sums may overflow.
+    size = np.abs(x).max() or 1.0
+    return float(size * (x / size).std()) or 1.0
 
 
 def _differ(values, others, missing, none):

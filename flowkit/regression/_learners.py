@@ -48,7 +48,7 @@ def boosting(X, Y, weight, rng) -> TreeSum:
             learning_rate=_STEP,
             max_depth=_DEPTH,
             min_samples_leaf=_LEAF_ROWS,
-            subsample=min(_SHARE, _MAX_TREE_ROWS / len(X)),
+            subsample=max(min(_SHARE, _MAX_TREE_ROWS / len(X)), 1 / len(X)),
             max_features=_SHARE,
             random_state=draw_seed(rng),
         ).fit(X, Y[:, j], weight)

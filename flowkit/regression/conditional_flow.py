@@ -317,6 +317,9 @@ class ConditionalFlow(FittedRegressor):
             if sample_weight is not None:
                 weight = row_weights(sample_weight, len(X), _FEWEST_TRAINING_ROWS)
                 X, Y, weight = (a[weight > 0] for a in (X, Y, weight))
+                # A penalty of ridge regression would tell large weights from small ones.
+                weight = weight / weight.max()
+                weight = weight / weight.mean()
             self.n_samples_seen_ = len(X)
             run = FitRun(self.random_state)
             checkpoint = checkpoint_of(self, np.concatenate([X, Y], 1), weight, True)

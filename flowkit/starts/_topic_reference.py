@@ -134,7 +134,7 @@ def choose_reference(
             rows = _words(Z, *latent), latent[1], _log_rest(Z, *latent)
             for propose, guesses in zip(proposals, proposed, strict=True):
                 judged = [_judge(*rows, *at) for at in zip(splits, guesses, strict=True)]
-                agreement, log_prob = np.mean(judged, 0)
+                agreement, log_prob = np.nan_to_num(np.mean(judged, 0), nan=-np.inf)
                 tried.append((*latent, propose))
                 agreements.append(agreement)
                 log_probs.append(log_prob / d)

@@ -89,6 +89,23 @@ class Codec:
         """Numbers, levels by their position, as values of the column, whose type is `dtype`."""
         return x
 
+    def summary(self, draws: np.ndarray, statistic: str) -> np.ndarray:
+        """What stands for draws of values.
+
+        Parameters
+        ----------
+        draws : ndarray of shape (n_draws, n)
+            Numbers, levels by their position.
+        statistic : {'mean', 'median'}
+            What of the draws.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Possible values of the column.
+        """
+        return np.mean(draws, 0) if statistic == "mean" else np.median(draws, 0)
+
     def points(self, x: np.ndarray, u: np.ndarray | None):
         """Encoded points, and the log volume that each stands for.
 
@@ -221,6 +238,10 @@ class NumberCodec(Codec):
     def typed(self, x, dtype):
         return within_limits(x, dtype) if self.whole else x
 
+    def summary(self, draws, statistic):
+        middle = super().summary(draws, statistic)
+        return self._lattice.nearest(middle, self.low, self.high) if self.whole else middle
+
     def upper_ends(self, x: np.ndarray) -> np.ndarray:
         """Encoded ends of all that is at most x, infinite or NaN outside the support."""
         if not self.whole:
@@ -339,6 +360,11 @@ class LevelCodec(Codec):
     def typed(self, x, dtype):
         return self.level_values[x.astype(int)]
 
+    def summary(self, draws, statistic):
+        """The most frequent level, whatever the statistic."""
+        counts = np.stack([(draws == level).sum(0) for level in range(len(self.levels))])
+        return counts.argmax(0).astype(np.float64)
+
     def features(self, x: np.ndarray) -> np.ndarray:
         frequent = np.argsort(-self.frequencies, kind="stable")[:_MAX_INDICATORS]
         return np.where(np.isnan(x)[:, None], np.nan, x[:, None] == frequent)
@@ -391,6 +417,11 @@ class AngleCodec(Codec):
         x = self._lattice.nearest(x)
         over = x >= self.start + self.period
         return np.where(over, self._lattice.nearest(x - self.period), x)
+
+    def summary(self, draws, statistic):
+        """The mean direction, whatever the statistic."""
+        turn = 2 * np.pi * draws / self.period
+        return self._wrapped(np.angle(np.exp(1j * turn).mean(0)) * self.period / (2 * np.pi))
 
     def features(self, x: np.ndarray) -> np.ndarray:
         turn = 2 * np.pi * x[:, None] / self.period

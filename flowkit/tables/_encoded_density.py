@@ -209,22 +209,20 @@ class EncodedDensity:
         asked = hasattr(self.density, "_questions") or not hasattr(self.density, "score_marginal")
         return not (asked and self.questions.is_exact)
 
-    def points_given(self, rows: np.ndarray, n_inner: int) -> tuple[np.ndarray, np.ndarray]:
-        """Encoded points that stand for what is known of rows, and the weight of each.
+    def points_of_known(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Encoded points that stand for what is known of rows, and the log volume of each.
 
         Parameters
         ----------
         rows : ndarray of shape (n, d)
             Rows within the support, NaN where values are open.
-        n_inner : int
-            Draws of the missing values for each point, where they are needed.
 
         Returns
         -------
         points : ndarray of shape (n, n_points, d)
             Points in the cells of what is known, in every turn of known angles.
-        shares : ndarray of shape (n, n_points)
-            Weights that sum to one.
+        log_volume : ndarray of shape (n, n_points)
+            Logs of their weights, but for the density there.
         """
         known = ~np.isnan(rows).all(0)
         cells = [u if k else None for u, k in zip(self._points_of_cells(), known, strict=True)]
@@ -243,7 +241,26 @@ class EncodedDensity:
         turns = np.array(list(itertools.product(*(codec.shifts for codec in self.codecs))))
         turns = turns[(turns[:, ~known] == 0).all(1)]
         points = (points[:, :, None] + turns).reshape(len(rows), -1, rows.shape[1])
-        log_weights = np.repeat(log_volume + log_share, len(turns), axis=1)
+        return points, np.repeat(log_volume + log_share, len(turns), axis=1)
+
+    def points_given(self, rows: np.ndarray, n_inner: int) -> tuple[np.ndarray, np.ndarray]:
+        """Encoded points that stand for what is known of rows, and the weight of each.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n, d)
+            Rows within the support, NaN where values are open.
+        n_inner : int
+            Draws of the missing values for each point, where they are needed.
+
+        Returns
+        -------
+        points : ndarray of shape (n, n_points, d)
+            As `points_of_known` gives them.
+        shares : ndarray of shape (n, n_points)
+            Weights that sum to one.
+        """
+        points, log_weights = self.points_of_known(rows)
         if points.shape[1] == 1:
             return points, np.ones((len(rows), 1))
         flat = points.reshape(-1, rows.shape[1])

@@ -286,6 +286,10 @@ class SpikedCodec(Codec):
     def typed(self, x, dtype):
         return within_limits(x, dtype) if self.whole else x
 
+    def summary(self, draws, statistic):
+        middle = super().summary(draws, statistic)
+        return self._lattice.nearest(middle, self.low, self.high) if self.whole else middle
+
     def upper_ends(self, x: np.ndarray) -> np.ndarray:
         """Encoded ends of all that is at most x, infinite or NaN outside the support."""
         inside = (x >= self.low) & (x < self.high)

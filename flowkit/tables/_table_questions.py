@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..conditions import Law, MappedLaw, PooledLaw, Questions
+from ..conditions import MAX_CANDIDATES, Law, MappedLaw, PooledLaw, Questions
 from ..exceptions import InvalidParameterError
-from ..missing import resample
+from ..validation import row_blocks
 from ._column_codecs import AngleCodec, Codec
 from ._encoded_density import EncodedDensity
 
 # Draws of the open values for each point of a cell, of which there are many.
 _INNER_DRAWS = 64
+# Rows of which each has many points.
+_ROWS_AT_ONCE = 256
 
 
 class TableQuestions(Questions):
@@ -39,17 +41,14 @@ class TableQuestions(Questions):
         empty = np.isnan(X).all(1)
         return np.where(empty, 0.0, log_density), np.where(empty, 0.0, error)
 
-    def draws(self, X, n_draws, rng):
-        points, shares = self._encoded.points_given(X, _INNER_DRAWS)
+    def draws(self, X, n_draws, rng, most=MAX_CANDIDATES):
         copies, n_effective = np.empty((len(X), n_draws, X.shape[1])), np.empty(len(X))
-        with np.errstate(divide="ignore"):
-            chosen = resample(np.log(shares), n_draws, rng)
-        for i, (row, picked) in enumerate(zip(points, chosen, strict=True)):
-            which, counts = np.unique(picked, return_counts=True)
-            drawn, found = self._encoded.questions.draws(row[which], int(counts.max()), rng)
-            kept = np.arange(drawn.shape[1]) < counts[:, None]
-            copies[i] = rng.permutation(self._drawn(drawn[kept]))
-            n_effective[i] = found.min()
+        for block in row_blocks(len(X), _ROWS_AT_ONCE):
+            points, log_volume = self._encoded.points_of_known(X[block])
+            drawn, n_effective[block] = self._encoded.questions.draws_at_points(
+                points, log_volume, n_draws, rng, most
+            )
+            copies[block] = self._drawn(drawn.reshape(-1, X.shape[1])).reshape(drawn.shape)
         return np.where(np.isnan(X)[:, None], copies, X[:, None]), n_effective
 
     def _drawn(self, encoded):

@@ -28,6 +28,7 @@ from ._missing_patterns import MissingPatterns
 from ._table_conditions import TableConditions
 from ._table_draws import TableDrawsMixin
 from ._table_form import TableForm
+from ._table_imputation import TableImputation
 from ._table_input import check_weight, takes_missing, validate_table
 from ._table_stream import TableStreamMixin
 from ._table_topics import TableTopicsMixin
@@ -36,6 +37,7 @@ from ._table_topics import TableTopicsMixin
 class TableDensity(
     TableConditions,
     TableDrawsMixin,
+    TableImputation,
     TableTopicsMixin,
     TableStreamMixin,
     MeanScoreMixin,
@@ -398,8 +400,8 @@ class TableDensity(
         }
         return self._rows(columns)
 
-    def _rows(self, columns):
-        """Columns as numbers, levels by their position on the axis."""
+    def _rows(self, columns, incomplete=False):
+        """Columns as numbers, levels by their position on the axis; whether any may be missing."""
         rows = np.empty((len(columns[0].values), len(columns)))
         for j, (column, codec) in enumerate(zip(columns, self._codecs, strict=True)):
             numbers = codec.read(column)
@@ -409,11 +411,11 @@ class TableDensity(
                     "are not numbers now: give it as numbers."
                 )
             rows[:, j] = numbers
-        self._refuse_non_finite(rows, getattr(self, "density_", self.density))
+        self._refuse_non_finite(rows, getattr(self, "density_", self.density), incomplete)
         return rows
 
-    def _refuse_non_finite(self, rows, density):
-        missing = np.isnan(rows) if takes_missing(density) else None
+    def _refuse_non_finite(self, rows, density, incomplete=False):
+        missing = np.isnan(rows) if incomplete or takes_missing(density) else None
         refuse_non_finite(rows, self._names(), missing)
 
     def _contained(self, rows):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._optional import require
-from ..conditions import Law, MappedLaw, Questions, questions_by_draws, questions_of
+from ..conditions import MAX_CANDIDATES, Law, MappedLaw, Questions, questions_by_draws, questions_of
 from ..exceptions import InvalidParameterError
 from ._jacobians import inverse_rows, transform_rows, values_of
 
@@ -101,7 +101,7 @@ class TransformedQuestions(Questions):
             log_density[inside] += found
         return log_density, error
 
-    def draws(self, X, n_draws, rng):
+    def draws(self, X, n_draws, rng, most=MAX_CANDIDATES):
         Z, _ = self._transformed(X)
         if len(Z) < len(X):
             raise InvalidParameterError(
@@ -109,7 +109,7 @@ class TransformedQuestions(Questions):
             )
         copies, todo = np.repeat(X[:, None], n_draws, 1), np.ones((len(X), n_draws), dtype=bool)
         for _ in range(_MAX_ROUNDS):
-            drawn, n_effective = self.inner.draws(Z, n_draws, rng)
+            drawn, n_effective = self.inner.draws(Z, n_draws, rng, most)
             rows = inverse_rows(self.transformer, drawn.reshape(-1, X.shape[1]))
             rows = rows.reshape(copies.shape)
             rows = np.where(np.isnan(X)[:, None], rows, X[:, None])

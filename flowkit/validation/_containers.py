@@ -123,6 +123,28 @@ class Container:
         rows[:, columns] = "NaT" if rows.dtype.kind in "mM" else np.nan
         return rows
 
+    def filled(self, values: Mapping[int, tuple[np.ndarray, np.ndarray]]):
+        """A copy with other values in some places, under the same labels and in the same types.
+
+        Parameters
+        ----------
+        values : mapping of int to tuple of ndarray
+            For some columns, the positions of rows and the values there; those of columns of whole
+            numbers are rounded.
+        """
+        rows = self.X.copy()
+        for j, (where, column) in values.items():
+            rows[where, j] = column
+        return rows
+
+    def beside(self, columns: np.ndarray, names: Sequence[str]):
+        """The rows with columns of numbers to their right."""
+        return np.concatenate([self.X, columns.astype(np.result_type(self.X, np.float32))], 1)
+
+    def missing(self) -> np.ndarray:
+        """Where there is no value, shape (n_samples, n_features)."""
+        return np.column_stack([missing_in(column) for column in self.columns()])
+
     def join(self, rows):
         """The rows, with others of the same container below them, under new labels of rows."""
         return np.concatenate([self.X, rows])
@@ -134,6 +156,10 @@ class Container:
     def to_pandas_or_array(self):
         """The rows in a container that all densities of scikit-learn know."""
         return self.X
+
+    def to_array(self) -> np.ndarray:
+        """The rows as one array, of objects if columns are of several types."""
+        return np.asarray(self.X)
 
 
 class SparseMatrix(Container):
@@ -214,6 +240,19 @@ class PandasTable(Container):
             rows.isetitem(j, self.column(j).where(np.zeros(len(rows), dtype=bool)))
         return rows
 
+    def filled(self, values):
+        rows = self.X.copy()
+        for j, (where, column) in values.items():
+            series = self.column(j).copy()
+            series.iloc[where] = _of_type(column, series.dtype)
+            rows.isetitem(j, series)
+        return rows
+
+    def beside(self, columns, names):
+        pandas = require("pandas", "columns beside a table", "give arrays")
+        others = pandas.DataFrame(columns, columns=names, index=self.X.index)
+        return pandas.concat([self.X, others], axis=1)
+
     def join(self, rows):
         pandas = require("pandas", "joining tables", "give arrays")
         return pandas.concat([self.X, rows], ignore_index=True)
@@ -258,6 +297,23 @@ class PolarsTable(Container):
     def without(self, columns):
         series = enumerate(self.columns())
         return self.X.with_columns(s.clear(len(s)) for j, s in series if j in columns)
+
+    def filled(self, values):
+        columns = dict(enumerate(self.columns()))
+        for j, (where, column) in values.items():
+            series = columns[j]
+            entries = np.fromiter(series, dtype=object, count=len(series))
+            entries[where] = _of_type(column, series.dtype)
+            columns[j] = type(series)(series.name, entries.tolist(), dtype=series.dtype)
+        return self.X.with_columns(columns.values())
+
+    def beside(self, columns, names):
+        series = type(self.X.to_series(0))
+        others = zip(names, columns.T, strict=True)
+        return self.X.with_columns(series(name, column) for name, column in others)
+
+    def missing(self):
+        return np.column_stack([[is_missing_value(v) for v in part] for part in self.objects()])
 
     def join(self, rows):
         return self.X.vstack(rows)
@@ -306,6 +362,14 @@ def missing_in(column) -> np.ndarray:
     if column.dtype == object:
         return np.array([is_missing_value(value) for value in column], dtype=bool)
     return column != column
+
+
+def _of_type(values, dtype):
+    """Values for a column of a type: rounded for one of whole numbers, else as they are."""
+    name = str(dtype).lower()
+    if values.dtype.kind != "f" or "int" not in name:
+        return values.astype(np.float32) if name == "float32" else values
+    return np.rint(values).astype(np.int64)
 
 
 def as_floats(column) -> np.ndarray:

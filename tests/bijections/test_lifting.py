@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from flowkit.bijections import Lifting
+from flowkit.bijections import Lifting, _logistic_mixture
 from flowkit.bijections._logistic_mixture import mixture_forward, mixture_inverse
 from flowkit.exceptions import InvalidParameterError
 
@@ -150,6 +150,21 @@ def test_far_values_keep_finite_latents_that_come_back(dtype):
     assert torch.isfinite(log_slope).all()
     back, _ = mixture_inverse(z, *given)
     torch.testing.assert_close(back, x, rtol=1e-4, atol=0)
+
+
+def test_an_inverse_takes_few_steps_and_is_none_of_what_overflows(monkeypatch):
+    steps, logit = [], _logistic_mixture._logit
+    monkeypatch.setattr(
+        _logistic_mixture, "_logit", lambda *given: steps.append(1) or logit(*given)
+    )
+    z = torch.linspace(-6, 6, 999, dtype=torch.float64)
+    z[7] = torch.nan
+    weights, location, log_scale, *boxes = mixture(len(z))
+    location = location.clone()
+    location[:, 9] = torch.nan
+    back, _ = mixture_inverse(z, weights, location, log_scale, *boxes)
+    assert len(steps) < 30
+    assert back.isnan().nonzero()[:, 0].tolist() == [7, 9]
 
 
 def test_inverse_of_a_mixture_has_the_gradients_of_an_inverse():

@@ -13,9 +13,10 @@ from sklearn.base import clone
 from flowkit import DensityOutlierDetector, FlowDensity, TableDensity
 from flowkit import bijections as b
 from flowkit.columns._gaps import lengthen, log_lengths, shorten
-from flowkit.columns._moments import constant_columns, moments
+from flowkit.columns._moments import constant_columns, location_and_scale, moments
+from flowkit.columns._noise import column_noise
 from flowkit.columns._ties import find_ties
-from flowkit.exceptions import ConstantColumnWarning, HeavyValueWarning
+from flowkit.exceptions import ConstantColumnWarning, HeavyValueWarning, InvalidDataError
 from flowkit.outliers._column_values import ColumnValues
 from flowkit.training import Noise
 
@@ -289,6 +290,7 @@ def test_tables_spread_only_lattices():
     assert report.count("repeat") == report.count("repeat 1 apart") == 1
 
 
+LARGEST = np.finfo(float).max
 CONSTANTS = (0.5, 0.01, 0.3, 1 / 3, 1e9, 1e-300, -1e20)
 
 
@@ -301,6 +303,25 @@ def test_constants_are_found_whatever_their_mean_rounds_to(value):
     assert constant_columns(np.append(X, np.nan)[:, None]).all()
     assert constant_columns(np.append(X, np.nextafter(value, 2 * value))[:, None]).all()
     assert not constant_columns(np.append(X, value * (1 + 1e-14))[:, None]).any()
+
+
+@pytest.mark.parametrize("value", [1e17, -1e100, 1e300])
+def test_noise_is_as_wide_as_what_rounding_makes_of_a_constant(value):
+    X = np.array([[value], [value + 2 * np.spacing(value)]])
+    constant = constant_columns(X)
+    assert constant.all()
+    widths, heavy, gaps = column_noise(X, constant, "auto")
+    assert widths[0] == np.ptp(X) > 1
+    assert (heavy, gaps) == ([], [])
+
+
+@pytest.mark.parametrize("other", [0.0, 1.0, -LARGEST, LARGEST / 2])
+def test_the_largest_number_is_not_all_others(other):
+    assert constant_columns(np.array([[LARGEST]] * 3)).all()
+    X = np.array([[LARGEST], [other]])
+    assert not constant_columns(X).any()
+    with pytest.raises(InvalidDataError, match="too large"):
+        location_and_scale(X, None, None)
 
 
 @pytest.mark.parametrize("value", CONSTANTS)

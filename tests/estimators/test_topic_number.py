@@ -49,7 +49,7 @@ def test_counts_get_as_many_topics_as_there_are(k):
 
 
 def test_the_search_is_repeatable_and_leaves_no_trace_in_other_fits(tmp_path):
-    X = blobs(3, 120)
+    X = blobs(3, 60)
     density = made(n_word_groups=1).fit(X)
     again = clone(density).fit(X)
     for name in COLUMNS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -76,13 +77,17 @@ def test_files_and_pickles_give_the_model_back(name, tmp_path):
     assert "held-out rows" in card
 
 
-@every_model
+@pytest.mark.parametrize("name", ["two", "auto"])
 def test_the_same_seed_gives_the_same_model(name):
     model, X, Y = fitted(name)
     again = clone(model).fit(X, Y)
     assert_same(model, again, X[:20], Y[:20])
-    other = clone(model).set_params(random_state=1).fit(X, Y)
-    assert not np.array_equal(other.log_prob(X, Y), model.log_prob(X, Y))
+
+
+def test_another_seed_gives_another_model():
+    model, X, y = fitted()
+    other = clone(model).set_params(random_state=1).fit(X, y)
+    assert not np.array_equal(other.log_prob(X, y), model.log_prob(X, y))
 
 
 @every_model
@@ -129,22 +134,22 @@ def test_without_training_the_model_is_the_classical_regression():
 def test_linear_data_give_the_linear_model():
     """With normal residuals of one size, the best density is known."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(1500, 4))
-    y = X @ [1.0, -2.0, 0.5, 0.0] + 0.5 * rng.normal(size=1500)
-    model = small(max_epochs=10).fit(X[:1000], y[:1000])
+    X = rng.normal(size=(1000, 4))
+    y = X @ [1.0, -2.0, 0.5, 0.0] + 0.5 * rng.normal(size=1000)
+    model = small(max_epochs=5).fit(X[:600], y[:600])
     truth = -0.5 * np.log(2 * np.pi * 0.25 * np.e)
-    assert model.log_prob(X[1000:], y[1000:]).mean() > truth - 0.08
-    mean, std = model.predict(X[1000:], return_std=True)
-    assert np.sqrt(np.mean((mean - X[1000:] @ [1.0, -2.0, 0.5, 0.0]) ** 2)) < 0.1
+    assert model.log_prob(X[600:], y[600:]).mean() > truth - 0.1
+    mean, std = model.predict(X[600:], return_std=True)
+    assert np.sqrt(np.mean((mean - X[600:] @ [1.0, -2.0, 0.5, 0.0]) ** 2)) < 0.1
     np.testing.assert_allclose(std, 0.5, rtol=0.25)
 
 
 def test_the_flow_learns_what_the_start_cannot():
     """Two branches: a distribution of two modes, which lie where the feature says."""
     rng = np.random.default_rng(0)
-    X = rng.uniform(-1, 1, (800, 1))
-    y = np.where(rng.random(800) < 0.5, 1, -1) * (1.2 + X[:, 0]) + 0.1 * rng.normal(size=800)
-    model = small(max_epochs=40, batch_size=64).fit(X, y)
+    X = rng.uniform(-1, 1, (400, 1))
+    y = np.where(rng.random(400) < 0.5, 1, -1) * (1.2 + X[:, 0]) + 0.1 * rng.normal(size=400)
+    model = small(max_epochs=30, batch_size=64, learning_rate=0.01).fit(X, y)
     valid = model.history_["valid_log_density"]
     assert valid[model.best_epoch_] > valid[0] + 0.1
     middle = model.log_prob(np.array([[0.8]]), [0.0])
@@ -185,6 +190,31 @@ def test_rows_without_weight_are_left_out():
         model = small(calibrate=calibrate).fit(X, y, sample_weight=weight)
         ones = small(calibrate=calibrate).fit(X[:90], y[:90], sample_weight=np.ones(90))
         assert_same(model, ones, X, y, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-8, 1e300])
+def test_ratios_of_weights_count_alone(size):
+    X, y = fan(120)
+    weight = np.where(np.arange(120) % 2, 1.0, 2.0)
+    model, other = (small(max_epochs=1).fit(X, y, sample_weight=w) for w in (weight, weight * size))
+    np.testing.assert_allclose(other.predict(X), model.predict(X), rtol=1e-6)
+
+
+def test_two_rows_are_enough():
+    X, y = fan(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = small(start="auto", max_epochs=1).fit(X, y)
+    assert np.isfinite(model.log_prob(X, y)).all()
+
+
+def test_means_far_away_grow_with_the_features_not_exponentially():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(300, 1))
+    y = np.column_stack([X[:, 0], X[:, 0] ** 2]) + rng.normal(size=(300, 2)) * 0.1
+    model = small(max_epochs=20).fit(X, y)
+    near, far = model.predict([[10.0]])[0], model.predict([[1000.0]])[0]
+    assert (np.abs(far) < 1000 * np.abs(near)).all()
 
 
 def test_names_of_frames_are_kept_and_compared():

@@ -10,7 +10,7 @@ from scipy.integrate import cumulative_trapezoid, trapezoid
 
 from .examples import fan, fitted, small
 
-ROWS = 5
+ROWS = 2
 each = pytest.mark.parametrize("name", ["one", "auto"])
 
 
@@ -19,7 +19,7 @@ def densities(model, x, grid):
     return np.exp(model.log_prob(np.tile(x, (len(grid), 1)), grid))
 
 
-def wide_grid(model, x, n=4_001):
+def wide_grid(model, x, n=2_001):
     low, high = model.predict_quantiles(x[None], [1e-9, 1 - 1e-9])[0]
     return np.linspace(low, high, n)
 
@@ -99,14 +99,14 @@ def test_draws_follow_the_cdf(name):
 def test_two_targets_have_one_density():
     model, X, Y = fitted("two")
     low, high = model.predict_quantiles(X[:1], [1e-6, 1 - 1e-6])[0]
-    first, second = (np.linspace(*ends, 401) for ends in zip(low, high, strict=True))
+    first, second = (np.linspace(*ends, 201) for ends in zip(low, high, strict=True))
     grid = np.stack(np.meshgrid(first, second, indexing="ij"), -1).reshape(-1, 2)
-    density = densities(model, X[0], grid).reshape(401, 401)
+    density = densities(model, X[0], grid).reshape(201, 201)
     assert trapezoid(trapezoid(density, second), first) == pytest.approx(1, abs=0.02)
     # Marginals that rest on draws.
     marginal = cumulative_trapezoid(trapezoid(density, second), first, initial=0)
-    pairs = np.column_stack([first, np.full(401, Y[0, 1])])
-    cdf = model.cdf(np.tile(X[0], (401, 1)), pairs)[:, 0]
+    pairs = np.column_stack([first, np.full(201, Y[0, 1])])
+    cdf = model.cdf(np.tile(X[0], (201, 1)), pairs)[:, 0]
     assert np.abs(cdf - marginal).max() < 0.03
 
 

@@ -63,6 +63,7 @@ __all__ = [
     "StopTraining",
     "UncopyableCallbackError",
     "UnknownNameError",
+    "UnmetConstraintsError",
     "UnreachedRowsWarning",
     "UnsupportedValueError",
     "UntrustedTypeError",
@@ -95,6 +96,10 @@ class UncopyableCallbackError(InvalidParameterError, TypeError):
 
 class DeviceUnavailableError(InvalidParameterError):
     """The requested device does not exist on this machine."""
+
+
+class UnmetConstraintsError(InvalidParameterError):
+    """Hardly any draw meets the constraints; the message tells the share that meets each."""
 
 
 class InvalidDataError(FlowkitError, ValueError):

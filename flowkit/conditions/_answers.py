@@ -49,18 +49,23 @@ class Answers:
 
     def _sample_given(self, n_samples, random_state, given):
         """Draws under conditions, as `sample` documents them."""
-        n_samples = check_n_samples(n_samples)
+        n_samples, rng = check_n_samples(n_samples), check_random_state(random_state)
+        copies = self._draws_given(n_samples, rng, given)
+        rows = copies.reshape(-1, copies.shape[2])
+        return self._in_form(rows, list(range(self.n_features_in_)))
+
+    def _draws_given(self, n_samples, rng, given):
+        """Draws of each row given as numbers, shape (n_rows, n_samples, n_features)."""
         rows, inside = self._rows_given(given)
         if not np.isnan(rows).any():
             raise InvalidParameterError(
                 "given names all columns, so that nothing is left to draw: leave out some."
             )
-        questions, rng = self._questions(), check_random_state(random_state)
+        questions = self._questions()
         self._refuse_impossible(questions, rows, inside)
         copies, n_effective = questions.draws(rows, n_samples, rng)
         self._warn_of_few(n_effective, max(_FEW, _FEW_SHARE * n_samples), "draws")
-        rows = copies.reshape(-1, copies.shape[2])
-        return self._in_form(rows, list(range(self.n_features_in_)))
+        return copies
 
     def _score_given(self, X, given, return_std):
         """Scores under conditions, as `score_samples` documents them."""

@@ -49,11 +49,17 @@ class Codec:
     keeps_type: bool = False
     # Whether the encoded values repeat, as far apart as cells are wide.
     has_even_ties: bool = False
+    # Whether values are dates.
+    is_date: bool = False
     typical: float
 
     def fills_cells(self, by_cell: bool) -> bool:
         """Whether scores average over cells, by whether probabilities of cells are asked for."""
         return self.cells == "always" or (by_cell and self.cells == "on_request")
+
+    def spans_cells(self, x: np.ndarray, by_cell: bool) -> np.ndarray:
+        """Which values average over a cell, by whether probabilities of cells are asked for."""
+        return np.full(len(x), self.fills_cells(by_cell))
 
     def locations(self, n: int, rng: np.random.RandomState) -> np.ndarray:
         """Where n training rows lie within their cells, shape (n, 1)."""
@@ -63,13 +69,21 @@ class Codec:
         """Whether values are real, or spread over more than so many cells."""
         return True
 
+    def without_spikes(self, x: np.ndarray) -> np.ndarray:
+        """Those of some numbers that have no probability of their own."""
+        return x
+
     def read(self, column: RawColumn) -> np.ndarray | None:
         """A column as float64, NaN where values are missing; None if it cannot be read."""
         return column.numbers()
 
+    def draw(self, y: np.ndarray) -> np.ndarray:
+        """Encoded draws as numbers; levels that no training row has give way to neighbours."""
+        return self.decode(y)
+
     def values(self, y: np.ndarray, dtype: Any) -> np.ndarray:
         """Encoded draws as values of the column, whose type is `dtype`."""
-        return self.typed(self.decode(y), dtype)
+        return self.typed(self.draw(y), dtype)
 
     def typed(self, x: np.ndarray, dtype: Any) -> np.ndarray:
         """Numbers, levels by their position, as values of the column, whose type is `dtype`."""
@@ -168,7 +182,7 @@ class NumberCodec(Codec):
             self._lattice = Lattice.of_real(known, self._spacing)
             self._edges = low, high
         self._bounded = math.isfinite(low), math.isfinite(high)
-        self._inside = _next_to_bounds(known, low, high)
+        self._inside = next_to_bounds(known, low, high)
         self._seen = float(known.min()), float(known.max()), len(np.unique(known))
 
     @property
@@ -222,7 +236,7 @@ class NumberCodec(Codec):
         return self._lattice.nearest(t, self.low, self.high)
 
     def typed(self, x, dtype):
-        return _within_limits(x, dtype) if self.whole else x
+        return within_limits(x, dtype) if self.whole else x
 
     def summary(self, draws, statistic):
         middle = super().summary(draws, statistic)
@@ -256,7 +270,7 @@ class NumberCodec(Codec):
         return text
 
 
-def _next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, float]:
+def next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, float]:
     """Where values on a bound are moved to: half as far from it as the nearest value within."""
     within = x[(x > low) & (x < high)]
     room = (high - low) / 2 if math.isfinite(high - low) else 2.0
@@ -267,7 +281,7 @@ def _next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, floa
     return max(above_low, np.nextafter(low, high)), min(below_high, np.nextafter(high, low))
 
 
-def _within_limits(numbers, dtype):
+def within_limits(numbers, dtype):
     """Whole numbers, moved to the ends of what their type can hold."""
     name = str(dtype).lower().split("[")[0]
     if name.startswith("float"):
@@ -338,6 +352,11 @@ class LevelCodec(Codec):
 
     def decode(self, y: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._edges[1:-1], ndtr(y), side="right").astype(np.float64)
+
+    def draw(self, y: np.ndarray) -> np.ndarray:
+        level, seen = self.decode(y).astype(int), np.flatnonzero(self.counts)
+        nearest = seen[np.abs(np.arange(len(self.counts))[:, None] - seen).argmin(1)]
+        return nearest[level].astype(np.float64)
 
     def read(self, column):
         return column.codes(self.levels)

@@ -19,6 +19,9 @@ from ._code_numbers import reason_for_codes
 from ._column_codecs import AngleCodec, Codec, LevelCodec, NumberCodec
 from ._column_lattice import is_whole
 from ._column_reading import RawColumn
+from ._date_codec import DateCodec, date_numbers, resolution_of
+from ._point_masses import common_values, point_masses, spreads_finely
+from ._spiked_codec import SpikedCodec
 
 _OPEN = (-math.inf, math.inf)
 
@@ -119,8 +122,8 @@ class ColumnKind:
         """Attributes from what was declared; most kinds have neither bounds nor a period."""
         if bounds is not None:
             raise InvalidParameterError(
-                f"column {name} is {cls.name} and has bounds {bounds!r}: only bounded and integer "
-                "columns have bounds."
+                f"column {name} is {cls.name} and has bounds {bounds!r}: only bounded, integer "
+                "and spiked columns have bounds."
             )
         if period is not None:
             raise InvalidParameterError(
@@ -190,6 +193,50 @@ class Circular(ColumnKind):
         return AngleCodec(*self.period, x)
 
 
+class Date(ColumnKind):
+    """A date, to the resolution of its column."""
+
+    name = "date"
+
+    @classmethod
+    def recognise(cls, evidence):
+        dtype = evidence.column.dtype
+        return _type_in_words(dtype) if evidence.column.values.dtype.kind == "M" else None
+
+    @classmethod
+    def check_values(cls, column, name):
+        if column.values.dtype.kind != "M":
+            raise InvalidDataError(
+                f"column {name} is declared date, but is of type {column.dtype}: make it one of "
+                "dates, as pandas.to_datetime does."
+            )
+
+    @classmethod
+    def _declared(cls, column, name, bounds, period):
+        if bounds is not None and not isinstance(bounds, str):
+            raise InvalidParameterError(
+                f"column {name} holds dates and has bounds {bounds!r}: its bounds may be 'seen', "
+                "or none."
+            )
+        super()._declared(column, name, None, period)
+        return {} if bounds is None else {"bounds": _least_and_largest(column)}
+
+    def within_seen(self, column):
+        return type(self)(self.why, bounds=_least_and_largest(column))
+
+    def numbers(self, column):
+        return date_numbers(column.values, resolution_of(column.values))
+
+    def codec(self, column, x, weight):
+        return DateCodec(*self.bounds, resolution_of(column.values), x)
+
+
+def _least_and_largest(dates):
+    """Least and largest date of a column, in units since 1970."""
+    numbers = date_numbers(dates.values, resolution_of(dates.values))
+    return float(np.nanmin(numbers)), float(np.nanmax(numbers))
+
+
 class Categorical(ColumnKind):
     """One of several levels, which need not be numbers."""
 
@@ -222,6 +269,54 @@ class _Number(ColumnKind):
 
     def codec(self, column, x, weight):
         return NumberCodec(*self.bounds, self.whole, x)
+
+
+class Spiked(_Number):
+    """A number that has some values with a probability of their own, such as zero."""
+
+    name = "spiked"
+
+    @classmethod
+    def recognise(cls, evidence):
+        numbers = evidence.numbers
+        if numbers is None or not spreads_finely(numbers, evidence.all_whole):
+            return None
+        values, shares = point_masses(numbers)
+        held = [f"{value:.6g} in {share:.0%}" for value, share in zip(values, shares, strict=True)]
+        return f"{' and '.join(held)} of the rows" if held else None
+
+    @classmethod
+    def check_values(cls, column, name):
+        super().check_values(column, name)
+        numbers = column.numbers()[~column.missing]
+        n_spikes, n_values = len(_spikes(numbers)), len(np.unique(numbers))
+        if not n_spikes or n_spikes == n_values:
+            found = "none does" if not n_spikes else "all of its values do"
+            raise InvalidDataError(
+                f"column {name} is declared spiked, so that some values must hold 5 % of the rows "
+                f"each, and others not, but {found}: declare it "
+                f"{'continuous or bounded' if not n_spikes else 'categorical'}."
+            )
+
+    @classmethod
+    def _declared(cls, column, name, bounds, period):
+        super()._declared(column, name, None, period)
+        spikes, seen = _spikes(column.numbers()[~column.missing]), _seen(column)
+        if bounds is None:
+            low, high = spikes[0], spikes[-1]
+            bounds = low if low == seen[0] else None, high if high == seen[1] else None
+        low, high = _low_and_high(column, name, bounds)
+        if not low < high:
+            raise _falling(name, low, high)
+        return {"bounds": (low, high)}
+
+    def within_seen(self, column):
+        whole = is_whole(column.numbers()[~column.missing]).all()
+        return type(self)(self.why, bounds=_seen(column)) if whole else self
+
+    def codec(self, column, x, weight):
+        known = x[~np.isnan(x)]
+        return SpikedCodec(*self.bounds, bool(is_whole(known).all()), _spikes(known), x)
 
 
 class Integer(_Number):
@@ -297,7 +392,15 @@ class Continuous(_Number):
 
 
 # In the order in which they are tried on a column for which no kind was declared.
-KINDS = {kind.name: kind for kind in (Circular, Categorical, Integer, Bounded, Continuous)}
+KINDS = {
+    kind.name: kind for kind in (Circular, Date, Categorical, Spiked, Integer, Bounded, Continuous)
+}
+
+
+def _spikes(numbers):
+    """Values that are declared or found to have a probability."""
+    values, _ = point_masses(numbers)
+    return values if len(values) else common_values(numbers)[0]
 
 
 def _seen(column):

@@ -10,6 +10,8 @@ import numpy as np
 # Most decimals of a lattice, and how far values may be off it, in steps.
 _MAX_DECIMALS = 9
 _DUST, _MOST_DUST = 1e-6, 1e-3
+# Fewest different values that tell decimals; fewer may be round by chance.
+_FEWEST_DECIMALS = 10
 # Share of the values that may lie beside the lattice.
 _OFF_LATTICE = 0.01
 _LARGEST_WHOLE = 2.0**53
@@ -54,6 +56,8 @@ class Lattice:
     def of_real(cls, x: np.ndarray, spacing: float) -> Lattice | None:
         """The lattice that the repeated values of a column lie on, if nearly all others do.
 
+        Where values hardly repeat, it is that of all numbers with as many decimals as they have.
+
         Parameters
         ----------
         x : ndarray of shape (n,)
@@ -64,13 +68,13 @@ class Lattice:
         values, counts = np.unique(x, return_counts=True)
         repeated = values[counts > 1]
         if spacing < _FINEST or len(repeated) < 2:
-            return None
+            return _all_decimals(values)
         for lattice in (_decimal_lattice(repeated), _decimal_lattice(values)):
             # Decimals much finer than the spacing say nothing.
             if lattice and lattice.distance > 0.01 * spacing and lattice._holds(x):
                 return lattice
         steps = cls(float(repeated[0]), spacing)
-        return steps if steps._holds(x) else None
+        return steps if steps._holds(x) else _all_decimals(values)
 
     def _holds(self, x):
         """Whether nearly all of these numbers lie on it."""
@@ -138,6 +142,12 @@ def _decimal_lattice(values):
             step = float(_common_step(whole))
             return Lattice(float(np.mod(whole[0], step)), step, unit) if step else None
     return None
+
+
+def _all_decimals(values):
+    """All numbers with as many decimals as some values have, None where these are few or long."""
+    found = _decimal_lattice(values) if len(values) >= _FEWEST_DECIMALS else None
+    return found and Lattice(0.0, 1.0, found.unit)
 
 
 def _common_step(values):

@@ -32,7 +32,7 @@ class RawColumn:
     Parameters
     ----------
     values : ndarray of shape (n,)
-        Numbers, booleans, text, or objects.
+        Numbers, booleans, text, objects, or dates as numpy's.
     missing : ndarray of shape (n,)
         Where there is no value.
     dtype : object
@@ -119,6 +119,9 @@ def _read_pandas(series, name):
         values = series.astype(object).to_numpy()
         levels = dtype.categories.tolist()
         return RawColumn(values, missing_in(series), dtype, levels, bool(dtype.ordered))
+    # Of dates in a time zone, days are not equally long.
+    if dtype.kind == "M" and isinstance(dtype, np.dtype):
+        return RawColumn(series.to_numpy(), missing_in(series), dtype)
     _refuse_kind(dtype.kind, dtype, name)
     if dtype.kind in "iuf":
         missing = missing_in(series)
@@ -129,6 +132,9 @@ def _read_pandas(series, name):
 
 def _read_polars(series, name):
     dtype = series.dtype
+    if str(dtype) == "Date" or (str(dtype).startswith("Datetime") and dtype.time_zone is None):
+        values = series.to_numpy()
+        return RawColumn(values, np.isnat(values), dtype)
     if dtype.is_temporal():
         _refuse_kind("M", dtype, name)
     if dtype.is_float() or dtype.is_integer():

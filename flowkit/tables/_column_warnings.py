@@ -7,13 +7,8 @@ import numpy as np
 from ..columns import find_ties, warn_heavy
 from ..exceptions import HeavyValueWarning, RareLevelsWarning
 from ..validation import warn
+from ._point_masses import MANY_CELLS, point_masses
 
-# A value is a point mass if this share of the rows holds it, and so many times as many as any
-# other. `find_ties` names values from 1 %, but only where the values around them do not repeat;
-# here the others may repeat, as whole numbers do, and 1 % of the rows may be chance.
-_HEAVY_SHARE, _HEAVY_RATIO = 0.05, 10
-# Whole numbers that spread over more cells than this are treated as real ones.
-_MANY_CELLS = 50
 # Share of new rows with an unknown level, and fewest levels of a single row, that are warned of.
 _UNKNOWN_SHARE, _LEAST_SINGLE = 0.1, 10
 # Fewest levels that read as numbers, and their least share, that are warned of.
@@ -38,7 +33,8 @@ def warn_of_columns(names, rows, codecs) -> None:
         if codec.levels is not None:
             _warn_of_levels(name, codec.levels, known)
             continue
-        fine = codec.is_fine(_MANY_CELLS)
+        known = codec.without_spikes(known)
+        fine = codec.is_fine(MANY_CELLS)
         if not (fine and _warn_of_point_masses(name, known)):
             standing += [value for value in find_ties(known, j)[1] if value.far or fine]
     warn_heavy(standing, len(rows), names)
@@ -46,25 +42,19 @@ def warn_of_columns(names, rows, codecs) -> None:
 
 def _warn_of_point_masses(name, x) -> bool:
     """Name the point masses of a column, and return whether there are any."""
-    values, counts = np.unique(x, return_counts=True)
-    heavy = counts >= _HEAVY_SHARE * len(x)
-    if heavy.all() or not heavy.any():
-        return False
-    # A peak has slopes, a point mass has none.
-    heavy &= counts >= _HEAVY_RATIO * counts[~heavy].max()
-    if not heavy.any():
+    values, shares = point_masses(x)
+    if not len(values):
         return False
     held = " and ".join(
-        f"{value:.6g} in {count / len(x):.0%}"
-        for value, count in zip(values[heavy], counts[heavy], strict=True)
+        f"{value:.6g} in {share:.0%}" for value, share in zip(values, shares, strict=True)
     )
-    it = f"{values[heavy][0]:.6g}" if heavy.sum() == 1 else "such a value"
+    it = f"{values[0]:.6g}" if len(values) == 1 else "such a value"
     warn(
         f"column {name} holds {held} of the rows, while its other values hardly repeat: a density "
         f"has no mass on one value, so that {it} is hardly ever drawn, numbers near it are drawn "
-        f"too often, and scores there say little. Add a column that tells whether it is {it}, a "
-        "category, and make the value NaN there, for a density with missing='marginalize'; or give "
-        "these rows a density of their own.",
+        f"too often, and scores there say little. Declare the column 'spiked', unless it is "
+        f"circular: then add a column that tells whether it is {it}, a category, and make the "
+        "value NaN there, for a density with missing='marginalize'.",
         HeavyValueWarning,
     )
     return True

@@ -83,7 +83,8 @@ class EncodedDensity:
             inverse = inverse.reshape(-1)
             rows, without = rows[first], None if without is None else without[first]
         n_points = max((len(u) for u in cells if u is not None), default=1)
-        shares = plan(np.isnan(rows), celled, n_points, self._integrates_by_draws(rows))
+        by_draws = self._integrates_by_draws(rows)
+        shares = plan(np.isnan(rows), celled, n_points, by_draws, self._spans(rows))
         if n_draws is not None:
             # Errors at different points average out, so that few points and draws are enough.
             few = max(n_draws // _FEW_DRAWS, _LEAST_DRAWS)
@@ -175,12 +176,21 @@ class EncodedDensity:
         log_density = self._log_density_over_turns(points.reshape(-1, rows.shape[1]), score)
         return log_volume[..., None] + log_density.reshape(len(rows), n_points, -1)
 
+    def _spans(self, rows):
+        """Which values average over a cell."""
+        spans = [c.spans_cells(x, self.by_cell) for c, x in zip(self.codecs, rows.T, strict=True)]
+        return np.column_stack(spans)
+
     def _points(self, rows, cells, n_points):
         """Points in the cells of rows, (n, n_points, d), and the log volume of each."""
         points = np.empty((len(rows), n_points, rows.shape[1]))
         log_volume = np.zeros((len(rows), n_points))
+        spans = self._spans(rows)
         for j, (codec, u) in enumerate(zip(self.codecs, cells, strict=True)):
             points[:, :, j], of_column = codec.points(rows[:, j], u)
+            alone = ~spans[:, j]
+            if u is not None and alone.any():
+                points[alone, :, j], of_column[alone] = codec.points(rows[alone, j], None)
             log_volume += of_column
         return points, log_volume
 

@@ -49,7 +49,7 @@ class Share:
         return replace(self, n_points=min(self.n_points, n_points), n_inner=fewer)
 
 
-def plan(missing: np.ndarray, celled: np.ndarray, n_points: int, marginalizes: bool) -> list[Share]:
+def plan(missing, celled, n_points: int, marginalizes: bool, spans=True) -> list[Share]:
     """Shares of rows by what is missing in them.
 
     A missing value needs no point of a cell, and the error of its draws is common to all points.
@@ -66,8 +66,10 @@ def plan(missing: np.ndarray, celled: np.ndarray, n_points: int, marginalizes: b
         Points of a cell, a power of two.
     marginalizes : bool
         Whether the density tells the error of its integral over missing values.
+    spans : bool or ndarray of bool of shape (n, d), default=True
+        Which values of columns that have cells lie in one; others are points.
     """
-    in_cells = celled.any() & ~missing[:, celled].all(1)
+    in_cells = (celled & spans & ~missing).any(1)
     incomplete = missing.any(1) & marginalizes
     least = min(n_points, _LEAST_POINTS)
     fewer = max(n_points // _FEWER_POINTS, least)

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..conditions import ConditionalDensity
 from ..exceptions import InvalidDataError
-from ._column_reading import read_columns
+from ._column_reading import RawColumn, read_columns
+from ._date_codec import as_dates
 from ._table_questions import TableQuestions
 
 _MAX_SHOWN = 20
@@ -20,8 +21,12 @@ class TableConditions(ConditionalDensity):
 
     def _numbers_given(self, column, j, parameter):
         name, codec = self._names()[j], self._codecs[j]
-        table = column.to_frame() if hasattr(column, "to_frame") else column[:, None]
-        numbers = codec.read(read_columns(table, [name])[0])
+        numbers = codec.read(_dates(column) if codec.is_date else _raw(column, name))
+        if numbers is None and codec.is_date:
+            raise InvalidDataError(
+                f"column {name} holds dates, but is given values that are none: give dates, or "
+                "text such as '2024-12-31'."
+            )
         if numbers is None:
             raise InvalidDataError(
                 f"column {name} was {self.kinds_[j]} in fit, but {parameter} holds values that are "
@@ -69,6 +74,24 @@ class TableConditions(ConditionalDensity):
     def _in_form(self, rows, columns):
         codecs = [self._codecs[j] for j in columns]
         form = self._form.of_columns(columns)
+        missing = np.isnan(rows)
+        rows = np.where(missing, [codec.typical for codec in codecs], rows)
         parts = zip(codecs, rows.T, form.dtypes, strict=True)
         values = [codec.typed(x, dtype) for codec, x, dtype in parts]
-        return form.build(values, [codec.keeps_type for codec in codecs])
+        return form.build(values, [codec.keeps_type for codec in codecs], missing)
+
+
+def _raw(column, name):
+    """A column that is given, as one of a table."""
+    table = column.to_frame() if hasattr(column, "to_frame") else column[:, None]
+    return read_columns(table, [name])[0]
+
+
+def _dates(column):
+    """Dates that are given, as text or in any of their types; as they are where some are none."""
+    values = np.asarray(column)
+    try:
+        values = as_dates(values)
+    except (TypeError, ValueError):
+        return RawColumn(values, np.zeros(len(values), dtype=bool), values.dtype)
+    return RawColumn(values, np.isnat(values), values.dtype)

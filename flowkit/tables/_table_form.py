@@ -43,7 +43,7 @@ class TableForm:
             names = self.names[columns]
         return TableForm(self.container, names, [self.dtypes[j] for j in columns])
 
-    def build(self, values: list[np.ndarray], keeps_type: list[bool]):
+    def build(self, values: list[np.ndarray], keeps_type: list[bool], missing=None):
         """A table of this form.
 
         Parameters
@@ -52,41 +52,60 @@ class TableForm:
             Its columns.
         keeps_type : list of bool
             Whether a column gets the type that it has in this form, and not float64.
+        missing : ndarray of bool of shape (n, d), default=None
+            Which values are missing, whatever `values` holds there; None where none are.
         """
-        return _BUILDERS[self.container](self, values, keeps_type)
+        missing = np.zeros((len(values[0]), len(values)), bool) if missing is None else missing
+        return _BUILDERS[self.container](self, values, keeps_type, missing)
 
 
-def _build_array(form, values, keeps_type):
+def _build_array(form, values, keeps_type, missing):
     dtype = form.dtypes[0]
     if dtype.kind == "O" or any(column.dtype.kind == "O" for column in values):
         table = np.empty((len(values[0]), len(values)), dtype=object)
         for j, column in enumerate(values):
             table[:, j] = column.tolist()
-        return table if dtype.kind == "O" else table.astype(dtype)
-    whole = all(keeps_type) and dtype.kind != "f"
-    return np.column_stack(values).astype(dtype if whole else np.float64)
+        table = table if dtype.kind == "O" else table.astype(dtype)
+    else:
+        whole = all(keeps_type) and dtype.kind != "f"
+        table = np.column_stack(values).astype(dtype if whole else np.float64)
+    if missing.any():
+        table[missing] = np.nan
+    return table
 
 
-def _build_pandas(form, values, keeps_type):
+def _build_pandas(form, values, keeps_type, missing):
     pd = require("pandas", "a sample in the form of a pandas table")
     columns = [
         pd.Series(column, dtype=dtype) if keeps else pd.Series(column)
         for column, dtype, keeps in zip(values, form.dtypes, keeps_type, strict=True)
+    ]
+    columns = [
+        column.mask(where) if where.any() else column
+        for column, where in zip(columns, missing.T, strict=True)
     ]
     table = pd.concat(columns, axis=1)
     table.columns = form.names
     return table
 
 
-def _build_polars(form, values, keeps_type):
+def _build_polars(form, values, keeps_type, missing):
     pl = require("polars", "a sample in the form of a polars table")
-    columns = zip(form.names, values, form.dtypes, keeps_type, strict=True)
+    columns = zip(form.names, values, form.dtypes, keeps_type, missing.T, strict=True)
     return pl.DataFrame(
         [
-            pl.Series(name, column.tolist(), dtype=dtype if keeps else pl.Float64)
-            for name, column, dtype, keeps in columns
+            pl.Series(name, _with_none(column, where), dtype=dtype if keeps else pl.Float64)
+            for name, column, dtype, keeps, where in columns
         ]
     )
+
+
+def _with_none(column, missing):
+    """Values of a column, None where they are missing."""
+    values = column.tolist()
+    for i in np.flatnonzero(missing):
+        values[i] = None
+    return values
 
 
 # By the container of the table.

@@ -7,7 +7,7 @@ import numpy as np
 from ..conditions import MAX_CANDIDATES, Law, MappedLaw, PooledLaw, Questions
 from ..exceptions import InvalidParameterError
 from ..validation import row_blocks
-from ._column_codecs import AngleCodec, Codec, Decoder
+from ._column_codecs import AngleCodec, Codec
 from ._encoded_density import EncodedDensity
 
 # Draws of the open values for each point of a cell, of which there are many.
@@ -31,7 +31,6 @@ class TableQuestions(Questions):
 
     def __init__(self, encoded: EncodedDensity, names: list[str]):
         self._encoded, self._names = encoded, names
-        self._decode = Decoder(encoded.codecs)
 
     @property
     def is_exact(self):
@@ -49,8 +48,12 @@ class TableQuestions(Questions):
             drawn, n_effective[block] = self._encoded.questions.draws_at_points(
                 points, log_volume, n_draws, rng, most
             )
-            copies[block] = self._decode(drawn.reshape(-1, X.shape[1])).reshape(drawn.shape)
+            copies[block] = self._drawn(drawn.reshape(-1, X.shape[1])).reshape(drawn.shape)
         return np.where(np.isnan(X)[:, None], copies, X[:, None]), n_effective
+
+    def _drawn(self, encoded):
+        columns = zip(self._encoded.codecs, encoded.T, strict=True)
+        return np.column_stack([codec.draw(y) for codec, y in columns])
 
     def law(self, X, column, n_draws) -> Law:
         codec = self._encoded.codecs[column]

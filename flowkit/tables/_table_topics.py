@@ -46,6 +46,6 @@ class TableTopicsMixin(TopicsWithin):
         for codec, y, kept, dtype in zip(self._codecs, Z.T, same, self._form.dtypes, strict=True):
             column = codec.values(y, dtype)
             if codec.levels is None:
-                column[~changed] = kept
+                column[~changed] = codec.typed(kept, dtype)
             values.append(column)
         return self._form.build(values, [codec.keeps_type for codec in self._codecs])

@@ -11,13 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._seeds import check_random_state
 from ..estimators import FlowDensity
-from ..exceptions import InvalidDataError, InvalidParameterError, OutsideSupportError
+from ..exceptions import InvalidDataError, OutsideSupportError
 from ..nested import (
     Held,
     MeanScoreMixin,
-    can_be_drawn_from,
-    check_n_samples,
-    draw_from,
     seeded_copies,
 )
 from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite
@@ -27,7 +24,9 @@ from ._column_warnings import warn_of_columns
 from ._declarations import settle_kinds
 from ._encoded_density import EncodedDensity
 from ._level_order import order_levels
+from ._missing_patterns import MissingPatterns
 from ._table_conditions import TableConditions
+from ._table_draws import TableDrawsMixin
 from ._table_form import TableForm
 from ._table_imputation import TableImputation
 from ._table_input import check_weight, takes_missing, validate_table
@@ -37,13 +36,14 @@ from ._table_topics import TableTopicsMixin
 
 class TableDensity(
     TableConditions,
+    TableDrawsMixin,
     TableImputation,
     TableTopicsMixin,
     TableStreamMixin,
     MeanScoreMixin,
     SuggestingEstimator,
 ):
-    """Density of a table with real, bounded, whole, categorical and circular columns.
+    """Density of a table with real, bounded, spiked, whole, categorical and circular columns.
 
     Each column is mapped onto one that a continuous density can model, with its volume counted, so
     that scores stay in the user's units: log densities per unit of the real columns, log
@@ -57,18 +57,24 @@ class TableDensity(
         flowkit, `sklearn.neighbors.KernelDensity` or `sklearn.mixture.GaussianMixture`. Cloned
         before it is fitted. None is ``FlowDensity()``.
     kinds : 'auto', dict, or list of str, default='auto'
-        What columns are: 'continuous', 'bounded', 'integer', 'categorical', 'circular' or 'auto'.
+        What columns are: 'continuous', 'bounded', 'integer', 'categorical', 'circular', 'spiked',
+        'date' or 'auto'.
         A dict maps columns to kinds, and leaves the others to 'auto'; a list has one kind for each
         column. Keys are names, whatever their type, or positions where no column has such a name.
-        'auto' makes a column circular if it has a period; categorical if it holds text, booleans,
+        'auto' makes a column circular if it has a period; a date if it is of a type of dates
+        without a time zone; categorical if it holds text, booleans,
         a categorical type, only two values that repeat, or a few whole numbers so far apart that
-        they are codes; integer if all its numbers are whole; bounded if it has bounds; and
+        they are codes; spiked if it holds real numbers, or more than 50 different whole ones, and
+        some values, such as zero, have at least 5 % of the rows each, ten times as many as any
+        other; integer if all its numbers are whole; bounded if it has bounds; and
         continuous otherwise. Bounds are never guessed.
     bounds : dict, 'seen' or None, default=None
-        Column to ``(low, high)``, for bounded and integer columns; None or infinity on one side
-        leaves it open. Bounds belong to the support. A column's bounds may be 'seen': its least and
-        largest value in training. ``bounds='seen'`` sets this for all integer columns, and for no
-        others, as new real values often lie beyond those of training.
+        Column to ``(low, high)``, for bounded, integer and spiked columns; None or infinity on one
+        side leaves it open. Bounds belong to the support. A column's bounds may be 'seen': its
+        least and largest value in training. ``bounds='seen'`` sets this for all columns of whole
+        numbers, and for no others, as new real values often lie beyond those of training. It is not
+        the default, as new rows beyond the range would score ``-inf``; set it where draws must stay
+        within.
     periods : dict or None, default=None
         Column to ``period`` or ``(start, period)`` of a circular column; `start` is 0 without it.
     cells : {'density', 'probability'}, default='density'
@@ -125,9 +131,21 @@ class TableDensity(
 
     *Bounded.* The encoded column is the log of the distance from the bound, or the difference of
     both logs; an integer's cells end half a unit beyond its bounds. Values on a bound count as half
-    as far from it as the nearest training value. Where many rows share one value, a bound or
-    another, no density is right for them, and a warning says so: make them a category of their
-    own. Outside the bounds scores are ``-inf``.
+    as far from it as the nearest training value. Outside the bounds scores are ``-inf``.
+
+    *Spiked.* Some values have a probability of their own, in the log of which a row of such a value
+    is scored; all others have a density per unit (whole numbers where ``cells='probability'``, the
+    probability of their cell). These probabilities and the integral over the rest add up to one, so
+    that a spike is drawn as often as it was; scores of rows on a spike and beside it have different
+    units. On the encoded axis a spike is a cell, and the numbers on either side of it begin where
+    it ends. Where no bounds are declared, a spike at the least or the largest training value is a
+    bound. Where a column of another kind is declared though many rows share one value, no density
+    is right for these, and a warning says so.
+
+    *Date.* Dates are whole numbers of the longest unit that all training dates are multiples of,
+    from days to microseconds, since 1970, and are treated as integers: scores are per unit, and
+    dates between have no probability. Bounds are 'seen' or none. Draws are dates of that
+    resolution; quantiles are numbers of units.
 
     *Circular.* The circle is cut open in the widest gap between training values, and the density
     of an angle is the sum over it and one turn to either side, so that it does not jump at the cut.
@@ -256,6 +274,7 @@ class TableDensity(
         options = {} if weight is None else {"sample_weight": weight}
         self.density_ = getattr(density, method)(encoded, None, **options)
         self._form, self._n_chunks = form, 1
+        self._missing_patterns = MissingPatterns.of(np.isnan(rows), weight)
 
     def score_samples(self, X, return_std=False, *, given=None):
         """Log density of each row, in nats and in the units of X; also given some columns.
@@ -274,9 +293,9 @@ class TableDensity(
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
-            Log of the density per unit of the continuous, bounded and circular columns, and of
-            the integer ones where ``cells='density'``, times the probability of the others;
-            float64, ``-inf`` outside the support.
+            Log of the density per unit of the continuous, bounded and circular columns, of
+            spiked ones beside their spikes, and of the integer ones where ``cells='density'``,
+            times the probability of the others; float64, ``-inf`` outside the support.
         std : ndarray of shape (n_samples,)
             Only with `return_std`: standard error in nats. It comes from the spread over the
             points as if they were random, or between neighbours if only one column has cells, and
@@ -320,76 +339,6 @@ class TableDensity(
     def _encoded_density(self):
         by_cell = self.cells == "probability"
         return EncodedDensity(self.density_, self._codecs, by_cell, self.n_draws)
-
-    def sample(self, n_samples=1, random_state=None, *, given=None):
-        """Draw rows from the density, or given values of some columns.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows; with several rows given, of each.
-        random_state : int, RandomState instance, Generator or None, default=None
-            Source of randomness; an int gives the same rows each time.
-        given : dict, DataFrame or array-like of shape (n_rows, n_features), default=None
-            Values that some columns have, in the units of X. A dict maps columns, by name, or by
-            position where no column has such a name, to one value each. Rows have no value where
-            columns are open, and a DataFrame may lack these: of each row there are `n_samples`
-            draws, next to each other.
-
-        Returns
-        -------
-        X : DataFrame or ndarray of shape (n_samples, n_features)
-            The rows, as the training rows were given: a DataFrame with their columns and
-            categories, or an array. Whole numbers and categories have the type of their column,
-            and stay within its limits; all other numbers are float64, rounded as in training where
-            training values repeat and are evenly spaced. Integers may lie beyond those of training
-            where no bounds were given.
-
-        Raises
-        ------
-        InvalidDataError
-            If `n_samples` is less than one.
-        InvalidParameterError
-            If `density` cannot be sampled, or all columns are given.
-        UnknownNameError
-            If there is no such column.
-        OutsideSupportError
-            If values given have no probability, such as a level that does not exist.
-
-        Warns
-        -----
-        FewEffectiveDrawsWarning
-            If draws repeat, as few proposals carry the weight.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from sklearn.mixture import GaussianMixture
-        >>> from flowkit import TableDensity
-        >>> size = ["small", "large"] * 50
-        >>> table = pd.DataFrame({"size": size, "weight": np.linspace(1.0, 2.0, 100)})
-        >>> density = TableDensity(GaussianMixture(2), random_state=0).fit(table)
-        >>> density.sample(2, random_state=0, given={"size": "small"})["size"].tolist()
-        ['small', 'small']
-        """
-        check_is_fitted(self)
-        if given is not None:
-            return self._sample_given(n_samples, random_state, given)
-        encoded = self._draw_encoded(check_n_samples(n_samples), check_random_state(random_state))
-        return self._built(encoded)
-
-    def _built(self, encoded):
-        """Encoded rows as a table of the form of the training rows."""
-        columns = zip(self._codecs, encoded.T, self._form.dtypes, strict=True)
-        values = [codec.values(y, dtype) for codec, y, dtype in columns]
-        return self._form.build(values, [codec.keeps_type for codec in self._codecs])
-
-    def _draw_encoded(self, n, rng):
-        if can_be_drawn_from(self.density_):
-            return draw_from(self.density_, n, rng)
-        raise InvalidParameterError(
-            f"density {self.density_} cannot be sampled. Use one that can, such as FlowDensity."
-        )
 
     def report(self, as_frame=False):
         """What each column was taken for, and why.

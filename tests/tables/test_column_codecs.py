@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from flowkit.tables._column_codecs import AngleCodec, Codec, LevelCodec, NumberCodec
+from flowkit.tables._date_codec import DateCodec
+from flowkit.tables._spiked_codec import SpikedCodec
 
 NUMBERS = np.array([1.0, 4.0, 2.0, 7.0, 2.0])
 CODECS = {
@@ -17,6 +19,10 @@ CODECS = {
     "count": (NumberCodec(0.0, np.inf, True, NUMBERS), NUMBERS),
     "rating": (NumberCodec(1.0, 7.0, True, NUMBERS), NUMBERS),
     "levels": (LevelCodec(["a", "b", "c"], np.array([5.0, 0.0, 2.0])), np.array([0.0, 2.0, 1.0])),
+    "spiked": (SpikedCodec(-np.inf, np.inf, False, np.array([2.0]), NUMBERS), NUMBERS),
+    "zeros": (SpikedCodec(1.0, np.inf, True, np.array([1.0, 2.0]), NUMBERS), NUMBERS),
+    "ends": (SpikedCodec(1.0, 8.0, False, np.array([1.0, 2.0]), NUMBERS), NUMBERS),
+    "day": (DateCodec(-np.inf, np.inf, "day", NUMBERS), NUMBERS),
     "angle": (AngleCodec(0.0, 24.0, NUMBERS), NUMBERS),
 }
 codecs = pytest.mark.parametrize(("codec", "x"), CODECS.values(), ids=CODECS)
@@ -60,7 +66,8 @@ def test_the_reach_of_an_angle_is_that_of_what_is_decoded(codec):
 
 
 def test_every_codec_is_here():
-    assert set(Codec.__subclasses__()) == {type(codec) for codec, _ in CODECS.values()}
+    every = {*Codec.__subclasses__(), *NumberCodec.__subclasses__()}
+    assert every == {type(codec) for codec, _ in CODECS.values()}
 
 
 @codecs

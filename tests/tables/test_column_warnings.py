@@ -24,18 +24,19 @@ def _atoms(share, rest):
     return build
 
 
+CONTINUOUS, INTEGER = ({"kinds": {"amount": kind}} for kind in ("continuous", "integer"))
 NO_DENSITY = {
     "zeros": (
         _atoms(0.6, lambda rng: 10 + rng.lognormal(3, 0.3, N)),
-        {"bounds": {"amount": (0, None)}},
+        {"bounds": {"amount": (0, None)}, "kinds": {"amount": "bounded"}},
         "0 in 6[0-9]%",
     ),
-    "unbounded": (_atoms(0.3, lambda rng: rng.normal(50, 9, N)), {}, "0 in 2[0-9]%|0 in 3"),
-    "cents": (_atoms(0.5, lambda rng: rng.integers(100, 90000, N)), {}, "0 in "),
+    "unbounded": (_atoms(0.3, lambda rng: rng.normal(50, 9, N)), CONTINUOUS, "0 in 2[0-9]%|0 in 3"),
+    "cents": (_atoms(0.5, lambda rng: rng.integers(100, 90000, N)), INTEGER, "0 in "),
     "calm": (_atoms(0.3, lambda rng: rng.uniform(1, 360, N)), {"periods": {"amount": 360}}, "0 in"),
     "both ends": (
         lambda rng: np.clip(rng.normal(0.5, 0.4, N), 0, 1),
-        {"bounds": {"amount": (0, 1)}},
+        {"bounds": {"amount": (0, 1)}, "kinds": {"amount": "bounded"}},
         "0 in .* and 1 in",
     ),
 }
@@ -44,7 +45,9 @@ NO_DENSITY = {
 @pytest.mark.parametrize(("build", "declared", "words"), NO_DENSITY.values(), ids=NO_DENSITY)
 def test_a_point_mass_is_named_with_its_share(build, declared, words, rng):
     X = pd.DataFrame({"z": rng.normal(size=N), "amount": build(rng)})
-    with pytest.warns(HeavyValueWarning, match=f"(?s)column amount holds ({words}).*NaN") as record:
+    with pytest.warns(
+        HeavyValueWarning, match=f"(?s)column amount holds ({words}).*'spiked'"
+    ) as record:
         mixture_table(**declared).fit(X)
     assert len(record) == 1
 
@@ -73,6 +76,7 @@ def test_a_small_point_mass_is_named_whatever_the_density(density):
         lambda rng: rng.integers(10000, 10050, N).astype(str),
         lambda rng: rng.choice(["1", "2", "3", "n/a"], N),
         lambda rng: rng.normal(size=N),
+        _atoms(0.3, lambda rng: rng.normal(50, 9, N)),
     ],
     ids=[
         "counts",
@@ -84,6 +88,7 @@ def test_a_small_point_mass_is_named_whatever_the_density(density):
         "zip",
         "grades",
         "real",
+        "spiked",
     ],
 )
 def test_sound_columns_are_not_warned_of(values, rng):

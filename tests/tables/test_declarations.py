@@ -143,7 +143,7 @@ def test_rows_that_cannot_be_scored_are_refused_by_column(frame, change, words):
 
 def test_dates_and_objects_are_refused_by_column(frame):
     with pytest.raises(InvalidDataError, match="day is of type datetime"):
-        table().fit(frame.assign(day=pd.Timestamp("2020-01-01")))
+        table().fit(frame.assign(day=pd.Timestamp("2020-01-01", tz="UTC")))
     with pytest.raises(InvalidDataError, match="day holds"):
         table().fit(frame.assign(day=[(1, 2)] * len(frame)))
     with pytest.raises(InvalidDataError, match="day holds no value"):

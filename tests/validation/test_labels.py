@@ -244,7 +244,7 @@ def test_numbers_that_are_objects_or_text_still_pass():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (_DAYS, "day is of type datetime64.*days since a date.*periods"),
+        (_DAYS.tz_localize("UTC"), "day is of type datetime64.*days since a date.*periods"),
         (_DAYS.date, r"day holds datetime.date\(2024, 1, 1\), a date.*days since a date"),
         (_DAYS.to_period("D"), "day holds Period.*days since a date"),
         (_DAYS - _DAYS[0], "day is of type timedelta64.*days since a date"),

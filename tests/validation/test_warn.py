@@ -35,6 +35,7 @@ POSITIVE = np.random.default_rng(0).lognormal(sigma=0.3, size=(300, 1))
 WIDE = 3 * np.log(POSITIVE)
 NAMES = pd.DataFrame({"name": [f"n{i}" for i in range(300)]})
 HEAVY = pd.DataFrame({"x": np.where(np.arange(300) < 90, 0.0, 50 + POSITIVE[:, 0])})
+REAL_TABLE = TableDensity(KernelDensity(), kinds={"x": "continuous"})
 EXPONENTIAL = TransformedDensity(
     FunctionTransformer(np.exp, np.log, check_inverse=False), GaussianMixture()
 )
@@ -44,7 +45,7 @@ CALLS = {
     "no_hold_out": (NoHoldOutWarning, lambda: FLOW.fit(POSITIVE[:8])),
     "heavy_value": (HeavyValueWarning, lambda: FLOW.fit(HEAVY)),
     "table_levels": (RareLevelsWarning, lambda: TableDensity(KernelDensity()).fit(NAMES)),
-    "table_heavy": (HeavyValueWarning, lambda: TableDensity(KernelDensity()).fit(HEAVY)),
+    "table_heavy": (HeavyValueWarning, lambda: REAL_TABLE.fit(HEAVY)),
     "slow": (SlowScoringWarning, lambda: warn_if_slow([Share(np.arange(9**8), 1, None)], 1)),
     "lost_mass": (LostMassWarning, lambda: EXPONENTIAL.fit(WIDE)),
     "in_a_pipeline": (

@@ -1,0 +1,184 @@
+"""Conditions that drawn rows of a table must meet: functions of tables, and expressions."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..exceptions import InvalidParameterError, UnknownNameError
+from ..validation import container_of, nearest, shown
+
+_OPERATORS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.BitAnd: np.logical_and,
+    ast.BitOr: np.logical_or,
+    ast.And: np.logical_and,
+    ast.Or: np.logical_or,
+    ast.Not: np.logical_not,
+    ast.Invert: np.logical_not,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.In: lambda values, few: np.isin(values, list(few)),
+    ast.NotIn: lambda values, few: ~np.isin(values, list(few)),
+}
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """One condition.
+
+    Parameters
+    ----------
+    condition : str or callable
+        An expression of columns, or a function of a table.
+    """
+
+    condition: str | Callable
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        if isinstance(self.condition, str):
+            return repr(self.condition)
+        return getattr(self.condition, "__name__", repr(self.condition))
+
+    def __call__(self, table: Any) -> np.ndarray:
+        """Which rows of a table meet it, shape (n,).
+
+        Raises
+        ------
+        InvalidParameterError
+            If it does not give a boolean for each row, or holds what no expression may.
+        UnknownNameError
+            If it names no column.
+        """
+        if isinstance(self.condition, str):
+            met = _evaluate(self.condition, table)
+        else:
+            met = self.condition(table)
+        met = np.asarray(met)
+        if met.shape != (len(table),) or met.dtype.kind not in "bO":
+            raise InvalidParameterError(
+                f"constraint {self.name} must give a boolean for each of {len(table)} rows, but "
+                f"gives values of type {met.dtype} and shape {met.shape}: compare columns in it."
+            )
+        # What is missing meets nothing.
+        return np.array([value is True or value is np.True_ for value in met.tolist()])
+
+
+def read_constraints(constraints) -> list[Constraint]:
+    """Constraints as a user gives them: None, one, or several.
+
+    Raises
+    ------
+    InvalidParameterError
+        If one is neither text nor callable.
+    """
+    if constraints is None:
+        return []
+    alone = isinstance(constraints, str) or callable(constraints)
+    if not (alone or isinstance(constraints, Sequence)):
+        constraints, alone = [constraints], False
+    found = [constraints] if alone else list(constraints)
+    for condition in found:
+        if not (isinstance(condition, str) or callable(condition)):
+            raise InvalidParameterError(
+                "constraints must be expressions such as 'start <= end', functions of a table that "
+                f"tell which rows meet them, or a list of these, got {shown(condition)}."
+            )
+    return [Constraint(condition) for condition in found]
+
+
+def _evaluate(expression, table):
+    """Value of an expression of the columns of a table."""
+    container = container_of(table)
+    if not container.is_frame:
+        raise InvalidParameterError(
+            f"constraint {expression!r} names columns, but the table is an array: give a function "
+            "of the array, such as lambda X: X[:, 0] <= X[:, 1]."
+        )
+    columns = dict(zip(map(str, container.labels), container.columns(), strict=True))
+    try:
+        tree = ast.parse(expression.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise InvalidParameterError(
+            f"constraint {expression!r} cannot be read: {error.msg}. Write it as in Python, such "
+            "as 'age >= 18 and start <= end', or give a function of the table."
+        ) from error
+    return _Values(expression, columns).of(tree)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Values of the parts of an expression."""
+
+    expression: str
+    columns: dict
+
+    def of(self, node):
+        match node:
+            case ast.Constant(value=value):
+                return value
+            case ast.Name(id=name):
+                return self._column(name)
+            case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+                return [self.of(part) for part in parts]
+            case ast.UnaryOp(op=op, operand=part) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](self.of(part))
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](self.of(left), self.of(right))
+            case ast.BoolOp(op=op, values=parts):
+                first, *rest = map(self.of, parts)
+                for part in rest:
+                    first = _OPERATORS[type(op)](first, part)
+                return first
+            case ast.Compare(left=left, ops=ops, comparators=parts):
+                return self._compared([left, *parts], ops)
+        raise InvalidParameterError(
+            f"constraint {self.expression!r} holds {ast.unparse(node)!r}, which expressions may "
+            "not: use columns, numbers, text, arithmetic, comparisons, 'in', 'and', 'or', 'not', "
+            "or give a function of the table."
+        )
+
+    def _compared(self, parts, ops):
+        values = [self.of(part) for part in parts]
+        met = True
+        for op, left, right in zip(ops, values[:-1], values[1:], strict=True):
+            if type(op) not in _OPERATORS:
+                raise InvalidParameterError(
+                    f"constraint {self.expression!r} compares by 'is': use '=='."
+                )
+            met = np.logical_and(met, _OPERATORS[type(op)](*_of_one_type(left, right)))
+        return met
+
+    def _column(self, name):
+        if name not in self.columns:
+            raise UnknownNameError(
+                f"constraint {self.expression!r} names column {name!r}, which is none."
+                f"{nearest(name, list(self.columns))}"
+            )
+        return np.asarray(self.columns[name])
+
+
+def _of_one_type(left, right):
+    """Dates that were written as text as dates, where they are compared with some."""
+    kinds = [getattr(value, "dtype", np.dtype(object)).kind for value in (left, right)]
+    if "M" in kinds:
+        left, right = (np.datetime64(v) if isinstance(v, str) else v for v in (left, right))
+    return left, right

@@ -107,6 +107,7 @@ FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["distributed"] = BASICS | {"training", "files"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}
+FLOORS["cli"] = {*BASICS, *FLOORS}
 
 TORCH_ONLY = ("nets", "bijections", "priors", "modules")
 

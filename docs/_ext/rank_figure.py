@@ -1,0 +1,95 @@
+"""How methods of a study rank on its tables: a row a method, a dot a table, the mean in front."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import rankdata
+
+_RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+_OURS = ("FlowDensity", "FractalFlowDensity", "RGFlowDensity", "PHVAE", "StackedDensity")
+_OURS += ("DensityOutlierDetector", "ConditionalFlow")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is ranked: a file of results, a number in it, and which of its cells."""
+
+    file: str
+    metric: str
+    words: str
+    lower: bool = False
+    only: tuple = ()
+
+
+STUDIES = {
+    "Held-out log density": Study("likelihood", "log_density", "held-out log density"),
+    "OddBench": Study("outliers_oddbench", "auroc", "AUROC", only=(("half", "confirm"),)),
+    "ADBench": Study("outliers", "auroc", "AUROC", only=(("protocol", "one-class"),)),
+    "Anomalies left in training": Study(
+        "outliers_trim",
+        "average_precision",
+        "average precision",
+        only=(("half", "confirm"), ("protocol", "unsupervised")),
+    ),
+    "Parts of the detector": Study("outliers_ablation", "auroc", "AUROC"),
+    "Topics": Study("topics", "nmi", "normalised mutual information with classes"),
+    "Regression": Study("regression", "crps", "continuous ranked probability score", lower=True),
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure in a file, and what is said of it."""
+
+    path: Path
+    alt: str
+    caption: str
+
+
+def ranks(study):
+    """Names of methods that were run everywhere, and their ranks: a row a method, a column a table."""
+    cells = json.loads((_RESULTS / f"{study.file}.json").read_text())["results"]
+    cells = [c for c in cells if all(c.get(key) == value for key, value in study.only)]
+    values = {}
+    for cell in cells:
+        if cell.get(study.metric) is not None:
+            values.setdefault(cell["method"], {}).setdefault(cell["data"], []).append(cell[study.metric])
+    tables = sorted({data for by_data in values.values() for data in by_data})
+    everywhere = [m for m, by_data in values.items() if len(by_data) > 0.9 * len(tables)]
+    tables = [t for t in tables if all(t in values[m] for m in everywhere)]
+    table = np.array([[np.mean(values[m][t]) for t in tables] for m in everywhere])
+    return everywhere, rankdata(table if study.lower else -table, axis=0)
+
+
+def draw(title, folder):
+    """Draw the figure of a study into a folder; None where nothing is ranked."""
+    if title not in STUDIES:
+        return None
+    from matplotlib.figure import Figure as Canvas
+
+    study = STUDIES[title]
+    methods, rank = ranks(study)
+    order = np.argsort(rank.mean(axis=1))
+    canvas = Canvas(figsize=(7, 0.32 * len(methods) + 0.9), layout="constrained")
+    ax = canvas.subplots()
+    shift = np.random.default_rng(0).uniform(-0.25, 0.25, rank.shape[1])
+    for place, i in enumerate(order):
+        colour = "tab:orange" if methods[i].split(",")[0] in _OURS else "tab:blue"
+        ax.plot(rank[i], place + shift, ".", color=colour, alpha=0.35, markeredgewidth=0)
+        ax.plot(rank[i].mean(), place, "D", color=colour, markeredgecolor="black")
+    ax.set_yticks(range(len(order)), [methods[i] for i in order])
+    ax.invert_yaxis()
+    ax.set_xlabel(f"rank by {study.words}: 1 is best")
+    ax.spines[["top", "right"]].set_visible(False)
+    path = folder / f"{study.file}.svg"
+    canvas.savefig(path, metadata={"Date": None})
+    best = methods[order[0]]
+    return Figure(
+        path,
+        f"Ranks of {len(methods)} methods; the best mean rank is that of {best}",
+        f"Ranks by {study.words} of {len(methods)} methods that were run on all of {rank.shape[1]} tables. "
+        "A dot is a table, a diamond the mean; orange is flowkit. "
+        f"From `benchmarks/results/{study.file}.json`.",
+    )

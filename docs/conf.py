@@ -32,7 +32,14 @@ extensions = [
     "mathml",
     "name_links",
 ]
-exclude_patterns = ["losses.md", "_build", "_ext", "_templates", "gallery/**/*.ipynb", "gallery/**/*.py"]
+exclude_patterns = [
+    "losses.md",
+    "_build",
+    "_ext",
+    "_templates",
+    "gallery/**/*.ipynb",
+    "gallery/**/*.py",
+]
 templates_path = ["_templates"]
 
 # `name` in docstrings links where it is one.

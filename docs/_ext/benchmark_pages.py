@@ -57,7 +57,9 @@ def page(title, body, losses, figure):
     if losses:
         parts.append(f":::{{admonition}} Where flowkit loses\n:class: caution\n\n{losses}\n:::")
     if figure:
-        parts.append(_FIGURE.format(path=f"{figure.path.name}", alt=figure.alt, caption=figure.caption))
+        parts.append(
+            _FIGURE.format(path=f"{figure.path.name}", alt=figure.alt, caption=figure.caption)
+        )
     # Levels below the title of the page.
     parts.append(re.sub(r"^###+ ", "## ", body, flags=re.MULTILINE))
     return "\n\n".join(parts) + "\n"

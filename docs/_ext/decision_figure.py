@@ -26,12 +26,28 @@ def draw(path):
     ax.axis("off")
     arrow = {"arrowstyle": "-|>", "color": "0.35", "shrinkA": 0, "shrinkB": 2}
     for i, (question, estimator) in enumerate(QUESTIONS):
-        ax.text(2.9, -i, question, ha="center", va="center", bbox={**_BOX, "fc": "#e8eef7", "ec": "#4c72b0"})
-        ax.text(8, -i, estimator, ha="center", va="center", bbox={**_BOX, "fc": "#fdebd9", "ec": "#dd8452"})
+        ax.text(
+            2.9,
+            -i,
+            question,
+            ha="center",
+            va="center",
+            bbox={**_BOX, "fc": "#e8eef7", "ec": "#4c72b0"},
+        )
+        ax.text(
+            8,
+            -i,
+            estimator,
+            ha="center",
+            va="center",
+            bbox={**_BOX, "fc": "#fdebd9", "ec": "#dd8452"},
+        )
         ax.annotate("", (6.2, -i), (5.35, -i), arrowprops=arrow)
         ax.text(5.75, -i + 0.1, "yes", ha="center", va="bottom", fontsize=9)
         ax.annotate("", (2.9, -i - 0.68), (2.9, -i - 0.3), arrowprops=arrow)
         ax.text(3.05, -i - 0.5, "no", ha="left", va="center", fontsize=9)
     last = -len(QUESTIONS)
-    ax.text(2.9, last, _LAST, ha="center", va="center", bbox={**_BOX, "fc": "#fdebd9", "ec": "#dd8452"})
+    ax.text(
+        2.9, last, _LAST, ha="center", va="center", bbox={**_BOX, "fc": "#fdebd9", "ec": "#dd8452"}
+    )
     figure.savefig(path, metadata={"Date": None})

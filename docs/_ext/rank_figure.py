@@ -55,7 +55,9 @@ def ranks(study):
     values = {}
     for cell in cells:
         if cell.get(study.metric) is not None:
-            values.setdefault(cell["method"], {}).setdefault(cell["data"], []).append(cell[study.metric])
+            values.setdefault(cell["method"], {}).setdefault(cell["data"], []).append(
+                cell[study.metric]
+            )
     tables = sorted({data for by_data in values.values() for data in by_data})
     everywhere = [m for m, by_data in values.items() if len(by_data) > 0.9 * len(tables)]
     tables = [t for t in tables if all(t in values[m] for m in everywhere)]

@@ -120,7 +120,8 @@ def test_every_estimator_has_its_page():
 def test_every_page_is_in_a_table_of_contents():
     listed = {Path("index"), Path("losses")}
     for page in PAGES:
-        for tree in re.findall(r"^```\{toctree\}\n(.*?)^```", (DOCS / page).read_text(), re.M | re.S):
+        text = (DOCS / page).read_text()
+        for tree in re.findall(r"^```\{toctree\}\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
             entries = [line for line in tree.split() if not line.startswith(":")]
             listed |= {page.parent / entry for entry in entries}
     assert not {page.with_suffix("") for page in PAGES} - listed
@@ -134,7 +135,8 @@ def test_losses_are_those_of_studies():
 
 
 def test_everything_that_builds_the_site_is_an_extra():
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
     configuration = (DOCS / "conf.py").read_text()
     for package in ("myst-parser", "numpydoc", "pydata-sphinx-theme", "sphinx-gallery"):
         assert package.replace("-", "_").removesuffix("_gallery") in configuration

@@ -37,7 +37,7 @@ def _spline():
     left.plot(x, z)
     left.set(xlabel="column x", ylabel="latent z", title="a monotone map ...")
     right.plot(x, density, color="tab:orange")
-    right.set(xlabel="column x", ylabel="density", title="... and the density it makes of a normal z")
+    right.set(xlabel="column x", ylabel="density", title="... and the density of x for a normal z")
     return figure
 
 
@@ -57,9 +57,9 @@ def _training(density):
     history = density.history_
     figure = Figure(figsize=(7, 2.8), layout="constrained")
     ax = figure.subplots()
-    ax.plot(history["epoch"], history["train_log_density"], color="0.6", label="training rows")
-    ax.plot(history["epoch"], history["valid_log_density"], color="tab:blue", label="rows held out")
-    ax.axvline(density.best_epoch_, color="tab:orange", linestyle=":", label="weights that are kept")
+    ax.plot(history["epoch"], history["train_log_density"], "0.6", label="training rows")
+    ax.plot(history["epoch"], history["valid_log_density"], "tab:blue", label="rows held out")
+    ax.axvline(density.best_epoch_, color="tab:orange", ls=":", label="weights that are kept")
     ax.set(xlabel="epoch", ylabel="mean log density, nats")
     ax.legend()
     return figure

@@ -70,7 +70,7 @@ FLOORS["conditions"] = BASICS | {
     "nested",
 }
 FLOORS["estimators"] = {*BASICS, *FLOORS}
-FLOORS["stacking"] = BASICS | {"validation", "nested", "estimators"}
+FLOORS["stacking"] = BASICS | {"validation", "nested", "conditions", "estimators"}
 FLOORS["outliers"] = BASICS | {"validation", "columns", "nested", "estimators"}
 for room in ("transforms", "tables"):
     FLOORS[room] = BASICS | {
@@ -107,6 +107,7 @@ FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["distributed"] = BASICS | {"training", "files"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}
+FLOORS["cli"] = {*BASICS, *FLOORS}
 
 TORCH_ONLY = ("nets", "bijections", "priors", "modules")
 

@@ -22,7 +22,6 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx_copybutton",
-    "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "sphinx_markdown_builder",
     "benchmark_pages",
@@ -32,14 +31,7 @@ extensions = [
     "mathml",
     "name_links",
 ]
-exclude_patterns = [
-    "losses.md",
-    "_build",
-    "_ext",
-    "_templates",
-    "gallery/**/*.ipynb",
-    "gallery/**/*.py",
-]
+exclude_patterns = ["losses.md", "_build", "_ext", "_templates", "gallery/*.ipynb", "gallery/*.py"]
 templates_path = ["_templates"]
 
 # `name` in docstrings links where it is one.

@@ -1,6 +1,6 @@
 """One page a study, made of the sections of benchmarks/README.md when the site is built.
 
-What flowkit loses comes first, from `docs/losses.md`, then a figure drawn from the recorded results, then
+What flowkit loses comes first, from `docs/losses.md`, then a figure of the recorded results, then
 the section as it stands.
 """
 
@@ -30,7 +30,7 @@ def slug(heading):
 def sections(text, level=2):
     """Headings of a level, and what stands below each."""
     parts = re.split(rf"^{'#' * level} (.+)$", text, flags=re.MULTILINE)
-    return parts[0], dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+    return parts[0], dict(zip(parts[1::2], (part.strip("\n") for part in parts[2::2]), strict=True))
 
 
 def studies(text):
@@ -57,9 +57,8 @@ def page(title, body, losses, figure):
     if losses:
         parts.append(f":::{{admonition}} Where flowkit loses\n:class: caution\n\n{losses}\n:::")
     if figure:
-        parts.append(
-            _FIGURE.format(path=f"{figure.path.name}", alt=figure.alt, caption=figure.caption)
-        )
+        about = {"alt": figure.alt, "caption": figure.caption}
+        parts.append(_FIGURE.format(path=figure.path.name, **about))
     # Levels below the title of the page.
     parts.append(re.sub(r"^###+ ", "## ", body, flags=re.MULTILINE))
     return "\n\n".join(parts) + "\n"

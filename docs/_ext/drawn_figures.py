@@ -3,12 +3,16 @@
 from pathlib import Path
 
 import decision_figure
+import working_figures
 
 
 def draw_figures(folder):
     """Draw all figures into a folder."""
     folder.mkdir(exist_ok=True)
     decision_figure.draw(folder / "which_estimator.svg")
+    # These take a fit: not again where they are.
+    if not (folder / "training.svg").exists():
+        working_figures.draw(folder)
 
 
 def setup(app):

@@ -1,7 +1,7 @@
 """`llms.txt`: all pages with a sentence each, as links to their Markdown twins.
 
-The twins are those that the Markdown builder writes; `make docs` puts them beside the HTML pages. What that
-builder does not know of numpydoc's nodes is told here.
+The twins are those that the Markdown builder writes; `make docs` puts them beside the HTML pages.
+What that builder does not know of nodes is told here.
 """
 
 from pathlib import Path
@@ -11,8 +11,8 @@ from sphinx.addnodes import desc_content
 
 _HEAD = """# flowkit
 
-> Exact, interpretable deep density estimation with scikit-learn's interface: fit a table, then ask how
-> likely any row is, draw new rows, and find the rows that do not belong.
+> Exact, interpretable deep density estimation with scikit-learn's interface: fit a table, then ask
+> how likely any row is, draw new rows, and find the rows that do not belong.
 """
 _GROUPS = [
     ("Pages", ""),
@@ -66,7 +66,7 @@ def _as_it_is(translator, node):
 def setup(app):
     app.add_node(nodes.classifier, override=True, markdown=(_type, None))
     app.add_node(nodes.abbreviation, override=True, markdown=(_as_it_is, _as_it_is))
-    app.add_node(nodes.caption, override=True, markdown=(_paragraph, _paragraph))
-    app.add_node(nodes.citation, override=True, markdown=(_paragraph, _paragraph))
+    for node in (nodes.admonition, nodes.caption, nodes.citation):
+        app.add_node(node, override=True, markdown=(_paragraph, _paragraph))
     app.connect("build-finished", _write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -33,7 +33,6 @@ STUDIES = {
         "average precision",
         only=(("half", "confirm"), ("protocol", "unsupervised")),
     ),
-    "Parts of the detector": Study("outliers_ablation", "auroc", "AUROC"),
     "Topics": Study("topics", "nmi", "normalised mutual information with classes"),
     "Regression": Study("regression", "crps", "continuous ranked probability score", lower=True),
 }
@@ -49,20 +48,29 @@ class Figure:
 
 
 def ranks(study):
-    """Names of methods that were run everywhere, and their ranks: a row a method, a column a table."""
+    """Methods that were run everywhere, their ranks (a row a method, a column a table), and seeds.
+
+    Seeds are those that all of these methods have.
+    """
     cells = json.loads((_RESULTS / f"{study.file}.json").read_text())["results"]
     cells = [c for c in cells if all(c.get(key) == value for key, value in study.only)]
-    values = {}
+    cells = [c for c in cells if c.get(study.metric) is not None]
+    tables = {c["data"] for c in cells}
+    having = {m: {c["data"] for c in cells if c["method"] == m} for m in _distinct(cells, "method")}
+    methods = [m for m, its in having.items() if len(its) > 0.9 * len(tables)]
+    seeds = set.intersection(*({c["seed"] for c in cells if c["method"] == m} for m in methods))
+    tables = sorted(set.intersection(*(having[m] for m in methods)))
+    values = {(m, t): [] for m in methods for t in tables}
     for cell in cells:
-        if cell.get(study.metric) is not None:
-            values.setdefault(cell["method"], {}).setdefault(cell["data"], []).append(
-                cell[study.metric]
-            )
-    tables = sorted({data for by_data in values.values() for data in by_data})
-    everywhere = [m for m, by_data in values.items() if len(by_data) > 0.9 * len(tables)]
-    tables = [t for t in tables if all(t in values[m] for m in everywhere)]
-    table = np.array([[np.mean(values[m][t]) for t in tables] for m in everywhere])
-    return everywhere, rankdata(table if study.lower else -table, axis=0)
+        key = cell["method"], cell["data"]
+        if key in values and cell["seed"] in seeds:
+            values[key].append(cell[study.metric])
+    table = np.array([[np.mean(values[m, t]) for t in tables] for m in methods])
+    return methods, rankdata(table if study.lower else -table, axis=0), len(seeds)
+
+
+def _distinct(cells, key):
+    return list(dict.fromkeys(cell[key] for cell in cells))
 
 
 def draw(title, folder):
@@ -72,15 +80,15 @@ def draw(title, folder):
     from matplotlib.figure import Figure as Canvas
 
     study = STUDIES[title]
-    methods, rank = ranks(study)
+    methods, rank, n_seeds = ranks(study)
     order = np.argsort(rank.mean(axis=1))
-    canvas = Canvas(figsize=(7, 0.32 * len(methods) + 0.9), layout="constrained")
+    canvas = Canvas(figsize=(5.6, 0.3 * len(methods) + 0.8), layout="constrained")
     ax = canvas.subplots()
     shift = np.random.default_rng(0).uniform(-0.25, 0.25, rank.shape[1])
     for place, i in enumerate(order):
         colour = "tab:orange" if methods[i].split(",")[0] in _OURS else "tab:blue"
-        ax.plot(rank[i], place + shift, ".", color=colour, alpha=0.35, markeredgewidth=0)
-        ax.plot(rank[i].mean(), place, "D", color=colour, markeredgecolor="black")
+        ax.plot(rank[i], place + shift, "o", ms=4, color=colour, alpha=0.4, mec="none")
+        ax.plot(rank[i].mean(), place, "D", ms=7, color=colour, mec="black")
     ax.set_yticks(range(len(order)), [methods[i] for i in order])
     ax.invert_yaxis()
     ax.set_xlabel(f"rank by {study.words}: 1 is best")
@@ -91,7 +99,8 @@ def draw(title, folder):
     return Figure(
         path,
         f"Ranks of {len(methods)} methods; the best mean rank is that of {best}",
-        f"Ranks by {study.words} of {len(methods)} methods that were run on all of {rank.shape[1]} tables. "
-        "A dot is a table, a diamond the mean; orange is flowkit. "
+        f"Ranks by {study.words} of the {len(methods)} methods that were run on all of "
+        f"{rank.shape[1]} data sets, {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}. "
+        "A dot is a data set, a diamond the mean; orange is flowkit. "
         f"From `benchmarks/results/{study.file}.json`.",
     )

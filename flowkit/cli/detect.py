@@ -26,7 +26,7 @@ def detect(options: argparse.Namespace) -> None:
     detector, table, scores, p = _scored(options)
     first = np.argsort(scores, kind="stable")[: options.top]
     reasons = detector.reasons(_safe_indexing(table.rows, first), n_columns=options.reasons)
-    told = [_lines(block) for block in str(reasons).split("\nrow ")]
+    told = reasons.lines()
     _tell_target(options, table.target, scores)
     columns = {
         "row": [table.row_labels[i] for i in first],
@@ -64,11 +64,6 @@ def _scored(options):
     table = read_selection(options, options.data, detector)
     scores = detector.score_samples(table.rows)
     return detector, table, scores, detector.p_values(table.rows)
-
-
-def _lines(block):
-    """Reasons of a row without the line that names it."""
-    return [line.strip() for line in block.splitlines()[1:]]
 
 
 def _print(columns, told, n, options):

@@ -97,8 +97,13 @@ class Reasons:
         told = zip(self.rows, self.lines(), strict=True)
         return "\n".join("\n    ".join([f"row {row}", *lines]) for row, lines in told)
 
-    def lines(self) -> list[list[str]]:
+    def lines(self, least: float = -np.inf) -> list[list[str]]:
         """The columns of each row in words, without the name of the row.
+
+        Parameters
+        ----------
+        least : float, default=-inf
+            Columns of smaller effects, in nats, are left out, but never the first one.
 
         Returns
         -------
@@ -107,7 +112,11 @@ class Reasons:
         """
         precisions = self._precisions()
         return [
-            [self._line(i, j, precisions[name]) for j, name in enumerate(self.columns[i])]
+            [
+                self._line(i, j, precisions[name])
+                for j, name in enumerate(self.columns[i])
+                if j == 0 or self.effects[i, j] >= least
+            ]
             for i in range(len(self))
         ]
 

@@ -11,7 +11,9 @@ import numpy as np
 
 from ._numbers import shown, ticks
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 24, 34
+_RIGHT, _TOP, _BOTTOM = 12, 24, 34
+# Free pixels on the left, beside ticks, and for the label of the axis.
+_MARGIN, _LABEL = 12, 12
 # Width of a letter of a tick, in pixels.
 _LETTER = 6.0
 
@@ -29,8 +31,6 @@ class Axes:
         Width and height in pixels.
     xticks, yticks : list of (float, str), default=None
         Places and texts of ticks; None for round numbers.
-    left : int, default=46
-        Room for the texts of the ticks on the left.
     """
 
     def __init__(
@@ -44,9 +44,12 @@ class Axes:
         size=(280, 190),
         xticks=None,
         yticks=None,
-        left=_LEFT,
     ):
         self.size, self.xlim, self.ylim = size, _wide(xlim), _wide(ylim)
+        xticks = _told(self.xlim) if xticks is None else xticks
+        yticks = _told(self.ylim) if yticks is None else yticks
+        left = _MARGIN + _LETTER * max((len(text) for _, text in yticks), default=0)
+        left += _LABEL if ylabel else 0
         self.box = left, _TOP, size[0] - _RIGHT, size[1] - _BOTTOM
         self.parts = [self._text(left, 14, title, "title")] if title else []
         self._draw_frame(xlabel, ylabel, xticks, yticks)
@@ -106,14 +109,16 @@ class Axes:
         a, b = self.x([low, high])
         place = float(self.y(y))
         self.parts.append(
-            f'<line class="line {name}" x1="{a:.1f}" x2="{b:.1f}" y1="{place:.1f}" y2="{place:.1f}"/>'
+            f'<line class="line {name}" x1="{a:.1f}" x2="{b:.1f}" y1="{place:.1f}" '
+            f'y2="{place:.1f}"/>'
         )
 
     def upright(self, x, name: str, text: str = "") -> None:
         """An upright line, with a text beside its top."""
         place, (left, top, right, bottom) = float(self.x(x)), self.box
         self.parts.append(
-            f'<line class="line {name}" x1="{place:.1f}" x2="{place:.1f}" y1="{top}" y2="{bottom}"/>'
+            f'<line class="line {name}" x1="{place:.1f}" x2="{place:.1f}" y1="{top}" '
+            f'y2="{bottom}"/>'
         )
         if text:
             on_left = place > (left + right) / 2
@@ -136,14 +141,16 @@ class Axes:
 
     def _draw_frame(self, xlabel, ylabel, xticks, yticks):
         left, top, right, bottom = self.box
-        xticks = _spaced(xticks or _told(self.xlim), self.x)
-        for value, text in xticks:
+        for value, text in _spaced(xticks, self.x):
             place = float(self.x(value))
             self.parts.append(
                 f'<line class="grid" x1="{place:.1f}" x2="{place:.1f}" y1="{top}" y2="{bottom}"/>'
             )
+            # Texts at the ends stay within the picture.
+            half = _LETTER * len(text) / 2
+            place = min(max(place, half), self.size[0] - half)
             self.parts.append(self._text(place, bottom + 13, text, "tick", "middle"))
-        for value, text in _told(self.ylim) if yticks is None else yticks:
+        for value, text in yticks:
             place = float(self.y(value))
             self.parts.append(
                 f'<line class="grid" x1="{left}" x2="{right}" y1="{place:.1f}" y2="{place:.1f}"/>'

@@ -31,12 +31,13 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Item:
-    """A heading with lines below, and text that is shown when asked for."""
+    """A heading with lines below, and text that is shown when asked for; quiet ones hide both."""
 
     title: str
     mark: str
     lines: tuple[str, ...]
     more: str = ""
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True)

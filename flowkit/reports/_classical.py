@@ -88,7 +88,7 @@ def with_density(estimator, density):
 
 @with_density.register
 def _(estimator: TableDensity, density):
-    return clone(estimator).set_params(density=density)
+    return clone(estimator).set_params(density=TransformedDensity(StandardScaler(), density))
 
 
 @with_density.register

@@ -63,7 +63,7 @@ class Comparison:
         """Means and errors, as plain values."""
         rows = {
             name: {
-                "mean": float(s.mean()),
+                "mean": float(s[np.isfinite(s)].mean()) if np.isfinite(s).any() else float("nan"),
                 "standard_error": standard_error(s[np.isfinite(s)]),
                 "impossible_rows": int(np.isneginf(s).sum()),
             }

@@ -36,6 +36,8 @@ class Evidence:
         Rows that it was not fitted to.
     refit : bool
         Whether a copy may be fitted to a part of X.
+    detector : estimator or None
+        What tells the strangest rows in place of the estimator.
     n_strange : int
         How many of the strangest rows are told.
     seed : int
@@ -46,6 +48,7 @@ class Evidence:
     X: Any
     X_test: Any
     refit: bool
+    detector: Any
     n_strange: int
     seed: int
 
@@ -68,6 +71,25 @@ class Evidence:
     def scores(self) -> np.ndarray:
         """Scores of the rows of X."""
         return np.asarray(self.estimator.score_samples(self.X), dtype=np.float64)
+
+    @property
+    def judge(self):
+        """What tells the strangest rows."""
+        return self.estimator if self.detector is None else self.detector
+
+    @cached_property
+    def judged(self) -> np.ndarray:
+        """Its scores of the rows of X."""
+        if self.detector is None:
+            return self.scores
+        return np.asarray(self.detector.score_samples(self.X), dtype=np.float64)
+
+    @property
+    def judged_by(self) -> str:
+        """What these scores are, and their unit."""
+        if hasattr(self.judge, "_score_label"):
+            return self.judge._score_label()
+        return "score" if is_outlier_detector(self.judge) else "log density (nats)"
 
     @cached_property
     def training(self) -> Training | None:
@@ -92,7 +114,7 @@ class Evidence:
     @cached_property
     def strange(self) -> StrangeRows | str:
         """The strangest rows with reasons, or why there are none."""
-        return strange_rows(self.estimator, self.X, self.scores, self.n_strange, self.seed)
+        return strange_rows(self.judge, self.X, self.judged, self.n_strange, self.seed)
 
     @cached_property
     def topics(self) -> list[dict]:

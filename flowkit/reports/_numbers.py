@@ -35,8 +35,25 @@ def shown(value, digits: int = 4) -> str:
     if math.isinf(number):
         return "∞" if number > 0 else f"{_MINUS}∞"
     whole = number == round(number) and abs(number) < 1e15
-    text = f"{number:,.0f}" if whole else f"{number:.{digits}g}"
+    large = 10**digits <= abs(number) < 1e15
+    text = f"{number:,.0f}" if whole or large else f"{number:.{digits}g}"
     return text.replace("-", _MINUS)
+
+
+def signed(number: float, digits: int = 2) -> str:
+    """A number with its sign and so many decimals.
+
+    Examples
+    --------
+    >>> signed(0.5), signed(-1234.5, 0)
+    ('+0.50', '\N{MINUS SIGN}1,234')
+    """
+    return f"{number:+,.{digits}f}".replace("-", _MINUS)
+
+
+def fixed(number: float, digits: int = 2) -> str:
+    """A number with so many decimals."""
+    return signed(number, digits).lstrip("+")
 
 
 def percent(share: float) -> str:

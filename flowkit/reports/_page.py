@@ -55,7 +55,8 @@ def _block(block):
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Items):
-        return f'<div class="items">{"".join(map(_item, block.items))}</div>'
+        name = "items quiet" if all(item.is_quiet for item in block.items) else "items"
+        return f'<div class="{name}">{"".join(map(_item, block.items))}</div>'
     return _pictures(block)
 
 
@@ -74,13 +75,16 @@ def _table(table):
 
 def _item(item):
     mark = f'<span class="mark">{escape(item.mark)}</span>' if item.mark else ""
+    head = f"<h3>{escape(item.title)}{mark}</h3>"
     lines = "".join(f"<p>{escape(line)}</p>" for line in item.lines)
-    more = f"<details><summary>What this means</summary>{_prose(item.more)}</details>"
-    name = escape(item.mark.replace(" ", "-") or "plain")
-    return (
-        f'<article class="{name}"><h3>{escape(item.title)}{mark}</h3>{lines}'
-        f"{more if item.more else ''}</article>"
-    )
+    more = _prose(item.more)
+    if item.is_quiet:
+        inner = f"<details><summary>{head}</summary>{lines}{more}</details>"
+    else:
+        if more:
+            more = f"<details><summary>What this means</summary>{more}</details>"
+        inner = f"{head}{lines}{more}"
+    return f'<article class="{escape(item.mark.replace(" ", "-") or "plain")}">{inner}</article>'
 
 
 def _pictures(block: Pictures):
@@ -96,7 +100,7 @@ def _prose(text: str) -> str:
     parts = []
     for part in text.strip().split("\n\n"):
         lines = part.splitlines()
-        if part.startswith("# "):
+        if not part or part.startswith("# "):
             continue
         if all(line.startswith("- ") for line in lines):
             parts.append("<ul>" + "".join(f"<li>{_marked(li[2:])}</li>" for li in lines) + "</ul>")

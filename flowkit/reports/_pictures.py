@@ -15,6 +15,8 @@ from ._training import Training
 _N_BINS, _MOST_LEVELS, _MOST_DOTS = 24, 8, 500
 # Share of the values that histograms leave out on either side, where tails are long.
 _TAIL = 0.005
+# Free space beside the values, as a share of their range.
+_ROOM = 0.04
 _WIDE = (560, 220)
 _ROW = 24
 _LETTER = 6.2
@@ -50,20 +52,18 @@ def means(comparison: Comparison) -> str:
         centers[name] = s[np.isfinite(s)].mean(), error
     low = min(center - error for center, error in centers.values())
     high = max(center + error for center, error in centers.values())
-    left = int(max(map(len, names)) * _LETTER) + 12
     axes = Axes(
         _around(low, high),
         (-0.5, len(names) - 0.5),
         xlabel="mean log density of held-out rows (nats)",
         size=(_WIDE[0], 66 + _ROW * len(names)),
         yticks=[(len(names) - 1 - i, name) for i, name in enumerate(names)],
-        left=left,
     )
     for i, name in enumerate(names):
         center, error = centers[name]
         row, style = len(names) - 1 - i, "data" if name == OURS else "other"
         axes.span(center - error, center + error, row, style)
-        axes.dots([center], [row], style, 4)
+        axes.dots([center], [row], f"{style} whole", 4)
     return axes.svg("Mean log density of held-out rows by each density")
 
 
@@ -72,7 +72,8 @@ def score_histogram(scores: np.ndarray, strange: StrangeRows | None, label: str)
     finite = scores[np.isfinite(scores)]
     if len(finite) < 2:
         return ""
-    low, high = np.quantile(finite, _TAIL), finite.max()
+    low, high = _range(finite, room=0)
+    # Rows far below are counted in the first bar.
     edges = np.linspace(low, high, 2 * _N_BINS + 1)
     counts, _ = np.histogram(np.clip(finite, low, high), edges)
     axes = Axes(
@@ -81,7 +82,7 @@ def score_histogram(scores: np.ndarray, strange: StrangeRows | None, label: str)
     axes.bars(edges[:-1], edges[1:], counts, "data")
     if strange is not None:
         shown_at = np.clip(strange.scores, low, high)
-        axes.dots(shown_at, np.full(len(shown_at), counts.max() * 0.03), "drawn", 3)
+        axes.dots(shown_at, np.full(len(shown_at), counts.max() * 0.03), "drawn whole", 3)
     return axes.svg("Histogram of the scores of all rows")
 
 
@@ -104,7 +105,6 @@ def margin(draws: Draws, j: int) -> str:
         title=_cut(data.name),
         xticks=_date_ticks(edges) if data.kind == DATES else None,
         yticks=[],
-        left=12,
     )
     axes.bars(edges[:-1], edges[1:], shares[0], "data soft")
     axes.steps(edges, shares[1], "drawn")
@@ -124,7 +124,6 @@ def _levels(data, drawn):
         title=_cut(data.name),
         xticks=[(i, _cut(str(v), max(2, int(room / _LETTER)))) for i, v in enumerate(levels)],
         yticks=[],
-        left=12,
     )
     axes.bars(positions - 0.38, positions, shares[0], "data soft")
     axes.bars(positions, positions + 0.38, shares[1], "drawn soft")
@@ -140,7 +139,6 @@ def pair(draws: Draws, i: int, j: int, seed: int) -> str:
         title=f"{_cut(names[1], 20)} by {_cut(names[0], 20)}",
         xticks=_date_ticks(limits[0]) if draws.data[i].kind == DATES else None,
         yticks=_date_ticks(limits[1]) if draws.data[j].kind == DATES else None,
-        left=66 if draws.data[j].kind == DATES else 46,
     )
     rng = np.random.RandomState(seed)
     for columns, name in ((draws.data, "data"), (draws.drawn, "drawn")):
@@ -156,17 +154,17 @@ def _date_ticks(limits):
     return [(day, str(np.datetime64(round(day), "D"))) for day in ticks(low, high, 2)]
 
 
-def _range(values):
+def _range(values, room=_ROOM):
     """Ends of most values: all of them, unless tails are long."""
     low, high = values.min(), values.max()
     inner = np.quantile(values, [_TAIL, 1 - _TAIL])
     if high - low > 2 * (inner[1] - inner[0]) > 0:
         low, high = inner
-    return _around(low, high) if high > low else (low - 0.5, high + 0.5)
+    return _around(low, high, room)
 
 
-def _around(low, high):
-    room = 0.04 * (high - low) or 0.5
+def _around(low, high, room=_ROOM):
+    room = room * (high - low) if high > low else 0.5
     return float(low - room), float(high + room)
 
 

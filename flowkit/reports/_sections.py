@@ -8,23 +8,23 @@ from . import _pictures
 from ._blocks import Block, Item, Items, Pictures, Section, Table, Text
 from ._comparison import OURS
 from ._evidence import Evidence
-from ._numbers import percent, shown
-from .checks import FOUND, NOT_CHECKED, Check, Outcome
+from ._numbers import fixed, percent, shown, signed
+from .checks import FOUND, NOT_CHECKED, SEVERITIES, Check, Outcome
 
 _MOST_ROWS, _MOST_MARGINS, _MOST_PAIRS, _MOST_WORDS = 40, 12, 6, 5
 _DATA_AND_DRAWS = (("data", "data"), ("drawn", "rows drawn"))
 
 
 def checks(outcomes: list[tuple[Check, Outcome]]) -> Section:
-    """What the checks found: first that, then what was not checked, then the rest."""
-    order = {FOUND: 0, NOT_CHECKED: 2}
-    ranked = sorted(outcomes, key=lambda one: order.get(one[1].status, 1))
+    """What the checks found: that first, the most serious on top."""
+    ranked = sorted(outcomes, key=_rank)
     items = [
         Item(
             f"{check.number} {check.title if outcome.status == FOUND else _plain_title(check)}",
             check.severity if outcome.status == FOUND else outcome.status,
             (outcome.text,),
             check.explanation,
+            outcome.status != FOUND,
         )
         for check, outcome in ranked
     ]
@@ -32,7 +32,14 @@ def checks(outcomes: list[tuple[Check, Outcome]]) -> Section:
     n_skipped = sum(outcome.status == NOT_CHECKED for _, outcome in outcomes)
     told = f"{n_found} of {len(outcomes)} checks found something"
     told += f"; {n_skipped} could not be made." if n_skipped else "."
-    return Section("Checks", [Text(told), Items(items)])
+    parts = ([i for i in items if not i.is_quiet], [i for i in items if i.is_quiet])
+    return Section("Checks", [Text(told), *(Items(part) for part in parts if part)])
+
+
+def _rank(one):
+    check, outcome = one
+    found = outcome.status == FOUND
+    return not found, SEVERITIES.index(check.severity) if found else outcome.status == NOT_CHECKED
 
 
 def _plain_title(check):
@@ -43,22 +50,22 @@ def _plain_title(check):
 def strange(evidence: Evidence) -> Section:
     """The strangest rows, with reasons."""
     found = evidence.strange
-    label = "score (nats)" if evidence.is_detector else "log density (nats)"
+    label = evidence.judged_by
     known = None if isinstance(found, str) else found
-    picture = _pictures.score_histogram(evidence.scores, known, label)
+    picture = _pictures.score_histogram(evidence.judged, known, label)
     blocks: list[Block] = []
     if known is None:
         blocks.append(Text(f"There are no reasons for single rows: {found}."))
     else:
         blocks.append(
             Text(
-                "The rows that the estimator finds least likely, the strangest first. Below each "
-                "are the columns that make it so: the value, what is typical given the other "
+                f"The rows that {type(evidence.judge).__name__} finds strangest, these first. "
+                "Below each are the columns that make it so: the value, what is typical given the other "
                 "columns of the row, and how many nats more likely the row were with such a value. "
                 "The share is that of all rows that are at least as strange."
             )
         )
-        rows = zip(known.labels, known.scores, known.shares, known.reasons.lines(), strict=True)
+        rows = zip(known.labels, known.scores, known.shares, known.lines, strict=True)
         blocks.append(
             Items(
                 [
@@ -73,7 +80,7 @@ def strange(evidence: Evidence) -> Section:
         )
         if known.levels:
             rows = [
-                (name, *(f"{effect:+.1f}" for effect in effects)) for name, effects in known.levels
+                (name, *(signed(effect, 1) for effect in effects)) for name, effects in known.levels
             ]
             blocks.append(Text("Effects of scales on these rows, in nats:"))
             header = ("scale", *(f"row {label}" for label in known.labels))
@@ -88,9 +95,10 @@ def data(evidence: Evidence) -> Section:
     """The columns as they were read."""
     n, d = evidence.shape
     n_missing = sum(column.n_missing for column in evidence.columns)
-    told = f"{n:,} rows of {d:,} columns, {n_missing:,} values missing ({percent(n_missing / (n * d))})."
+    share = percent(n_missing / (n * d))
+    told = f"{n:,} rows of {d:,} columns, {n_missing:,} values missing ({share})."
     header = ("column", "kind", "why", "missing", "distinct", "least", "median", "largest")
-    header = (*header, "most frequent", "its share")
+    header = (*header, "most frequent")
     rows = []
     for column in evidence.columns[:_MOST_ROWS]:
         one = column.described()
@@ -101,8 +109,7 @@ def data(evidence: Evidence) -> Section:
                 shown(one["missing"]) if one["missing"] else "",
                 shown(one["distinct"]),
                 *told_numbers,
-                shown(one["most_frequent"]),
-                percent(one["share_of_most_frequent"]),
+                _most_frequent(one) if len(column.counts) < len(column.present) else "",
             )
         )
     blocks: list[Block] = [Text(told), Table(header, rows, left=3)]
@@ -111,6 +118,10 @@ def data(evidence: Evidence) -> Section:
             Text(f"{d - _MOST_ROWS:,} more columns are in the .json form of this report.")
         )
     return Section("The data as read", blocks)
+
+
+def _most_frequent(described):
+    return f"{shown(described['most_frequent'])} ({percent(described['share_of_most_frequent'])})"
 
 
 def comparison(evidence: Evidence) -> Section:
@@ -124,19 +135,19 @@ def comparison(evidence: Evidence) -> Section:
     blocks: list[Block] = [
         Text(
             f"{who} the classical ones were fitted to the same {len(found.training_scores):,} rows "
-            f"(these to complete rows, at most 2,000), and score the same {found.n_test:,} complete "
-            "rows that none has seen, in the same units. Higher is better; one nat is a factor of "
-            "e. The classical ones are as anyone would set them up in a minute, and were not tuned "
-            "further. Impossible rows are not in the means."
+            f"(these to complete rows, at most 2,000), and score the same {found.n_test:,} "
+            "complete rows that none has seen, in the same units. Higher is better; one nat is a "
+            "factor of e. The classical ones are as anyone would set them up in a minute, and were "
+            "not tuned further. Impossible rows are not in the means."
         )
     ]
     rows = []
     for name, one in found.described()["densities"].items():
         gain = ""
         if name != OURS:
-            gain = f"{one['gain_of_this_density']:+.2f} ± {one['error_of_gain']:.2f}"
-        mean = f"{one['mean']:.2f}" if np.isfinite(one["mean"]) else shown(one["mean"])
-        rows.append((name, mean.replace("-", "\N{MINUS SIGN}"), gain, str(one["impossible_rows"])))
+            gain = f"{signed(one['gain_of_this_density'])} ± {fixed(one['error_of_gain'])}"
+        mean = fixed(one["mean"]) if np.isfinite(one["mean"]) else ""
+        rows.append((name, mean, gain, str(one["impossible_rows"])))
     header = ("density", "mean log density", f"gain of {OURS}", "impossible rows")
     blocks += [Table(header, rows), Pictures([_pictures.means(found)])]
     blocks.append(Text("Bars: two standard errors of the difference to this density."))
@@ -149,7 +160,7 @@ def training(evidence: Evidence) -> Section:
     found = evidence.training
     if found is None:
         return Section("Training", [Text("Nothing here was trained epoch by epoch.")])
-    told = f"{found.name}: {len(found.epochs)} epochs, of {found.max_epochs} allowed"
+    told = f"{found.name}: {found.n_epochs} epochs, of {found.max_epochs} allowed"
     told += (
         "." if found.best_epoch is None else f"; the weights of epoch {found.best_epoch} were kept."
     )
@@ -186,7 +197,7 @@ def samples(evidence: Evidence) -> Section:
     ]
     chosen = _pairs(found.correlations())
     if chosen:
-        rows = [(f"{names[i]} and {names[j]}", f"{a:+.2f}", f"{b:+.2f}") for i, j, a, b in chosen]
+        rows = [(f"{names[i]} and {names[j]}", signed(a), signed(b)) for i, j, a, b in chosen]
         blocks += [
             Text(
                 "Pairs of columns: the closest in the data, and those whose closeness differs most."

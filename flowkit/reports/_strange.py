@@ -13,6 +13,9 @@ from ..exceptions import InvalidParameterError
 from ..outliers import DensityOutlierDetector, Reasons
 from ..validation import container_of
 
+# Nats: what is less is no reason.
+_LEAST_EFFECT = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class StrangeRows:
@@ -41,9 +44,14 @@ class StrangeRows:
     reasons: Reasons
     levels: list
 
+    @property
+    def lines(self) -> list[list[str]]:
+        """The reasons in words, without those that hardly are any."""
+        return self.reasons.lines(least=_LEAST_EFFECT)
+
     def described(self) -> list[dict]:
         """The rows, as plain values."""
-        told = zip(self.labels, self.scores, self.shares, self.reasons.lines(), strict=True)
+        told = zip(self.labels, self.scores, self.shares, self.lines, strict=True)
         return [
             {"row": label, "score": float(score), "share": float(share), "reasons": lines}
             for label, score, share, lines in told

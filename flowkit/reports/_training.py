@@ -21,8 +21,8 @@ class Training:
         The epochs and mean log densities, NaN where there is none.
     best_epoch : int or None
         Epoch whose weights were kept.
-    max_epochs : int or None
-        Most epochs that were allowed.
+    max_epochs, patience : int or None
+        Most epochs that were allowed, and after how many without a gain training ends.
     n_features : int
         Number of columns that it sees.
     """
@@ -33,15 +33,28 @@ class Training:
     valid: np.ndarray
     best_epoch: int | None
     max_epochs: int | None
+    patience: int | None
     n_features: int
 
+    @property
+    def n_epochs(self) -> int:
+        """Number of epochs; epoch 0, before any training, is none."""
+        return int(self.epochs[-1])
+
+    @property
+    def ran_out_of_patience(self) -> bool:
+        """Whether training ended because nothing was gained any more."""
+        if self.best_epoch is None or self.patience is None:
+            return False
+        return self.n_epochs - self.best_epoch >= self.patience
+
     def late_gain(self) -> tuple[float, int]:
-        """How much the best of the hold-out rose in the last tenth of the epochs, and these."""
-        valid = self.valid[np.isfinite(self.valid)]
-        n_last = max(1, len(valid) // 10)
-        if len(valid) <= n_last:
-            return 0.0, n_last
-        return float(valid.max() - valid[:-n_last].max()), n_last
+        """Gain of the hold-out in the last half of the epochs, and their number: that of the best
+        of these over the best before or, if less, of their mean over that of as many before."""
+        n_late = len(self.valid) // 2
+        late, early = self.valid[-n_late:], self.valid[:-n_late]
+        gain = min(late.max() - early.max(), late.mean() - early[-n_late:].mean())
+        return max(0.0, float(gain)), n_late
 
     def described(self) -> dict:
         """The curves, as plain values."""
@@ -67,7 +80,8 @@ def training_of(estimator) -> Training | None:
     history = getattr(trained, "history_", None)
     if history is None or not len(history["epoch"]):
         return None
-    best, most = (getattr(trained, name, None) for name in ("best_epoch_", "max_epochs"))
+    names = ("best_epoch_", "max_epochs", "n_iter_no_change")
+    best, most, patience = (getattr(trained, name, None) for name in names)
     return Training(
         type(trained).__name__,
         np.asarray(history["epoch"]),
@@ -75,5 +89,6 @@ def training_of(estimator) -> Training | None:
         np.asarray(history["valid_log_density"], dtype=np.float64),
         None if best is None else int(best),
         None if most is None else int(most),
+        None if patience is None else int(patience),
         trained.n_features_in_,
     )

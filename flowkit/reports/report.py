@@ -20,6 +20,7 @@ from ..validation import check_count, check_flag, container_of
 from . import _sections
 from ._blocks import Section
 from ._evidence import Evidence
+from ._numbers import fixed
 from ._page import framed, page
 from ._text import markdown
 from .checks import CHECKS, FOUND
@@ -31,7 +32,15 @@ _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 def report(
-    estimator, X, *, X_test=None, refit=True, n_strange=5, title=None, random_state=0
+    estimator,
+    X,
+    *,
+    X_test=None,
+    refit=True,
+    detector=None,
+    n_strange=5,
+    title=None,
+    random_state=0,
 ) -> Report:
     """Tell what a table holds, how well an estimator fits it, and what is unusual.
 
@@ -53,6 +62,10 @@ def report(
         Whether, without `X_test`, a copy of the estimator may be fitted to four fifths of X, so
         that the others can be held out. This takes about as long as the fit did. If not, nothing is
         compared.
+    detector : DensityOutlierDetector, default=None
+        Fitted to X; tells the strangest rows in place of the estimator. A density that is rich
+        enough may have got used to a strange row of its training, which a detector with its
+        default densities is less likely to.
     n_strange : int, default=5
         How many of the strangest rows are told.
     title : str, default=None
@@ -70,7 +83,7 @@ def report(
     NotFittedError
         If the estimator is not fitted.
     InvalidParameterError
-        If it has no `score_samples`.
+        If it, or the detector, has no `score_samples`.
     InvalidDataError
         If X is not what it was fitted to, or another argument is not as above.
 
@@ -84,20 +97,20 @@ def report(
     >>> [check["number"] for check in told.to_dict()["checks"]]
     ['R1', 'R2', 'R3', 'R4', 'R5', 'R6', 'R7', 'R8', 'R9']
     """
-    check_is_fitted(estimator)
-    if not hasattr(estimator, "score_samples"):
-        raise InvalidParameterError(
-            f"{type(estimator).__name__} has no score_samples: give a density or a detector."
-        )
+    for one in (estimator, *(() if detector is None else (detector,))):
+        check_is_fitted(one)
+        if not hasattr(one, "score_samples"):
+            raise InvalidParameterError(
+                f"{_name(one)} has no score_samples: give a density or a detector."
+            )
     refit = check_flag(refit, "refit")
     n_strange = check_count(n_strange, "n_strange")
     seed = random_state
     if not isinstance(seed, int | np.integer):
         seed = check_random_state(random_state).randint(_MAX_SEED)
     X, X_test = (x if x is None or hasattr(x, "shape") else np.asarray(x) for x in (X, X_test))
-    evidence = Evidence(
-        estimator, X, X_test, refit, min(n_strange, container_of(X).shape[0]), int(seed)
-    )
+    n_strange = min(n_strange, container_of(X).shape[0])
+    evidence = Evidence(estimator, X, X_test, refit, detector, n_strange, int(seed))
     return Report(evidence, title or f"{_name(estimator)}: a report")
 
 
@@ -211,13 +224,14 @@ def _lead(evidence, outcomes) -> str:
     comparison = evidence.comparison
     if not isinstance(comparison, str) and comparison.best_other is not None:
         gain, error = comparison.gain(comparison.best_other)
+        verb = "gains" if gain >= 0 else "loses"
         told.append(
-            f"On held-out rows it gains {gain:+.2f} ± {error:.2f} nats a row beside the best of the "
-            f"classical densities ({comparison.best_other})."
+            f"On held-out rows it {verb} {fixed(abs(gain))} ± {fixed(error)} nats a row beside the "
+            f"best of the classical densities ({comparison.best_other})."
         )
     if not isinstance(evidence.strange, str):
         first = evidence.strange
-        told.append(f"The strangest row is {first.labels[0]}: {first.reasons.lines()[0][0]}.")
+        told.append(f"The strangest row is {first.labels[0]}: {first.lines[0][0]}.")
     return " ".join(told)
 
 

@@ -1,6 +1,6 @@
 """The numbered checks of a report, a file each; a page each in `flowkit/reports/pages`."""
 
-from ._base import FOUND, NOT_CHECKED, PASSED, Check, Outcome
+from ._base import FOUND, NOT_CHECKED, PASSED, SEVERITIES, Check, Outcome
 from .classical import WorseThanClassical
 from .hold_out_gap import HoldOutGap
 from .identifiers import Identifiers
@@ -23,4 +23,4 @@ CHECKS: tuple[Check, ...] = (
     OutsideRange(),
 )
 
-__all__ = ["CHECKS", "FOUND", "NOT_CHECKED", "PASSED", "Check", "Outcome"]
+__all__ = ["CHECKS", "FOUND", "NOT_CHECKED", "PASSED", "SEVERITIES", "Check", "Outcome"]

@@ -10,7 +10,7 @@ from typing import ClassVar
 from .._evidence import Evidence
 
 FOUND, PASSED, NOT_CHECKED = "found", "passed", "not checked"
-SERIOUS, WARNING, NOTE = "serious", "warning", "note"
+SEVERITIES = SERIOUS, WARNING, NOTE = "serious", "warning", "note"
 
 
 @dataclass(frozen=True)

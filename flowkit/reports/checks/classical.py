@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._comparison import OURS
+from .._numbers import fixed
 from ._base import SERIOUS, Check, found, not_checked, passed
 
 _ERRORS = 2.0
@@ -24,9 +25,11 @@ class WorseThanClassical(Check):
             return not_checked("no classical density could be fitted to these rows")
         (gain, error), ours = comparison.gain(other), comparison.scores[OURS]
         n_impossible = int(np.isneginf(ours).sum())
+        verb = "gains" if gain >= 0 else "loses"
         told = (
-            f"Beside the best of the classical ones, the {other}, the density gains {gain:+.2f} ± "
-            f"{error:.2f} nats a row on the {comparison.n_test} rows held out."
+            f"Beside the best of the classical ones, the {other}, the density {verb} "
+            f"{fixed(abs(gain))} ± {fixed(error)} nats a row on the {comparison.n_test} rows held "
+            "out."
         )
         if n_impossible and np.isfinite(comparison.scores[other]).all():
             return found(f"{told} It holds {n_impossible} of these impossible, the {other} none.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._comparison import OURS, standard_error
+from .._numbers import fixed
 from ._base import WARNING, Check, found, not_checked, passed
 
 # Nats a column that rows held out may lack, and standard errors that this must exceed.
@@ -29,8 +30,9 @@ class HoldOutGap(Check):
         gap = train.mean() - test.mean()
         error = np.hypot(standard_error(train), standard_error(test))
         told = (
-            f"The log density of training rows is {train.mean():.2f} nats on average, that of rows "
-            f"held out {test.mean():.2f}: a gap of {gap:.2f} ± {error:.2f} nats a row."
+            f"The log density of training rows is {fixed(train.mean())} nats on average, that of "
+            f"rows held out {fixed(test.mean())}: a gap of {fixed(gap)} ± {fixed(error)} nats a "
+            "row."
         )
         n_features = evidence.shape[1]
         if gap > _ALLOWED * n_features and gap > _ERRORS * error:

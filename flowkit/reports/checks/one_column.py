@@ -25,8 +25,8 @@ class OneColumn(Check):
         shares = [_explained(column, ranks) for column in evidence.columns]
         best = int(np.argmax(shares))
         told = (
-            f"Column {evidence.columns[best].name} alone explains {max(shares[best], 0):.0%} of the "
-            "order of the rows by score, more than any other."
+            f"Column {evidence.columns[best].name} alone explains {max(shares[best], 0):.0%} of "
+            "the order of the rows by score, more than any other."
         )
         if shares[best] > _SHARE:
             return found(f"{told} The others hardly count: rows strange in these are missed.")

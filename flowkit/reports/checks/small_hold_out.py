@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._numbers import fixed, signed
 from ._base import NOTE, Check, found, not_checked, passed
 
 _FEWEST = 100
@@ -23,7 +24,7 @@ class SmallHoldOut(Check):
         if comparison.n_test < _FEWEST:
             unsure = "it could be chance" if abs(gain) < 2 * error else "it is more than chance"
             return found(
-                f"{told} With so few, a difference of {gain:+.2f} nats has a standard error of "
-                f"{error:.2f}: {unsure}. Repeat with other seeds, or cross-validate."
+                f"{told} With so few, a difference of {signed(gain)} nats has a standard error of "
+                f"{fixed(error)}: {unsure}. Repeat with other seeds, or cross-validate."
             )
         return passed(told)

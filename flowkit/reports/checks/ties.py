@@ -20,7 +20,7 @@ class Ties(Check):
 
     def look(self, evidence):
         told = [
-            f"column {column.name} holds {column.told(value.value)} in {value.share:.0%} of the rows"
+            f"column {column.name} holds {value.value:g} in {value.share:.0%} of the rows"
             for column in evidence.columns
             if column.kind not in _OWN_PROBABILITY
             for value in column.heavy_values

@@ -49,6 +49,10 @@ class StrangeRows:
         """The reasons in words, without those that hardly are any."""
         return self.reasons.lines(least=_LEAST_EFFECT)
 
+    def has_reasons(self, i: int) -> bool:
+        """Whether a single column makes the row at position i strange."""
+        return bool(self.reasons.effects[i].max() >= _LEAST_EFFECT)
+
     def described(self) -> list[dict]:
         """The rows, as plain values."""
         told = zip(self.labels, self.scores, self.shares, self.lines, strict=True)

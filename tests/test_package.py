@@ -71,7 +71,7 @@ FLOORS["conditions"] = BASICS | {
     "nested",
 }
 FLOORS["estimators"] = {*BASICS, *FLOORS}
-FLOORS["stacking"] = BASICS | {"validation", "nested", "estimators"}
+FLOORS["stacking"] = BASICS | {"validation", "nested", "conditions", "estimators"}
 FLOORS["outliers"] = BASICS | {"validation", "columns", "nested", "estimators"}
 for room in ("transforms", "tables"):
     FLOORS[room] = BASICS | {

@@ -170,7 +170,9 @@ class EncodedDensity:
 
         def score(turned, index, is_moved):
             # Kernels stand on points that are not moved.
-            left_out = None if own is None else np.where(is_moved, -1, own[index])
+            left_out = None if own is None else own[index]
+            if own is not None:
+                left_out[is_moved] = -1
             return self._inner_scores(turned, n_inner, left_out)
 
         log_density = self._log_density_over_turns(points.reshape(-1, rows.shape[1]), score)

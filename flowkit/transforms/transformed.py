@@ -338,12 +338,12 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
 
     def _own_kernels(self, X):
         Z, log_det = transform_rows(self.transformer_, self._validate_rows(X, reset=False))
-        own, inside = np.full(len(log_det), -1), np.isfinite(log_det)
-        if inside.any():
-            found = own_kernels_of(self.density_, Z)
-            if found is None:
-                return None
-            own[inside] = found
+        inside = np.isfinite(log_det)
+        found = own_kernels_of(self.density_, Z) if inside.any() else None
+        if found is None:
+            return None
+        own = np.full((len(inside), *found.shape[1:]), -1)
+        own[inside] = found
         return own
 
     def _fit_transformer(self, X, weight):

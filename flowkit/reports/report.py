@@ -231,8 +231,7 @@ def _lead(evidence, outcomes) -> str:
         )
     if not isinstance(evidence.strange, str):
         first = evidence.strange
-        why = first.lines[0][0] if first.has_reasons(0) else "no single column makes it so"
-        told.append(f"The strangest row is {first.labels[0]}: {why}.")
+        told.append(f"The strangest row is {first.labels[0]}: {first.lines[0][0]}.")
     return " ".join(told)
 
 

@@ -13,6 +13,7 @@ examples:
   flowkit fit orders.csv --output orders.flow      learn a density, keep it in a file
   flowkit score orders.flow new.csv > scores.csv   log density of each row
   flowkit sample orders.flow -n 1000 -o drawn.csv  rows that could have been there
+  flowkit report orders.csv --output report.html   a page about the table and its density
 
 Tables are CSV, TSV, Parquet, Excel or npz files; "-" is CSV from standard input. Results go to
 standard output or to the file of --output, all else to standard error. The exit status is 0 if all
@@ -24,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="flowkit",
-        description="Deep density estimation of tables: strange rows, scores, new rows.",
+        description="Deep density estimation of tables: strange rows, scores, new rows, reports.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -116,6 +117,20 @@ def _sample(command):
     _add_output(command, ("csv", "json"), "csv")
 
 
+def _report(command):
+    _add_data(command)
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="a page (.html), text (.md) or numbers (.json); by default text on standard output",
+    )
+    command.add_argument(
+        "--model", metavar="FILE", help="a model of the table, instead of a new one"
+    )
+    _add_training(command)
+
+
 def _demo(command):
     command.add_argument(
         "-o", "--output", default="demo-output", metavar="FOLDER", help="for pictures"
@@ -162,6 +177,14 @@ _COMMANDS: dict[str, tuple[str, tuple[str, ...], Callable]] = {
             "flowkit sample orders.flow -n 5 --given country=DE size=3",
         ),
         _sample,
+    ),
+    "report": (
+        "tell what a table holds, how well a density fits it, and what is unusual",
+        (
+            "flowkit report orders.csv --output report.html",
+            "flowkit report orders.csv --model orders.flow --output report.json",
+        ),
+        _report,
     ),
     "demo": (
         "show what flowkit does on a few tables",

@@ -26,6 +26,7 @@ from flowkit import (
     outliers,
     priors,
     regression,
+    reports,
     topics,
     training,
 )
@@ -106,6 +107,7 @@ FLOORS["imputation"] = BASICS | {
 FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["distributed"] = BASICS | {"training", "files"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
+FLOORS["reports"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}
 FLOORS["cli"] = {*BASICS, *FLOORS}
 
@@ -226,6 +228,7 @@ def test_package_is_typed_and_versioned():
         outliers,
         priors,
         regression,
+        reports,
         topics,
         training,
     ],

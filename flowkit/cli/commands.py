@@ -10,7 +10,7 @@ import warnings
 
 from ..demo import main as run_demo
 from ..exceptions import FlowkitError, InvalidParameterError
-from . import detect, fit, sample, score
+from . import detect, fit, report, sample, score
 
 _DONE, _BAD_DATA, _BAD_USE, _INTERRUPTED = 0, 1, 2, 130
 
@@ -24,6 +24,7 @@ COMMANDS = {
     "score": score.score,
     "detect": detect.detect,
     "sample": sample.sample,
+    "report": report.write_report,
     "demo": _demo,
 }
 

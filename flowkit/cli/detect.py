@@ -13,6 +13,9 @@ from ..exceptions import InvalidParameterError
 from ._models import load_model, new_detector, read_selection
 from ._tables import check_output, write_table
 
+# Nats: what is less is no reason.
+_LEAST_EFFECT = 0.1
+
 
 def detect(options: argparse.Namespace) -> None:
     """Tell the strangest rows of a table, the strangest first, each with its p-value and reasons.
@@ -26,7 +29,7 @@ def detect(options: argparse.Namespace) -> None:
     detector, table, scores, p = _scored(options)
     first = np.argsort(scores, kind="stable")[: options.top]
     reasons = detector.reasons(_safe_indexing(table.rows, first), n_columns=options.reasons)
-    told = [_lines(block) for block in str(reasons).split("\nrow ")]
+    told = reasons.lines(least=_LEAST_EFFECT)
     _tell_target(options, table.target, scores)
     columns = {
         "row": [table.row_labels[i] for i in first],
@@ -64,11 +67,6 @@ def _scored(options):
     table = read_selection(options, options.data, detector)
     scores = detector.score_samples(table.rows)
     return detector, table, scores, detector.p_values(table.rows)
-
-
-def _lines(block):
-    """Reasons of a row without the line that names it."""
-    return [line.strip() for line in block.splitlines()[1:]]
 
 
 def _print(columns, told, n, options):

@@ -362,8 +362,12 @@ class TableDensity(
             If `as_frame` is neither true nor false.
         """
         check_is_fitted(self)
-        lines = report_lines(self._names(), self._kinds, self._codecs)
+        lines = self._report_lines()
         return report_frame(lines) if check_flag(as_frame, "as_frame") else report_text(lines)
+
+    def _report_lines(self):
+        """Name, kind, its reason and details of each column."""
+        return report_lines(self._names(), self._kinds, self._codecs)
 
     def _read(self, X, reset):
         """Columns of X with their types, and what X looks like."""

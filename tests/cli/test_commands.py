@@ -109,3 +109,19 @@ def test_arrays_have_no_names(files):
     scored = pd.read_csv(io.StringIO(done.out))
     expected = flowkit.load(model).score_samples(X[:, [0, 2]])
     np.testing.assert_allclose(scored["log_density"], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("ending", ["html", "md", "json"])
+def test_a_report_is_written_in_each_form(files, ending):
+    path = files.folder / f"report.{ending}"
+    done = call("report", files.table, "--model", files.density, "--output", path, "--quiet")
+    assert done.status == 0, done.err
+    assert "Report of table.csv" in path.read_text(encoding="utf-8")
+    assert "The strangest row is" in done.out
+
+
+def test_a_report_of_a_new_density_finds_the_strange_row(files):
+    done = call("report", files.table, "--drop", "day", "label", "--max-epochs", 1, "--quiet")
+    assert done.status == 0, done.err
+    assert "The strangest row is 8: weight = 40" in done.out
+    assert call("report", files.table, "-o", "report.pdf").status == 2

@@ -184,6 +184,7 @@ class SpikedCodec(Codec):
     """
 
     cells = "always"
+    ends_are_rare = True
 
     def __init__(self, low: float, high: float, whole: bool, spikes: np.ndarray, x: np.ndarray):
         known = x[~np.isnan(x)]

@@ -18,6 +18,7 @@ from ..nested import (
     seeded_copies,
 )
 from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite
+from ._cell_locations import locations_in_cells
 from ._column_reading import read_columns
 from ._column_report import report_frame, report_lines, report_text
 from ._column_warnings import warn_of_columns
@@ -267,7 +268,7 @@ class TableDensity(
             weight = weight[weight > 0]
         rows = self._settle(columns, weight, rng)
         warn_of_columns(self._names(), rows, self._codecs)
-        encoded = self._encode_training(rows, density, rng)
+        encoded = self._encode_training(rows, weight, density, rng)
         if hasattr(density, "_named_by"):
             density._named_by(self._names())
         self._let_read(density)
@@ -438,15 +439,19 @@ class TableDensity(
                 "the bounds."
             )
 
-    def _encode_training(self, rows, density, rng):
-        """One point for each row, anywhere within its cell."""
-        spreads_ties = getattr(density, "dequantize", None) == "auto"
+    def _encode_training(self, rows, weight, density, rng):
+        """One point for each row within its cell."""
+        if any(codec.fills_cells(by_cell=False) for codec in self._codecs):
+            ranks, spreads_ties = locations_in_cells(rows, weight, rng), False
+        else:
+            ranks = rng.uniform(size=rows.shape)
+            spreads_ties = getattr(density, "dequantize", None) == "auto"
         encoded = np.empty_like(rows)
         for j, (codec, x) in enumerate(zip(self._codecs, rows.T, strict=True)):
-            u = codec.locations(len(x), rng)
-            # A density that spreads ties draws other points in each epoch, which is worth more.
+            # A density that spreads ties draws other points in each epoch, and knows its rows.
             left = spreads_ties and codec.has_even_ties and not np.isnan(x).any()
-            encoded[:, j] = codec.points(x, None if left else u)[0][:, 0]
+            u = None if left else codec.locations(ranks[:, j, None])
+            encoded[:, j] = codec.points(x, u)[0][:, 0]
         return encoded
 
     # ------------------------------------------------------------------ scikit-learn

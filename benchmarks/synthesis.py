@@ -106,7 +106,7 @@ def main() -> None:
         smoke=SMOKE_METHODS,
         help="columns, all that are installed by default",
     )
-    study.option("--max-rows", type=int, default=1000, smoke=100, help="rows to learn from")
+    study.option("--max-rows", type=int, default=500, smoke=100, help="rows to learn from")
     study.run(measure, report)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,17 +127,20 @@ class Forests:
         self.seed = seed
 
     def fit(self, train: pd.DataFrame, target: str) -> Forests:
-        from arfpy.arf import arf
+        from arfpy import arf
 
         self.train = train
-        # It prints its progress.
+        # It asks for a function that numpy 2.4 has under another name only, takes labels of columns
+        # for their positions, and prints its progress.
+        arf.np = SimpleNamespace(**{**vars(np), "in1d": np.isin})
         with contextlib.redirect_stdout(io.StringIO()):
-            self.model = arf(x=train, num_trees=N_TREES, random_state=self.seed)
+            x = train.set_axis(range(train.shape[1]), axis=1)
+            self.model = arf.arf(x=x, num_trees=N_TREES, random_state=self.seed)
             self.model.forde()
         return self
 
     def sample(self, n: int) -> pd.DataFrame:
-        drawn = self.model.forge(n=n)
+        drawn = self.model.forge(n=n).set_axis(self.train.columns, axis=1)
         table = {c: rounded(drawn[c].to_numpy(float), self.train[c]) for c in numbers(self.train)}
         return framed(table | {c: drawn[c].astype(str) for c in categories(self.train)}, self.train)
 
@@ -185,10 +189,10 @@ def rounded(x: np.ndarray, column: pd.Series) -> np.ndarray:
 
 
 def framed(table: Any, train: pd.DataFrame) -> pd.DataFrame:
-    """A table with the columns of the training rows in their order."""
+    """A table with the columns of the training rows, in their order and of their types."""
     import pandas as pd
 
-    return pd.DataFrame(table)[list(train.columns)].reset_index(drop=True)
+    return pd.DataFrame(table)[list(train.columns)].astype(train.dtypes).reset_index(drop=True)
 
 
 ROWS = "training rows"

@@ -117,7 +117,9 @@ class TableDensity(
     *Categorical.* A level is the interval of standard normal quantiles between its cumulative
     frequencies, smoothed by half a row, so that the encoded column is close to standard normal.
     Training rows lie anywhere in it, rarely at its ends, so that a smooth density need not jump
-    from one level to the next. The probability of a level is the integral of the density over its
+    from one level to the next. Where in it, a Gaussian copula of all columns draws, as it does for
+    whole numbers and spikes of such a table: drawn by themselves, locations would blur what columns
+    have to do with each other. The probability of a level is the integral of the density over its
     interval, estimated with `n_draws` scrambled Sobol points, or a quarter as many in order where
     no other column has cells; they are fixed, so that a row has the same score at every call.
     Levels with similar rows are made neighbours, unless a pandas type gives an order. Levels that a
@@ -162,6 +164,9 @@ class TableDensity(
 
     Hoogeboom, Cohen, Tomczak, "Learning Discrete Distributions by Dequantization", AABI 2021,
     arXiv 2001.11235.
+
+    Hoff, "Extending the rank likelihood for semiparametric copula estimation", Annals of Applied
+    Statistics 1 (2007), arXiv math/0610413, for locations within cells.
 
     Greenacre, "Correspondence Analysis in Practice", 3rd ed., 2017, for the order of levels.
 

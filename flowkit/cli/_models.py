@@ -9,14 +9,30 @@ from ..files import load
 from ..outliers import DensityOutlierDetector
 from ..tables import TableDensity
 from ..validation import container_of
-from ._columns import Selection, declarations, select
+from ._columns import Selection, declarations, names_of, select
 from ._tables import read_table
 
 
-def read_selection(options, path: str, model=None) -> Selection:
-    """A table as the options of a command ask for it."""
+def read_selection(options, path: str, model=None, may_lack: bool = False) -> Selection:
+    """A table as the options of a command ask for it.
+
+    Parameters
+    ----------
+    options : Namespace
+        How to read it, and which columns the model does not see.
+    path : str
+        The file.
+    model : estimator, default=None
+        A fitted one, whose columns are picked by their names.
+    may_lack : bool, default=False
+        Whether it may lack columns that the model does not see.
+    """
     X = read_table(path, separator=options.separator, array=options.array)
-    return select(X, target=options.target, drop=options.drop, model=model)
+    target, drop = options.target, options.drop
+    if may_lack:
+        names = names_of(X)
+        target, drop = target if target in names else None, [n for n in drop if n in names]
+    return select(X, target=target, drop=drop, model=model)
 
 
 def load_model(path: str):

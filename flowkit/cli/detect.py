@@ -10,11 +10,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import _safe_indexing
 
 from ..exceptions import InvalidParameterError
+from ..reports import told_reasons
 from ._models import load_model, new_detector, read_selection
 from ._tables import check_output, write_table
-
-# Nats: what is less is no reason.
-_LEAST_EFFECT = 0.1
 
 
 def detect(options: argparse.Namespace) -> None:
@@ -29,7 +27,7 @@ def detect(options: argparse.Namespace) -> None:
     detector, table, scores, p = _scored(options)
     first = np.argsort(scores, kind="stable")[: options.top]
     reasons = detector.reasons(_safe_indexing(table.rows, first), n_columns=options.reasons)
-    told = reasons.lines(least=_LEAST_EFFECT)
+    told = told_reasons(reasons)
     _tell_target(options, table.target, scores)
     columns = {
         "row": [table.row_labels[i] for i in first],
@@ -55,7 +53,7 @@ def _scored(options):
                 "p-values: make a detector by `flowkit fit --estimator detector`."
             )
     elif options.train is not None:
-        train = read_selection(options, options.train)
+        train = read_selection(options, options.train, may_lack=True)
         detector = new_detector(options, train.rows).fit(train.rows)
     else:
         table = read_selection(options, options.data)
@@ -92,7 +90,7 @@ def _tell_target(options, target, scores):
         rare = int(counts.argmin())
         auroc = roc_auc_score(codes == rare, -np.nan_to_num(scores, neginf=-1e300))
         print(
-            f"flowkit: {options.target} {values[rare]!r} is stranger than {values[1 - rare]!r} "
-            f"with a probability of {auroc:.3f} (AUROC).",
+            f"flowkit: {options.target} {str(values[rare])!r} is stranger than "
+            f"{str(values[1 - rare])!r} with a probability of {auroc:.3f} (AUROC).",
             file=sys.stderr,
         )

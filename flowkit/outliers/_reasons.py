@@ -103,7 +103,7 @@ class Reasons:
         Parameters
         ----------
         least : float, default=-inf
-            Columns of smaller effects, in nats, are left out, but never the first one.
+            Columns of smaller effects, in nats, are left out.
 
         Returns
         -------
@@ -115,7 +115,7 @@ class Reasons:
             [
                 self._line(i, j, precisions[name])
                 for j, name in enumerate(self.columns[i])
-                if j == 0 or self.effects[i, j] >= least
+                if self.effects[i, j] >= least
             ]
             for i in range(len(self))
         ]

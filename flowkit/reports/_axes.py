@@ -114,7 +114,7 @@ class Axes:
         )
 
     def upright(self, x, name: str, text: str = "") -> None:
-        """An upright line, with a text beside its top."""
+        """An upright line, with a text beside its foot."""
         place, (left, top, right, bottom) = float(self.x(x)), self.box
         self.parts.append(
             f'<line class="line {name}" x1="{place:.1f}" x2="{place:.1f}" y1="{top}" '
@@ -123,7 +123,7 @@ class Axes:
         if text:
             on_left = place > (left + right) / 2
             anchor, shift = ("end", -4) if on_left else ("start", 4)
-            self.parts.append(self._text(place + shift, top + 10, text, "tick", anchor))
+            self.parts.append(self._text(place + shift, bottom - 5, text, "tick", anchor))
 
     def svg(self, label: str) -> str:
         """The picture.

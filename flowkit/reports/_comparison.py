@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
+from ..nested import layers
 from ..validation import container_of
 from ._classical import MOST_KERNELS, classical_densities, with_density
 
@@ -105,6 +106,8 @@ def compare(estimator, X, X_test, seed: int) -> Comparison | str:
     refits = X_test is None
     train, model = X, estimator
     if refits:
+        if any(clone(one) is one for one in (estimator, *(h.estimator for h in layers(estimator)))):
+            return "a frozen estimator is not fitted again, so that X_test is needed"
         order = np.random.RandomState(seed).permutation(n)
         n_test = min(round(_HELD_OUT * n), _MOST_HELD_OUT)
         if n - n_test < _FEWEST_TRAINING or n_test < _FEWEST_HELD_OUT:

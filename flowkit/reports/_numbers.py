@@ -56,6 +56,17 @@ def fixed(number: float, digits: int = 2) -> str:
     return signed(number, digits).lstrip("+")
 
 
+def counted(n: int, noun: str) -> str:
+    """A number of things, with the noun in its number.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def percent(share: float) -> str:
     """A share in percent."""
     if math.isnan(share):

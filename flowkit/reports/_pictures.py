@@ -15,6 +15,8 @@ from ._training import Training
 _N_BINS, _MOST_LEVELS, _MOST_DOTS = 24, 8, 500
 # Share of the values that histograms leave out on either side, where tails are long.
 _TAIL = 0.005
+# Share of the epochs, the worst ones, that do not decide how low a curve goes.
+_EARLY = 0.1
 # Free space beside the values, as a share of their range.
 _ROOM = 0.04
 _WIDE = (560, 220)
@@ -30,7 +32,7 @@ def training_curve(training: Training) -> str:
         return ""
     axes = Axes(
         (training.epochs[0], training.epochs[-1]),
-        _around(np.quantile(values, 0.02), values.max()),
+        _around(np.quantile(values, _EARLY), values.max()),
         xlabel="epoch",
         ylabel="mean log density (nats)",
         size=_WIDE,

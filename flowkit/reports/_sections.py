@@ -8,7 +8,7 @@ from . import _pictures
 from ._blocks import Block, Item, Items, Pictures, Section, Table, Text
 from ._comparison import OURS
 from ._evidence import Evidence
-from ._numbers import fixed, percent, shown, signed
+from ._numbers import counted, fixed, percent, shown, signed
 from .checks import FOUND, NOT_CHECKED, SEVERITIES, Check, Outcome
 
 _MOST_ROWS, _MOST_MARGINS, _MOST_PAIRS, _MOST_WORDS = 40, 12, 6, 5
@@ -60,9 +60,9 @@ def strange(evidence: Evidence) -> Section:
         blocks.append(
             Text(
                 f"The rows that {type(evidence.judge).__name__} finds strangest, these first. "
-                "Below each are the columns that make it so: the value, what is typical given the other "
-                "columns of the row, and how many nats more likely the row were with such a value. "
-                "The share is that of all rows that are at least as strange."
+                "Below each are the columns that make it so: the value, what is typical given the "
+                "other columns of the row, and how many nats more likely the row were with such a "
+                "value. The share is that of all rows that are at least as strange."
             )
         )
         rows = zip(known.labels, known.scores, known.shares, known.lines, strict=True)
@@ -96,7 +96,8 @@ def data(evidence: Evidence) -> Section:
     n, d = evidence.shape
     n_missing = sum(column.n_missing for column in evidence.columns)
     share = percent(n_missing / (n * d))
-    told = f"{n:,} rows of {d:,} columns, {n_missing:,} values missing ({share})."
+    told = f"{counted(n, 'row')} of {counted(d, 'column')}, {counted(n_missing, 'value')} missing"
+    told += f" ({share})."
     header = ("column", "kind", "why", "missing", "distinct", "least", "median", "largest")
     header = (*header, "most frequent")
     rows = []

@@ -15,6 +15,7 @@ from ..validation import container_of
 
 # Nats: what is less is no reason.
 _LEAST_EFFECT = 0.1
+NO_REASON = "no single column makes it strange"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class StrangeRows:
     @property
     def lines(self) -> list[list[str]]:
         """The reasons in words, without those that hardly are any."""
-        return self.reasons.lines(least=_LEAST_EFFECT)
+        return told_reasons(self.reasons)
 
     def described(self) -> list[dict]:
         """The rows, as plain values."""
@@ -56,6 +57,17 @@ class StrangeRows:
             {"row": label, "score": float(score), "share": float(share), "reasons": lines}
             for label, score, share, lines in told
         ]
+
+
+def told_reasons(reasons: Reasons) -> list[list[str]]:
+    """Reasons in words, without those that hardly are any; at least one line a row.
+
+    Parameters
+    ----------
+    reasons : Reasons
+        Of some rows.
+    """
+    return [lines or [NO_REASON] for lines in reasons.lines(least=_LEAST_EFFECT)]
 
 
 def strange_rows(estimator, X, scores, n_rows: int, seed: int) -> StrangeRows | str:

@@ -20,7 +20,7 @@ from ..validation import check_count, check_flag, container_of
 from . import _sections
 from ._blocks import Section
 from ._evidence import Evidence
-from ._numbers import fixed
+from ._numbers import counted, fixed
 from ._page import framed, page
 from ._text import markdown
 from .checks import CHECKS, FOUND
@@ -218,7 +218,7 @@ def _sections_of(evidence, outcomes, data) -> list[Section]:
 def _lead(evidence, outcomes) -> str:
     """The report in a few sentences."""
     n, d = evidence.shape
-    told = [f"{_name(evidence.estimator)} of {n:,} rows and {d:,} columns."]
+    told = [f"{_name(evidence.estimator)} of {counted(n, 'row')} and {counted(d, 'column')}."]
     found = [check.number for check, outcome in outcomes if outcome.status == FOUND]
     told.append(f"Look at {', '.join(found)}." if found else "No check found anything.")
     comparison = evidence.comparison

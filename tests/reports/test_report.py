@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -201,6 +202,15 @@ def test_detectors_and_densities_without_draws_have_reports():
     assert "no log densities" in found["held_out"]
     assert found["strange_rows"][0]["row"] == 3
     assert found["training"] is None
+
+
+def test_frozen_estimators_are_compared_on_rows_given():
+    X, X_test = normal_rows(100, 2), normal_rows(60, 2, seed=1)
+    frozen = FrozenEstimator(kernels().fit(X))
+    assert "frozen" in flowkit.report(frozen, X).to_dict()["held_out"]
+    found = flowkit.report(frozen, X, X_test=X_test).to_dict()["held_out"]
+    assert found["held_out_rows"] == 60
+    assert not found["refitted"]
 
 
 def test_topics_are_told():

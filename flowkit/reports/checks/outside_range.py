@@ -54,5 +54,8 @@ def _far_out(data, drawn) -> float:
     if data.is_level or not len(data.present) or not len(drawn.present):
         return 0.0
     low, high = data.present.min(), data.present.max()
+    if low == high:
+        # Of a constant there is no range; another check names it.
+        return 0.0
     reach = _FAR * (high - low)
     return float(((drawn.present < low - reach) | (drawn.present > high + reach)).mean())

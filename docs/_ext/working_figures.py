@@ -27,7 +27,7 @@ def _spline():
     spline = ElementwiseSpline(1)
     generator = torch.Generator().manual_seed(3)
     for parameter in spline.parameters():
-        parameter.data.normal_(0.0, 1.5, generator=generator)
+        parameter.data.normal_(0.0, 0.7, generator=generator)
     x = torch.linspace(-5, 5, 600)[:, None]
     with torch.no_grad():
         z, log_det = spline(x)

@@ -80,17 +80,14 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "back_to_top_button": False,
 }
-# Pages without pages below them.
-html_sidebars = dict.fromkeys(
-    [
-        "index",
-        "getting_started",
-        "which_estimator",
-        "how_it_works",
-        "coming_from",
-        "scaling",
-        "extending",
-        "changelog",
-    ],
-    [],
-)
+_NO_PAGES_BELOW = [
+    "index",
+    "getting_started",
+    "which_estimator",
+    "how_it_works",
+    "coming_from",
+    "scaling",
+    "extending",
+    "changelog",
+]
+html_sidebars = {page: [] for page in _NO_PAGES_BELOW}

@@ -37,7 +37,7 @@ def _spline():
     left.plot(x, z)
     left.set(xlabel="column x", ylabel="latent z", title="a monotone map ...")
     right.plot(x, density, color="tab:orange")
-    right.set(xlabel="column x", ylabel="density", title="... and the density of x for a normal z")
+    right.set(xlabel="column x", ylabel="density", title="... and the density of x")
     return figure
 
 

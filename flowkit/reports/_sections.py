@@ -8,10 +8,12 @@ from . import _pictures
 from ._blocks import Block, Item, Items, Pictures, Section, Table, Text
 from ._comparison import OURS
 from ._evidence import Evidence
+from ._images import strip
 from ._numbers import counted, fixed, percent, shown, signed
 from .checks import FOUND, NOT_CHECKED, SEVERITIES, Check, Outcome
 
 _MOST_ROWS, _MOST_MARGINS, _MOST_PAIRS, _MOST_WORDS = 40, 12, 6, 5
+_MOST_IMAGES = 12
 _DATA_AND_DRAWS = (("data", "data"), ("drawn", "rows drawn"))
 
 
@@ -78,6 +80,15 @@ def strange(evidence: Evidence) -> Section:
                 ]
             )
         )
+        if evidence.image_shape is not None:
+            images = np.column_stack([c.numbers for c in evidence.columns])
+            limits = float(np.nanmin(images)), float(np.nanmax(images))
+            rows = images[known.positions[:_MOST_IMAGES]]
+            label = "the strangest images, in the same order"
+            blocks += [
+                Text(f"{label.capitalize()}:"),
+                Pictures([strip(rows, evidence.image_shape, limits, label)]),
+            ]
         if known.levels:
             rows = [
                 (name, *(signed(effect, 1) for effect in effects)) for name, effects in known.levels
@@ -177,6 +188,8 @@ def samples(evidence: Evidence) -> Section:
     found = evidence.draws
     if isinstance(found, str):
         return Section("Rows drawn", [Text(f"Nothing was drawn: {found}.")])
+    if evidence.image_shape is not None:
+        return _images(evidence, found)
     distances = np.array(found.distances())
     order = np.argsort(-np.nan_to_num(distances), kind="stable")
     names = [column.name for column in found.data]
@@ -209,6 +222,24 @@ def samples(evidence: Evidence) -> Section:
             ),
         ]
     return Section("Rows drawn", blocks)
+
+
+def _images(evidence, found):
+    """Images of the data and drawn ones, a row of each."""
+    tables = [
+        np.column_stack([c.numbers for c in columns]) for columns in (found.data, found.drawn)
+    ]
+    limits = float(np.nanmin(tables[0])), float(np.nanmax(tables[0]))
+    chosen = np.random.RandomState(evidence.seed).permutation(len(tables[0]))[:_MOST_IMAGES]
+    rows = tables[0][chosen], tables[1][:_MOST_IMAGES]
+    labels = "images of the data", "images drawn from the density"
+    pictures = [
+        strip(images, evidence.image_shape, limits, label)
+        for images, label in zip(rows, labels, strict=True)
+    ]
+    return Section(
+        "Rows drawn", [Text(f"Above {labels[0]}, below {labels[1]}."), Pictures(pictures)]
+    )
 
 
 def _pairs(correlations):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -18,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 import flowkit
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 from flowkit.reports import CHECKS
+from flowkit.reports._images import strip
 
 from .examples import kernels, normal_rows
 
@@ -219,6 +223,22 @@ def test_topics_are_told():
     told = flowkit.report(density, X, refit=False, n_strange=1)
     assert len(told.to_dict()["topics"]) == 2
     assert "## Topics" in str(told)
+
+
+@pytest.mark.parametrize("channels", [(), (3,)], ids=["grey", "colour"])
+def test_images_are_shown_as_they_are(channels, tmp_path):
+    shape = (4, 6, *channels)
+    X = np.random.default_rng(0).integers(0, 256, (40, np.prod(shape))).astype(float)
+    found = strip(X[:3], shape, (0.0, 255.0), "three")
+    png = base64.b64decode(found.split("base64,")[1].split('"')[0])
+    pixels = np.asarray(Image.open(io.BytesIO(png)))
+    assert pixels.shape == (4, 3 * 6 + 2, *channels)
+    for i in range(3):
+        np.testing.assert_array_equal(pixels[:, 7 * i : 7 * i + 6], X[i].reshape(shape))
+    density = flowkit.RGFlowDensity(image_shape=shape, max_epochs=1, random_state=0).fit(X)
+    flowkit.report(density, X, refit=False, n_strange=2).save(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.count('<img class="strip"') == 3
 
 
 def test_many_columns_are_cut_in_text_only():

@@ -162,7 +162,12 @@ def comparison(evidence: Evidence) -> Section:
         rows.append((name, mean, gain, str(one["impossible_rows"])))
     header = ("density", "mean log density", f"gain of {OURS}", "impossible rows")
     blocks += [Table(header, rows), Pictures([_pictures.means(found)])]
-    blocks.append(Text("Bars: two standard errors of the difference to this density."))
+    blocks.append(
+        Text(
+            "Bars: two standard errors of the difference to this density. A mean far below the "
+            "others is in the table alone."
+        )
+    )
     blocks += [Text(f"{name} was not fitted: {why}") for name, why in found.refused.items()]
     return Section("Held-out log density", blocks)
 

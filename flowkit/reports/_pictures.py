@@ -49,6 +49,8 @@ def training_curve(training: Training) -> str:
 def means(comparison: Comparison) -> str:
     """Mean log densities of held-out rows, with twice their standard errors of the difference."""
     names = [name for name, s in comparison.scores.items() if np.isfinite(s).any()]
+    if not names:
+        return ""
     centers = {}
     for name in names:
         s = comparison.scores[name]

@@ -157,19 +157,23 @@ def comparison(evidence: Evidence) -> Section:
     for name, one in found.described()["densities"].items():
         gain = ""
         if name != OURS:
-            gain = f"{signed(one['gain_of_this_density'])} ± {fixed(one['error_of_gain'])}"
+            gain = _with_error(one["gain_of_this_density"], one["error_of_gain"])
         mean = fixed(one["mean"]) if np.isfinite(one["mean"]) else ""
         rows.append((name, mean, gain, str(one["impossible_rows"])))
     header = ("density", "mean log density", f"gain of {OURS}", "impossible rows")
-    blocks += [Table(header, rows), Pictures([_pictures.means(found)])]
-    blocks.append(
-        Text(
+    blocks.append(Table(header, rows))
+    if picture := _pictures.means(found):
+        bars = (
             "Bars: two standard errors of the difference to this density. A mean far below the "
             "others is in the table alone."
         )
-    )
+        blocks += [Pictures([picture]), Text(bars)]
     blocks += [Text(f"{name} was not fitted: {why}") for name, why in found.refused.items()]
     return Section("Held-out log density", blocks)
+
+
+def _with_error(gain, error):
+    return f"{signed(gain)} ± {fixed(error)}" if np.isfinite(gain) else ""
 
 
 def training(evidence: Evidence) -> Section:

@@ -23,7 +23,7 @@ from flowkit.exceptions import InvalidDataError, InvalidParameterError
 from flowkit.reports import CHECKS
 from flowkit.reports._images import strip
 
-from .examples import kernels, normal_rows
+from .examples import Nowhere, kernels, normal_rows
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -215,6 +215,15 @@ def test_frozen_estimators_are_compared_on_rows_given():
     found = flowkit.report(frozen, X, X_test=X_test).to_dict()["held_out"]
     assert found["held_out_rows"] == 60
     assert not found["refitted"]
+
+
+def test_a_density_that_holds_all_rows_impossible_has_a_report(tmp_path):
+    X = normal_rows(100, 3)
+    told = flowkit.report(Nowhere().fit(X), X)
+    found = {check["number"]: check["status"] for check in told.to_dict()["checks"]}
+    assert found["R2"] == found["R3"] == "found"
+    told.save(tmp_path / "report.html")
+    assert "nan" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_topics_are_told():

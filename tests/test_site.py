@@ -41,6 +41,7 @@ INNER = {
     "TruncatedLaw",
     "questions_by_draws",
     "questions_of",
+    "relabelled",
     "__version__",
 }
 
@@ -125,6 +126,14 @@ def test_every_page_is_in_a_table_of_contents():
             entries = [line for line in tree.split() if not line.startswith(":")]
             listed |= {page.parent / entry for entry in entries}
     assert not {page.with_suffix("") for page in PAGES} - listed
+
+
+def test_every_check_of_a_report_has_its_text():
+    page = (DOCS / "guide" / "reports.md").read_text()
+    included = re.findall(r"^```\{include\} \.\./\.\./(.+)$", page, re.MULTILINE)
+    pages = sorted((ROOT / "flowkit" / "reports" / "pages").glob("*.md"))
+    assert pages
+    assert [ROOT / path for path in included] == pages
 
 
 def test_losses_are_those_of_studies():

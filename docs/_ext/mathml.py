@@ -7,15 +7,18 @@ from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
+_APPLIED = "<mo>&ApplyFunction;</mo>"
 _logger = logging.getLogger(__name__)
 
 
 def _mathml(node, as_block):
     try:
-        return tex2mathml(node.astext(), as_block=as_block)
+        formula = tex2mathml(node.astext(), as_block=as_block)
     except MathError as error:
         _logger.warning("formula: %s", error, location=node)
         return f"<code>{escape(node.astext())}</code>"
+    # Browsers set no space after "log" and "det".
+    return formula.replace(_APPLIED, _APPLIED + '<mspace width="0.17em"/>')
 
 
 def _inline(translator, node):

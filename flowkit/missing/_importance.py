@@ -75,6 +75,4 @@ def _regressed(weight, ratios):
     inverse = np.linalg.pinv(deviation)
     slopes = inverse @ (weight - weight.mean(1, keepdims=True))[..., None]
     leverage = 1 / weight.shape[1] + (deviation * inverse.swapaxes(1, 2)).sum(2)
-    return np.moveaxis(slopes / scale.swapaxes(1, 2), 0, 1)[..., 0], 1 - leverage.clip(
-        0, _MAX_LEVERAGE
-    )
+    return np.moveaxis(slopes / scale.swapaxes(1, 2), 0, 1)[..., 0], 1 - leverage.clip(0, _MAX_LEVERAGE)

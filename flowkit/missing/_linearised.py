@@ -60,14 +60,10 @@ def linearised(
     if gaussians is None:
         return None
     places = [_around(Z[rows], conditional) for rows, conditional in conditionals]
-    mapped = evaluator.map(
-        _latent_and_log_det(evaluator.module), np.concatenate([p[2] for p in places])
-    )
+    mapped = evaluator.map(_latent_and_log_det(evaluator.module), np.concatenate([p[2] for p in places]))
     ends = np.cumsum([len(p[2]) for p in places])[:-1]
     return [
-        _tangent(
-            conditional, centre, width, part.reshape(len(centre), -1, part.shape[1]), gaussians
-        )
+        _tangent(conditional, centre, width, part.reshape(len(centre), -1, part.shape[1]), gaussians)
         for (_, conditional), (centre, width, _), part in zip(
             conditionals, places, np.split(mapped, ends), strict=True
         )

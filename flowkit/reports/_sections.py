@@ -24,7 +24,7 @@ def checks(outcomes: list[tuple[Check, Outcome]]) -> Section:
         Item(
             f"{check.number} {check.title if outcome.status == FOUND else _plain_title(check)}",
             check.severity if outcome.status == FOUND else outcome.status,
-            (outcome.text,),
+            (f"Not checked: {outcome.text}." if _is_open(outcome) else outcome.text,),
             check.explanation,
             outcome.status != FOUND,
         )
@@ -38,10 +38,14 @@ def checks(outcomes: list[tuple[Check, Outcome]]) -> Section:
     return Section("Checks", [Text(told), *(Items(part) for part in parts if part)])
 
 
+def _is_open(outcome):
+    return outcome.status == NOT_CHECKED
+
+
 def _rank(one):
     check, outcome = one
     found = outcome.status == FOUND
-    return not found, SEVERITIES.index(check.severity) if found else outcome.status == NOT_CHECKED
+    return not found, SEVERITIES.index(check.severity) if found else _is_open(outcome)
 
 
 def _plain_title(check):

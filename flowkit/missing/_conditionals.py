@@ -405,7 +405,10 @@ def proposals(
             parts.append(conditional.draw(points[:, n_own:], wide=True))
         values = np.concatenate(parts, 1)
         own, wide = conditional.log_densities(values)
-        yield rows, columns, values, own, np.logaddexp(own + log_shares[0], wide + log_shares[1])
+        # Far off, where squares overflow, draws have no densities.
+        with np.errstate(invalid="ignore"):
+            both = np.logaddexp(own + log_shares[0], wide + log_shares[1])
+        yield rows, columns, values, own, both
 
 
 def closed_form(module: torch.nn.Module, Z: np.ndarray, device: torch.device) -> np.ndarray | None:

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import betaincinv, expit, ndtr, ndtri
 
 from ..columns import tie_spacing
+from ..validation import middle_of
 from ._column_lattice import Lattice, is_whole
 from ._column_reading import RawColumn
 
@@ -106,7 +107,7 @@ class Codec:
         ndarray of shape (n,)
             Possible values of the column.
         """
-        return np.mean(draws, 0) if statistic == "mean" else np.median(draws, 0)
+        return middle_of(draws, statistic)
 
     def points(self, x: np.ndarray, u: np.ndarray | None):
         """Encoded points, and the log volume that each stands for.

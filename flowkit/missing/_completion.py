@@ -13,8 +13,8 @@ from ._conditionals import Mixture, closed_form, fit_draws, fit_incomplete, maxi
 from ._importance import log_mean, resample, shares
 from ._proposals import log_weights, proposals
 
-# Draws of what is missing that a row is filled from, and scored by at most; those it is scored by at
-# first, and the standard error, in nats, below which there are not more.
+# Draws of what is missing that a row is filled from, and scored by at most; those that it is scored
+# by at first, and the standard error, in nats, below which there are not more.
 N_DRAWS = 256
 _FIRST_DRAWS, _TOLERANCE = 48, 0.4
 # Draws from which training takes its completions.
@@ -385,7 +385,7 @@ class Completion:
 
 
 def _estimate(proposed, Z, n_draws, evaluator, without):
-    """Log density of what is known of rows, and its error, from twice the draws where it is large."""
+    """Log density of what is known of rows, and its error; twice the draws where it is large."""
     log_density, error = np.empty(len(Z)), np.empty(len(Z))
     todo, n, most = np.arange(len(Z)), n_draws or _FIRST_DRAWS, n_draws or N_DRAWS
     weights, ratios = [], []

@@ -10,11 +10,11 @@ import torch
 from torch.quasirandom import SobolEngine
 
 from ..modules import Evaluator
-from ._conditionals import Conditional, Mixture, log_sum
+from ._conditionals import Mixture, log_sum
 from ._linearised import gaussians_of, linearised
 
 # Shares of the draws that come from the wider mixture, and from that of the flow made linear.
-_WIDE_ALONE, _WIDE, _LINEAR = 0.5, 0.125, 0.375
+_WIDE_ALONE, _WIDE, _LINEAR = 0.5, 0.25, 0.25
 # Uniform numbers keep this distance from 0 and 1.
 _EDGE = 1e-12
 # Values that are held for some rows at once.

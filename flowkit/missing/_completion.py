@@ -222,9 +222,7 @@ class Completion:
         low, high = self._range()
         mixture = self.mixture if evaluator is None else self.mixture_for(evaluator)
         for part, proposed in proposals(mixture, Z, n_candidates, seed, shift, evaluator):
-            found = [each for each in proposed.draw(n_candidates) if each.columns.shape[1]]
-            if not found:
-                continue
+            found = proposed.draw(n_candidates)
             if evaluator is None:
                 weights = [self._within_range(each) for each in found]
             else:

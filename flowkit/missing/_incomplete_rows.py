@@ -30,8 +30,8 @@ class IncompleteRows:
         X : array-like of shape (n_samples, n_features)
             Rows, NaN where values are missing.
         n_draws : int or None, default=None
-            Number of draws for each row. None takes 48, and more, up to 256, for rows whose standard
-            error is above 0.4 nats; one such row takes the time of about 60 complete ones.
+            Number of draws for each row. None takes 48, and more, up to 256, for rows whose
+            standard error is above 0.4 nats.
 
         Returns
         -------

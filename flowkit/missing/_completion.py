@@ -152,41 +152,7 @@ class Completion:
             Completed rows.
         """
         Z = self.draws(Z, 1, rng)[0]
-        return np.where(np.isnan(X), self._to_levels(self.columns.unstandardise(Z)), X), Z
-
-    def fill(
-        self, X: np.ndarray, n_draws: int, rng: np.random.RandomState, evaluator: Evaluator
-    ) -> np.ndarray:
-        """Copies of rows in units of X, with draws from the density of what is missing.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_features)
-            Rows, NaN where values are missing.
-        n_draws : int
-            Number of copies.
-        rng : RandomState
-            Source of randomness.
-        evaluator : Evaluator
-            The density.
-
-        Returns
-        -------
-        ndarray of shape (n_draws, n, n_features)
-            The copies.
-        """
-        Z, missing = self.columns.standardise(X), np.isnan(X)
-        filled = np.repeat(X[None], n_draws, 0)
-        part = missing.any(1) & ~missing.all(1)
-        if part.any():
-            n_candidates = max(N_DRAWS, 8 * n_draws)
-            Z = self.draws(Z[part], n_draws, rng, evaluator, n_candidates)
-            filled[:, part] = self.columns.unstandardise(Z)
-        if empty := missing.all(1).sum():
-            drawn = evaluator.sample(n_draws * empty, rng)
-            drawn = self.columns.to_domain(self.columns.unstandardise(drawn))
-            filled[:, missing.all(1)] = drawn.reshape(n_draws, empty, -1)
-        return np.where(missing, self._to_levels(filled), X)
+        return np.where(np.isnan(X), self.to_levels(self.columns.unstandardise(Z)), X), Z
 
     def draws(
         self,
@@ -242,8 +208,14 @@ class Completion:
         inside = ((draws.values >= low) & (draws.values <= high)).all(2)
         return np.where(inside, draws.log_parts[0] - draws.log_drawn, -np.inf)
 
-    def _to_levels(self, X):
-        """The nearest level of each value, where a column has any, and heavy values as they are."""
+    def to_levels(self, X: np.ndarray) -> np.ndarray:
+        """The nearest level of each value, where a column has any, and heavy values as they are.
+
+        Parameters
+        ----------
+        X : ndarray of shape (..., n_features)
+            Rows, in units of X.
+        """
         X = X.copy()
         for j, value, width in self.columns.heavy_values:
             X[..., j][np.abs(X[..., j] - value) <= width / 2] = value

@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..validation import check_count, name_columns
+from ._completion import N_DRAWS
 
 
 class IncompleteRows:
@@ -65,7 +66,8 @@ class IncompleteRows:
     def impute(self, X, n_draws=None, random_state=None):
         """Fill what is missing with draws from the density given what is known.
 
-        Draws are resampled from many proposals, by their importance weights. Takes rows
+        Draws are exact where linear maps alone mix columns, and elsewhere resampled from many
+        proposals, by their importance weights: those that ``sample(given=X)`` makes. Takes rows
         with missing values whatever `missing` was in `fit`.
 
         Parameters
@@ -110,8 +112,13 @@ class IncompleteRows:
         n = 1 if n_draws is None else check_count(n_draws, "n_draws")
         X = self._validate_rows(X, reset=False, incomplete=True).astype(np.float64)
         rng = check_random_state(random_state)
-        filled = self._completion.fill(X, n, rng, self._evaluator)
+        filled = self._imputed(X, n, rng)
         return filled[0] if n_draws is None else filled
+
+    def _imputed(self, X, n_draws, rng):
+        """Copies of valid rows with draws of what is missing, (n_draws, n, d)."""
+        drawn, _ = self._questions().draws(X, n_draws, rng, N_DRAWS)
+        return np.where(np.isnan(X), self._completion.to_levels(drawn.swapaxes(0, 1)), X)
 
 
 def refuse_images(density, what: str) -> None:

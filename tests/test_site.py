@@ -39,6 +39,7 @@ INNER = {
     "PooledLaw",
     "Questions",
     "TruncatedLaw",
+    "halved",
     "questions_by_draws",
     "questions_of",
     "relabelled",

@@ -16,7 +16,7 @@ import torch
 from ..columns import Columns
 from ..missing import N_DRAWS, Completion, resample, shares
 from ..modules import Evaluator, Flow
-from ._laws import DrawnLaw, FlowLaw, Law, MappedLaw
+from ._laws import DrawnLaw, LatentLaw, Law, MappedLaw, flow_law
 
 # Draws of each row at first, how many times more where fewer than so many carry the weight, and at
 # most; and how many values are worked on at once.
@@ -304,7 +304,8 @@ class FlowQuestions(Questions):
         with torch.no_grad():
             z = self.exact.bijection.forward_by_column(torch.where(known, x, 0.0))[0]
             law = self.exact.prior.law_given(z, known, column)
-        return FlowLaw(law, self.exact, column, self.evaluator.device, len(Z))
+        device = self.evaluator.device
+        return flow_law(LatentLaw(law, device, len(Z)), self.exact, column, device)
 
     def _drawn_law(self, Z, column, n_draws):
         drawn, share = np.empty((len(Z), n_draws)), np.empty((len(Z), n_draws))

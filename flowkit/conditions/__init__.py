@@ -1,7 +1,7 @@
 """Questions to a density: conditions, marginals, and quantiles of columns."""
 
 from ._any_density import questions_by_draws, questions_of
-from ._laws import Law, MappedLaw, PooledLaw, TruncatedLaw
+from ._laws import Law, MappedLaw, PooledLaw, TruncatedLaw, halved
 from ._mixed import MixedQuestions, log_mean_density
 from ._questions import MAX_CANDIDATES, N_CANDIDATES, FlowQuestions, Questions
 from ._relabelled import relabelled
@@ -19,6 +19,7 @@ __all__ = [
     "PooledLaw",
     "Questions",
     "TruncatedLaw",
+    "halved",
     "log_mean_density",
     "questions_by_draws",
     "questions_of",

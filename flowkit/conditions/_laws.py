@@ -11,7 +11,7 @@ import torch
 from ..modules import Evaluator, Flow
 from ..priors import ColumnLaw
 
-# Halvings of the interval between two quantiles.
+# Halvings of an interval until it is as short as numbers are exact.
 _HALVINGS = 60
 
 
@@ -86,12 +86,45 @@ class Law:
         raise NotImplementedError
 
 
-class FlowLaw(Law):
-    """Exact law of a column that a flow maps by itself.
+class LatentLaw(Law):
+    """Exact law of a column of the latent.
 
     Parameters
     ----------
     law : ColumnLaw
+        The law.
+    device : torch.device
+        Where it is.
+    n : int
+        Number of rows.
+    """
+
+    def __init__(self, law: ColumnLaw, device: torch.device, n: int):
+        self._law, self._device = law, device
+        self.n_effective = np.full(n, np.inf)
+
+    def cdf(self, values):
+        inside = np.isfinite(values)
+        below = self._of_law(self._law.cdf, np.where(inside, values, 0.0))
+        return np.where(inside, below, values > 0)
+
+    def error_within(self, low, high):
+        return np.zeros(low.shape[:2])
+
+    def quantile(self, probabilities):
+        return self._of_law(self._law.quantile, probabilities)
+
+    def _of_law(self, function, values):
+        with torch.no_grad():
+            return function(torch.from_numpy(values).to(self._device)).cpu().numpy()
+
+
+def flow_law(law: Law, flow: Flow, column: int, device: torch.device) -> MappedLaw:
+    """Law of a column that a flow maps by itself.
+
+    Parameters
+    ----------
+    law : Law
         Law of the latent of the column.
     flow : Flow
         Its bijection maps columns one by one.
@@ -99,49 +132,28 @@ class FlowLaw(Law):
         Which.
     device : torch.device
         Where the flow is.
-    n : int
-        Number of rows.
     """
+    evaluator = Evaluator(flow, device)
 
-    def __init__(self, law: ColumnLaw, flow: Flow, column: int, device: torch.device, n: int):
-        self._law, self._flow, self._column = law, flow, column
-        self._evaluator = Evaluator(flow, device)
-        self.n_effective = np.full(n, np.inf)
-        low, high = self._through(flow.bijection.inverse_by_column, np.array([[-0.5], [0.5]]))[0]
-        self._increases, self._typical = bool(high[0] > low[0]), float(low[0])
-
-    def cdf(self, values):
-        inside = np.isfinite(values)
-        finite = np.where(inside, values, self._typical)
-        z, log_slope = self._through(self._flow.bijection.forward_by_column, finite)
-        # Outside their domain, maps of columns put a value of no slope.
-        inside &= np.isfinite(z) & np.isfinite(log_slope)
-        below = self._of_law(self._law.cdf, np.where(inside, z, 0.0))
-        below = below if self._increases else 1 - below
-        # Outside the domain all is below, or nothing.
-        return np.where(inside, below, values > self._typical)
-
-    def error_within(self, low, high):
-        return np.zeros(low.shape[:2])
-
-    def quantile(self, probabilities):
-        below = probabilities if self._increases else 1 - probabilities
-        z = self._of_law(self._law.quantile, below)
-        return self._through(self._flow.bijection.inverse_by_column, z)[0]
-
-    def _of_law(self, function, values):
-        with torch.no_grad():
-            return function(torch.from_numpy(values).to(self._evaluator.device)).cpu().numpy()
-
-    def _through(self, function, values):
-        """Values of the column through a map of columns, and the logs of its slopes, (n, m)."""
-        rows = np.zeros((values.size, self._flow.n_features))
-        rows[:, self._column] = values.ravel()
+    def through(function, values):
+        rows = np.zeros((values.size, flow.n_features))
+        rows[:, column] = values.ravel()
 
         def both(x):
-            return torch.stack([part[:, self._column] for part in function(x)], 1)
+            return torch.stack([part[:, column] for part in function(x)], 1)
 
-        return self._evaluator.map(both, rows).T.reshape(2, *values.shape)
+        return evaluator.map(both, rows).T.reshape(2, *values.shape)
+
+    def forward(values):
+        z, log_slope = through(flow.bijection.forward_by_column, values)
+        # Outside their domain, maps of columns put a value of no slope.
+        return np.where(np.isfinite(log_slope), z, np.nan)
+
+    def backward(z):
+        return through(flow.bijection.inverse_by_column, z)[0]
+
+    low, high = backward(np.array([-0.5, 0.5]))
+    return MappedLaw(law, forward, backward, bool(high > low), float(low))
 
 
 class DrawnLaw(Law):
@@ -266,6 +278,30 @@ class TruncatedLaw(Law):
         return np.clip(values, self._low, self._high)
 
 
+def halved(
+    cdf: Callable[[np.ndarray], np.ndarray],
+    probabilities: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of intervals in which a function reaches probabilities, as short as numbers are exact.
+
+    Parameters
+    ----------
+    cdf : callable
+        Does not decrease.
+    probabilities : ndarray of shape (n, m)
+        Probabilities.
+    low, high : ndarray of shape (n, m)
+        Ends of intervals that are known.
+    """
+    for _ in range(_HALVINGS):
+        middle = low + (high - low) / 2
+        below = cdf(middle) < probabilities
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return low, high
+
+
 @dataclass(frozen=True)
 class PooledLaw(Law):
     """Weighted mean of several laws for each row.
@@ -304,11 +340,7 @@ class PooledLaw(Law):
         counts = (self.shares > 0)[..., None]
         low = np.where(counts, each, np.inf).min(1)
         high = np.where(counts, each, -np.inf).max(1)
-        for _ in range(_HALVINGS):
-            middle = low + (high - low) / 2
-            below = self.cdf(middle) < probabilities
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return high
+        return halved(self.cdf, probabilities, low, high)[1]
 
     def _each(self, function, *values):
         n, n_points = self.shares.shape

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from ..columns import Columns
-from ..missing import Completion, resample, shares
+from ..missing import N_DRAWS, Completion, resample, shares
 from ..modules import Evaluator, Flow
-from ._laws import DrawnLaw, FlowLaw, Law, MappedLaw
+from ._laws import DrawnLaw, LatentLaw, Law, MappedLaw, flow_law
 
-# Draws of each row at first, how many times more where too few of them carry the weight, and at
+# Draws of each row at first, how many times more where fewer than so many carry the weight, and at
 # most; and how many values are worked on at once.
-N_CANDIDATES, _MORE, MAX_CANDIDATES = 1024, 8, 2**16
+N_CANDIDATES, _MORE, _FEW, MAX_CANDIDATES = N_DRAWS, 8, 10, 2**16
 _MAX_VALUES = 2**23
 # Draws by which the points of a cell are weighed, and the fewest proposals at each.
 _WEIGHING_DRAWS, _FEWEST_AT_A_POINT = 64, 8
@@ -271,7 +271,7 @@ class FlowQuestions(Questions):
                 part = todo[i : i + size]
                 given = Z[part], log_weight[part], n_draws, n_each, rng
                 drawn[part], n_effective[part] = self._resampled(*given)
-            todo = np.flatnonzero(n_effective < n_draws)
+            todo = np.flatnonzero(n_effective < max(n_draws, _FEW))
             n *= _MORE
             if not todo.size or n > most:
                 return drawn, n_effective
@@ -304,7 +304,8 @@ class FlowQuestions(Questions):
         with torch.no_grad():
             z = self.exact.bijection.forward_by_column(torch.where(known, x, 0.0))[0]
             law = self.exact.prior.law_given(z, known, column)
-        return FlowLaw(law, self.exact, column, self.evaluator.device, len(Z))
+        device = self.evaluator.device
+        return flow_law(LatentLaw(law, device, len(Z)), self.exact, column, device)
 
     def _drawn_law(self, Z, column, n_draws):
         drawn, share = np.empty((len(Z), n_draws)), np.empty((len(Z), n_draws))

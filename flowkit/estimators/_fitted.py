@@ -260,7 +260,7 @@ class FittedDensity(
         """Rows with one draw of what is missing."""
         if not np.isnan(X).any():
             return X
-        return self._completion.fill(X, 1, rng, self._evaluator)[0]
+        return self._imputed(X, 1, rng)[0]
 
     def _decode(self, latent):
         """Rows of latents, float64 and continuous."""

@@ -13,8 +13,8 @@ from ._conditionals import Mixture, closed_form, fit_draws, fit_incomplete, maxi
 from ._importance import log_mean, resample, shares
 from ._proposals import log_weights, proposals
 
-# Draws of what is missing that a row is filled from, and scored by at most; those it is scored by at
-# first, and the standard error, in nats, below which there are not more.
+# Draws of what is missing that a row is filled from, and scored by at most; those that it is scored
+# by at first, and the standard error, in nats, below which there are not more.
 N_DRAWS = 256
 _FIRST_DRAWS, _TOLERANCE = 48, 0.4
 # Draws from which training takes its completions.
@@ -152,41 +152,7 @@ class Completion:
             Completed rows.
         """
         Z = self.draws(Z, 1, rng)[0]
-        return np.where(np.isnan(X), self._to_levels(self.columns.unstandardise(Z)), X), Z
-
-    def fill(
-        self, X: np.ndarray, n_draws: int, rng: np.random.RandomState, evaluator: Evaluator
-    ) -> np.ndarray:
-        """Copies of rows in units of X, with draws from the density of what is missing.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, n_features)
-            Rows, NaN where values are missing.
-        n_draws : int
-            Number of copies.
-        rng : RandomState
-            Source of randomness.
-        evaluator : Evaluator
-            The density.
-
-        Returns
-        -------
-        ndarray of shape (n_draws, n, n_features)
-            The copies.
-        """
-        Z, missing = self.columns.standardise(X), np.isnan(X)
-        filled = np.repeat(X[None], n_draws, 0)
-        part = missing.any(1) & ~missing.all(1)
-        if part.any():
-            n_candidates = max(N_DRAWS, 8 * n_draws)
-            Z = self.draws(Z[part], n_draws, rng, evaluator, n_candidates)
-            filled[:, part] = self.columns.unstandardise(Z)
-        if empty := missing.all(1).sum():
-            drawn = evaluator.sample(n_draws * empty, rng)
-            drawn = self.columns.to_domain(self.columns.unstandardise(drawn))
-            filled[:, missing.all(1)] = drawn.reshape(n_draws, empty, -1)
-        return np.where(missing, self._to_levels(filled), X)
+        return np.where(np.isnan(X), self.to_levels(self.columns.unstandardise(Z)), X), Z
 
     def draws(
         self,
@@ -222,9 +188,7 @@ class Completion:
         low, high = self._range()
         mixture = self.mixture if evaluator is None else self.mixture_for(evaluator)
         for part, proposed in proposals(mixture, Z, n_candidates, seed, shift, evaluator):
-            found = [each for each in proposed.draw(n_candidates) if each.columns.shape[1]]
-            if not found:
-                continue
+            found = proposed.draw(n_candidates)
             if evaluator is None:
                 weights = [self._within_range(each) for each in found]
             else:
@@ -244,8 +208,14 @@ class Completion:
         inside = ((draws.values >= low) & (draws.values <= high)).all(2)
         return np.where(inside, draws.log_parts[0] - draws.log_drawn, -np.inf)
 
-    def _to_levels(self, X):
-        """The nearest level of each value, where a column has any, and heavy values as they are."""
+    def to_levels(self, X: np.ndarray) -> np.ndarray:
+        """The nearest level of each value, where a column has any, and heavy values as they are.
+
+        Parameters
+        ----------
+        X : ndarray of shape (..., n_features)
+            Rows, in units of X.
+        """
         X = X.copy()
         for j, value, width in self.columns.heavy_values:
             X[..., j][np.abs(X[..., j] - value) <= width / 2] = value
@@ -385,7 +355,7 @@ class Completion:
 
 
 def _estimate(proposed, Z, n_draws, evaluator, without):
-    """Log density of what is known of rows, and its error, from twice the draws where it is large."""
+    """Log density of what is known of rows, and its error; twice the draws where it is large."""
     log_density, error = np.empty(len(Z)), np.empty(len(Z))
     todo, n, most = np.arange(len(Z)), n_draws or _FIRST_DRAWS, n_draws or N_DRAWS
     weights, ratios = [], []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import logsumexp
 
-# A draw has at most this share in its own prediction.
-_MAX_LEVERAGE = 0.9
+# A draw has at most this share in its own prediction; ratios that differ less are one.
+_MAX_LEVERAGE, _SAME = 0.9, 1e-6
 
 
 def shares(log_weight):
@@ -71,8 +71,9 @@ def _regressed(weight, ratios):
     deviation = np.moveaxis(ratios - ratios.mean(2, keepdims=True), 0, 2)
     scale = np.sqrt(np.maximum((deviation**2).mean(1, keepdims=True), np.finfo(float).tiny))
     deviation = deviation / scale
-    # Ratios may be functions of each other.
-    inverse = np.linalg.pinv(deviation)
+    inverse = np.linalg.pinv(deviation, rcond=_SAME)
     slopes = inverse @ (weight - weight.mean(1, keepdims=True))[..., None]
     leverage = 1 / weight.shape[1] + (deviation * inverse.swapaxes(1, 2)).sum(2)
-    return np.moveaxis(slopes / scale.swapaxes(1, 2), 0, 1)[..., 0], 1 - leverage.clip(0, _MAX_LEVERAGE)
+    return np.moveaxis(slopes / scale.swapaxes(1, 2), 0, 1)[..., 0], 1 - leverage.clip(
+        0, _MAX_LEVERAGE
+    )

@@ -60,10 +60,14 @@ def linearised(
     if gaussians is None:
         return None
     places = [_around(Z[rows], conditional) for rows, conditional in conditionals]
-    mapped = evaluator.map(_latent_and_log_det(evaluator.module), np.concatenate([p[2] for p in places]))
+    mapped = evaluator.map(
+        _latent_and_log_det(evaluator.module), np.concatenate([p[2] for p in places])
+    )
     ends = np.cumsum([len(p[2]) for p in places])[:-1]
     return [
-        _tangent(conditional, centre, width, part.reshape(len(centre), -1, part.shape[1]), gaussians)
+        _tangent(
+            conditional, centre, width, part.reshape(len(centre), -1, part.shape[1]), gaussians
+        )
         for (_, conditional), (centre, width, _), part in zip(
             conditionals, places, np.split(mapped, ends), strict=True
         )
@@ -79,7 +83,7 @@ def _latent_and_log_det(module):
 
 
 def _around(Z, conditional):
-    """Centres and widths of the likeliest component, and rows there and a step along each column."""
+    """Centres and widths of the likeliest components; rows there, and a step along each column."""
     top, each = conditional.log_joint.argmax(0), np.arange(len(Z))
     centre = conditional.mean[top, each]
     width = np.sqrt((conditional.spread[top, each] ** 2).sum(1))

@@ -10,11 +10,11 @@ import torch
 from torch.quasirandom import SobolEngine
 
 from ..modules import Evaluator
-from ._conditionals import Conditional, Mixture, log_sum
+from ._conditionals import Mixture, log_sum
 from ._linearised import gaussians_of, linearised
 
 # Shares of the draws that come from the wider mixture, and from that of the flow made linear.
-_WIDE_ALONE, _WIDE, _LINEAR = 0.5, 0.125, 0.375
+_WIDE_ALONE, _WIDE, _LINEAR = 0.5, 0.25, 0.25
 # Uniform numbers keep this distance from 0 and 1.
 _EDGE = 1e-12
 # Values that are held for some rows at once.
@@ -85,12 +85,14 @@ class Proposals:
     ):
         self._engine = SobolEngine(Z.shape[1] + 2, scramble=True, seed=seed)
         self._shift = shift
-        self._groups = list(mixture.given(Z))
-        better = None if evaluator is None else linearised(evaluator, Z, self._groups)
+        self._groups = [group for group in mixture.given(Z) if group[1].columns.shape[1]]
+        better = None
+        if evaluator is not None and self._groups:
+            better = linearised(evaluator, Z, self._groups)
         self._better = better or [None] * len(self._groups)
 
     def draw(self, n_draws: int, which: np.ndarray | None = None) -> list[Draws]:
-        """The next draws of rows, those with equally many holes together.
+        """The next draws of rows that miss values, those with equally many holes together.
 
         Parameters
         ----------
@@ -191,6 +193,8 @@ def log_weights(
     list of ndarray of shape (n_rows, n_draws)
         Nats, for each of the draws.
     """
+    if not draws:
+        return []
     rows = np.concatenate([part.complete(Z) for part in draws])
     each = None
     if without is not None:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ._bisection import solve
+
 if TYPE_CHECKING:
     from .location_scale import LocationScale
-
-# Halvings of an interval, after which no number is left between its ends.
-_MAX_HALVINGS = 1100
 
 
 class ColumnLaw:
@@ -53,20 +52,7 @@ class ColumnLaw:
         Tensor of shape (n, m)
             Quantiles.
         """
-        high = torch.ones_like(probabilities)
-        # Laws have no mass beyond the largest numbers.
-        while (short := (self.cdf(high) < probabilities) & high.isfinite()).any():
-            high = torch.where(short, 2 * high, high)
-        low = -torch.ones_like(probabilities)
-        while (short := (self.cdf(low) > probabilities) & low.isfinite()).any():
-            low = torch.where(short, 2 * low, low)
-        for _ in range(_MAX_HALVINGS):
-            middle = (low + high) / 2
-            if not ((low < middle) & (middle < high)).any():
-                break
-            below = self.cdf(middle) < probabilities
-            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-        return high
+        return solve(self.cdf, probabilities)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from ..exceptions import InvalidParameterError
 from ._base import Prior
+from ._bisection import solve
 from .column_law import IndependentLaw
 
 
@@ -119,7 +119,7 @@ class LocationScale(Prior):
         self._check(p)
         if not ((p > 0) & (p < 1)).all():
             raise InvalidParameterError("p must lie between 0 and 1, both excluded.")
-        return self.location + self._scales() * _solve(self._standard_cdf, p)
+        return self.location + self._scales() * solve(self._standard_cdf, p)
 
     def marginal(self, columns: Tensor) -> LocationScale:
         part = copy.deepcopy(self)
@@ -153,17 +153,3 @@ class LocationScale(Prior):
 
     def _standard_sample(self, like: Tensor, generator: torch.Generator | None) -> Tensor:
         raise NotImplementedError
-
-
-def _solve(function: Callable[[Tensor], Tensor], target: Tensor) -> Tensor:
-    """Where an increasing function of each element reaches its target, by bisection."""
-    high = torch.ones_like(target)
-    while ((function(high) < target) | (function(-high) > target)).any():
-        high = 2 * high
-    low, middle = -high, torch.zeros_like(high)
-    # Until no number is left between the ends.
-    while ((low < middle) & (middle < high)).any():
-        below = function(middle) < target
-        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-        middle = (low + high) / 2
-    return middle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..conditions import MAX_CANDIDATES, Law, MappedLaw, PooledLaw, Questions
+from ..conditions import MAX_CANDIDATES, Law, MappedLaw, PooledLaw, Questions, halved
 from ..exceptions import InvalidParameterError
 from ..validation import row_blocks
 from ._column_codecs import AngleCodec, Codec
@@ -97,13 +97,8 @@ class AngleLaw(Law):
         return self._law.error_within(low, high) / self._whole(low)
 
     def quantile(self, probabilities):
-        low = np.zeros_like(probabilities)
-        high = np.full_like(probabilities, self._codec.period)
-        # Until the interval is as short as a number is exact.
-        for _ in range(50):
-            middle = (low + high) / 2
-            below = self._within(middle) < probabilities
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        ends = np.zeros_like(probabilities), np.full_like(probabilities, self._codec.period)
+        low, _ = halved(self._within, probabilities, *ends)
         return self._codec.decode(self._codec.origin + low)
 
     def _within(self, reach):

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.integrate import cumulative_trapezoid, trapezoid
+from scipy.integrate import trapezoid
 
 from flowkit.exceptions import FewEffectiveDrawsWarning
 
 from ..missing.examples import integrated
-from .examples import bent, chain, fits, linear
+from .examples import bent, chain, fits, law_on_grid, linear
 
 DENSITIES = {"bent": bent, "bent_3d": lambda: bent(3), "chain": chain, "linear_3d": linear}
 every_density = pytest.mark.parametrize("build", DENSITIES.values(), ids=DENSITIES)
-
-
-def law_on_grid(density, row, n=300):
-    """The first column given the others of a row: points, and its cumulative distribution there."""
-    points = density.location_[0] + density.scale_[0] * np.linspace(-5, 5, n)
-    rows = np.tile(row, (n, 1))
-    rows[:, 0] = points
-    density = np.exp(density.score_samples(rows))
-    heights = cumulative_trapezoid(density, points, initial=0)
-    return points, heights / heights[-1]
 
 
 @every_density

@@ -1,6 +1,6 @@
 """Questions to a density: conditions, marginals, and quantiles of columns."""
 
-from ._any_density import questions_by_draws, questions_of
+from ._any_density import exact_questions_of, questions_by_draws, questions_of
 from ._laws import Law, MappedLaw, PooledLaw, TruncatedLaw
 from ._questions import MAX_CANDIDATES, N_CANDIDATES, FlowQuestions, Questions
 from .marginals import ConditionalDensity, MarginalDensity
@@ -16,6 +16,7 @@ __all__ = [
     "PooledLaw",
     "Questions",
     "TruncatedLaw",
+    "exact_questions_of",
     "questions_by_draws",
     "questions_of",
 ]

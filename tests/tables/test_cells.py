@@ -65,6 +65,35 @@ def test_sums_and_integrals_of_two_categories_and_a_number_are_one(rng):
     assert_allclose(sum(mass), 1, atol=0.005)
 
 
+@pytest.mark.parametrize("kind", ["category", "integer", "spike"])
+def test_a_single_cell_has_a_closed_form_where_conditionals_have_one(kind, rng):
+    column = {
+        "category": rng.choice(list("abc"), 300, p=[0.5, 0.3, 0.2]),
+        "integer": rng.poisson(3, 300),
+        "spike": rng.choice([0, 1], 300) * rng.normal(size=300),
+    }[kind]
+    X = pd.DataFrame({kind: column, "x": rng.normal(size=300), "hour": rng.uniform(0, 24, 300)})
+    options = {"cells": "probability", "bounds": {kind: (0, None)} if kind == "integer" else None}
+    known, points = (
+        table(density, periods={"hour": 24}, **options).fit(X)
+        for density in (GaussianMixture(3, random_state=0), MIXTURE)
+    )
+    exact, error = known.score_samples(X, return_std=True)
+    assert_array_equal(error, 0)
+    assert_allclose(points.set_params(n_draws=2**12).score_samples(X), exact, atol=2e-4)
+
+
+def test_levels_too_unlikely_for_a_closed_form_keep_a_score(rng):
+    level = rng.choice(["a", "b"], 200)
+    X = pd.DataFrame({"level": level, "x": 9.0 * (level == "a") + rng.normal(size=200)})
+    fitted = table(GaussianMixture(2, random_state=0)).fit(X)
+    # Ten times as narrow: no mass of a level is left in the cell of the other.
+    fitted.density_.precisions_cholesky_ *= 10
+    scores = fitted.score_samples(X.assign(level=np.where(level == "a", "b", "a")))
+    assert np.isfinite(scores).all()
+    assert scores.max() < np.log(1e-9)
+
+
 @pytest.mark.parametrize("n_columns", [1, 2, 5])
 def test_errors_cover_the_distance_to_a_very_fine_average(n_columns, rng):
     X = yes_no(n_columns, 300, rng).assign(x=rng.normal(size=300))

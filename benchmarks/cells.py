@@ -49,7 +49,7 @@ def fit_and_score(
     told = told[:FINE_ROWS]
     return found | {
         "told": float(np.sqrt(np.mean(told**2))),
-        "error": float(np.sqrt(np.mean(distance**2))),
+        "distance": float(np.sqrt(np.mean(distance**2))),
         "largest": float(distance.max()),
         "covered": float(np.mean(distance <= 2 * told)),
     }
@@ -77,7 +77,7 @@ def report(results: list[dict]) -> None:
         chosen = select(results, columns=n_columns)
         time = mean(chosen, "microseconds")
         row = [str(n_columns), f"{time:.0f}", f"{time / usual:.1f}"]
-        keys = ("told", "error", "largest") if n_columns else ()
+        keys = ("told", "distance", "largest") if n_columns else ()
         row += [f"{mean(chosen, key):.3f}" for key in keys] or ["-"] * 3
         rows.append([*row, f"{mean(chosen, 'covered'):.0%}" if n_columns else "-"])
     head = ["yes/no columns", "CPU microseconds a row", "times that of none", "told error (nats)"]

@@ -25,7 +25,7 @@ from ..nested import (
 )
 from ..validation import row_blocks
 from ._cell_laws import OpenCells
-from ._cell_rules import few_points, gauss_rule, toward_middles
+from ._cell_rules import few_points, single_point, toward_middles
 from ._column_codecs import Codec
 from ._scoring_plan import plan, warn_if_inaccurate, warn_if_slow
 from ._table_input import takes_missing
@@ -218,7 +218,7 @@ class EncodedDensity:
         cells = OpenCells(self._exact, column, low, high)
         rows = rows.copy()
         rows[every, column] = np.nan
-        points, log_volume = self._points(rows, gauss_rule(1, 0))
+        points, log_volume = self._points(rows, single_point())
 
         def score(turned, index, _):
             return cells.log_density(turned, index)

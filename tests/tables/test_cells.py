@@ -102,7 +102,7 @@ def test_errors_cover_the_distance_to_a_very_fine_average(n_columns, rng):
     scores, error = fitted.score_samples(rows, return_std=True)
     encoded = fitted._encoded_density()
     numbers = fitted._rows(fitted._read(rows, reset=False)[0])
-    rule = gauss_rule(96, 1) if n_columns == 1 else sobol_rule(4096, n_columns)
+    rule = gauss_rule(96) if n_columns == 1 else sobol_rule(4096, n_columns)
     fine = logsumexp(encoded._log_values(numbers, rule, None, None)[..., 0] + rule.log_weights, 1)
     distance = np.abs(scores - fine)
     assert np.mean(distance <= 2 * error + 0.005) > 0.9
@@ -168,15 +168,12 @@ def test_moved_points_keep_their_order_and_their_mean_weight():
     assert_allclose(trapezoid(places**3 * np.exp(log_weights), u), 1 / 4, atol=1e-3)
 
 
-@pytest.mark.parametrize("n_columns", [1, 2])
 @pytest.mark.parametrize("order", [4, 8, 11])
-def test_gauss_rules_are_exact_for_polynomials_and_coarser_ones_for_their_shapes(order, n_columns):
-    rule = gauss_rule(order, n_columns)
-    weights = np.exp(rule.log_weights)
-    powers = np.prod(rule.places ** (2 * order - 1), 1)
-    assert_allclose(weights @ powers, (1 / (2 * order)) ** n_columns)
-    shapes = np.ones(len(weights)), np.prod(6 * rule.places * (1 - rule.places), 1)
-    for shape, ratios in zip(shapes, rule.coarser, strict=True):
+def test_gauss_rules_are_exact_for_polynomials_and_coarser_ones_for_their_shapes(order):
+    rule = gauss_rule(order)
+    weights, x = np.exp(rule.log_weights), rule.places[:, 0]
+    assert_allclose(weights @ x ** (2 * order - 1), 1 / (2 * order))
+    for shape, ratios in zip([np.ones(order), 6 * x * (1 - x)], rule.coarser, strict=True):
         assert_allclose(weights @ shape, 1)
         assert_allclose(weights @ (shape * ratios), 1)
 
@@ -188,5 +185,5 @@ def test_stages_have_more_points_and_keep_those_they_had():
         for few, many in itertools.pairwise(stages):
             assert_array_equal(many.places[: many.n_known], few.places[: many.n_known])
             assert_allclose(logsumexp(many.log_weights), 0, atol=1e-9)
-    assert [first_order(n) for n in (2, 128, 512, 2**14, 2**20)] == [4, 8, 16, 32, 32]
+    assert [first_order(n) for n in (2, 128, 512, 2**20)] == [4, 8, 16, 64]
     assert _cell_rules.few_points(0, 8).n_points == 1

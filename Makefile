@@ -12,18 +12,22 @@ JOBS ?= 2
 # One study a file; what they share lies in benchmarks/lib.
 STUDIES := $(sort $(wildcard benchmarks/*.py))
 INSTALLED_BENCH := .venv/installed-bench
+INSTALLED_DOCS := .venv/installed-docs
+# Set to build the site without running the tutorials: minutes less, and no figures of theirs.
+export FAST ?=
 OLDEST := .venv-oldest
 
 # Small tensors give threads too little to do: on few cores they only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-oldest lint bench bench-smoke clean
+.PHONY: help demo test test-oldest lint docs bench bench-smoke clean
 
 help:
 	@echo "make demo   install into .venv and run the tour; pictures in demo-output/"
 	@echo "make test   install into .venv and run the test suite"
 	@echo "make test-oldest   the same with the oldest versions of all packages that pyproject.toml allows"
 	@echo "make lint   check style"
+	@echo "make docs   build the site into docs/_build/html (FAST=1: without running the tutorials)"
 	@echo "make bench  install the peers and run all benchmarks (a day; FLOWKIT_DATA: folder of data)"
 	@echo "make bench-smoke   run all benchmarks at tiny sizes, to see that they run (minutes)"
 	@echo "make clean  remove .venv, $(OLDEST), caches and demo-output/"
@@ -43,6 +47,12 @@ test-oldest: $(OLDEST)/installed
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+
+# The Markdown twin of a page lies beside it; both builds share what was read, so tutorials run once.
+docs: $(INSTALLED_DOCS)
+	$(RUN) -m sphinx -W --keep-going -q -d docs/_build/doctrees -b html docs docs/_build/html
+	$(RUN) -m sphinx -W --keep-going -q -d docs/_build/doctrees -b markdown docs docs/_build/markdown
+	cp -r docs/_build/markdown/. docs/_build/html/
 
 bench: $(INSTALLED_BENCH)
 	@for study in $(STUDIES); do echo "$$study"; $(RUN) $$study || exit 1; done
@@ -73,6 +83,11 @@ $(INSTALLED_BENCH): $(INSTALLED)
 	$(RUN) -m pip install -e '.[bench]'
 	@touch $@
 
+$(INSTALLED_DOCS): $(INSTALLED)
+	$(RUN) -m pip install -e '.[docs]'
+	@touch $@
+
 clean:
 	rm -rf .venv $(OLDEST) .pytest_cache .ruff_cache build dist demo-output *.egg-info
+	rm -rf docs/_build docs/api docs/benchmarks docs/figures docs/gallery
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,7 +18,10 @@ from lib.runner import Study
 from sklearn.datasets import load_diabetes
 
 SHARE, N_DRAWS, COVERAGE = 0.2, 50, 0.9
-TABLES = ("diabetes", "breast_cancer", "wine", "wells", "6_cardio", "44_Wilt", "28_pendigits")
+TABLES = (
+    *("diabetes", "breast_cancer", "wine", "wells", "6_cardio"),
+    *("44_Wilt", "28_pendigits", "40_vowels", "22_magic.gamma", "14_glass"),
+)
 FIGURES = {
     "rmse": "Root mean square error (standard deviations)",
     "coverage": f"Share of hidden values in intervals of {COVERAGE} from draws",

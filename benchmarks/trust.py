@@ -119,18 +119,21 @@ def integral(density, seed: int) -> tuple[float, float]:
     """Integral of a density of two columns, and its standard error."""
     rng = np.random.default_rng(seed)
     centres = np.asarray(density.sample(N_CENTRES, random_state=seed), dtype=np.float64)
-    middle = np.subtract(*np.quantile(centres, (0.9, 0.1), axis=0))
-    scales = np.outer(NOISE, np.maximum(middle, centres.std(0) / 10))
-    kernels = rng.integers(N_CENTRES, size=N_POINTS), rng.integers(len(scales), size=N_POINTS)
-    points = rng.standard_t(TAILS, size=(N_POINTS, 2)) * scales[kernels[1]] + centres[kernels[0]]
-    # Density of Student's t with three degrees of freedom in each column around each centre.
-    log_unit = 2 * np.log(2 / (np.pi * np.sqrt(TAILS))) - np.log(scales).sum(1)
+    # Kernels along the columns, and along axes in which these do not correlate: rows on a line.
+    root = np.linalg.cholesky(np.cov(centres, rowvar=False))
+    frames = [turn * spread(np.linalg.solve(turn, centres.T)) for turn in (np.eye(2), root)]
+    shapes = np.concatenate([np.multiply.outer(NOISE, frame) for frame in frames])
+    centre, kernel = (rng.integers(len(a), size=N_POINTS) for a in (centres, shapes))
+    moves = shapes[kernel] @ rng.standard_t(TAILS, size=(N_POINTS, 2, 1))
+    points = centres[centre] + moves[..., 0]
+    # Density of Student's t with three degrees of freedom along each axis around each centre.
+    log_unit = 2 * np.log(2 / (np.pi * np.sqrt(TAILS))) - np.linalg.slogdet(shapes)[1]
     log_proposal = np.empty(N_POINTS)
     for i, point in enumerate(points):
-        far = (point - centres)[:, None] / scales
-        log_kernels = log_unit - 2 * np.log1p(far**2 / TAILS).sum(-1)
+        far = np.linalg.inv(shapes) @ (point - centres).T
+        log_kernels = log_unit[:, None] - 2 * np.log1p(far**2 / TAILS).sum(1)
         log_proposal[i] = np.logaddexp.reduce(log_kernels, axis=None)
-    log_proposal -= np.log(N_CENTRES * len(scales))
+    log_proposal -= np.log(N_CENTRES * len(shapes))
     module, groups = getattr(density, "module_", None), np.split(np.arange(N_POINTS), N_GROUPS)
     means = np.empty(N_GROUPS)
     for k, group in enumerate(groups):
@@ -140,6 +143,12 @@ def integral(density, seed: int) -> tuple[float, float]:
         scores = density.score_samples(points[group])
         means[k] = np.exp(scores - log_proposal[group]).mean()
     return float(means.mean()), float(means.std(ddof=1) / np.sqrt(N_GROUPS))
+
+
+def spread(columns: np.ndarray) -> np.ndarray:
+    """Distance between the outer tenths of each column."""
+    middle = np.subtract(*np.quantile(columns, (0.9, 0.1), axis=1))
+    return np.where(middle > 0, middle, columns.std(1))
 
 
 def trust(method: str, X: np.ndarray, epochs: int, seed: int) -> dict:

@@ -19,6 +19,7 @@ from .inspection import (
 )
 from .outliers import DensityOutlierDetector
 from .regression import ConditionalFlow
+from .reports import report
 from .stacking import StackedDensity
 from .streams import Chunks, score_chunks
 from .tables import TableDensity
@@ -54,6 +55,7 @@ __all__ = [
     "__version__",
     "load",
     "model_card",
+    "report",
     "save",
     "score_chunks",
 ]

@@ -41,6 +41,7 @@ __all__ = [
     "FlowkitWarning",
     "HeavyValueWarning",
     "IdentifierWarning",
+    "InaccurateScoresWarning",
     "InterruptedFitWarning",
     "InvalidDataError",
     "InvalidFileError",
@@ -224,6 +225,10 @@ class HeavyValueWarning(FlowkitWarning):
 
 class IdentifierWarning(FlowkitWarning):
     """A column tells rows apart but says nothing of them, and is left out."""
+
+
+class InaccurateScoresWarning(FlowkitWarning):
+    """Scores of rows are averages over too few points of the cells of their discrete columns."""
 
 
 class NoHoldOutWarning(FlowkitWarning):

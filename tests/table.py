@@ -477,6 +477,7 @@ DISPLAYS = {
     "ExplanationDisplay": (DETECTORS["mixture"], lambda X: {"X": X[:2]}),
     "LatentPyramidDisplay": (FLOWS["rg"], lambda X: {"X": X, "max_rows": 2}),
     "LogDetTreeDisplay": (FLOWS["fractal"], lambda X: {"X": X[:5], "reference": X}),
+    "PairDisplay": (FLOWS["default"], lambda X: {"X": X, "random_state": 0}),
     "ReceptiveFieldDisplay": (FLOWS["rg"], lambda X: {"n_samples": 2}),
     "ReconstructionDisplay": (ESTIMATORS["phvae"], lambda X: {"X": X[:3]}),
     "ScoreHistogramDisplay": (DETECTORS["mixture"], lambda X: {"X": X}),

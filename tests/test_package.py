@@ -26,6 +26,7 @@ from flowkit import (
     outliers,
     priors,
     regression,
+    reports,
     topics,
     training,
 )
@@ -70,7 +71,7 @@ FLOORS["conditions"] = BASICS | {
     "nested",
 }
 FLOORS["estimators"] = {*BASICS, *FLOORS}
-FLOORS["stacking"] = BASICS | {"validation", "nested", "estimators"}
+FLOORS["stacking"] = BASICS | {"validation", "nested", "conditions", "estimators"}
 FLOORS["outliers"] = BASICS | {"validation", "columns", "nested", "estimators"}
 for room in ("transforms", "tables"):
     FLOORS[room] = BASICS | {
@@ -106,7 +107,9 @@ FLOORS["imputation"] = BASICS | {
 FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["distributed"] = BASICS | {"training", "files"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
+FLOORS["reports"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}
+FLOORS["cli"] = {*BASICS, *FLOORS}
 
 TORCH_ONLY = ("nets", "bijections", "priors", "modules")
 
@@ -225,6 +228,7 @@ def test_package_is_typed_and_versioned():
         outliers,
         priors,
         regression,
+        reports,
         topics,
         training,
     ],

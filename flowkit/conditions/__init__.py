@@ -2,7 +2,9 @@
 
 from ._any_density import questions_by_draws, questions_of
 from ._laws import Law, MappedLaw, PooledLaw, TruncatedLaw
+from ._mixed import MixedQuestions, log_mean_density
 from ._questions import MAX_CANDIDATES, N_CANDIDATES, FlowQuestions, Questions
+from ._relabelled import relabelled
 from .marginals import ConditionalDensity, MarginalDensity
 
 __all__ = [
@@ -13,9 +15,12 @@ __all__ = [
     "Law",
     "MappedLaw",
     "MarginalDensity",
+    "MixedQuestions",
     "PooledLaw",
     "Questions",
     "TruncatedLaw",
+    "log_mean_density",
     "questions_by_draws",
     "questions_of",
+    "relabelled",
 ]

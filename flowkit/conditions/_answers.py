@@ -26,6 +26,7 @@ from ._given import (
 )
 from ._laws import Law
 from ._questions import Questions
+from ._relabelled import relabelled
 
 # Fewer draws than these carry the weight of an answer that is worth a warning, also as a share of
 # the draws that were asked for.
@@ -201,7 +202,7 @@ class Answers:
         check_is_fitted(self)
         self._refuse_questions("quantile is")
         n_draws = check_count(n_draws, "n_draws", 2)
-        levels = _levels(q)
+        levels = _probabilities(q)
         j, _ = self._column_and_given(column, None)
         rows, inside = self._rows_given(given)
         if not np.isnan(rows[:, j]).all():
@@ -226,6 +227,14 @@ class Answers:
 
     def _questions(self) -> Questions:
         raise NotImplementedError
+
+    def _levels(self) -> dict[int, np.ndarray]:
+        """Columns to their levels, where rows of `_questions` tell these by their position."""
+        return {}
+
+    def _questions_of_numbers(self) -> Questions:
+        """Questions whose rows hold the values of levels themselves, which are numbers."""
+        return relabelled(self._questions(), self._levels())
 
     def _refuse_questions(self, what: str) -> None:
         """Refuse to answer where there are no answers; here there are some."""
@@ -337,7 +346,7 @@ class Answers:
             )
 
 
-def _levels(q):
+def _probabilities(q):
     levels = as_numbers(q)
     if levels is None or levels.ndim > 1 or not ((levels > 0) & (levels < 1)).all():
         raise InvalidDataError(

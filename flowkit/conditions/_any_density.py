@@ -42,8 +42,8 @@ def questions_of(density) -> Questions:
     inside = stood_for(density)
     if inside is not density:
         return questions_of(inside)
-    if hasattr(density, "_questions"):
-        return density._questions()
+    if hasattr(density, "_questions_of_numbers"):
+        return density._questions_of_numbers()
     if getattr(density, "_completion", None) is not None:
         return FlowQuestions(density._columns, density._evaluator, density._completion)
     return questions_by_draws(density)

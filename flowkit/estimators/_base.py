@@ -243,7 +243,7 @@ class BaseDensity(FittedDensity):
             X, record = self._train_chunk(X, weight, training, hold_out, stream, run)
             self.n_samples_seen_ = len(X) + (0 if begins else getattr(self, "n_samples_seen_", 0))
             pass_interruption_on(record, self.on_interrupt)
-            self._finish(X, weight, training, start, run, max_steps=1)
+            self._finish(X, weight, training, start, run, again=True)
             warn_of_interruption(record, self.n_iter_, self.best_epoch_)
         return self
 

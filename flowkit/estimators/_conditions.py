@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..conditions import ConditionalDensity, FlowQuestions
 from ..exceptions import InvalidParameterError
-from ..missing import N_DRAWS, refuse_images
+from ..missing import refuse_images
 from ..validation import check_flag
 from ._temperature import check_temperature
 
@@ -133,5 +133,5 @@ class Conditions(ConditionalDensity):
 
     def _scored_rows(self, X):
         X = self._validate_scored(X).astype(np.float64)
-        log_density, error = self._completion.marginal(X, N_DRAWS, self._evaluator)
+        log_density, error = self._completion.marginal(X, None, self._evaluator)
         return X, log_density, error

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..columns import Columns
 from ..exceptions import InvalidDataError
-from ..missing import N_DRAWS, Completion
+from ..missing import Completion
 from ..nested import MeanScoreMixin, check_n_samples
 from ..streams import refuse_streams
 from ..validation import (
@@ -86,7 +86,7 @@ class FittedDensity(
             # Standardised block by block, so that copies take little memory.
             parts = [self._log_density_of(X, without, block) for block in row_blocks(len(X))]
             return np.concatenate(parts)
-        return self._completion.marginal(X, N_DRAWS, self._evaluator, without)[0]
+        return self._completion.marginal(X, None, self._evaluator, without)[0]
 
     def _log_density_of(self, X, without, block):
         """Log density of complete rows of a block."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..missing import N_DRAWS, Completion, CompletionNoise
+from ..missing import Completion, CompletionNoise
 from ..modules import Evaluator
 from ..training import TrainingRecord
 
@@ -75,7 +75,7 @@ def completed_fit(
             records.append(record)
             if hold_out is None or not record.n_epochs or (record.broken_off and not again):
                 break
-            known, _ = completion.marginal(X[hold_out], N_DRAWS, Evaluator(module, trainer.device))
+            known, _ = completion.marginal(X[hold_out], None, Evaluator(module, trainer.device))
         except KeyboardInterrupt:
             if not records:
                 raise

@@ -34,6 +34,7 @@ from ..starts import (
 )
 from ..topics import kmeans_topics
 from ._base import BaseDensity
+from ._conditions import Conditions
 from ._images import ImageRows
 from ._inpainting import Inpainting
 from ._lifted_scales import LiftedScales, lifted_flow
@@ -79,7 +80,7 @@ def _needs_topics(estimator) -> bool:
 
 @documented
 class RGFlowDensity(
-    ScaleAnalysis, Inpainting, LiftedScales, ImageRows, IncompleteRows, BaseDensity
+    ScaleAnalysis, Inpainting, LiftedScales, ImageRows, Conditions, IncompleteRows, BaseDensity
 ):
     """Density estimation by renormalization: every latent has a scale and a location.
 
@@ -299,19 +300,22 @@ class RGFlowDensity(
 
     # ------------------------------------------------------------------ generation
 
-    def sample(self, n_samples=1, random_state=None, *, temperature=1.0):
-        """Draw rows from the density, or from one whose latents vary less or more.
+    def sample(self, n_samples=1, random_state=None, *, temperature=1.0, given=None):
+        """Draw rows from the density, from one whose latents vary less or more, or given columns.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of rows; with several rows given, of each.
         random_state : int, RandomState instance, Generator or None, default=None
             Source of randomness; an int gives the same rows each time.
         temperature : float or array-like of shape (n_levels_,), default=1.0
             What the standard deviations of the latents are multiplied by, of all levels or of
             each, finest first; those around the mean of their topic with a topic prior. Only at
             one is the law of the rows that of `score_samples`.
+        given : dict, DataFrame or array-like of shape (n_rows, n_features), default=None
+            Values that some columns have, as in `FlowDensity.sample`: a dict of columns and values,
+            or rows with NaN where columns are open. Not for images, which `inpaint` fills.
 
         Returns
         -------
@@ -321,9 +325,12 @@ class RGFlowDensity(
         Raises
         ------
         ValueError
-            If `n_samples` is less than one, or there is no such temperature.
+            If `n_samples` is less than one, there is no such temperature, values given have no
+            density, or `given` comes with a temperature.
         """
         check_is_fitted(self)
+        if given is not None:
+            return super().sample(n_samples, random_state, temperature=temperature, given=given)
         factor = check_temperature(temperature, self.n_levels_)[self.latent_levels_]
         return self._sample(n_samples, random_state, factor)
 

@@ -15,6 +15,13 @@ _NUMBERS = "biuf"
 _DATES = "mM"
 
 
+def _dtype(name):
+    """The dtype of a name; before version 2, numpy takes some lengths of text for negative ones."""
+    dtype = np.dtype(name)
+    expect(dtype.str == name, f"a dtype called {str(name)[:40]}")
+    return dtype
+
+
 class _Array(Codec):
     """Arrays of numbers, dates and durations."""
 
@@ -45,7 +52,7 @@ class _Array(Codec):
         shape = tuple(fields["shape"])
         items = fields["objects"] if "objects" in fields else fields["texts"]
         expect(math.prod(shape) == len(items), "an array of another size than its shape has")
-        dtype = np.dtype(object if "objects" in fields else fields["dtype"])
+        dtype = np.dtype(object) if "objects" in fields else _dtype(fields["dtype"])
         decoder.take(max(dtype.itemsize, 1) * len(items))
         array = np.empty(len(items), dtype)
         if "objects" in fields:
@@ -63,7 +70,7 @@ class _Array(Codec):
         if fields.get("order") == "F":
             array = array.T
         if "dtype" in fields:
-            dtype = np.dtype(fields["dtype"])
+            dtype = _dtype(fields["dtype"])
             expect(dtype.kind in _DATES and array.dtype == np.int64, f"dates as {dtype}")
             array = array.view(dtype)
         return array
@@ -109,7 +116,7 @@ class _Dtype(Codec):
         return {"name": value.str}
 
     def decode(self, fields, decoder):
-        return np.dtype(fields["name"])
+        return _dtype(fields["name"])
 
 
 class _Type(Codec):

@@ -42,6 +42,15 @@ def _values(labels, encoder):
     return encoder.value(labels.to_numpy() if is_numpy else labels.tolist())
 
 
+def _dtype(labels):
+    """The dtype of a column of pandas."""
+    dtype = labels.dtype
+    if _is_pandas(dtype, "CategoricalDtype"):
+        # Before version 3, pandas makes another object of it for each column that is loaded.
+        return type(dtype)(dtype.categories, dtype.ordered)
+    return dtype
+
+
 def _zone(name):
     """The name of a time zone; pandas would take some names for paths of files."""
     is_name = name is None or re.fullmatch(r"[A-Z][\w+\-]*(/[A-Z][\w+\-]*)*", name)
@@ -61,7 +70,7 @@ class _Index(Codec):
         return _is_pandas(value, "Index", "DatetimeIndex", "CategoricalIndex")
 
     def encode(self, value, encoder):
-        parts = {"dtype": value.dtype, "name": value.name}
+        parts = {"dtype": _dtype(value), "name": value.name}
         return {"labels": _values(value, encoder), **encoder.fields(parts)}
 
     def decode(self, fields, decoder):
@@ -78,7 +87,7 @@ class _Series(Codec):
         return _is_pandas(value, "Series")
 
     def encode(self, value, encoder):
-        parts = {"dtype": value.dtype, "name": value.name, "index": value.index}
+        parts = {"dtype": _dtype(value), "name": value.name, "index": value.index}
         return {"values": _values(value, encoder), **encoder.fields(parts)}
 
     def decode(self, fields, decoder):

@@ -12,6 +12,7 @@ from ._disentanglement import (
 from ._explanation import ExplanationDisplay
 from ._latent_pyramid import LatentPyramidDisplay
 from ._log_det_tree import LogDetTreeDisplay
+from ._pairs import PairDisplay
 from ._receptive_fields import ReceptiveFieldDisplay
 from ._reconstruction import ReconstructionDisplay
 from ._score_histogram import ScoreHistogramDisplay
@@ -30,6 +31,7 @@ __all__ = [
     "ExplanationDisplay",
     "LatentPyramidDisplay",
     "LogDetTreeDisplay",
+    "PairDisplay",
     "ReceptiveFieldDisplay",
     "ReconstructionDisplay",
     "ScoreHistogramDisplay",

@@ -12,7 +12,7 @@ from ._style import LABEL_SIZE, POINTS_PER_INCH
 _BESIDE = {"fraction": 0.05, "pad": 0.02, "aspect": 25}
 
 
-def panels(ax, n: int, *, size, gap, max_width: float) -> np.ndarray:
+def panels(ax, n: int, *, size, gap, max_width: float, n_columns: int | None = None) -> np.ndarray:
     """Axes of `n` small panels: those given, others in the area of one, or of a new figure.
 
     Parameters
@@ -27,6 +27,8 @@ def panels(ax, n: int, *, size, gap, max_width: float) -> np.ndarray:
         Free inches beside and above each panel, and as many around all.
     max_width : float
         Width of a new figure above which panels start another row, in inches.
+    n_columns : int, default=None
+        Number of panels of a row, whatever the width.
 
     Returns
     -------
@@ -44,14 +46,14 @@ def panels(ax, n: int, *, size, gap, max_width: float) -> np.ndarray:
         import matplotlib.pyplot as plt
 
         most = max(1, int((max_width - gap[0]) / (size[0] + gap[0])))
-        n_columns = math.ceil(n / math.ceil(n / most))
+        n_columns = n_columns or math.ceil(n / math.ceil(n / most))
         n_rows = math.ceil(n / n_columns)
         width = n_columns * (size[0] + gap[0]) + gap[0]
         height = n_rows * (size[1] + gap[1]) + gap[1]
         add = plt.figure(figsize=(width, height)).add_axes
     else:
         width, height = (length / POINTS_PER_INCH for length in extent(ax))
-        n_columns = max(
+        n_columns = n_columns or max(
             range(1, n + 1),
             key=lambda k: min(
                 ((width - gap[0]) / k - gap[0]) / size[0],

@@ -115,7 +115,7 @@ class Display:
         self.ax_, self.axes_, self.figure_ = ax, np.array([ax]), ax.figure
         return ax
 
-    def _use_panels(self, ax, n: int, *, size, gap, max_width: float) -> np.ndarray:
+    def _use_panels(self, ax, n: int, **layout) -> np.ndarray:
         """Set `axes_` to those of `n` panels, as `panels` gives them, and return them.
 
         Raises
@@ -126,7 +126,7 @@ class Display:
             If fewer axes than panels are given.
         """
         self._require_matplotlib()
-        return self._set_panels(panels(ax, n, size=size, gap=gap, max_width=max_width))
+        return self._set_panels(panels(ax, n, **layout))
 
     def _set_panels(self, axes: np.ndarray) -> np.ndarray:
         self.ax_, self.axes_, self.figure_ = None, axes, axes[0].figure

@@ -9,11 +9,14 @@ import numpy as np
 
 from ..columns import Columns
 from ..modules import Evaluator
-from ._conditionals import Mixture, closed_form, fit_incomplete, maximise, proposals, variances
+from ._conditionals import Mixture, closed_form, fit_draws, fit_incomplete, maximise, variances
 from ._importance import log_mean, resample, shares
+from ._proposals import log_weights, proposals
 
-# Draws of what is missing that a row is scored by, and that it is filled from.
+# Draws of what is missing that a row is filled from, and scored by at most; those it is scored by at
+# first, and the standard error, in nats, below which there are not more.
 N_DRAWS = 256
+_FIRST_DRAWS, _TOLERANCE = 48, 0.4
 # Draws from which training takes its completions.
 _N_CANDIDATES = 32
 # Draws of the density to which the mixture that proposes completions is fitted again.
@@ -87,12 +90,17 @@ class Completion:
         mixture = fit_incomplete(Z, weight, rng)
         return replace(self, variance=variances(Z), mixture=mixture)
 
-    def adapted(self, evaluator: Evaluator, rng: np.random.RandomState, **options) -> Completion:
+    def adapted(
+        self, evaluator: Evaluator, rng: np.random.RandomState, again: bool = False
+    ) -> Completion:
         """With its mixture fitted again, to draws of the density that it proposes for."""
         Z = self._typical_draws(evaluator, rng)
         if not len(Z):
             return self
-        mixture = maximise(self.mixture_for(evaluator), Z, self.variance, **options)
+        if again:
+            mixture = maximise(self.mixture_for(evaluator), Z, self.variance, max_steps=1)
+        else:
+            mixture = fit_draws(Z, self.variance, rng)
         return replace(self, mixture=mixture)
 
     def mixture_for(self, evaluator: Evaluator) -> Mixture:
@@ -103,7 +111,7 @@ class Completion:
             if len(Z) < 2:
                 # None lie near the training rows: the corners of these say where else to look.
                 Z = np.stack(self._range())
-            self.mixture = maximise(fit_incomplete(Z, None, rng), Z, variances(Z))
+            self.mixture = fit_draws(Z, variances(Z), rng)
         return self.mixture
 
     def without_mixture(self) -> Completion:
@@ -213,20 +221,28 @@ class Completion:
         seed, shift = rng.randint(2**31 - 1), rng.uniform(size=(len(Z), Z.shape[1] + 2))
         low, high = self._range()
         mixture = self.mixture if evaluator is None else self.mixture_for(evaluator)
-        for rows, columns, values, own, drawn in proposals(mixture, Z, n_candidates, seed, shift):
-            if not columns.shape[1]:
+        for part, proposed in proposals(mixture, Z, n_candidates, seed, shift, evaluator):
+            found = [each for each in proposed.draw(n_candidates) if each.columns.shape[1]]
+            if not found:
                 continue
-            if evaluator is not None:
-                target = _log_prob_of(evaluator, Z[rows], columns, values)
+            if evaluator is None:
+                weights = [self._within_range(each) for each in found]
             else:
-                low_here, high_here = low[columns][:, None], high[columns][:, None]
-                inside = ((values >= low_here) & (values <= high_here)).all(2)
-                target = np.where(inside, own, -np.inf)
-                values = values.clip(low_here, high_here)
-            chosen = resample(target - drawn, n_draws, rng)
-            picked = np.take_along_axis(values, chosen[..., None], 1)
-            copies[:, rows[:, None], columns] = picked.swapaxes(0, 1)
+                weights = log_weights(evaluator, Z[part], found)
+            for each, log_weight in zip(found, weights, strict=True):
+                chosen = resample(log_weight, n_draws, rng)
+                picked = np.take_along_axis(each.values, chosen[..., None], 1)
+                if evaluator is None:
+                    picked = picked.clip(low[each.columns][:, None], high[each.columns][:, None])
+                rows = np.arange(len(Z))[part][each.rows]
+                copies[:, rows[:, None], each.columns] = picked.swapaxes(0, 1)
         return copies
+
+    def _within_range(self, draws):
+        """Log weights of draws of the mixture, within the range of what is known."""
+        low, high = (bound[draws.columns][:, None] for bound in self._range())
+        inside = ((draws.values >= low) & (draws.values <= high)).all(2)
+        return np.where(inside, draws.log_parts[0] - draws.log_drawn, -np.inf)
 
     def _to_levels(self, X):
         """The nearest level of each value, where a column has any, and heavy values as they are."""
@@ -244,7 +260,7 @@ class Completion:
     def marginal(
         self,
         X: np.ndarray,
-        n_draws: int,
+        n_draws: int | None,
         evaluator: Evaluator,
         without: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -254,8 +270,9 @@ class Completion:
         ----------
         X : ndarray of shape (n, n_features)
             Rows, NaN where values are missing.
-        n_draws : int
-            Draws for each incomplete row.
+        n_draws : int or None
+            Draws for each incomplete row. None begins with few, and takes more, up to 256, while
+            its standard error is large.
         evaluator : Evaluator
             The density.
         without : ndarray of int of shape (n,), default=None
@@ -289,9 +306,10 @@ class Completion:
             return np.where(np.isnan(exact), -np.inf, exact), np.zeros(len(Z))
         log_density, error = np.empty(len(Z)), np.empty(len(Z))
         mixture = self.mixture_for(evaluator)
-        for rows, columns, values, own, drawn in proposals(mixture, Z, n_draws, _SEED):
-            target = _log_prob_of(evaluator, Z[rows], columns, values, _of(without, rows))
-            log_density[rows], error[rows] = log_mean(target - drawn, own - drawn)
+        n_held = n_draws or N_DRAWS
+        for part, proposed in proposals(mixture, Z, n_held, _SEED, evaluator=evaluator):
+            given = Z[part], n_draws, evaluator, _of(without, part)
+            log_density[part], error[part] = _estimate(proposed, *given)
         return log_density, error
 
     def weighted_draws(
@@ -324,8 +342,11 @@ class Completion:
             and the logs of their weights (n, n_draws).
         """
         mixture = self.mixture_for(evaluator)
-        for rows, columns, values, _, drawn in proposals(mixture, Z, n_draws, seed, shift):
-            yield rows, columns, values, _log_prob_of(evaluator, Z[rows], columns, values) - drawn
+        for part, proposed in proposals(mixture, Z, n_draws, seed, shift, evaluator):
+            found, everything = proposed.draw(n_draws), np.arange(len(Z))[part]
+            weights = log_weights(evaluator, Z[part], found)
+            for each, log_weight in zip(found, weights, strict=True):
+                yield everything[each.rows], each.columns, each.values, log_weight
 
     def expected(self, function, Z: np.ndarray, evaluator: Evaluator) -> np.ndarray:
         """A function of rows; of incomplete ones, its mean given what is known.
@@ -352,27 +373,34 @@ class Completion:
             means.append(evaluator.map(function, Z[known]))
         index = np.flatnonzero(~known)
         mixture = self.mixture_for(evaluator)
-        for rows, columns, values, _, drawn in proposals(mixture, Z[index], N_DRAWS, _SEED):
-            part = Z[index[rows]]
-            weight = shares(_log_prob_of(evaluator, part, columns, values) - drawn)
-            mapped = evaluator.map(function, _with_draws(part, columns, values))
-            mapped = mapped.reshape(*values.shape[:2], *mapped.shape[1:])
-            means.append((weight[:, None] @ mapped)[:, 0])
-            rows_in.append(index[rows])
+        for part, proposed in proposals(mixture, Z[index], N_DRAWS, _SEED, evaluator=evaluator):
+            found, here = proposed.draw(N_DRAWS), index[part]
+            weights = log_weights(evaluator, Z[here], found)
+            for each, log_weight in zip(found, weights, strict=True):
+                mapped = evaluator.map(function, each.complete(Z[here]))
+                mapped = mapped.reshape(*log_weight.shape, *mapped.shape[1:])
+                means.append((shares(log_weight)[:, None] @ mapped)[:, 0])
+                rows_in.append(here[each.rows])
         return np.concatenate(means)[np.argsort(np.concatenate(rows_in))]
 
 
-def _log_prob_of(evaluator, Z, columns, values, without=None):
-    """Log density of rows with values of their missing columns, (n, n_draws)."""
-    each = None if without is None else np.repeat(without, values.shape[1])
-    return evaluator.log_prob(_with_draws(Z, columns, values), each).reshape(values.shape[:2])
-
-
-def _with_draws(Z, columns, values):
-    """Rows with each draw of what is missing, (n * n_draws, d)."""
-    full = np.repeat(Z[:, None], values.shape[1], 1)
-    np.put_along_axis(full, np.broadcast_to(columns[:, None], values.shape), values, 2)
-    return full.reshape(-1, Z.shape[1])
+def _estimate(proposed, Z, n_draws, evaluator, without):
+    """Log density of what is known of rows, and its error, from twice the draws where it is large."""
+    log_density, error = np.empty(len(Z)), np.empty(len(Z))
+    todo, n, most = np.arange(len(Z)), n_draws or _FIRST_DRAWS, n_draws or N_DRAWS
+    weights, ratios = [], []
+    while todo.size:
+        found = proposed.draw(n - sum(part.shape[1] for part in weights), todo)
+        order = np.argsort(np.concatenate([each.rows for each in found]))
+        weight = np.concatenate(log_weights(evaluator, Z, found, without))[order]
+        ratio = np.concatenate([e.log_parts[:-1] - e.log_drawn for e in found], 1)[:, order]
+        weights, ratios = [*weights, weight], [*ratios, ratio]
+        found = log_mean(np.concatenate(weights, 1), np.concatenate(ratios, 2))
+        log_density[todo], error[todo] = found
+        more = (error[todo] > _TOLERANCE) & (n < most)
+        todo, n = todo[more], min(2 * n, most)
+        weights, ratios = [part[more] for part in weights], [part[:, more] for part in ratios]
+    return log_density, error
 
 
 def _of(without, rows):

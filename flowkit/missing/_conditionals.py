@@ -1,17 +1,17 @@
-"""Gaussian mixtures of incomplete rows: fitted, conditioned on known values, and drawn from."""
+"""Gaussian mixtures of incomplete rows: fitted, and conditioned on known values."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
+from scipy.special import gammaincinv, gammaln, ndtri
 from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics import pairwise_distances_argmin
-from torch.quasirandom import SobolEngine
 
 from ..columns import constant_columns
 from ..starts import draw_rows
@@ -34,8 +34,9 @@ _PRIOR_SHARE = 0.1
 _WIDTH, _FREEDOM = 1.5, 4
 # Clusters that a mixture is initialised from have at least this share of the columns' variances.
 _NARROWEST_CLUSTER = 0.1
-# Uniform numbers keep this distance from 0 and 1.
-_EDGE = 1e-12
+# Components fitted to draws of a density, of which there may be any number, and the fewest draws
+# for each column and component.
+_DRAWN_COMPONENTS, _DRAWS_A_FEATURE = 8, 20
 # Values of matrices that are worked on at once, and rows that are scored at once.
 _MAX_VALUES, _ROWS_AT_ONCE = 2**21, 2**12
 
@@ -122,7 +123,7 @@ class Mixture:
         """
         log_density = np.empty(len(Z))
         for rows, conditional in self.given(Z):
-            log_density[rows] = logsumexp(conditional.log_joint, axis=0)
+            log_density[rows] = log_sum(conditional.log_joint)
         return log_density
 
 
@@ -151,11 +152,16 @@ class Conditional:
     spread: np.ndarray
     weights: np.ndarray
 
-    @property
+    def of_rows(self, rows) -> Conditional:
+        """The mixtures of some of the rows, by their indices or a mask."""
+        by_row = (self.log_joint, self.mean, self.root, self.spread)
+        return Conditional(self.columns[rows], *(part[:, rows] for part in by_row), self.weights)
+
+    @cached_property
     def shares(self) -> np.ndarray:
         """Probability of each component given what is known, shape (k, n)."""
         with np.errstate(invalid="ignore"):
-            share = np.exp(self.log_joint - logsumexp(self.log_joint, axis=0))
+            share = np.exp(self.log_joint - log_sum(self.log_joint))
         weights = self.weights[:, None] / self.weights.sum()
         return np.where(np.isnan(share).any(0), weights, share)
 
@@ -190,17 +196,19 @@ class Conditional:
             np.copyto(values, mean[:, None] + noise @ spread, where=(component == k)[..., None])
         return values
 
-    def log_densities(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def log_densities(self, values: np.ndarray, wide: bool = True) -> list[np.ndarray]:
         """Log densities of values of the missing columns, and under the wider mixture.
 
         Parameters
         ----------
         values : ndarray of shape (n, s, m)
             Values.
+        wide : bool, default=True
+            Whether to look at the wider mixture too.
 
         Returns
         -------
-        tuple of ndarray of shape (n, s)
+        list of ndarray of shape (n, s)
             Nats.
         """
         m = values.shape[2]
@@ -212,14 +220,16 @@ class Conditional:
                     for mean, root in zip(self.mean, self.root, strict=True)
                 ]
             )
-            own = (np.log(self.shares) + volume)[..., None] - 0.5 * square
+            own = log_sum((np.log(self.shares) + volume)[..., None] - 0.5 * square)
+            own -= 0.5 * m * math.log(2 * math.pi)
+            if not wide:
+                return [own]
             half = (_FREEDOM + m) / 2
-            wide = (np.log(self._cautious_shares) + volume)[..., None]
-            wide = wide - half * np.log1p(square / (_FREEDOM * _WIDTH**2))
+            heavy = (np.log(self._cautious_shares) + volume)[..., None]
+            heavy = log_sum(heavy - half * np.log1p(square / (_FREEDOM * _WIDTH**2)))
         log_norm = gammaln(half) - gammaln(_FREEDOM / 2)
         log_norm -= 0.5 * m * math.log(_FREEDOM * math.pi) + m * math.log(_WIDTH)
-        own = logsumexp(own, axis=0) - 0.5 * m * math.log(2 * math.pi)
-        return own, logsumexp(wide, axis=0) + log_norm
+        return [own, heavy + log_norm]
 
 
 def fit_incomplete(Z: np.ndarray, weight: np.ndarray | None, rng: np.random.RandomState) -> Mixture:
@@ -259,6 +269,34 @@ def fit_incomplete(Z: np.ndarray, weight: np.ndarray | None, rng: np.random.Rand
             break
         best, best_bic = mixture, bic
     return best
+
+
+def fit_draws(
+    Z: np.ndarray, variance: np.ndarray, rng: np.random.RandomState, max_steps: int = _MAX_STEPS
+) -> Mixture:
+    """Mixture of several components, fitted to draws of a density.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d)
+        Draws.
+    variance : ndarray of shape (d,)
+        Variances towards which covariances are regularised.
+    rng : RandomState
+        Source of randomness.
+    max_steps : int, default=100
+        Largest number of steps of expectation maximisation.
+
+    Returns
+    -------
+    Mixture
+        The fitted mixture.
+    """
+    n, d = Z.shape
+    size = 1 if d > _MAX_MIXED_FEATURES else n // (d * _DRAWS_A_FEATURE)
+    size = min(max(size, 1), _DRAWN_COMPONENTS)
+    one = Mixture(np.ones(1), Z.mean(0)[None], np.diag(1 / variances(Z))[None])
+    return maximise(_spread_out(one, Z, size, rng), Z, variance, max_steps)
 
 
 def variances(Z: np.ndarray) -> np.ndarray:
@@ -320,7 +358,7 @@ def _step(mixture, Z, variance):
     log_density = 0.0
     for rows, conditional in mixture.given(Z):
         share, columns = conditional.shares, conditional.columns
-        log_density += logsumexp(conditional.log_joint, axis=0).sum()
+        log_density += log_sum(conditional.log_joint).sum()
         covariance = _covariance(conditional.spread)
         places = (columns[:, :, None] * d + columns[:, None, :]).ravel()
         for j in range(k):
@@ -363,51 +401,6 @@ def _spread_out(mixture, Z, size, rng):
     )
 
 
-def proposals(
-    mixture: Mixture, Z: np.ndarray, n_draws: int, seed: int, shift: np.ndarray | None = None
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Draws of what is missing from rows, half of them wider than the mixture says.
-
-    Parameters
-    ----------
-    mixture : Mixture
-        Where draws come from.
-    Z : ndarray of shape (n, d)
-        Rows, NaN where values are missing.
-    n_draws : int
-        Number of draws for each row, evenly spread.
-    seed : int
-        Seed of the draws.
-    shift : ndarray of shape (n, d + 2), optional
-        Uniform numbers that tell the draws of the rows apart; without them, rows with the same
-        holes have draws from the same uniform numbers.
-
-    Yields
-    ------
-    tuple of ndarray
-        Of n rows with m holes each: indices (n,), missing columns (n, m), draws (n, n_draws, m),
-        their log densities (n, n_draws) under the mixture given what is known, and under that from
-        which they were drawn.
-    """
-    engine = SobolEngine(Z.shape[1] + 2, scramble=True, seed=seed)
-    uniform = engine.draw(n_draws, dtype=torch.float64).numpy()
-    n_own = n_draws - n_draws // 2
-    log_shares = [math.log(n / n_draws) if n else -math.inf for n in (n_own, n_draws - n_own)]
-    for rows, conditional in mixture.given(Z, n_draws):
-        columns = conditional.columns
-        used = np.concatenate((np.broadcast_to([0, 1], (len(rows), 2)), columns + 2), 1)
-        points = uniform[:, used].swapaxes(0, 1)
-        if shift is not None:
-            points = (points + shift[rows[:, None], used][:, None]) % 1
-        points = points.clip(_EDGE, 1 - _EDGE)
-        parts = [conditional.draw(points[:, :n_own], wide=False)]
-        if n_own < n_draws:
-            parts.append(conditional.draw(points[:, n_own:], wide=True))
-        values = np.concatenate(parts, 1)
-        own, wide = conditional.log_densities(values)
-        yield rows, columns, values, own, np.logaddexp(own + log_shares[0], wide + log_shares[1])
-
-
 def closed_form(module: torch.nn.Module, Z: np.ndarray, device: torch.device) -> np.ndarray | None:
     """Log density of what is known of rows, where it can be had without sampling.
 
@@ -437,6 +430,14 @@ def closed_form(module: torch.nn.Module, Z: np.ndarray, device: torch.device) ->
             for part in (part.to(device) for part in parts)
         ]
     return np.concatenate(scores)
+
+
+def log_sum(log_values: np.ndarray) -> np.ndarray:
+    """Log of the sum of exponentials along the first axis, in few steps."""
+    top = log_values.max(0)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.log(np.exp(log_values - top).sum(0)) + top
 
 
 def _covariance(spread):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import logsumexp
 
+# A draw has at most this share in its own prediction.
+_MAX_LEVERAGE = 0.9
+
 
 def shares(log_weight):
     """Weights of draws that sum to one, equal ones where all vanish."""
@@ -26,27 +29,50 @@ def resample(log_weight, n_draws, rng):
     return np.take_along_axis(chosen.clip(0, n_candidates - 1), order, 1)
 
 
-def log_mean(log_weight, log_ratio):
+def log_mean(log_weight, log_ratios):
     """Log of the mean weight of draws, and its standard error to first order.
 
-    The ratio of the density of the mixture to that from which the draws come has a known mean of
-    one. It serves as a control variate, so that only what is left of the weights is estimated.
+    The ratios of densities to that from which the draws come have a known mean of one. They serve
+    as control variates, so that only what is left of the weights is estimated.
+
+    Parameters
+    ----------
+    log_weight : ndarray of shape (n, n_draws)
+        Logs of the weights.
+    log_ratios : ndarray of shape (n_ratios, n, n_draws)
+        Logs of the ratios.
+
+    Returns
+    -------
+    log_mean, error : ndarray of shape (n,)
+        Nats.
     """
     log_weight = np.where(np.isnan(log_weight), -np.inf, log_weight)
     top = log_weight.max(1, keepdims=True)
     with np.errstate(invalid="ignore"):
         weight = np.nan_to_num(np.exp(log_weight - top))
-    ratio = np.nan_to_num(np.exp(log_ratio))
-    deviation = ratio - ratio.mean(1, keepdims=True)
-    square = np.maximum((deviation**2).mean(1), np.finfo(float).tiny)
-    slope = (weight * deviation).mean(1) / square
-    mean = weight.mean(1) - slope * (ratio.mean(1) - 1)
-    slope = np.where(mean > 0, slope, 0.0)
+    ratios = np.nan_to_num(np.exp(log_ratios))
+    slopes, left_out = _regressed(weight, ratios)
+    mean = weight.mean(1) - (slopes * (ratios.mean(2) - 1)).sum(0)
+    slopes = np.where(mean > 0, slopes, 0.0)
     mean = np.where(mean > 0, mean, weight.mean(1))
-    rest = weight - slope[:, None] * ratio
+    rest = weight - (slopes[..., None] * ratios).sum(0)
+    rest = (rest - rest.mean(1, keepdims=True)) / left_out
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = rest.std(1, ddof=1) / np.sqrt(weight.shape[1]) / mean
+        error = np.sqrt((rest**2).mean(1) / weight.shape[1]) / mean
         log_mean = np.log(mean) + top[:, 0]
     # Outside the support all weights are zero, without doubt.
     vanishing = np.isneginf(top[:, 0])
     return np.where(vanishing, -np.inf, log_mean), np.where(vanishing, 0.0, error)
+
+
+def _regressed(weight, ratios):
+    """Slopes of weights on ratios, (n_ratios, n), and what residuals of rows left out are over."""
+    deviation = np.moveaxis(ratios - ratios.mean(2, keepdims=True), 0, 2)
+    scale = np.sqrt(np.maximum((deviation**2).mean(1, keepdims=True), np.finfo(float).tiny))
+    deviation = deviation / scale
+    # Ratios may be functions of each other.
+    inverse = np.linalg.pinv(deviation)
+    slopes = inverse @ (weight - weight.mean(1, keepdims=True))[..., None]
+    leverage = 1 / weight.shape[1] + (deviation * inverse.swapaxes(1, 2)).sum(2)
+    return np.moveaxis(slopes / scale.swapaxes(1, 2), 0, 1)[..., 0], 1 - leverage.clip(0, _MAX_LEVERAGE)

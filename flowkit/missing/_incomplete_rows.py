@@ -8,7 +8,6 @@ from sklearn.utils.validation import check_is_fitted
 from .._seeds import check_random_state
 from ..exceptions import InvalidDataError, InvalidParameterError
 from ..validation import check_count, name_columns
-from ._completion import N_DRAWS
 
 
 class IncompleteRows:
@@ -16,21 +15,23 @@ class IncompleteRows:
 
     _takes_incomplete_rows = True
 
-    def score_marginal(self, X, n_draws=N_DRAWS):
+    def score_marginal(self, X, n_draws=None):
         """Log density of what is known of each row, and the error of that.
 
         Takes rows with missing values whatever `missing` was in `fit`. They are integrated out
-        in closed form where there is one, and elsewhere by importance sampling, with draws from a
-        mixture of Gaussians given what is known; half of them are wider, so that nothing is missed.
-        Without ``missing='marginalize'`` the mixture is
-        fitted to draws of the density at the first call, which takes a moment.
+        in closed form where there is one, and elsewhere by importance sampling. Draws come from a
+        mixture of Gaussians that was fitted to the density, given what is known, from a wider one,
+        so that nothing is missed, and, where the density is a flow onto a mixture of Gaussians, from
+        that of its tangent. Without ``missing='marginalize'`` the first mixture is fitted at the
+        first call, which takes a moment.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows, NaN where values are missing.
-        n_draws : int, default=256
-            Number of draws for each row.
+        n_draws : int or None, default=None
+            Number of draws for each row. None takes 48, and twice as many, up to 256, for rows whose
+            standard error is above 0.4 nats: about the time of as many complete rows.
 
         Returns
         -------
@@ -57,7 +58,7 @@ class IncompleteRows:
         """
         check_is_fitted(self)
         refuse_images(self, "score_marginal is")
-        n_draws = check_count(n_draws, "n_draws", 2)
+        n_draws = None if n_draws is None else check_count(n_draws, "n_draws", 2)
         X = self._validate_rows(X, reset=False, incomplete=True)
         return self._completion.marginal(X, n_draws, self._evaluator)
 

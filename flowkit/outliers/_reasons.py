@@ -94,14 +94,31 @@ class Reasons:
         return len(self.columns)
 
     def __str__(self) -> str:
-        lines, precisions = [], self._precisions()
-        for i, row in enumerate(self.rows):
-            lines.append(f"row {row}")
-            lines.extend(
-                f"    {self._line(i, j, precisions[name])}"
+        told = zip(self.rows, self.lines(), strict=True)
+        return "\n".join("\n    ".join([f"row {row}", *lines]) for row, lines in told)
+
+    def lines(self, least: float = -np.inf) -> list[list[str]]:
+        """The columns of each row in words, without the name of the row.
+
+        Parameters
+        ----------
+        least : float, default=-inf
+            Columns of smaller effects, in nats, are left out.
+
+        Returns
+        -------
+        list of list of str
+            Of each row a text for each column, the most surprising one first.
+        """
+        precisions = self._precisions()
+        return [
+            [
+                self._line(i, j, precisions[name])
                 for j, name in enumerate(self.columns[i])
-            )
-        return "\n".join(lines)
+                if self.effects[i, j] >= least
+            ]
+            for i in range(len(self))
+        ]
 
     def _precisions(self):
         """How fine the dates of each column are."""

@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr, ndtri
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from ..columns import StandardisedColumns
 from ..estimators import ModuleKeeper
 from ..exceptions import InvalidDataError
 from ..nested import check_n_samples
-from ..validation import check_flag, row_blocks, shown
+from ..validation import (
+    check_flag,
+    labels_of,
+    name_columns,
+    refuse_overflow,
+    row_blocks,
+    row_weights,
+    shown,
+)
 from ._conformal import reach
 from ._inputs import read_features, read_shares, read_targets
 from ._outcomes import OneOutcome, Outcomes, SeveralOutcomes
@@ -59,10 +68,13 @@ class FittedRegressor(RegressorMixin, ModuleKeeper):
             Standard deviations of the targets, noise included; only with `return_std`.
         """
         return_std = check_flag(return_std, "return_std")
+        contexts = self._contexts(X)
         mean, std = self._by_block(
-            lambda contexts: self._outcomes.moments(contexts, self._targets.unstandardise),
-            self._contexts(X),
+            lambda block: self._outcomes.moments(block, self._targets.unstandardise), contexts
         )
+        self._refuse_overflow(mean, contexts)
+        if return_std:
+            self._refuse_overflow(std, contexts)
         return (self._shaped(mean), self._shaped(std)) if return_std else self._shaped(mean)
 
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
@@ -171,6 +183,32 @@ class FittedRegressor(RegressorMixin, ModuleKeeper):
         scores = self._by_block(lambda block: (self._outcomes.normal_scores(block),), rows)[0]
         return self._shaped(ndtr(scores))
 
+    def score(self, X, y, sample_weight=None):
+        """Coefficient of determination of the means.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            1 for means that are the targets, 0 for those that are as good as the same mean for
+            all rows; of several targets the mean.
+        """
+        mean = self.predict(X)
+        Y = read_targets(y, len(mean), self.n_outputs_, self._is_single)
+        weight = None if sample_weight is None else row_weights(sample_weight, len(Y))
+        mean = mean.reshape(Y.shape)
+        # Squares of numbers of any size are numbers, and their ratio is the same.
+        power = np.frexp(np.maximum(np.abs(Y).max(0), np.abs(mean).max(0)))[1]
+        return float(r2_score(np.ldexp(Y, -power), np.ldexp(mean, -power), sample_weight=weight))
+
     def sample(self, X, n_samples=1, random_state=None):
         """Draw targets of each row.
 
@@ -197,8 +235,8 @@ class FittedRegressor(RegressorMixin, ModuleKeeper):
             evaluator.map(self.module_.decode, latents[block], contexts[owner[block]])
             for block in row_blocks(n)
         ]
-        values = self._targets.unstandardise(np.concatenate(parts))
-        return self._shaped(values.reshape(len(contexts), n_samples, d))
+        values = np.concatenate(parts).reshape(len(contexts), n_samples, d)
+        return self._shaped(self._unstandardised(values, contexts))
 
     # ------------------------------------------------------------------ rows
 
@@ -209,7 +247,9 @@ class FittedRegressor(RegressorMixin, ModuleKeeper):
     def _contexts(self, X):
         """Location, log scale and features of rows as users give them."""
         check_is_fitted(self)
-        return self._contexts_of(read_features(self, X))
+        contexts = self._contexts_of(read_features(self, X))
+        self._refuse_overflow(contexts[:, : self.n_outputs_], contexts)
+        return contexts
 
     def _contexts_of(self, X):
         Z = self._standardised(X)
@@ -232,7 +272,25 @@ class FittedRegressor(RegressorMixin, ModuleKeeper):
         scores = np.tile(scores, (self.n_outputs_, 1)).T if scores.ndim == 1 else scores
         scores = np.ascontiguousarray(scores)
         values = self._by_block(lambda block: (self._outcomes.values(block, scores),), contexts)
-        return self._targets.unstandardise(values[0])
+        return self._unstandardised(values[0], contexts)
+
+    def _unstandardised(self, values, contexts):
+        """Targets (n, k, n_outputs) in the units of y, if they are numbers."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self._targets.unstandardise(values)
+        return self._refuse_overflow(values, contexts)
+
+    def _refuse_overflow(self, values, contexts):
+        """Predictions, a row each, if all of them are finite."""
+        wrong = ~np.isfinite(values).reshape(len(values), -1).all(1)
+        farthest = np.abs(contexts[wrong, 2 * self.n_outputs_ :]).argmax(1)
+        return refuse_overflow(
+            values,
+            "the predictions",
+            "the features of these rows are too far away from those of training, most of all in "
+            f"column(s) {name_columns(np.unique(farthest), labels_of(self))}, or the targets too "
+            "large. Leave these rows out, or rescale y.",
+        )
 
     def _by_block(self, function, rows):
         """What a function gives for rows, a tuple of arrays, joined over blocks."""

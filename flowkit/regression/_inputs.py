@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ..columns import moments
-from ..exceptions import InvalidDataError
+from ..exceptions import InvalidDataError, UnsupportedValueError
 from ..streams import refuse_streams
 from ..validation import (
     as_numbers,
@@ -33,10 +33,22 @@ def read_training(regressor, X, y) -> tuple[np.ndarray, np.ndarray]:
     InvalidDataError
         If there are fewer than two rows, or something is no finite number.
     """
+    _refuse_dates(y)
     X, y = _read(regressor, X, reset=True, y=y, multi_output=True, y_numeric=True)
+    # Objects that are no numbers, such as None, are seen only here.
+    y = y.toarray() if issparse(y) else y
+    return X, check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+
+
+def _refuse_dates(y):
+    """Refuse dates and lengths of time as targets, which numpy would take for whole numbers."""
     with typed_errors("y"):
-        y = np.asarray(y.toarray() if issparse(y) else y, dtype=np.float64)
-    return X, y
+        values = np.asarray(y)
+    if values.dtype.kind in "mM":
+        raise UnsupportedValueError(
+            f"y holds {shown(values.flat[0]) if values.size else values.dtype}, but targets are "
+            "real numbers: give numbers in a unit, such as days since a date."
+        )
 
 
 def read_features(regressor, X) -> np.ndarray:
@@ -69,6 +81,7 @@ def read_targets(y, n_rows: int, n_targets: int, is_single: bool) -> np.ndarray:
     InvalidDataError
         If the shape is another than that of the targets of `fit`, or a value is not finite.
     """
+    _refuse_dates(y)
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     wanted = (n_rows,) if is_single else (n_rows, n_targets)
     if y.shape != wanted:

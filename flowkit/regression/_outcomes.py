@@ -50,12 +50,19 @@ class Outcomes:
     def moments(
         self, contexts: np.ndarray, unstandardise: Callable
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of each target, in its units, both (n, n_targets)."""
+        """Mean and standard deviation of each target, in its units, both (n, n_targets).
+
+        Not finite where they overflow.
+        """
         latents, weights = self.nodes
-        y = unstandardise(self.decoded(contexts, latents))
-        mean = np.einsum("k,nkj->nj", weights, y)
-        deviation = np.sqrt(np.einsum("k,nkj->nj", weights, (y - mean[:, None]) ** 2))
-        return mean, deviation
+        with np.errstate(over="ignore", invalid="ignore"):
+            y = unstandardise(self.decoded(contexts, latents))
+            mean = np.einsum("k,nkj->nj", weights, y)
+            apart = y - mean[:, None]
+            # Squares of numbers of any size are numbers after division by the largest.
+            unit = np.maximum(np.abs(apart).max(1), np.finfo(float).tiny)
+            square = np.einsum("k,nkj->nj", weights, (apart / unit[:, None]) ** 2)
+        return mean, unit * np.sqrt(square)
 
     def decoded(self, contexts: np.ndarray, latents: np.ndarray) -> np.ndarray:
         """Targets of the same latents (k, d) for each context, shape (n, k, d)."""
@@ -125,4 +132,7 @@ def _interpolated(x, y, at):
     at = np.broadcast_to(at, (n, at.shape[1], d))
     below = (at[:, :, None] >= x[:, None]).sum(2).clip(1, x.shape[1] - 1) - 1
     x0, x1, y0, y1 = (np.take_along_axis(a, below + i, 1) for a in (x, y) for i in (0, 1))
-    return y0 + (at - x0) * (y1 - y0) / (x1 - x0)
+    # Knots that rounding joins make a step, and what is far beyond the last ones is infinite.
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        rise = (at - x0) / (x1 - x0) * (y1 - y0)
+    return y0 + np.where(at == x0, 0.0, rise)

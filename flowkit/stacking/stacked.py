@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from sklearn.base import _fit_context
 from sklearn.utils import Bunch, _safe_indexing, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import _BaseComposition, available_if
+from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._seeds import check_random_state
@@ -18,8 +18,6 @@ from ..nested import (
     Held,
     MeanScoreMixin,
     Progress,
-    can_be_drawn_from,
-    check_n_samples,
     log_density_of,
     read_numbers,
     read_rows,
@@ -28,9 +26,9 @@ from ..nested import (
     seeded_copies,
 )
 from ..validation import SuggestingEstimator, check_sample_weight, typed_errors
+from ._conditions import StackConditions
 from ._convex_weights import convex_weights
 from ._default_members import default_members
-from ._draws import draw_from_members
 from ._hold_out import hold_out
 from ._members import DROPPED, check_members, is_dropped
 from ._reached_rows import reached_rows
@@ -38,11 +36,7 @@ from ._rounds import Rounds
 from ._scores import checked, log_density
 
 
-def _all_can_be_drawn_from(stack):
-    return all(map(can_be_drawn_from, getattr(stack, "estimators_", stack._given_densities())))
-
-
-class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
+class StackedDensity(StackConditions, MeanScoreMixin, _BaseComposition, SuggestingEstimator):
     """Weighted mean of densities: where the log density of new rows is all that matters.
 
     A weighted mean of densities is a density. The weights are the likeliest on rows that the
@@ -299,31 +293,6 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
             )
         return self
 
-    def score_samples(self, X):
-        """Log density of each row, in nats and in the units of X.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n_samples,)
-            Natural logarithm of the weighted mean of the members' densities, float64; ``-inf``
-            where all of them are zero.
-
-        Raises
-        ------
-        InvalidParameterError
-            If a member does not score each row.
-        InvalidDataError
-            If a score of a member is not a number.
-        """
-        check_is_fitted(self)
-        X = self._read(X, reset=False)
-        return logsumexp(self._weighted(X, lambda density: log_density_of(density, X)), axis=1)
-
     def responsibilities(self, X):
         """Share of each member in the density of each row.
 
@@ -343,34 +312,6 @@ class StackedDensity(MeanScoreMixin, _BaseComposition, SuggestingEstimator):
         weighted = self._weighted(X, lambda density: log_density_of(density, X))
         with np.errstate(invalid="ignore"):
             return np.exp(weighted - logsumexp(weighted, axis=1, keepdims=True))
-
-    @available_if(_all_can_be_drawn_from)
-    def sample(self, n_samples=1, random_state=None):
-        """Draw rows from the density.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of rows.
-        random_state : int, RandomState instance, Generator or None, default=None
-            Source of randomness; an int gives the same rows each time.
-
-        Returns
-        -------
-        X : ndarray or DataFrame of shape (n_samples, n_features)
-            Draws of members in proportion to their weights, in random order; a DataFrame where
-            a member draws one.
-
-        Raises
-        ------
-        InvalidDataError
-            If `n_samples` is less than one.
-        InvalidParameterError
-            If a member that is drawn from has no draws of its kernel.
-        """
-        check_is_fitted(self)
-        n_samples, rng = check_n_samples(n_samples), check_random_state(random_state)
-        return draw_from_members(self.estimators_, self.weights_, n_samples, rng)
 
     def _score_copies(self, copies, rows, n_draws=None):
         """Log density of changed copies of rows, as if the rows had not been in training."""

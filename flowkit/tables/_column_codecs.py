@@ -49,6 +49,8 @@ class Codec:
     keeps_type: bool = False
     # Whether the encoded values repeat, as far apart as cells are wide.
     has_even_ties: bool = False
+    # Whether training rows are rare at the ends of cells.
+    ends_are_rare: bool = False
     # Whether values are dates.
     is_date: bool = False
     typical: float
@@ -307,6 +309,7 @@ class LevelCodec(Codec):
     """
 
     cells = "always"
+    ends_are_rare = True
     keeps_type = True
     typical = 0.0
 

@@ -13,8 +13,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
-from scipy.stats import qmc
 
 from ..conditions import Questions, questions_of
 from ..missing import N_DRAWS, shares
@@ -25,8 +23,10 @@ from ..nested import (
     score_inside,
     tells_error,
 )
+from ..validation import row_blocks
+from ._cell_rules import few_points, toward_middles
 from ._column_codecs import Codec
-from ._scoring_plan import plan, points_along, warn_if_slow
+from ._scoring_plan import plan, warn_if_inaccurate, warn_if_slow
 from ._table_input import takes_missing
 
 # Values that go to the inner density at once.
@@ -73,18 +73,15 @@ class EncodedDensity:
         without : ndarray of int of shape (n,), default=None
             A kernel that each row is scored without, as `own_kernels` gives it.
         """
-        cells = self._points_of_cells()
-        celled = np.array([u is not None for u in cells])
-        alone = celled.sum() == 1
+        celled = np.array(self._fills())
         inverse = slice(None)
         if celled.any() or np.isnan(rows).any():
             keys = rows if without is None else np.column_stack([rows, without])
             _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
             inverse = inverse.reshape(-1)
             rows, without = rows[first], None if without is None else without[first]
-        n_points = max((len(u) for u in cells if u is not None), default=1)
         by_draws = self._integrates_by_draws(rows)
-        shares = plan(np.isnan(rows), celled, n_points, by_draws, self._spans(rows))
+        shares = plan(np.isnan(rows), celled, self.n_draws, by_draws, self._spans(rows))
         if n_draws is not None:
             # Errors at different points average out, so that few points and draws are enough.
             few = max(n_draws // _FEW_DRAWS, _LEAST_DRAWS)
@@ -95,19 +92,46 @@ class EncodedDensity:
         warn_if_slow(shares, math.prod(len(codec.shifts) for codec in self.codecs))
         estimates = np.empty((len(rows), 2))
         for share in shares:
-            few = [None if u is None else u[: share.n_points] for u in cells]
-            log_share = np.zeros(share.n_points)
-            if alone:
-                in_order, log_share = points_along(share.n_points)
-                few = [None if u is None else in_order for u in few]
+            stages = share.rules(celled.sum(), self.n_draws)
             size = max(1, _CHUNK_VALUES // (share.n_points * rows.shape[1]))
-            for i in range(0, len(share.rows), size):
-                part = share.rows[i : i + size]
-                own = None if without is None else np.repeat(without[part], share.n_points)
-                log_weights = self._log_weights(rows[part], few, share.n_points, share.n_inner, own)
-                log_weights += log_share[:, None]
-                estimates[part] = _mean_and_error(log_weights, in_order=alone)
+            for block in row_blocks(len(share.rows), size):
+                part = share.rows[block]
+                own = None if without is None else without[part]
+                estimates[part] = self._estimates_by(stages, rows[part], share.n_inner, own)
+        if n_draws is None:
+            warn_if_inaccurate(shares, estimates[:, 1])
         return estimates[inverse]
+
+    def _estimates_by(self, stages, rows, n_inner, own):
+        """Estimates by the first rule whose error is small, at the latest the last."""
+        estimates, todo, known = np.empty((len(rows), 2)), np.arange(len(rows)), None
+        for rule, is_last in zip(stages, [False] * (len(stages) - 1) + [True], strict=True):
+            log_values = self._log_values(
+                rows[todo], rule, n_inner, None if own is None else own[todo]
+            )
+            if rule.n_known:
+                log_values = np.concatenate([known, log_values], 1)
+            log_mean, of_points, of_values = rule.mean_and_error(log_values)
+            estimates[todo] = np.column_stack([log_mean, np.hypot(of_points, of_values)])
+            if is_last:
+                break
+            more = rule.wants_more(log_values, self.n_draws)
+            todo, known = todo[more], log_values[more]
+            if not todo.size:
+                break
+        return estimates
+
+    def _log_values(self, rows, rule, n_inner, own):
+        """Values at the points of a rule that the one before it lacks, in blocks of rows."""
+        n_points = rule.n_points - rule.n_known
+        size = max(1, _CHUNK_VALUES // (n_points * rows.shape[1]))
+        parts = [
+            self._log_weights(
+                rows[block], rule, n_inner, None if own is None else np.repeat(own[block], n_points)
+            )
+            for block in row_blocks(len(rows), size)
+        ]
+        return np.concatenate(parts)
 
     def score_copies(self, copies, inside, rows, known, n_draws: int | None) -> np.ndarray:
         """Log density of changed copies of rows, as if the rows had not been in training.
@@ -137,10 +161,14 @@ class EncodedDensity:
 
         return log_volume + self._log_density_over_turns(points, score)
 
+    def _fills(self):
+        """Which columns have cells to average over."""
+        return [codec.fills_cells(self.by_cell) for codec in self.codecs]
+
     @property
     def _fills_cells(self):
         """Whether training rows lie anywhere in their cells: the kernels on them are not known."""
-        return any(codec.fills_cells(self.by_cell) for codec in self.codecs)
+        return any(self._fills())
 
     def own_kernels(self, rows: np.ndarray) -> np.ndarray | None:
         """The kernel on each row, -1 for none; None where the density leaves none out of scores.
@@ -152,46 +180,46 @@ class EncodedDensity:
         """
         return None if self._fills_cells else own_kernels_of(self.density, self.middles(rows))
 
-    def _points_of_cells(self):
-        """Points of the unit interval for each column, None where it has no cells to fill."""
-        filled = [codec.fills_cells(self.by_cell) for codec in self.codecs]
-        if not any(filled):
-            return [None] * len(filled)
-        sobol = qmc.Sobol(sum(filled), scramble=True, seed=0)
-        points = iter(sobol.random_base2(math.ceil(math.log2(self.n_draws))).T)
-        return [next(points) if fills else None for fills in filled]
-
-    def _log_weights(self, rows, cells, n_points, n_inner, own):
-        """Log density times volume at each point of each row, shape (n, n_points, k).
+    def _log_weights(self, rows, rule, n_inner, own):
+        """Log density times volume at each new point of each row, shape (n, n_points, k).
 
         With `n_inner` draws of missing values k is 2: the second is that times its error.
         """
-        points, log_volume = self._points(rows, cells, n_points)
+        points, log_volume = self._points(rows, rule)
 
         def score(turned, index, is_moved):
             # Kernels stand on points that are not moved.
-            left_out = None if own is None else np.where(is_moved, -1, own[index])
+            left_out = None if own is None else own[index]
+            if own is not None:
+                left_out[is_moved] = -1
             return self._inner_scores(turned, n_inner, left_out)
 
         log_density = self._log_density_over_turns(points.reshape(-1, rows.shape[1]), score)
-        return log_volume[..., None] + log_density.reshape(len(rows), n_points, -1)
+        return log_volume[..., None] + log_density.reshape(*log_volume.shape, -1)
 
     def _spans(self, rows):
         """Which values average over a cell."""
         spans = [c.spans_cells(x, self.by_cell) for c, x in zip(self.codecs, rows.T, strict=True)]
         return np.column_stack(spans)
 
-    def _points(self, rows, cells, n_points):
-        """Points in the cells of rows, (n, n_points, d), and the log volume of each."""
-        points = np.empty((len(rows), n_points, rows.shape[1]))
-        log_volume = np.zeros((len(rows), n_points))
-        spans = self._spans(rows)
-        for j, (codec, u) in enumerate(zip(self.codecs, cells, strict=True)):
-            points[:, :, j], of_column = codec.points(rows[:, j], u)
-            alone = ~spans[:, j]
-            if u is not None and alone.any():
-                points[alone, :, j], of_column[alone] = codec.points(rows[alone, j], None)
-            log_volume += of_column
+    def _points(self, rows, rule):
+        """New points of a rule in the cells of rows, (n, n_points, d), and log volumes of each.
+
+        The first coordinate is that of the first column in which the row has a cell, and so on.
+        """
+        places = rule.places[rule.n_known :]
+        points = np.empty((len(rows), len(places), rows.shape[1]))
+        log_volume = np.zeros((len(rows), len(places)))
+        spans = self._spans(rows) & ~np.isnan(rows)
+        rank = np.where(spans, spans.cumsum(1) - 1, -1)
+        for j, codec in enumerate(self.codecs):
+            for k in np.unique(rank[:, j]):
+                here = rank[:, j] == k
+                u, log_weight = (None, 0.0) if k < 0 else (places[:, k], 0.0)
+                if k >= 0 and not rule.order and codec.ends_are_rare:
+                    u, log_weight = toward_middles(u)
+                points[here, :, j], of_column = codec.points(rows[here, j], u)
+                log_volume[here] += of_column + log_weight
         return points, log_volume
 
     def middles(self, rows: np.ndarray) -> np.ndarray:
@@ -261,23 +289,13 @@ class EncodedDensity:
             Logs of their weights, but for the density there.
         """
         known = ~np.isnan(rows).all(0)
-        cells = [u if k else None for u, k in zip(self._points_of_cells(), known, strict=True)]
-        celled = [u for u in cells if u is not None]
-        n_points, log_share = 1, np.zeros(1)
-        if celled:
-            n_points = (
-                len(celled[0]) if self.questions.is_exact else min(len(celled[0]), _FEW_POINTS)
-            )
-            cells = [None if u is None else u[:n_points] for u in cells]
-            log_share = np.zeros(n_points)
-        if len(celled) == 1:
-            in_order, log_share = points_along(n_points)
-            cells = [None if u is None else in_order for u in cells]
-        points, log_volume = self._points(rows, cells, n_points)
+        n_cells = int((self._fills() & known).sum())
+        rule = few_points(n_cells, self.n_draws if self.questions.is_exact else _FEW_POINTS)
+        points, log_volume = self._points(rows, rule)
         turns = np.array(list(itertools.product(*(codec.shifts for codec in self.codecs))))
         turns = turns[(turns[:, ~known] == 0).all(1)]
         points = (points[:, :, None] + turns).reshape(len(rows), -1, rows.shape[1])
-        return points, np.repeat(log_volume + log_share, len(turns), axis=1)
+        return points, np.repeat(log_volume + rule.log_weights, len(turns), axis=1)
 
     def points_given(self, rows: np.ndarray, n_inner: int) -> tuple[np.ndarray, np.ndarray]:
         """Encoded points that stand for what is known of rows, and the weight of each.
@@ -322,23 +340,3 @@ class EncodedDensity:
                 turned = score(points[new] + np.array(shift), new, True)
                 total[new] = np.logaddexp(total[new], turned)
         return total
-
-
-def _mean_and_error(log_weights, in_order):
-    """Log of the mean of weights over points, and its standard error, shape (n, 2).
-
-    The points are treated as random ones. Where they are in order, each stands for a part of the
-    cell, and neighbours tell how much the weight varies within two parts, which is more. The
-    error from missing values may be common to all points, so it is not divided by their number.
-    """
-    n = log_weights.shape[1]
-    log_mean = logsumexp(log_weights, axis=1) - math.log(n)
-    with np.errstate(invalid="ignore"):
-        share = np.nan_to_num(np.exp(log_weights - log_mean[:, None, :1]))
-    of_points = 0.0
-    if n > 1 and in_order:
-        of_points = np.sqrt(((share[:, ::2, 0] - share[:, 1::2, 0]) ** 2).sum(1)) / n
-    elif n > 1:
-        of_points = share[..., 0].std(1, ddof=1) / math.sqrt(n)
-    of_missing = share[..., 1].mean(1) if share.shape[2] > 1 else 0.0
-    return np.column_stack([log_mean[:, 0], np.hypot(of_points, of_missing) + np.zeros(len(share))])

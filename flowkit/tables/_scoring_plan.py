@@ -6,16 +6,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..exceptions import SlowScoringWarning
+from ..exceptions import InaccurateScoresWarning, SlowScoringWarning
 from ..validation import warn
+from ._cell_rules import CellRule, first_order, gauss_rule, power_of_two, rules, sobol_rule
 
-# Points in order along a single column are as good as four times as many in several.
-_FEWER_ALONE = 4
+# Cells in more columns than these have points of Sobol's.
+_FEW_CELLS = 2
 # An incomplete row gets one point in so many of those of a cell, and draws of the rest for each.
 _FEWER_POINTS, _LEAST_POINTS = 8, 4
 _INNER_DRAWS = 64
 # Draws of the missing values in a row that has no cell to average over.
 _ONLY_DRAWS = 256
+# Nats of error that are large, and the share of rows from which a warning says so.
+_LARGE_ERROR, _MANY_ROWS = 0.25, 0.01
 # Evaluations of a density that take minutes on one core.
 _MANY_EVALUATIONS = 20_000_000
 
@@ -29,14 +32,36 @@ class Share:
     rows : ndarray of int
         Their indices.
     n_points : int
-        Points in the cell of each.
+        Points in the cell of each, before those of large errors get more.
     n_inner : int or None
         Draws of the missing values for each point; None leaves them to the density.
+    n_cells : int, default=0
+        In how many columns each has a cell, 3 if it is more.
+    is_rough : bool, default=False
+        Whether no row gets more points.
     """
 
     rows: np.ndarray
     n_points: int
     n_inner: int | None
+    n_cells: int = 0
+    is_rough: bool = False
+
+    def rules(self, n_columns: int, n_draws: int) -> list[CellRule]:
+        """Rules for these rows, each of more points than the one before it.
+
+        Parameters
+        ----------
+        n_columns : int
+            In how many columns rows may have cells.
+        n_draws : int
+            Number of points in many cells that is asked for.
+        """
+        if not self.is_rough and self.n_inner is None:
+            return rules(self.n_cells, n_columns, n_draws)
+        if self.n_cells > 1:
+            return [sobol_rule(self.n_points, n_columns)]
+        return [gauss_rule(self.n_points, self.n_cells)]
 
     @property
     def n_evaluations(self) -> int:
@@ -46,15 +71,15 @@ class Share:
     def at_most(self, n_points: int, n_inner: int) -> Share:
         """The same rows with at most so many points and draws."""
         fewer = self.n_inner and min(self.n_inner, n_inner)
-        return replace(self, n_points=min(self.n_points, n_points), n_inner=fewer)
+        n_points = min(self.n_points, n_points)
+        return replace(self, n_points=n_points, n_inner=fewer, is_rough=True)
 
 
 def plan(missing, celled, n_points: int, marginalizes: bool, spans=True) -> list[Share]:
-    """Shares of rows by what is missing in them.
+    """Shares of rows by what is missing in them, and by in how many columns they have a cell.
 
     A missing value needs no point of a cell, and the error of its draws is common to all points.
-    So rows in which values are missing get fewer points, and draws for each. Points are fewer, too,
-    where one column alone has cells.
+    So rows in which values are missing get fewer points, and draws for each.
 
     Parameters
     ----------
@@ -63,34 +88,53 @@ def plan(missing, celled, n_points: int, marginalizes: bool, spans=True) -> list
     celled : ndarray of bool of shape (d,)
         Which columns have cells to average over.
     n_points : int
-        Points of a cell, a power of two.
+        Points that are asked for where rows have cells in many columns.
     marginalizes : bool
         Whether the density tells the error of its integral over missing values.
     spans : bool or ndarray of bool of shape (n, d), default=True
         Which values of columns that have cells lie in one; others are points.
     """
-    in_cells = (celled & spans & ~missing).any(1)
+    n_cells = np.minimum((celled & spans & ~missing).sum(1), _FEW_CELLS + 1)
     incomplete = missing.any(1) & marginalizes
-    least = min(n_points, _LEAST_POINTS)
-    fewer = max(n_points // _FEWER_POINTS, least)
-    usual = max(n_points // _FEWER_ALONE, least) if celled.sum() == 1 else n_points
-    shares = [
-        Share(np.flatnonzero(in_cells & ~incomplete), usual, None),
-        Share(np.flatnonzero(in_cells & incomplete), fewer, _INNER_DRAWS),
-        Share(np.flatnonzero(~in_cells & ~incomplete), 1, None),
-        Share(np.flatnonzero(~in_cells & incomplete), 1, _ONLY_DRAWS),
-    ]
+    shares = []
+    for cells in range(_FEW_CELLS + 2):
+        rows = np.flatnonzero((n_cells == cells) & ~incomplete)
+        shares.append(Share(rows, _usual_points(cells, n_points), None, cells))
+        rows = np.flatnonzero((n_cells == cells) & incomplete)
+        few = power_of_two(max(n_points // _FEWER_POINTS, _LEAST_POINTS)) if cells else 1
+        shares.append(Share(rows, few, _INNER_DRAWS if cells else _ONLY_DRAWS, cells))
     return [share for share in shares if share.rows.size]
 
 
-def points_along(n_points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points of the unit interval in order, and the log of their weights, whose mean is one.
+def _usual_points(n_cells, n_points):
+    """Points of a row by the number of its cells, and the number of those of many cells."""
+    if n_cells > _FEW_CELLS:
+        return power_of_two(n_points)
+    return first_order(n_points) ** n_cells
 
-    They are denser at the ends, where the density of an outer level may rise without bound.
+
+def warn_if_inaccurate(shares: list[Share], error: np.ndarray) -> None:
+    """Warn of scores whose average over cells has a large error.
+
+    Parameters
+    ----------
+    shares : list of Share
+        Rows that were scored.
+    error : ndarray of shape (n,)
+        Standard errors of all of them, in nats.
     """
-    v = (np.arange(n_points) + 0.5) / n_points
-    slope = v * (1 - v)
-    return v**2 * (3 - 2 * v), np.log(slope / slope.mean())
+    of_cells = [error[share.rows] for share in shares if share.n_cells and share.n_inner is None]
+    if not of_cells:
+        return
+    large = np.concatenate(of_cells) > _LARGE_ERROR
+    if large.mean() <= _MANY_ROWS:
+        return
+    warn(
+        f"{large.sum()} of {large.size} different rows have scores whose standard error is above "
+        f"{_LARGE_ERROR:g} nats, as their probability is an average over points in the cells of "
+        "discrete columns: give more n_draws, and see each error with return_std=True.",
+        InaccurateScoresWarning,
+    )
 
 
 def warn_if_slow(shares: list[Share], n_turns: int) -> None:

@@ -101,7 +101,10 @@ class Stretch:
         near, far = (above, below) if self.after else (below, above)
         ends = math.isfinite(self.low) and math.isfinite(self.high)
         # The ratio, and the log of its derivative times the distance from the spike over itself.
-        ratio = near / (far if ends else self.scale)
+        with np.errstate(over="ignore"):
+            ratio = near / (far if ends else self.scale)
+        # What overflows on the encoded axis stays where no density is.
+        ratio = np.minimum(ratio, np.finfo(float).max / (4 * max(1.0, self.rate)))
         log_growth = np.log(self.high - self.low) - np.log(far) if ends else 0.0
         root = np.sqrt(ratio)
         if self.linear:
@@ -181,6 +184,7 @@ class SpikedCodec(Codec):
     """
 
     cells = "always"
+    ends_are_rare = True
 
     def __init__(self, low: float, high: float, whole: bool, spikes: np.ndarray, x: np.ndarray):
         known = x[~np.isnan(x)]

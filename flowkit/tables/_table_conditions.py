@@ -19,6 +19,14 @@ class TableConditions(ConditionalDensity):
     def _questions(self):
         return TableQuestions(self._encoded_density(), self._names())
 
+    def _levels(self):
+        codecs = enumerate(self._codecs)
+        return {j: codec.level_values for j, codec in codecs if codec.levels is not None}
+
+    def _numbers(self, X):
+        """Rows of a table as numbers, levels by their position."""
+        return self._rows(self._read(X, reset=False)[0])
+
     def _numbers_given(self, column, j, parameter):
         name, codec = self._names()[j], self._codecs[j]
         numbers = codec.read(_dates(column) if codec.is_date else _raw(column, name))
@@ -53,7 +61,7 @@ class TableConditions(ConditionalDensity):
         )
 
     def _scored_rows(self, X):
-        rows = self._rows(self._read(X, reset=False)[0])
+        rows = self._numbers(X)
         log_density, error = np.full(len(rows), -np.inf), np.zeros(len(rows))
         inside = self._contained(rows).all(1)
         if inside.any():
@@ -62,12 +70,12 @@ class TableConditions(ConditionalDensity):
         return rows, log_density, error
 
     def _own_kernels(self, X):
-        rows = self._rows(self._read(X, reset=False)[0])
+        rows = self._numbers(X)
         inside = self._contained(rows).all(1)
         found = self._encoded_density().own_kernels(rows[inside]) if inside.any() else None
         if found is None:
             return None
-        own = np.full(len(rows), -1)
+        own = np.full((len(rows), *found.shape[1:]), -1)
         own[inside] = found
         return own
 

@@ -338,12 +338,12 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
 
     def _own_kernels(self, X):
         Z, log_det = transform_rows(self.transformer_, self._validate_rows(X, reset=False))
-        own, inside = np.full(len(log_det), -1), np.isfinite(log_det)
-        if inside.any():
-            found = own_kernels_of(self.density_, Z)
-            if found is None:
-                return None
-            own[inside] = found
+        inside = np.isfinite(log_det)
+        found = own_kernels_of(self.density_, Z) if inside.any() else None
+        if found is None:
+            return None
+        own = np.full((len(inside), *found.shape[1:]), -1)
+        own[inside] = found
         return own
 
     def _fit_transformer(self, X, weight):
@@ -358,13 +358,17 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
         with np.errstate(over="ignore", invalid="ignore"):
             return transformer.fit(copy.copy(X), None, **options)
 
-    def _warn_of_lost_mass(self):
+    def _lost_share(self) -> float | None:
+        """Share of the mass beyond the range of the transformer, None where it is not known."""
         try:
-            share = 1 - len(self._draw(_N_PROBES, check_random_state(0))) / _N_PROBES
+            return 1 - len(self._draw(_N_PROBES, check_random_state(0))) / _N_PROBES
         except InvalidParameterError:
-            # No draws of this kernel, or no way back: the share is not known.
-            return
-        if share > _NOTABLE_SHARE:
+            # No draws of this kernel, or no way back.
+            return None
+
+    def _warn_of_lost_mass(self):
+        share = self._lost_share()
+        if share is not None and share > _NOTABLE_SHARE:
             warn(
                 f"about {share:.0%} of the mass of the density lies beyond the range of the "
                 f"transformer, so scores are about {-np.log1p(-share):.2g} nats too low. Use "

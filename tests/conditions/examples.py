@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 
-from flowkit import FlowDensity
+from flowkit import FlowDensity, RGFlowDensity
 from flowkit import bijections as b
 
 from ..missing.examples import correlated, moons
@@ -62,6 +62,12 @@ def bent(d=2):
     X = moons(150) if d == 2 else correlated(150)
     couplings = [b.SplineCoupling(d, reverse=reverse, hidden_units=16) for reverse in (False, True)]
     return FlowDensity(couplings, n_components=3, **QUICK).fit(X)
+
+
+@functools.cache
+def chain():
+    """Columns in the order of neighbours."""
+    return RGFlowDensity(hidden_units=8, **QUICK).fit(moons(150))
 
 
 def fits(drawn, cdf):

@@ -9,9 +9,9 @@ from scipy.integrate import cumulative_trapezoid, trapezoid
 from flowkit.exceptions import FewEffectiveDrawsWarning
 
 from ..missing.examples import integrated
-from .examples import bent, fits, linear
+from .examples import bent, chain, fits, linear
 
-DENSITIES = {"bent": bent, "bent_3d": lambda: bent(3), "linear_3d": linear}
+DENSITIES = {"bent": bent, "bent_3d": lambda: bent(3), "chain": chain, "linear_3d": linear}
 every_density = pytest.mark.parametrize("build", DENSITIES.values(), ids=DENSITIES)
 
 

@@ -31,7 +31,9 @@ from ..table import DISPLAYS
 X = np.random.RandomState(0).standard_normal((80, 4)) @ np.diag([1.0, 2.0, 3.0, 4.0]) + 5.0
 # Scores of these are drawn, of whatever has them.
 OF_SCORES = ("DensityDisplay", "ScoreHistogramDisplay")
-OF_PARTS = sorted(set(DISPLAYS) - set(OF_SCORES))
+# And draws.
+OF_WHOLES = (*OF_SCORES, "PairDisplay")
+OF_PARTS = sorted(set(DISPLAYS) - set(OF_WHOLES))
 OF_DENSITIES = sorted(set(OF_PARTS) - {"CalibrationDisplay", "ExplanationDisplay"})
 
 every_display = pytest.mark.parametrize("name", DISPLAYS)
@@ -168,11 +170,11 @@ def test_unfitted_estimators_are_refused(name):
 
 @every_display
 def test_estimators_that_lack_what_is_drawn_are_refused(name):
-    other = StandardScaler() if name in OF_SCORES else KernelDensity()
+    other = StandardScaler() if name in OF_WHOLES else KernelDensity()
     display = getattr(inspection, name)
     for estimator in (other, make_pipeline(FunctionTransformer(), other)):
-        # Scores are those of the whole, all else that of what is inside.
-        lacking = estimator if name in OF_SCORES else other
+        # Scores and draws are those of the whole, all else that of what is inside.
+        lacking = estimator if name in OF_WHOLES else other
         message = (
             rf"{type(lacking).__name__} has no (method|attribute) {display._needs!r}: only "
             f"{re.escape(display._owners)}, and {name} needs it"

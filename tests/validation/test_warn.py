@@ -23,12 +23,13 @@ from flowkit.exceptions import (
     ConstantColumnWarning,
     FlowkitWarning,
     HeavyValueWarning,
+    InaccurateScoresWarning,
     LostMassWarning,
     NoHoldOutWarning,
     RareLevelsWarning,
     SlowScoringWarning,
 )
-from flowkit.tables._scoring_plan import Share, warn_if_slow
+from flowkit.tables._scoring_plan import Share, warn_if_inaccurate, warn_if_slow
 from flowkit.validation import warn
 
 POSITIVE = np.random.default_rng(0).lognormal(sigma=0.3, size=(300, 1))
@@ -47,6 +48,10 @@ CALLS = {
     "table_levels": (RareLevelsWarning, lambda: TableDensity(KernelDensity()).fit(NAMES)),
     "table_heavy": (HeavyValueWarning, lambda: REAL_TABLE.fit(HEAVY)),
     "slow": (SlowScoringWarning, lambda: warn_if_slow([Share(np.arange(9**8), 1, None)], 1)),
+    "inaccurate": (
+        InaccurateScoresWarning,
+        lambda: warn_if_inaccurate([Share(np.arange(3), 8, None, 1)], np.ones(3)),
+    ),
     "lost_mass": (LostMassWarning, lambda: EXPONENTIAL.fit(WIDE)),
     "in_a_pipeline": (
         LostMassWarning,

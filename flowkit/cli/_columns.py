@@ -1,0 +1,146 @@
+"""Which columns of a table a model sees, and what they are declared to be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..exceptions import InvalidDataError, InvalidParameterError
+from ..validation import container_of, labels_of, position_of
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A table in parts.
+
+    Parameters
+    ----------
+    rows : DataFrame or ndarray of shape (n_samples, n_features)
+        What the model sees.
+    target : sequence or None
+        The column that only results keep.
+    row_labels : sequence of length n_samples
+        What rows are called.
+    """
+
+    rows: Any
+    target: Any
+    row_labels: Any
+
+
+def select(X, *, target: str | None, drop: list[str], model=None) -> Selection:
+    """The columns that a model sees.
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray of shape (n_samples, n_columns)
+        The table.
+    target : str or None
+        A column that the model does not see.
+    drop : list of str
+        Columns to leave out.
+    model : estimator, default=None
+        A fitted one, whose columns are picked by their names.
+
+    Returns
+    -------
+    Selection
+        The parts.
+
+    Raises
+    ------
+    UnknownNameError
+        If X lacks a column.
+    InvalidDataError
+        If X lacks a column of the model, or no column is left.
+    """
+    names = names_of(X)
+    left_out = {position_of(name, names, "--drop") for name in drop}
+    if target is not None:
+        left_out.add(position_of(target, names, "--target"))
+    kept = [j for j in range(len(names)) if j not in left_out]
+    known = None if model is None else labels_of(model)
+    if known is not None and container_of(X).labels is not None:
+        lacking = [str(name) for name in known if str(name) not in names]
+        if lacking:
+            raise InvalidDataError(
+                f"the table lacks {', '.join(map(repr, lacking))}, which the model was fitted to: "
+                f"it has the columns {', '.join(map(repr, names))}."
+            )
+        kept = [names.index(str(name)) for name in known]
+    if not kept:
+        raise InvalidDataError("no column is left: --drop and --target leave out all of them.")
+    container = container_of(X)
+    labels = container.own_labels
+    rows = X[:, kept] if labels is None else X[[labels[j] for j in kept]]
+    values = None if target is None else container.column(position_of(target, names, "--target"))
+    first = 1 if container.labels is None else 0
+    row_labels = [label + first for label in container.row_labels]
+    return Selection(rows, values, row_labels)
+
+
+def names_of(X) -> list[str]:
+    """Names of the columns, x0, x1 and so on where they have none."""
+    labels = container_of(X).labels
+    n_columns = container_of(X).shape[1]
+    return [f"x{j}" for j in range(n_columns)] if labels is None else [str(name) for name in labels]
+
+
+def declarations(texts: list[str]) -> dict[str, dict]:
+    """Kinds, bounds and periods of columns, as `TableDensity` takes them.
+
+    Parameters
+    ----------
+    texts : list of str
+        Each ``COLUMN=KIND``, ``COLUMN=circular:PERIOD`` or ``COLUMN=KIND:LOW:HIGH``, where either
+        bound may be empty.
+
+    Returns
+    -------
+    dict
+        The parameters `kinds`, `bounds` and `periods`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a text is none of these.
+
+    Examples
+    --------
+    >>> declarations(["wind=circular:360", "pay=bounded:0:"])
+    {'kinds': {'wind': 'circular', 'pay': 'bounded'}, 'bounds': {'pay': (0.0, inf)}, \
+'periods': {'wind': 360.0}}
+    """
+    told: dict[str, dict] = {"kinds": {}, "bounds": {}, "periods": {}}
+    for text in texts:
+        name, equals, declared = text.rpartition("=")
+        kind, *numbers = declared.split(":")
+        if not equals or not name or not kind:
+            raise InvalidParameterError(
+                f"--kinds must be COLUMN=KIND, got {text!r}: write, for example, age=integer."
+            )
+        told["kinds"][name] = kind
+        if len(numbers) == 1:
+            told["periods"][name] = _number(numbers[0], text, None)
+        elif len(numbers) == 2:
+            low, high = (_number(n, text, end) for n, end in zip(numbers, _OPEN, strict=True))
+            told["bounds"][name] = low, high
+        elif numbers:
+            raise InvalidParameterError(f"--kinds {text!r} has more than two numbers.")
+    return told
+
+
+_OPEN = (-math.inf, math.inf)
+
+
+def _number(text, whole, default):
+    if not text and default is not None:
+        return default
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InvalidParameterError(
+            f"--kinds {whole!r} has {text!r} where a number belongs: write circular:PERIOD or "
+            "bounded:LOW:HIGH."
+        ) from error

@@ -1,0 +1,269 @@
+"""Tables in files: CSV, Parquet, Excel and npz, read and written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from .._optional import require
+from ..exceptions import (
+    InvalidDataError,
+    InvalidFileError,
+    InvalidParameterError,
+    MissingFileError,
+)
+
+STANDARD = "-"
+# What pandas reads workbooks with.
+_WORKBOOKS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "odf"}
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
+_PARQUET = (".parquet", ".pq")
+_ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+
+
+def read_table(path: str, *, separator: str | None = None, array: str | None = None):
+    """Read a table.
+
+    Parameters
+    ----------
+    path : str
+        The file; ``'-'`` is CSV from standard input.
+    separator : str, default=None
+        Character between cells of text; None finds it in the first line.
+    array : str, default=None
+        Which array of an npz file has the rows; None for the only one of two dimensions, or X.
+
+    Returns
+    -------
+    DataFrame or ndarray of shape (n_samples, n_features)
+        Of pandas, its rows counted from 1, dates in ISO format read as dates; an array of npz.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    InvalidFileError
+        If it cannot be read as what its name says.
+    InvalidDataError
+        If it holds no rows.
+    InvalidParameterError
+        If its name does not tell its format, or `array` names none.
+    MissingDependencyError
+        If what reads it is not installed.
+    """
+    suffix = ".csv" if path == STANDARD else Path(path).suffix.lower()
+    if path != STANDARD and not Path(path).is_file():
+        raise MissingFileError(f"there is no file {path!r}: check the path.")
+    try:
+        if suffix == ".npz":
+            return _read_arrays(path, array)
+        table = _read_frame(path, suffix, separator)
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        if isinstance(error, InvalidDataError | InvalidFileError | InvalidParameterError):
+            raise
+        raise InvalidFileError(
+            f"{path!r} cannot be read as {suffix[1:]}: {error}. Check that it is such a file, and "
+            "for text its --separator and that it is UTF-8."
+        ) from error
+    if not len(table):
+        raise InvalidDataError(f"{path!r} holds no rows: give a table with at least one.")
+    table.columns = [str(name) for name in table.columns]
+    return _with_dates(_without_index(table))
+
+
+def _read_frame(path, suffix, separator):
+    pd = require("pandas", f"reading {suffix[1:]}", "give an .npz file of numbers")
+    if suffix in _SEPARATORS:
+        source = sys.stdin if path == STANDARD else path
+        # Of standard input there is no second look at the first line.
+        separator = separator or ("," if path == STANDARD else _separator(path, suffix))
+        return pd.read_csv(source, sep=separator, skipinitialspace=True)
+    if suffix in _PARQUET:
+        require("pyarrow.parquet", "reading Parquet", "give CSV")
+        return pd.read_parquet(path)
+    if suffix in _WORKBOOKS:
+        require(_WORKBOOKS[suffix], f"reading {suffix[1:]}", "give CSV")
+        return pd.read_excel(path)
+    raise InvalidParameterError(
+        f"{path!r} has a name whose ending tells no format: name it .csv, .tsv, .parquet, .xlsx or "
+        ".npz."
+    )
+
+
+def _separator(path, suffix):
+    """The character that is most frequent in the first line, of those that separate cells."""
+    with open(path, encoding="utf-8-sig") as file:
+        first = file.readline()
+    return max((_SEPARATORS[suffix], ",", ";", "\t", "|"), key=first.count)
+
+
+def _without_index(table):
+    """A frame without the index that pandas wrote as a column of no name."""
+    first = table.columns[0]
+    if first.startswith("Unnamed: ") and len(table.columns) > 1:
+        values = table[first].to_numpy()
+        if np.array_equal(values, np.arange(len(table))):
+            table = table.drop(columns=first)
+    table.index = np.arange(1, len(table) + 1)
+    return table
+
+
+def _with_dates(table):
+    """A frame whose columns of text in ISO format are dates."""
+    pd = require("pandas", "reading dates")
+    for name in table.columns:
+        column = table[name]
+        if column.dtype.kind in "iufbM" or not column.notna().any():
+            continue
+        known = column.dropna()
+        if all(isinstance(v, str) for v in known) and known.str.fullmatch(_ISO_DATE).all():
+            dates = pd.to_datetime(column, format="ISO8601", errors="coerce")
+            if dates.notna().sum() == len(known):
+                table[name] = dates
+    return table
+
+
+def _read_arrays(path, name):
+    with np.load(path, allow_pickle=False) as file:
+        shapes = {key: file[key].ndim for key in file.files}
+        tables = [key for key, n_dimensions in shapes.items() if n_dimensions == 2]
+        if name is None:
+            name = "X" if "X" in tables or len(tables) != 1 else tables[0]
+        if name not in tables:
+            raise InvalidParameterError(
+                f"{path!r} has no array {name!r} of two dimensions, but {sorted(shapes)}: choose "
+                f"one of {sorted(tables)} by --array."
+            )
+        rows = file[name]
+    if not len(rows):
+        raise InvalidDataError(f"array {name!r} of {path!r} holds no rows.")
+    return rows
+
+
+def write_table(columns: Mapping, output: str | None, form: str) -> None:
+    """Write a table.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        Columns, all of one length.
+    output : str or None
+        The file, whose name tells the format; None for standard output.
+    form : {'csv', 'json'}
+        The format on standard output.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the name of the file does not tell a format.
+    InvalidDataError
+        If an npz file is asked for, and a column does not hold numbers.
+    InvalidFileError
+        If it cannot be written.
+    MissingDependencyError
+        If what writes it is not installed.
+    """
+    columns = {str(name): list(values) for name, values in columns.items()}
+    if output is None:
+        _WRITERS[f".{form}"](columns, sys.stdout)
+        return
+    suffix = Path(output).suffix.lower()
+    check_output(output)
+    try:
+        if suffix in _WRITERS:
+            with open(output, "w", encoding="utf-8", newline="") as file:
+                _WRITERS[suffix](columns, file)
+        else:
+            _BINARY[suffix](columns, output)
+    except OSError as error:
+        raise InvalidFileError(f"{output!r} cannot be written: {error.strerror}.") from error
+
+
+def check_output(output: str | None) -> None:
+    """Refuse a file whose name does not tell a format that tables are written in.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it does not.
+    """
+    known = [*_WRITERS, *_BINARY]
+    if output is not None and Path(output).suffix.lower() not in known:
+        raise InvalidParameterError(
+            f"--output {output!r} has a name whose ending tells no format: use one of "
+            f"{', '.join(known)}."
+        )
+
+
+def _write_csv(columns, file):
+    _write_text(columns, file, ",")
+
+
+def _write_tsv(columns, file):
+    _write_text(columns, file, "\t")
+
+
+def _write_text(columns, file, separator):
+    writer = csv.writer(file, delimiter=separator, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow(["" if is_nothing(value) else value for value in row])
+
+
+def _write_json(columns, file):
+    rows = zip(*columns.values(), strict=True)
+    json.dump([dict(zip(columns, map(plain, row), strict=True)) for row in rows], file, indent=1)
+    file.write("\n")
+
+
+def _write_parquet(columns, path):
+    require("pyarrow", "writing Parquet", "write CSV")
+    require("pandas", "writing Parquet", "write CSV").DataFrame(columns).to_parquet(path)
+
+
+def _write_workbook(columns, path):
+    pd = require("pandas", "writing Excel", "write CSV")
+    require("openpyxl", "writing Excel", "write CSV")
+    pd.DataFrame(columns).to_excel(path, index=False)
+
+
+def _write_arrays(columns, path):
+    arrays = {name: np.array(values) for name, values in columns.items()}
+    for name, values in arrays.items():
+        if values.dtype.kind not in "iufb":
+            raise InvalidDataError(
+                f"column {name} holds other values than numbers, which npz files do not keep here: "
+                "write CSV or Parquet."
+            )
+    np.savez(path, **arrays)
+
+
+_WRITERS = {".csv": _write_csv, ".tsv": _write_tsv, ".json": _write_json}
+_BINARY = {
+    ".parquet": _write_parquet,
+    ".xlsx": _write_workbook,
+    ".npz": _write_arrays,
+}
+
+
+def is_nothing(value) -> bool:
+    """Whether a value is missing."""
+    return value is None or value != value
+
+
+def plain(value):
+    """A value as JSON has it: infinite numbers and dates as text."""
+    if is_nothing(value):
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and math.isinf(value):
+        return str(value)
+    return value if isinstance(value, str | int | float | bool) else str(value)

@@ -1,0 +1,129 @@
+"""Tables come out of files as they were."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from flowkit.cli import _tables
+from flowkit.cli._columns import declarations, select
+from flowkit.cli._tables import read_table
+from flowkit.exceptions import (
+    InvalidDataError,
+    InvalidFileError,
+    InvalidParameterError,
+    MissingDependencyError,
+    MissingFileError,
+    UnknownNameError,
+)
+
+from .conftest import make_table
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_separators_are_found(tmp_path, separator):
+    make_table().to_csv(tmp_path / "table.csv", sep=separator, index=False)
+    read = read_table(str(tmp_path / "table.csv"))
+    assert read.columns.tolist() == make_table().columns.tolist()
+    assert read.index.tolist() == list(range(1, 61))
+    assert read["day"].dtype.kind == "M"
+
+
+def test_an_index_that_pandas_wrote_is_no_column(tmp_path):
+    make_table().to_csv(tmp_path / "table.csv")
+    read = read_table(str(tmp_path / "table.csv"))
+    assert read.columns.tolist() == make_table().columns.tolist()
+
+
+def test_text_is_a_date_only_where_all_of_it_is(tmp_path):
+    table = pd.DataFrame({"a": ["2024-01-31", None, "2024-02-01"], "b": ["2024-01-31", "no", "x"]})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    read = read_table(str(tmp_path / "table.csv"))
+    assert [read[name].dtype.kind == "M" for name in "ab"] == [True, False]
+    assert read["a"].isna().tolist() == [False, True, False]
+
+
+def test_standard_input_is_csv(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,2\n"))
+    assert read_table("-").to_numpy().tolist() == [[1, 2]]
+
+
+def test_what_cannot_be_read_is_told(tmp_path):
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "header.csv").write_text("a,b\n")
+    (tmp_path / "false.npz").write_text("no archive")
+    (tmp_path / "false.parquet").write_text("no parquet")
+    (tmp_path / "table.doc").write_text("a,b\n1,2\n")
+    for name, error in {
+        "none.csv": MissingFileError,
+        "empty.csv": InvalidFileError,
+        "header.csv": InvalidDataError,
+        "false.npz": InvalidFileError,
+        "false.parquet": InvalidFileError,
+        "table.doc": InvalidParameterError,
+    }.items():
+        with pytest.raises(error, match=name):
+            read_table(str(tmp_path / name))
+
+
+def test_objects_in_arrays_are_not_unpickled(tmp_path):
+    np.savez(tmp_path / "rows.npz", X=np.array([[object()]], dtype=object))
+    with pytest.raises(InvalidFileError):
+        read_table(str(tmp_path / "rows.npz"))
+
+
+def test_an_array_is_chosen_by_name(tmp_path):
+    path = str(tmp_path / "rows.npz")
+    np.savez(path, train=np.zeros((2, 3)), test=np.ones((4, 3)))
+    assert read_table(path, array="test").shape == (4, 3)
+    with pytest.raises(InvalidParameterError, match="--array"):
+        read_table(path)
+
+
+def test_workbooks_say_what_reads_them(tmp_path, monkeypatch):
+    monkeypatch.setitem(_tables._WORKBOOKS, ".xlsx", "no_such_package")
+    (tmp_path / "table.xlsx").write_bytes(b"")
+    with pytest.raises(MissingDependencyError, match="pip install no_such_package"):
+        read_table(str(tmp_path / "table.xlsx"))
+
+
+def test_numbers_alone_are_written_to_npz(tmp_path):
+    path = str(tmp_path / "out.npz")
+    _tables.write_table({"a": [1, 2], "b": [0.5, -np.inf]}, path, "csv")
+    with np.load(path) as read:
+        assert read["b"].tolist() == [0.5, -np.inf]
+    with pytest.raises(InvalidDataError, match="column c"):
+        _tables.write_table({"c": ["text"]}, path, "csv")
+
+
+def test_nothing_is_an_empty_cell(tmp_path):
+    path = tmp_path / "out.csv"
+    _tables.write_table({"a": [1.5, np.nan, None]}, str(path), "csv")
+    assert path.read_text() == 'a\n1.5\n""\n""\n'
+
+
+def test_columns_are_picked():
+    table = make_table()
+    picked = select(table, target="label", drop=["day"])
+    assert picked.rows.columns.tolist() == ["size", "weight", "n"]
+    assert picked.target.tolist() == table["label"].tolist()
+    with pytest.raises(UnknownNameError, match=r"'wieght'.*'weight'"):
+        select(table, target=None, drop=["wieght"])
+    with pytest.raises(InvalidDataError, match="no column is left"):
+        select(table[["n"]], target="n", drop=[])
+
+
+@pytest.mark.parametrize(
+    "text", ["n", "=integer", "n=", "n=bounded:0:1:2", "n=bounded:a:1", "n=circular:"]
+)
+def test_kinds_that_cannot_be_read_are_told(text):
+    with pytest.raises(InvalidParameterError, match="--kinds"):
+        declarations([text])
+
+
+def test_names_may_hold_what_separates():
+    told = declarations(["a=b=integer:0:"])
+    assert told == {"kinds": {"a=b": "integer"}, "bounds": {"a=b": (0.0, np.inf)}, "periods": {}}

@@ -98,6 +98,48 @@ def tables_as_they_are(names):
     assert names["off"] == pytest.approx(0.2 * 2**0.5, rel=0.3)
 
 
+def questions_to_a_density(names):
+    fan, levels = names["fan"], names["levels"]
+    assert (np.diff(fan, axis=1) > 0).all()
+    assert (fan[-1] > fan[0]).all()
+    assert fan[-1, -1] - fan[-1, 0] > fan[0, -1] - fan[0, 0]
+    assert len(levels) == fan.shape[1]
+    assert np.histogram(names["shares"], 10, (0, 1))[0].max() < 22
+    assert names["conditional"] > names["regression"]
+    whole = names["density"].score_samples(names["X_test"])
+    np.testing.assert_allclose(names["parts"], whole, atol=1e-9)
+    j = names["j"]
+    assert names["patients"][:, j].mean() > names["everyone"][:, j].mean() + 20
+
+
+def regression_with_distributions(names):
+    assert names["flow"] > names["one_scale"] + 0.5
+    shares = np.histogram(names["shares"], 10, (0, 1))[0] / len(names["shares"])
+    assert np.abs(shares - 0.1).max() < 0.06
+    assert names["inside"][True] > names["inside"][False]
+    assert names["inside"][True] == pytest.approx(0.9, abs=0.04)
+    assert names["width"][True] > names["width"][False]
+
+
+def filling_holes(names):
+    order = ["density", "iterative ridge", "mean of the column"]
+    assert sorted(names["error"], key=names["error"].get) == order
+    assert 0.8 < names["coverage"] < 0.97
+    spread = names["spread"]
+    assert spread["means filled in"] < 0.98 * spread["true values"]
+    assert spread["draws filled in"] == pytest.approx(spread["true values"], rel=0.04)
+
+
+def synthetic_tables(names):
+    for shares in (names["zeros"], names["gaps"]):
+        assert shares["draws"] == pytest.approx(shares["table"], abs=0.04)
+    assert names["sofas"]["price"].median() > 5 * names["drawn"]["price"].median()
+    assert (names["dear"]["price"] > 100).all()
+    assert 0.1 < names["share"] < 0.6
+    assert names["right"]["draws"] > names["right"]["real rows"] - 0.15
+    assert names["likely"]["new rows"] > names["likely"]["rows of training"] - 1
+
+
 CLAIMS = {
     "01_density_in_five_minutes": density_in_five_minutes,
     "02_topics_in_a_table": topics_in_a_table,
@@ -106,6 +148,10 @@ CLAIMS = {
     "05_anomalies_with_reasons": anomalies_with_reasons,
     "06_comparing_models_honestly": comparing_models_honestly,
     "07_tables_as_they_are": tables_as_they_are,
+    "08_questions_to_a_density": questions_to_a_density,
+    "09_regression_with_distributions": regression_with_distributions,
+    "10_filling_holes": filling_holes,
+    "11_synthetic_tables": synthetic_tables,
 }
 
 

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
-from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+from sklearn.impute import IterativeImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -41,7 +41,6 @@ print(f"complete rows: {(~is_hole.any(axis=1)).mean():.0%}")
 density = FlowDensity(n_transforms=0, missing="marginalize", random_state=0)
 imputers = {
     "mean of the column": SimpleImputer(),
-    "5 neighbours": KNNImputer(),
     "iterative ridge": IterativeImputer(random_state=0),
     "density": DensityImputer(density, random_state=0),
 }
@@ -94,14 +93,13 @@ for name in ("mean of the column", "density"):
 # less, and go together more closely, than the true ones. For statistics of the table, fill with
 # draws.
 
-two = ["mean area", "mean compactness"]
-columns = [table.columns.get_loc(name) for name in two]
-drawn = DensityImputer(density, statistic="draw", random_state=0).fit_transform(holes)
+name = "mean symmetry"
+drawn = DensityImputer(density, statistic="draw", random_state=0).set_output(transform="pandas")
 spread = {
-    "true": table[two[1]].std(),
-    "means": filled["density"][:, columns[1]].std(),
-    "draws": np.asarray(drawn)[:, columns[1]].std(),
+    "true values": table[name].std(),
+    "means filled in": filled["density"][:, table.columns.get_loc(name)].std(),
+    "draws filled in": drawn.fit_transform(holes)[name].std(),
 }
-print("standard deviation of the compactness:", {k: round(v, 4) for k, v in spread.items()})
+print(f"standard deviation of the {name}:", {k: round(float(v), 4) for k, v in spread.items()})
 
 plt.show()

@@ -136,3 +136,11 @@ def test_a_fold_of_one_row_predicts_its_target():
     X, y = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([1.0, 3.0])
     model = answer(small(max_epochs=1).fit, X, y)
     assert np.isfinite(answer(model.predict, X)).all()
+
+
+@pytest.mark.slow
+def test_few_rows_of_many_columns():
+    X, y = rows_of_size(5, 2000), np.arange(5.0)
+    for features, targets in ((X, y), (y[:, None], X[:, :200])):
+        model = answer(small(max_epochs=1).fit, features, targets)
+        assert np.isfinite(answer(model.predict, features)).all()

@@ -53,7 +53,7 @@ def bags_of_words(X, names: Sequence[str] | None = None) -> BagsOfWords:
     Raises
     ------
     InvalidDataError
-        If a value is negative or not whole.
+        If a value is negative, not whole, or more than 2 to the power of 40.
 
     Examples
     --------

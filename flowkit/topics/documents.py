@@ -19,6 +19,8 @@ from ._kmeans import k_means
 _MAX_PATCHES = 20_000
 # Numbers that one chunk of patches may hold.
 _CHUNK = 2**21
+# Log gammas of more are off by hundredths of a nat, and sums of these by more.
+_LARGEST_COUNT = 2**40
 # Share of a bin's rows that may change sides for the sake of a rounder edge.
 _SLACK = 0.05
 # Plain notation from here to there, powers of ten outside.
@@ -245,7 +247,7 @@ def count_documents(X: np.ndarray, names: Sequence[str] | None = None) -> Docume
     Raises
     ------
     InvalidDataError
-        If a value is negative or not whole.
+        If a value is negative, not whole, or more than 2 to the power of 40.
     """
     X = np.asarray(X)
     n, d = X.shape
@@ -320,7 +322,7 @@ def patch_documents(
 
 
 def refuse_other_counts(values: np.ndarray, columns: np.ndarray, words: Sequence[str]) -> None:
-    """Refuse counts that are negative or not whole.
+    """Refuse counts that are negative, not whole or huge.
 
     Parameters
     ----------
@@ -337,16 +339,21 @@ def refuse_other_counts(values: np.ndarray, columns: np.ndarray, words: Sequence
         If there are any; the message names their columns.
     """
     bad = ~((values >= 0) & (np.floor(values) == values) & np.isfinite(values))
-    if not bad.any():
+    advice = (
+        "Columns that are no counts need documents of their quantile bins: use table_documents, or "
+        "documents='bins' of an estimator."
+    )
+    if bad.any():
+        what = f"whole numbers of at least 0, got {values[bad][0]}"
+    else:
+        bad = values > _LARGEST_COUNT
+        what = f"at most {_LARGEST_COUNT}, got {values[bad][0]}" if bad.any() else ""
+    if not what:
         return
     wrong = np.unique(columns[bad])
     shown = ", ".join(words[j] for j in wrong[:10])
     rest = f" and {wrong.size - 10} more" if wrong.size > 10 else ""
-    raise InvalidDataError(
-        f"counts must be whole numbers of at least 0, got {values[bad][0]}; such values are in "
-        f"{shown}{rest}. Columns that are no counts need documents of their quantile bins: "
-        "use table_documents, or documents='bins' of an estimator."
-    )
+    raise InvalidDataError(f"counts must be {what}; such values are in {shown}{rest}. {advice}")
 
 
 def name_words(names: Sequence[str] | None, d: int) -> list[str]:

@@ -54,6 +54,8 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "plot_gallery": "False" if os.environ.get("FAST") else "True",
     "abort_on_example_error": True,
+    # Figures and what is printed, without the value of the last line.
+    "capture_repr": (),
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
@@ -78,4 +80,14 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "back_to_top_button": False,
 }
-html_sidebars = {"index": [], "getting_started": [], "which_estimator": [], "changelog": []}
+_NO_PAGES_BELOW = [
+    "index",
+    "getting_started",
+    "which_estimator",
+    "how_it_works",
+    "coming_from",
+    "scaling",
+    "extending",
+    "changelog",
+]
+html_sidebars = {page: [] for page in _NO_PAGES_BELOW}

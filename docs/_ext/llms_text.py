@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import desc_content
+from sphinx_gallery.directives import imgsgnode
 
 _HEAD = """# flowkit
 
@@ -59,6 +60,18 @@ def _paragraph(translator, node):
     translator.ensure_eol(2)
 
 
+def _picture(translator, node):
+    """A picture, which lies where those of the HTML pages lie."""
+    up = "../" * translator.builder.current_doc_name.count("/")
+    translator.add(f"![{node.get('alt', '')}]({up}_images/{Path(node['uri']).name})", prefix_eol=2)
+    raise nodes.SkipNode
+
+
+def _boxed(translator, node):
+    """What stands in a box, below its title in bold."""
+    translator.add(f"**{node.pop(0).astext()}.**", prefix_eol=2, suffix_eol=2)
+
+
 def _as_it_is(translator, node):
     pass
 
@@ -66,7 +79,11 @@ def _as_it_is(translator, node):
 def setup(app):
     app.add_node(nodes.classifier, override=True, markdown=(_type, None))
     app.add_node(nodes.abbreviation, override=True, markdown=(_as_it_is, _as_it_is))
-    for node in (nodes.admonition, nodes.caption, nodes.citation):
+    app.add_node(nodes.label, override=True, markdown=(_as_it_is, _as_it_is))
+    app.add_node(nodes.admonition, override=True, markdown=(_boxed, _paragraph))
+    for node in (nodes.image, imgsgnode):
+        app.add_node(node, override=True, markdown=(_picture, None))
+    for node in (nodes.caption, nodes.citation):
         app.add_node(node, override=True, markdown=(_paragraph, _paragraph))
     app.connect("build-finished", _write)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

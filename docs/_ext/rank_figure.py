@@ -91,6 +91,7 @@ def draw(title, folder):
         ax.plot(rank[i].mean(), place, "D", ms=7, color=colour, mec="black")
     ax.set_yticks(range(len(order)), [methods[i] for i in order])
     ax.invert_yaxis()
+    ax.locator_params("x", integer=True)
     ax.set_xlabel(f"rank by {study.words}: 1 is best")
     ax.spines[["top", "right"]].set_visible(False)
     path = folder / f"{study.file}.svg"

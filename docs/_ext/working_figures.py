@@ -27,7 +27,7 @@ def _spline():
     spline = ElementwiseSpline(1)
     generator = torch.Generator().manual_seed(3)
     for parameter in spline.parameters():
-        parameter.data.normal_(0.0, 1.5, generator=generator)
+        parameter.data.normal_(0.0, 0.7, generator=generator)
     x = torch.linspace(-5, 5, 600)[:, None]
     with torch.no_grad():
         z, log_det = spline(x)
@@ -37,7 +37,7 @@ def _spline():
     left.plot(x, z)
     left.set(xlabel="column x", ylabel="latent z", title="a monotone map ...")
     right.plot(x, density, color="tab:orange")
-    right.set(xlabel="column x", ylabel="density", title="... and the density of x for a normal z")
+    right.set(xlabel="column x", ylabel="density", title="... and the density of x")
     return figure
 
 

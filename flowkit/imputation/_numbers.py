@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..conditions import N_CANDIDATES, questions_of
-from ..validation import container_of, row_blocks
+from ..validation import container_of, middle_of, refuse_overflow, row_blocks
 
 # Values that are drawn at once.
 _MAX_VALUES = 2**22
-_SUMMARIES = {"mean": np.mean, "median": np.median}
 
 
 def fill_numbers(density: Any, X, read, statistic: str, n_draws: int, rng):
@@ -39,7 +38,13 @@ def fill_numbers(density: Any, X, read, statistic: str, n_draws: int, rng):
     for block in row_blocks(len(index), max(1, _MAX_VALUES // (n_draws * rows.shape[1]))):
         part = index[block]
         draws = _draws(density, container_of(read).like(rows[part]), n_draws, rng)
-        values[part] = draws[0] if statistic == "draw" else _SUMMARIES[statistic](draws, 0)
+        values[part] = draws[0] if statistic == "draw" else middle_of(draws, statistic)
+    refuse_overflow(
+        values,
+        "the values filled in",
+        "what is known of these rows is too far away from all training rows. Leave them out, or "
+        "rescale X.",
+    )
     holes = {j: np.flatnonzero(missing[:, j]) for j in np.flatnonzero(missing.any(0))}
     return _container(X).filled({j: (where, values[where, j]) for j, where in holes.items()})
 

@@ -7,7 +7,7 @@ from sklearn.utils import get_tags
 from ..estimators import FlowDensity
 from ..exceptions import InvalidParameterError
 from ..tables import TableDensity
-from ..validation import container_of, is_missing_value
+from ..validation import container_of, is_missing_value, typed_errors
 
 
 def default_density(X):
@@ -50,15 +50,19 @@ def takes_incomplete_rows(density) -> bool:
     return get_tags(density).input_tags.allow_nan
 
 
-def refuse_complete_only(density) -> None:
-    """Refuse a density that cannot learn from incomplete rows, though there are some.
+def refuse_complete_only(density, X) -> None:
+    """Refuse a density that cannot learn from incomplete rows, if there are some in X.
 
     Raises
     ------
     InvalidParameterError
         If it is one.
     """
-    if not takes_incomplete_rows(density):
+    if takes_incomplete_rows(density):
+        return
+    with typed_errors():
+        is_incomplete = container_of(X).missing().any()
+    if is_incomplete:
         raise InvalidParameterError(
             f"density {density} cannot be fitted to rows with missing values, and X holds some: "
             "use one that can, such as FlowDensity(missing='marginalize'), or fit the imputer to "

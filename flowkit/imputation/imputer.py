@@ -140,15 +140,15 @@ class DensityImputer(TransformerMixin, SuggestingEstimator):
             (density,) = seeded_copies(density, 1, self.random_state, rng)
             on_incomplete_rows(density)
             X = self._read(X, density, reset=True)
-            missing = container_of(X).missing()
-            if missing.any():
-                refuse_complete_only(density)
+            refuse_complete_only(density, X)
             self.density_ = density.fit(X)
             if _reads_tables(density):
                 self._take_labels(density)
             self.indicator_ = None
             if self.add_indicator:
-                self.indicator_ = MissingIndicator(error_on_new=False).fit(_as_holes(missing))
+                self.indicator_ = MissingIndicator(error_on_new=False).fit(
+                    _as_holes(container_of(X).missing())
+                )
         return self
 
     def transform(self, X):

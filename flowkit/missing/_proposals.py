@@ -133,7 +133,10 @@ class Proposals:
         counts = np.array([own.shape[1], n_wide, n_linear][: len(log_parts)])
         with np.errstate(divide="ignore"):
             log_shares = np.log(counts / n_draws)[:, None, None]
-        return Draws(rows, columns, values, log_parts, log_sum(log_parts + log_shares))
+        # Far off, where squares overflow, draws have no densities.
+        with np.errstate(invalid="ignore"):
+            log_drawn = log_sum(log_parts + log_shares)
+        return Draws(rows, columns, values, log_parts, log_drawn)
 
 
 def proposals(

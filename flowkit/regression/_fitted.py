@@ -199,7 +199,8 @@ class FittedRegressor(RegressorMixin, ModuleKeeper):
         -------
         float
             1 for means that are the targets, 0 for those that are as good as the same mean for
-            all rows; of several targets the mean.
+            all rows, ``-inf`` for those that are too far off for a number; of several targets the
+            mean.
         """
         mean = self.predict(X)
         Y = read_targets(y, len(mean), self.n_outputs_, self._is_single)
@@ -207,7 +208,9 @@ class FittedRegressor(RegressorMixin, ModuleKeeper):
         mean = mean.reshape(Y.shape)
         # Squares of numbers of any size are numbers, and their ratio is the same.
         power = np.frexp(np.maximum(np.abs(Y).max(0), np.abs(mean).max(0)))[1]
-        return float(r2_score(np.ldexp(Y, -power), np.ldexp(mean, -power), sample_weight=weight))
+        Y, mean = np.ldexp(Y, -power), np.ldexp(mean, -power)
+        with np.errstate(over="ignore"):
+            return float(r2_score(Y, mean, sample_weight=weight))
 
     def sample(self, X, n_samples=1, random_state=None):
         """Draw targets of each row.

@@ -13,7 +13,7 @@ from ._numbers import shown, ticks
 
 _RIGHT, _TOP, _BOTTOM = 12, 24, 34
 # Free pixels on the left, beside ticks, and for the label of the axis.
-_MARGIN, _LABEL = 12, 12
+_MARGIN, _LABEL = 12, 16
 # Width of a letter of a tick, in pixels.
 _LETTER = 6.0
 
@@ -105,8 +105,10 @@ class Axes:
         self.parts.append(f'<path class="dots {name}" stroke-width="{2 * radius:g}" d="{path}"/>')
 
     def span(self, low, high, y, name: str) -> None:
-        """A level line between two numbers."""
-        a, b = self.x([low, high])
+        """A level line between two numbers, as far as it is within the frame."""
+        if high < self.xlim[0] or low > self.xlim[1]:
+            return
+        a, b = self.x(np.clip([low, high], *self.xlim))
         place = float(self.y(y))
         self.parts.append(
             f'<line class="line {name}" x1="{a:.1f}" x2="{b:.1f}" y1="{place:.1f}" '

@@ -15,6 +15,7 @@ from ..validation import container_of
 from ._columns import Column, read_columns
 from ._comparison import Comparison, compare
 from ._draws import Draws, draw
+from ._images import image_shape_of
 from ._strange import StrangeRows, strange_rows
 from ._training import Training, training_of
 
@@ -115,6 +116,11 @@ class Evidence:
     def strange(self) -> StrangeRows | str:
         """The strangest rows with reasons, or why there are none."""
         return strange_rows(self.judge, self.X, self.judged, self.n_strange, self.seed)
+
+    @cached_property
+    def image_shape(self) -> tuple[int, ...] | None:
+        """Shape of the rows where they are images."""
+        return image_shape_of(self.estimator)
 
     @cached_property
     def topics(self) -> list[dict]:

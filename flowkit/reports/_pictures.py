@@ -17,6 +17,8 @@ _N_BINS, _MOST_LEVELS, _MOST_DOTS = 24, 8, 500
 _TAIL = 0.005
 # Share of the epochs, the worst ones, that do not decide how low a curve goes.
 _EARLY = 0.1
+# How far below the highest mean the lowest is drawn, in distances to the median one.
+_REACH = 4.0
 # Free space beside the values, as a share of their range.
 _ROOM = 0.04
 _WIDE = (560, 220)
@@ -47,6 +49,8 @@ def training_curve(training: Training) -> str:
 def means(comparison: Comparison) -> str:
     """Mean log densities of held-out rows, with twice their standard errors of the difference."""
     names = [name for name, s in comparison.scores.items() if np.isfinite(s).any()]
+    if not names:
+        return ""
     centers = {}
     for name in names:
         s = comparison.scores[name]
@@ -54,6 +58,11 @@ def means(comparison: Comparison) -> str:
         centers[name] = s[np.isfinite(s)].mean(), error
     low = min(center - error for center, error in centers.values())
     high = max(center + error for center, error in centers.values())
+    # Of one that is far lower than most, the others would be one dot.
+    only_centers = np.array([center for center, _ in centers.values()])
+    top = only_centers.max()
+    reach = _REACH * (top - np.median(only_centers))
+    low, high = max(low, top - reach), min(high, top + reach)
     axes = Axes(
         _around(low, high),
         (-0.5, len(names) - 0.5),

@@ -8,10 +8,12 @@ from . import _pictures
 from ._blocks import Block, Item, Items, Pictures, Section, Table, Text
 from ._comparison import OURS
 from ._evidence import Evidence
+from ._images import strip
 from ._numbers import counted, fixed, percent, shown, signed
 from .checks import FOUND, NOT_CHECKED, SEVERITIES, Check, Outcome
 
 _MOST_ROWS, _MOST_MARGINS, _MOST_PAIRS, _MOST_WORDS = 40, 12, 6, 5
+_MOST_IMAGES = 12
 _DATA_AND_DRAWS = (("data", "data"), ("drawn", "rows drawn"))
 
 
@@ -22,7 +24,7 @@ def checks(outcomes: list[tuple[Check, Outcome]]) -> Section:
         Item(
             f"{check.number} {check.title if outcome.status == FOUND else _plain_title(check)}",
             check.severity if outcome.status == FOUND else outcome.status,
-            (outcome.text,),
+            (f"Not checked: {outcome.text}." if _is_open(outcome) else outcome.text,),
             check.explanation,
             outcome.status != FOUND,
         )
@@ -36,10 +38,14 @@ def checks(outcomes: list[tuple[Check, Outcome]]) -> Section:
     return Section("Checks", [Text(told), *(Items(part) for part in parts if part)])
 
 
+def _is_open(outcome):
+    return outcome.status == NOT_CHECKED
+
+
 def _rank(one):
     check, outcome = one
     found = outcome.status == FOUND
-    return not found, SEVERITIES.index(check.severity) if found else outcome.status == NOT_CHECKED
+    return not found, SEVERITIES.index(check.severity) if found else _is_open(outcome)
 
 
 def _plain_title(check):
@@ -78,6 +84,15 @@ def strange(evidence: Evidence) -> Section:
                 ]
             )
         )
+        if evidence.image_shape is not None:
+            images = np.column_stack([c.numbers for c in evidence.columns])
+            limits = float(np.nanmin(images)), float(np.nanmax(images))
+            rows = images[known.positions[:_MOST_IMAGES]]
+            label = "the strangest images, in the same order"
+            blocks += [
+                Text(f"{label.capitalize()}:"),
+                Pictures([strip(rows, evidence.image_shape, limits, label)]),
+            ]
         if known.levels:
             rows = [
                 (name, *(signed(effect, 1) for effect in effects)) for name, effects in known.levels
@@ -146,14 +161,23 @@ def comparison(evidence: Evidence) -> Section:
     for name, one in found.described()["densities"].items():
         gain = ""
         if name != OURS:
-            gain = f"{signed(one['gain_of_this_density'])} ± {fixed(one['error_of_gain'])}"
+            gain = _with_error(one["gain_of_this_density"], one["error_of_gain"])
         mean = fixed(one["mean"]) if np.isfinite(one["mean"]) else ""
         rows.append((name, mean, gain, str(one["impossible_rows"])))
     header = ("density", "mean log density", f"gain of {OURS}", "impossible rows")
-    blocks += [Table(header, rows), Pictures([_pictures.means(found)])]
-    blocks.append(Text("Bars: two standard errors of the difference to this density."))
+    blocks.append(Table(header, rows))
+    if picture := _pictures.means(found):
+        bars = (
+            "Bars: two standard errors of the difference to this density. A mean far below the "
+            "others is in the table alone."
+        )
+        blocks += [Pictures([picture]), Text(bars)]
     blocks += [Text(f"{name} was not fitted: {why}") for name, why in found.refused.items()]
     return Section("Held-out log density", blocks)
+
+
+def _with_error(gain, error):
+    return f"{signed(gain)} ± {fixed(error)}" if np.isfinite(gain) else ""
 
 
 def training(evidence: Evidence) -> Section:
@@ -177,6 +201,8 @@ def samples(evidence: Evidence) -> Section:
     found = evidence.draws
     if isinstance(found, str):
         return Section("Rows drawn", [Text(f"Nothing was drawn: {found}.")])
+    if evidence.image_shape is not None:
+        return _images(evidence, found)
     distances = np.array(found.distances())
     order = np.argsort(-np.nan_to_num(distances), kind="stable")
     names = [column.name for column in found.data]
@@ -209,6 +235,24 @@ def samples(evidence: Evidence) -> Section:
             ),
         ]
     return Section("Rows drawn", blocks)
+
+
+def _images(evidence, found):
+    """Images of the data and drawn ones, a row of each."""
+    tables = [
+        np.column_stack([c.numbers for c in columns]) for columns in (found.data, found.drawn)
+    ]
+    limits = float(np.nanmin(tables[0])), float(np.nanmax(tables[0]))
+    chosen = np.random.RandomState(evidence.seed).permutation(len(tables[0]))[:_MOST_IMAGES]
+    rows = tables[0][chosen], tables[1][:_MOST_IMAGES]
+    labels = "images of the data", "images drawn from the density"
+    pictures = [
+        strip(images, evidence.image_shape, limits, label)
+        for images, label in zip(rows, labels, strict=True)
+    ]
+    return Section(
+        "Rows drawn", [Text(f"Above {labels[0]}, below {labels[1]}."), Pictures(pictures)]
+    )
 
 
 def _pairs(correlations):

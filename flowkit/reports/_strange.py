@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
 
-from ..exceptions import InvalidParameterError
+from ..exceptions import FlowkitError, InvalidParameterError
 from ..outliers import DensityOutlierDetector, Reasons
 from ..validation import container_of
 
@@ -102,8 +102,8 @@ def strange_rows(estimator, X, scores, n_rows: int, seed: int) -> StrangeRows | 
                 detector = DensityOutlierDetector(FrozenEstimator(estimator), random_state=seed)
                 detector.fit(X)
             reasons = detector.reasons(rows)
-        except (InvalidParameterError, NotImplementedError) as error:
-            return str(error)
+        except (FlowkitError, NotImplementedError) as error:
+            return str(error).rstrip(".")
     labels = container_of(X).row_labels
     shares = np.searchsorted(np.sort(scores), scores[positions], side="right") / len(scores)
     return StrangeRows(

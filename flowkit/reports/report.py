@@ -224,11 +224,12 @@ def _lead(evidence, outcomes) -> str:
     comparison = evidence.comparison
     if not isinstance(comparison, str) and comparison.best_other is not None:
         gain, error = comparison.gain(comparison.best_other)
-        verb = "gains" if gain >= 0 else "loses"
-        told.append(
-            f"On held-out rows it {verb} {fixed(abs(gain))} ± {fixed(error)} nats a row beside the "
-            f"best of the classical densities ({comparison.best_other})."
-        )
+        if np.isfinite(gain):
+            verb = "gains" if gain >= 0 else "loses"
+            told.append(
+                f"On held-out rows it {verb} {fixed(abs(gain))} ± {fixed(error)} nats a row beside "
+                f"the best of the classical densities ({comparison.best_other})."
+            )
     if not isinstance(evidence.strange, str):
         first = evidence.strange
         told.append(f"The strangest row is {first.labels[0]}: {first.lines[0][0]}.")

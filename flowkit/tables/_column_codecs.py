@@ -12,9 +12,10 @@ from numbers import Number
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import expit, ndtr, ndtri
+from scipy.special import betaincinv, expit, ndtr, ndtri
 
 from ..columns import tie_spacing
+from ..validation import middle_of
 from ._column_lattice import Lattice, is_whole
 from ._column_reading import RawColumn
 
@@ -63,9 +64,9 @@ class Codec:
         """Which values average over a cell, by whether probabilities of cells are asked for."""
         return np.full(len(x), self.fills_cells(by_cell))
 
-    def locations(self, n: int, rng: np.random.RandomState) -> np.ndarray:
-        """Where n training rows lie within their cells, shape (n, 1)."""
-        return rng.uniform(size=(n, 1))
+    def locations(self, ranks: np.ndarray) -> np.ndarray:
+        """Where training rows lie within their cells, by their uniform ranks there."""
+        return ranks
 
     def is_fine(self, n_cells: int) -> bool:
         """Whether values are real, or spread over more than so many cells."""
@@ -106,7 +107,7 @@ class Codec:
         ndarray of shape (n,)
             Possible values of the column.
         """
-        return np.mean(draws, 0) if statistic == "mean" else np.median(draws, 0)
+        return middle_of(draws, statistic)
 
     def points(self, x: np.ndarray, u: np.ndarray | None):
         """Encoded points, and the log volume that each stands for.
@@ -339,9 +340,9 @@ class LevelCodec(Codec):
         array[:] = self.levels
         return array
 
-    def locations(self, n: int, rng: np.random.RandomState) -> np.ndarray:
+    def locations(self, ranks: np.ndarray) -> np.ndarray:
         # Rare at the ends: a smooth density cannot jump from one level to the next.
-        return rng.beta(2, 2, size=(n, 1))
+        return betaincinv(2, 2, ranks)
 
     def contains(self, x: np.ndarray, by_cell: bool = False) -> np.ndarray:
         return x >= 0

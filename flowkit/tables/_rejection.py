@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..exceptions import UnmetConstraintsError
 from ._constraints import Constraint
+from ._distance_from_rows import Apart
 
 # Draws of each row after which too few may have been accepted, and their least share.
 _ENOUGH_TRIED, _LEAST_ACCEPTED = 10_000, 1e-3
@@ -18,7 +19,7 @@ _SPARE, _MOST_AT_ONCE = 1.2, 100_000
 def draw_accepted(
     draw: Callable[[int], np.ndarray],
     n: int,
-    constraints: list[Constraint],
+    constraints: Sequence[Constraint | Apart],
     build: Callable[[np.ndarray], object],
 ) -> tuple[np.ndarray, float]:
     """Draws that meet all constraints, and the share of draws that do.
@@ -29,7 +30,7 @@ def draw_accepted(
         Gives so many draws of each of k rows, shape (k, m, d).
     n : int
         Number of draws of each row.
-    constraints : list of Constraint
+    constraints : sequence of Constraint or Apart
         What they must meet.
     build : callable
         Makes a table of draws of shape (m, d).
@@ -75,5 +76,6 @@ def _why(constraints, shares, fewest, tried):
     return (
         f"{fewest} of {tried} draws meet all constraints, each of which is met by this share of "
         f"the draws: {each}. Widen the one that is met least, give values by given= where it "
-        "fixes them, or see whether training rows meet it."
+        "fixes them, or see whether training rows meet it; of rows to be apart from, lower "
+        "min_distance."
     )

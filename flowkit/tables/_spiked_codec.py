@@ -225,8 +225,8 @@ class SpikedCodec(Codec):
                 at += 2 * _REACH
         return spikes, parts
 
-    def locations(self, n: int, rng: np.random.RandomState) -> np.ndarray:
-        return ndtr(_SCALE * rng.standard_normal((n, 1)))
+    def locations(self, ranks: np.ndarray) -> np.ndarray:
+        return ndtr(_SCALE * ndtri(ranks))
 
     def is_spike(self, x: np.ndarray) -> np.ndarray:
         """Which numbers have a probability of their own."""

@@ -10,6 +10,7 @@ from ..exceptions import InvalidParameterError
 from ..nested import can_be_drawn_from, check_n_samples, draw_from
 from ..validation import check_choice, check_flag, container_of
 from ._constraints import read_constraints
+from ._distance_from_rows import Apart, check_distance
 from ._rejection import draw_accepted
 
 
@@ -24,6 +25,8 @@ class TableDrawsMixin:
         given=None,
         missing=None,
         constraints=None,
+        apart_from=None,
+        min_distance=0.0,
         return_acceptance=False,
     ):
         """Draw rows from the density, also given values of some columns, or that meet constraints.
@@ -47,6 +50,14 @@ class TableDrawsMixin:
             ``"start <= end and size in ['S', 'M']"``, or functions of a table that return a boolean
             for each row. Columns, numbers, text, arithmetic, comparisons, ``in``, ``and``, ``or``
             and ``not`` make an expression. Rows that do not meet all of them are drawn again.
+        apart_from : array-like or DataFrame of shape (n_rows, n_features), default=None
+            Rows, such as those of training, that no draw may copy or come near; see Notes.
+        min_distance : float, default=0.0
+            How far from each of these rows draws are, more than this; 0.0 leaves out copies alone.
+            The distance is the mean over columns of the differences of numbers over the range of
+            `apart_from`, of angles over half a turn, and of categories 0 or 1 (Gower's), without
+            columns that the row misses: two rows that differ in one category of ten columns are
+            0.1 apart. Draws that are nearer are drawn again.
         return_acceptance : bool, default=False
             Whether to return the share of draws that met the constraints too.
 
@@ -61,20 +72,23 @@ class TableDrawsMixin:
             training rows. Integers may lie beyond those of training unless there are bounds, as
             with ``bounds='seen'``.
         acceptance : float
-            Only with `return_acceptance`: between 0 and 1; the probability of the constraints,
-            about. With several rows given, that of the row that meets them least often.
+            Only with `return_acceptance`: between 0 and 1; the probability of the constraints and
+            of the distance, about. With several rows given, that of the row that meets them least
+            often.
 
         Raises
         ------
         InvalidDataError
-            If `n_samples` is less than one, or `missing` or `return_acceptance` has another value.
+            If `n_samples` is less than one, `missing` or `return_acceptance` has another value,
+            `min_distance` is not from 0 up to 1, or `apart_from` is no such table.
         InvalidParameterError
             If `density` cannot be sampled, all columns are given, `missing` is asked for with
-            `given`, or a constraint is none.
+            `given`, a constraint is none, or `min_distance` has no `apart_from`.
         UnknownNameError
             If there is no such column.
         UnmetConstraintsError
-            If less than one in a thousand draws, of at least 10,000, meets the constraints.
+            If less than one in a thousand draws, of at least 10,000, meets the constraints and is
+            far enough from the rows of `apart_from`.
         OutsideSupportError
             If values given have no probability, such as a level that does not exist.
 
@@ -82,6 +96,17 @@ class TableDrawsMixin:
         -----
         FewEffectiveDrawsWarning
             If draws repeat, as few proposals carry the weight.
+
+        Notes
+        -----
+        *Copies and privacy.* Draws may copy training rows by chance, where columns have few
+        values, as new rows would. A density that follows single rows, such as ``prior='kernel'``
+        with a kernel on each, or `KernelDensity`, draws next to one row each time, so that who
+        knows the draws knows the rows, nearly. `apart_from` leaves such draws out, and compares
+        with rows that are given now, as none are kept for this. It makes no draw private: the
+        density has still learned from each row, draws at some distance around a row without
+        neighbours give away that it is there, and so may a gap where draws were left out. Who
+        needs a guarantee needs differential privacy, which this is not.
 
         Examples
         --------
@@ -103,6 +128,10 @@ class TableDrawsMixin:
         check_is_fitted(self)
         n_samples, rng = check_n_samples(n_samples), check_random_state(random_state)
         told = check_flag(return_acceptance, "return_acceptance")
+        conditions = [
+            *read_constraints(constraints),
+            *self._distance_from(apart_from, min_distance),
+        ]
         blank = missing is not None and bool(check_choice(missing, "missing", ["sample"]))
         if blank and given is not None:
             raise InvalidParameterError(
@@ -112,7 +141,7 @@ class TableDrawsMixin:
         rows, acceptance = draw_accepted(
             lambda m: self._draw_rows(m, rng, given),
             n_samples,
-            read_constraints(constraints),
+            conditions,
             lambda rows: self._in_form(rows, every),
         )
         if blank:
@@ -128,6 +157,22 @@ class TableDrawsMixin:
         return np.column_stack([c.draw(y) for c, y in zip(self._codecs, encoded.T, strict=True)])[
             None
         ]
+
+    def _distance_from(self, rows, min_distance):
+        """The condition that draws are farther than a distance from rows, if there are any."""
+        min_distance = check_distance(min_distance)
+        if rows is None:
+            if min_distance:
+                raise InvalidParameterError(
+                    f"min_distance={min_distance:g} says how far draws are from rows, but there "
+                    "are none: give them, such as those of training, as apart_from."
+                )
+            return []
+
+        def read(table):
+            return self._rows(self._read(table, reset=False)[0], incomplete=True)
+
+        return [Apart(read(rows), min_distance, self._codecs, read)]
 
     def _draw_encoded(self, n, rng):
         try:

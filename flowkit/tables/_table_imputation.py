@@ -7,7 +7,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._seeds import check_random_state
 from ..conditions import N_CANDIDATES
-from ..validation import check_choice, check_count, container_of, keep_types, row_blocks
+from ..validation import (
+    check_choice,
+    check_count,
+    container_of,
+    keep_types,
+    refuse_overflow,
+    row_blocks,
+)
 
 _STATISTICS = ("draw", "mean", "median")
 # Draws that are summed up, where no number is given, and values that are drawn at once.
@@ -83,6 +90,7 @@ class TableImputation:
             values = {}
             for j, where in holes.items():
                 x = choose(self._codecs[j], draws[j])
+                _refuse_overflow(x, where, len(rows), self._names()[j])
                 values[j] = where, self._codecs[j].typed(x, columns[j].dtype)
             return container.filled(values)
 
@@ -105,3 +113,15 @@ class TableImputation:
                 here = missing[part, j]
                 draws[j][:, np.isin(where, part)] = copies[here, :, j].T
         return holes, draws
+
+
+def _refuse_overflow(x, where, n, name):
+    """Refuse values for rows, by their positions, of which some are no numbers."""
+    values = np.zeros(n)
+    values[where] = x
+    refuse_overflow(
+        values,
+        f"the values filled into column {name}",
+        "what is known of these rows is too far away from all training rows. Leave them out, or "
+        "rescale X.",
+    )

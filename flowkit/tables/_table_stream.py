@@ -81,7 +81,8 @@ class TableStreamMixin:
         # Points within cells of their own for each chunk.
         entropy = [draw_seed(check_random_state(self.random_state)), self._n_chunks]
         rng = np.random.RandomState(np.random.SeedSequence(entropy).generate_state(4))
-        encoded = self._encode_training(rows[possible], self.density_, rng)
+        kept = options.get("sample_weight")
+        encoded = self._encode_training(rows[possible], kept, self.density_, rng)
         # Training changes it in place.
         before["density_"] = copy.deepcopy(self.density_)
         self.density_ = self.density_.partial_fit(encoded, None, **options)

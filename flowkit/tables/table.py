@@ -18,6 +18,7 @@ from ..nested import (
     seeded_copies,
 )
 from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite
+from ._cell_locations import locations_in_cells
 from ._column_reading import read_columns
 from ._column_report import report_frame, report_lines, report_text
 from ._column_warnings import warn_of_columns
@@ -120,7 +121,9 @@ class TableDensity(
     *Categorical.* A level is the interval of standard normal quantiles between its cumulative
     frequencies, smoothed by half a row, so that the encoded column is close to standard normal.
     Training rows lie anywhere in it, rarely at its ends, so that a smooth density need not jump
-    from one level to the next. The probability of a level is the integral of the density over its
+    from one level to the next. Where in it, a Gaussian copula of all columns draws, as it does for
+    whole numbers and spikes of such a table: drawn by themselves, locations would blur what columns
+    have to do with each other. The probability of a level is the integral of the density over its
     interval. In one or two columns it is found by a Gauss-Legendre rule, in more by scrambled Sobol
     points that are as rare at the ends as training rows; all are fixed, so that a row has the same
     score at every call.
@@ -166,6 +169,9 @@ class TableDensity(
 
     Hoogeboom, Cohen, Tomczak, "Learning Discrete Distributions by Dequantization", AABI 2021,
     arXiv 2001.11235.
+
+    Hoff, "Extending the rank likelihood for semiparametric copula estimation", Annals of Applied
+    Statistics 1 (2007), arXiv math/0610413, for locations within cells.
 
     Greenacre, "Correspondence Analysis in Practice", 3rd ed., 2017, for the order of levels.
 
@@ -272,7 +278,7 @@ class TableDensity(
             weight = weight[weight > 0]
         rows = self._settle(columns, weight, rng)
         warn_of_columns(self._names(), rows, self._codecs)
-        encoded = self._encode_training(rows, density, rng)
+        encoded = self._encode_training(rows, weight, density, rng)
         if hasattr(density, "_named_by"):
             density._named_by(self._names())
         self._let_read(density)
@@ -450,15 +456,19 @@ class TableDensity(
                 "the bounds."
             )
 
-    def _encode_training(self, rows, density, rng):
-        """One point for each row, anywhere within its cell."""
-        spreads_ties = getattr(density, "dequantize", None) == "auto"
+    def _encode_training(self, rows, weight, density, rng):
+        """One point for each row within its cell."""
+        if any(codec.fills_cells(by_cell=False) for codec in self._codecs):
+            ranks, spreads_ties = locations_in_cells(rows, weight, rng), False
+        else:
+            ranks = rng.uniform(size=rows.shape)
+            spreads_ties = getattr(density, "dequantize", None) == "auto"
         encoded = np.empty_like(rows)
         for j, (codec, x) in enumerate(zip(self._codecs, rows.T, strict=True)):
-            u = codec.locations(len(x), rng)
-            # A density that spreads ties draws other points in each epoch, which is worth more.
+            # A density that spreads ties draws other points in each epoch, and knows its rows.
             left = spreads_ties and codec.has_even_ties and not np.isnan(x).any()
-            encoded[:, j] = codec.points(x, None if left else u)[0][:, 0]
+            u = None if left else codec.locations(ranks[:, j, None])
+            encoded[:, j] = codec.points(x, u)[0][:, 0]
         return encoded
 
     # ------------------------------------------------------------------ scikit-learn

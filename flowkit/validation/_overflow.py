@@ -41,6 +41,29 @@ def refuse_overflow(values: np.ndarray, what: str, advice: str, except_for=False
     return values
 
 
+def middle_of(draws: np.ndarray, statistic: str) -> np.ndarray:
+    """Mean or median of draws, also where their sum overflows.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (n_draws, ...)
+        Draws.
+    statistic : {'mean', 'median'}
+        Which of the two.
+
+    Returns
+    -------
+    ndarray of shape (...)
+        The mean or median.
+    """
+    summary = np.mean if statistic == "mean" else np.median
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = summary(draws, 0)
+        if np.isfinite(value).all():
+            return value
+        return np.where(np.isfinite(value), value, len(draws) * summary(draws / len(draws), 0))
+
+
 def cast(values: np.ndarray, dtype, what: str) -> np.ndarray:
     """Finite values in another precision, which may be too low for them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -109,12 +110,10 @@ def test_nothing_is_computed_before_and_the_model_goes_once():
     rows = da.from_array(X, chunks=(10, 4))
     found = distributed.score_samples(density, rows)
     assert Counting.n_loaded == 0
-    n_bytes = len(dask.base.tokenize(density)) + sum(
-        isinstance(part, bytes)
-        for task in dict(found.__dask_graph__()).values()
-        for part in getattr(task, "args", ())
-    )
-    assert n_bytes == len(dask.base.tokenize(density)) + 1
+    # Tasks of older versions are tuples.
+    tasks = dict(found.__dask_graph__()).values()
+    parts = [task if isinstance(task, tuple) else getattr(task, "args", ()) for task in tasks]
+    assert sum(isinstance(part, bytes) for part in itertools.chain(*parts)) == 1
     expected = density.score_samples(X)
     # What becomes of the estimator later does not change what was asked for.
     density.fit(X * 2)

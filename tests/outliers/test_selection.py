@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.stats import false_discovery_control
+from scipy import stats
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import KernelDensity
 
@@ -26,9 +26,11 @@ def calibrated(n=400, **options):
 @pytest.mark.parametrize("alpha", [0.01, 0.1, 0.3, 0.9])
 @pytest.mark.parametrize("seed", range(5))
 def test_found_are_those_of_small_adjusted_p_values(seed, alpha):
+    if not hasattr(stats, "false_discovery_control"):
+        pytest.skip("scipy has adjusted p-values from version 1.11 on")
     rng = np.random.default_rng(seed)
     p = np.r_[rng.uniform(size=50), rng.beta(0.1, 3, size=rng.integers(1, 40))]
-    expected = false_discovery_control(p, method="bh") <= alpha
+    expected = stats.false_discovery_control(p, method="bh") <= alpha
     np.testing.assert_array_equal(benjamini_hochberg(p, alpha), expected)
     assert expected.any() or alpha < 0.1
 

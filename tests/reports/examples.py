@@ -26,6 +26,13 @@ class Impossible(GaussianMixture):
         return np.where(np.asarray(X)[:, 0] > self.means_[0, 0], -np.inf, scores)
 
 
+class Nowhere(GaussianMixture):
+    """A density that holds all rows impossible."""
+
+    def score_samples(self, X):
+        return np.full(len(X), -np.inf)
+
+
 class OffByMuch(GaussianMixture):
     """A density with a latent from which rows do not come back."""
 

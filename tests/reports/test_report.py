@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -18,8 +22,9 @@ from sklearn.preprocessing import StandardScaler
 import flowkit
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
 from flowkit.reports import CHECKS
+from flowkit.reports._images import strip
 
-from .examples import kernels, normal_rows
+from .examples import Nowhere, kernels, normal_rows
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -213,12 +218,38 @@ def test_frozen_estimators_are_compared_on_rows_given():
     assert not found["refitted"]
 
 
+def test_a_density_that_holds_all_rows_impossible_has_a_report(tmp_path):
+    X = normal_rows(100, 3)
+    told = flowkit.report(Nowhere().fit(X), X)
+    found = {check["number"]: check["status"] for check in told.to_dict()["checks"]}
+    assert found["R2"] == found["R3"] == "found"
+    told.save(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"[>\s\"(]nan\b", text)
+
+
 def test_topics_are_told():
     X = np.random.default_rng(0).poisson(3, (80, 6)).astype(float)
     density = flowkit.FractalFlowDensity(n_topics=2, max_epochs=1, random_state=0).fit(X)
     told = flowkit.report(density, X, refit=False, n_strange=1)
     assert len(told.to_dict()["topics"]) == 2
     assert "## Topics" in str(told)
+
+
+@pytest.mark.parametrize("channels", [(), (3,)], ids=["grey", "colour"])
+def test_images_are_shown_as_they_are(channels, tmp_path):
+    shape = (4, 6, *channels)
+    X = np.random.default_rng(0).integers(0, 256, (40, np.prod(shape))).astype(float)
+    found = strip(X[:3], shape, (0.0, 255.0), "three")
+    png = base64.b64decode(found.split("base64,")[1].split('"')[0])
+    pixels = np.asarray(Image.open(io.BytesIO(png)))
+    assert pixels.shape == (4, 3 * 6 + 2, *channels)
+    for i in range(3):
+        np.testing.assert_array_equal(pixels[:, 7 * i : 7 * i + 6], X[i].reshape(shape))
+    density = flowkit.RGFlowDensity(image_shape=shape, max_epochs=1, random_state=0).fit(X)
+    flowkit.report(density, X, refit=False, n_strange=2).save(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.count('<img class="strip"') == 3
 
 
 def test_many_columns_are_cut_in_text_only():

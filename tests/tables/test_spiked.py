@@ -156,6 +156,15 @@ def test_it_is_saved_and_loaded(rng, tmp_path):
     assert "0 in" in loaded.report()
 
 
+@pytest.mark.parametrize("name", ["zeros", "upper end", "inside", "open below"])
+@pytest.mark.parametrize("unit", [1e-3, 1.0])
+def test_values_that_overflow_beside_a_spike_have_scores(name, unit, rng):
+    x = unit * SPIKED[name][0](rng)
+    fitted = table(x, density=INNER["flow"])
+    far = fitted.score_samples(frame([-np.finfo(float).max, -1e300, 1e300, np.finfo(float).max]))
+    assert (far < fitted.score_samples(frame(x)).min()).all()
+
+
 def test_what_has_no_spikes_is_refused(rng):
     X = frame(rng.normal(size=N))
     with pytest.raises(InvalidDataError, match=r"column x is declared spiked.*but none does"):

@@ -25,14 +25,17 @@ class WorseThanClassical(Check):
             return not_checked("no classical density could be fitted to these rows")
         (gain, error), ours = comparison.gain(other), comparison.scores[OURS]
         n_impossible = int(np.isneginf(ours).sum())
+        if n_impossible and np.isfinite(comparison.scores[other]).all():
+            return found(
+                f"The density holds {n_impossible} of the {comparison.n_test} rows held out "
+                f"impossible, the {other} none."
+            )
         verb = "gains" if gain >= 0 else "loses"
         told = (
             f"Beside the best of the classical ones, the {other}, the density {verb} "
             f"{fixed(abs(gain))} ± {fixed(error)} nats a row on the {comparison.n_test} rows held "
             "out."
         )
-        if n_impossible and np.isfinite(comparison.scores[other]).all():
-            return found(f"{told} It holds {n_impossible} of these impossible, the {other} none.")
         if gain < -_ERRORS * error:
             return found(f"{told} Use that one, or train longer.")
         return passed(told)

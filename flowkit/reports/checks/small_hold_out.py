@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .._numbers import fixed, signed
 from ._base import NOTE, Check, found, not_checked, passed
 
@@ -21,6 +23,8 @@ class SmallHoldOut(Check):
         if other is None:
             return not_checked("no classical density could be fitted to these rows")
         gain, error = comparison.gain(other)
+        if np.isnan(gain):
+            return not_checked("hardly any row held out has a finite log density")
         if comparison.n_test < _FEWEST:
             unsure = "it could be chance" if abs(gain) < 2 * error else "it is more than chance"
             return found(

@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import GradientBoostingRegressor
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import ShuffleSplit
 
 from flowkit import ConditionalFlow
 
@@ -83,15 +83,19 @@ ax.legend()
 # the progress of diabetes:
 
 features, target = load_diabetes(return_X_y=True)
-train, test, target_train, target_test = train_test_split(features, target, random_state=0)
-coverage = {}
+inside, width = {}, {}
 for calibrate in (False, True):
-    patients = ConditionalFlow(start="ridge", calibrate=calibrate, max_epochs=10, random_state=0)
-    patients.fit(train, target_train)
-    low, high = patients.predict_interval(test, coverage=0.9).T
-    inside = (low <= target_test) & (target_test <= high)
-    coverage[calibrate] = inside.mean()
+    covered, widths = [], []
+    for train, test in ShuffleSplit(5, test_size=0.4, random_state=0).split(features):
+        patients = ConditionalFlow(
+            start="ridge", calibrate=calibrate, max_epochs=10, random_state=0
+        )
+        patients.fit(features[train], target[train])
+        low, high = patients.predict_interval(features[test], coverage=0.9).T
+        covered.append(np.mean((low <= target[test]) & (target[test] <= high)))
+        widths.append(np.mean(high - low))
+    inside[calibrate], width[calibrate] = np.mean(covered), np.mean(widths)
     words = "calibrated" if calibrate else "as it is"
-    print(f"{words}: {inside.mean():.0%} inside, intervals {np.mean(high - low):.0f} wide")
+    print(f"{words}: {inside[calibrate]:.1%} inside, intervals {width[calibrate]:.0f} wide")
 
 plt.show()

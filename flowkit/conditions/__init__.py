@@ -1,6 +1,6 @@
 """Questions to a density: conditions, marginals, and quantiles of columns."""
 
-from ._any_density import questions_by_draws, questions_of
+from ._any_density import exact_questions_of, questions_by_draws, questions_of
 from ._laws import Law, MappedLaw, PooledLaw, TruncatedLaw, halved
 from ._mixed import MixedQuestions, log_mean_density
 from ._questions import MAX_CANDIDATES, N_CANDIDATES, FlowQuestions, Questions
@@ -19,6 +19,7 @@ __all__ = [
     "PooledLaw",
     "Questions",
     "TruncatedLaw",
+    "exact_questions_of",
     "halved",
     "log_mean_density",
     "questions_by_draws",

@@ -49,6 +49,22 @@ def questions_of(density) -> Questions:
     return questions_by_draws(density)
 
 
+def exact_questions_of(density) -> Questions | None:
+    """Questions to a fitted density that knows its conditionals, None to any other.
+
+    Parameters
+    ----------
+    density : estimator
+        Of rows of numbers, with `score_samples`. It is not drawn from.
+    """
+    inside = stood_for(density)
+    is_mixture = type(inside) is GaussianMixture
+    if not is_mixture and getattr(inside, "_completion", None) is None:
+        return None
+    questions = questions_of(inside)
+    return questions if questions.is_exact else None
+
+
 @questions_of.register
 def _(density: GaussianMixture):
     if type(density) is not GaussianMixture:

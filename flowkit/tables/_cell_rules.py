@@ -1,7 +1,7 @@
 """Points of the cells of rows, and weights by which the densities there are averaged.
 
-Of one or two columns with cells, the points are those of a Gauss-Legendre rule; of more, they are
-Sobol points. Where the error of the first few is large, there are more.
+Of one column with cells, the points are those of a Gauss-Legendre rule; of more, they are Sobol
+points, as densities of flows have kinks. Where the error of the first few is large, there are more.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from numpy.polynomial import legendre
 from scipy.special import logsumexp
 from scipy.stats import qmc
 
-# Points along each of few columns: at least, usually at first, and at most where they are one and
-# two.
-_LEAST_ORDER, _FIRST_ORDER, _LAST_ORDERS = 4, 8, {1: 64, 2: 32}
+# Points along a single column: at least, usually at first, and at most.
+_LEAST_ORDER, _FIRST_ORDER, _LAST_ORDER = 4, 8, 64
 # The number of Sobol points asked for at which the errors below are what is aimed at.
 _USUAL_DRAWS = 128
 # Nats: rows whose error is above get more points.
-_GAUSS_TOLERANCE, _SOBOL_TOLERANCE = 0.04, 0.1
+_GAUSS_TOLERANCE, _SOBOL_TOLERANCE = 0.04, 0.08
 # Sobol points come in stages, each four times as many as before it.
 _FIRST_SHARE, _MORE, _N_STAGES = 4, 4, 4
 # What a Gauss-Legendre rule of flows often misses, times its order squared.
@@ -43,7 +42,7 @@ class CellRule:
     log_weights : ndarray of shape (n_points,)
         Logs of weights that sum to one.
     order : int
-        Points along each column of a Gauss-Legendre rule, 0 of Sobol points.
+        Points of a Gauss-Legendre rule, 0 of Sobol points.
     coarser : ndarray of shape (k, n_points)
         Coarser rules from some of the same points, as ratios of their weights to these.
     n_known : int
@@ -133,12 +132,12 @@ def rules(n_cells: int, n_columns: int, n_draws: int) -> list[CellRule]:
         Number of Sobol points that is asked for.
     """
     if n_cells == 0:
-        return [gauss_rule(1, 0)]
-    if n_cells in _LAST_ORDERS:
+        return [single_point()]
+    if n_cells == 1:
         orders = [first_order(n_draws)]
-        while 2 * orders[-1] <= _LAST_ORDERS[n_cells]:
+        while 2 * orders[-1] <= _LAST_ORDER:
             orders.append(2 * orders[-1])
-        return [gauss_rule(order, n_cells) for order in orders]
+        return [gauss_rule(order) for order in orders]
     first = max(2, power_of_two(n_draws) // _FIRST_SHARE)
     numbers = [first * _MORE**stage for stage in range(_N_STAGES)]
     known = [0, *numbers]
@@ -155,16 +154,21 @@ def few_points(n_cells: int, n_points: int) -> CellRule:
     n_points : int
         Number of points, of which a single column has fewer.
     """
-    if n_cells > max(_LAST_ORDERS):
-        return sobol_rule(n_points, n_cells)
-    order = {0: 1, 1: 2 * _FIRST_ORDER}.get(n_cells, max(_LEAST_ORDER, math.isqrt(n_points)))
-    return gauss_rule(order, n_cells)
+    if n_cells < 2:
+        return gauss_rule(2 * _FIRST_ORDER) if n_cells else single_point()
+    return sobol_rule(n_points, n_cells)
 
 
 def first_order(n_draws: int) -> int:
-    """Points along each of few columns at first, by the number of Sobol points asked for."""
+    """Points along a single column at first.
+
+    Parameters
+    ----------
+    n_draws : int
+        Number of Sobol points that is asked for; four times as many double the points.
+    """
     order = round(_FIRST_ORDER * 2.0 ** round(math.log2(n_draws / _USUAL_DRAWS) / 2))
-    return min(max(order, _LEAST_ORDER), min(_LAST_ORDERS.values()))
+    return min(max(order, _LEAST_ORDER), _LAST_ORDER)
 
 
 def power_of_two(n: int) -> int:
@@ -172,26 +176,22 @@ def power_of_two(n: int) -> int:
     return 2 ** math.ceil(math.log2(n))
 
 
+def single_point() -> CellRule:
+    """The rule of rows without cells."""
+    return CellRule(np.zeros((1, 0)), np.zeros(1), 0, np.ones((0, 1)))
+
+
 @lru_cache(maxsize=32)
-def gauss_rule(order: int, n_columns: int) -> CellRule:
-    """The product of Gauss-Legendre rules.
+def gauss_rule(order: int) -> CellRule:
+    """A Gauss-Legendre rule.
 
     Parameters
     ----------
     order : int
-        Points along each column.
-    n_columns : int
-        Number of columns, none for a single point.
+        Number of points, at least 4.
     """
-    places, weights, coarser = np.zeros((1, 0)), np.ones(1), np.ones((2, 1))
     x, w = _unit_interval(order)
-    ratios = _coarser_ratios(x) if order > 1 else np.ones((2, 1))
-    for _ in range(n_columns):
-        before = np.repeat(places, order, 0)
-        places = np.column_stack([before, np.tile(x, len(places))])
-        weights = np.outer(weights, w).ravel()
-        coarser = np.stack([np.outer(a, b).ravel() for a, b in zip(coarser, ratios, strict=True)])
-    return CellRule(places, np.log(weights), order, coarser)
+    return CellRule(x[:, None], np.log(w), order, _coarser_ratios(x))
 
 
 @lru_cache(maxsize=32)

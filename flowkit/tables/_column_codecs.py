@@ -64,6 +64,16 @@ class Codec:
         """Which values average over a cell, by whether probabilities of cells are asked for."""
         return np.full(len(x), self.fills_cells(by_cell))
 
+    def cell_ends(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the cells of values begin and end on the encoded axis; columns with cells have it.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n,)
+            Values that have a cell.
+        """
+        raise NotImplementedError
+
     def locations(self, ranks: np.ndarray) -> np.ndarray:
         """Where training rows lie within their cells, by their uniform ranks there."""
         return ranks
@@ -224,6 +234,10 @@ class NumberCodec(Codec):
             return -above, -above
         return t, np.zeros_like(t)
 
+    def cell_ends(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with np.errstate(divide="ignore"):
+            return tuple(self._encode(x + side * self._width / 2)[0] for side in (-1, 1))
+
     def decode(self, y: np.ndarray) -> np.ndarray:
         low, high = self._edges
         if all(self._bounded):
@@ -343,6 +357,10 @@ class LevelCodec(Codec):
     def locations(self, ranks: np.ndarray) -> np.ndarray:
         # Rare at the ends: a smooth density cannot jump from one level to the next.
         return betaincinv(2, 2, ranks)
+
+    def cell_ends(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        edges = np.append(ndtri(self._edges[:-1]), np.inf)
+        return edges[x.astype(int)], edges[x.astype(int) + 1]
 
     def contains(self, x: np.ndarray, by_cell: bool = False) -> np.ndarray:
         return x >= 0

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..conditions import Questions, questions_of
+from ..conditions import Questions, exact_questions_of, questions_of
 from ..missing import N_DRAWS, shares
 from ..nested import (
     estimates_of,
@@ -24,7 +24,8 @@ from ..nested import (
     tells_error,
 )
 from ..validation import row_blocks
-from ._cell_rules import few_points, toward_middles
+from ._cell_laws import OpenCells
+from ._cell_rules import few_points, single_point, toward_middles
 from ._column_codecs import Codec
 from ._scoring_plan import plan, warn_if_inaccurate, warn_if_slow
 from ._table_input import takes_missing
@@ -93,9 +94,14 @@ class EncodedDensity:
         estimates = np.empty((len(rows), 2))
         for share in shares:
             stages = share.rules(celled.sum(), self.n_draws)
+            closed = share.n_cells == 1 and share.n_inner is None and self._exact is not None
             size = max(1, _CHUNK_VALUES // (share.n_points * rows.shape[1]))
             for block in row_blocks(len(share.rows), size):
                 part = share.rows[block]
+                if closed:
+                    estimates[part] = np.column_stack(self._closed_form(rows[part]))
+                    # What is too unlikely for closed forms is averaged over points.
+                    part = part[np.isneginf(estimates[part, 0])]
                 own = None if without is None else without[part]
                 estimates[part] = self._estimates_by(stages, rows[part], share.n_inner, own)
         if n_draws is None:
@@ -105,20 +111,17 @@ class EncodedDensity:
     def _estimates_by(self, stages, rows, n_inner, own):
         """Estimates by the first rule whose error is small, at the latest the last."""
         estimates, todo, known = np.empty((len(rows), 2)), np.arange(len(rows)), None
-        for rule, is_last in zip(stages, [False] * (len(stages) - 1) + [True], strict=True):
-            log_values = self._log_values(
-                rows[todo], rule, n_inner, None if own is None else own[todo]
-            )
+        for rule in stages:
+            if not todo.size:
+                break
+            of_rows = None if own is None else own[todo]
+            log_values = self._log_values(rows[todo], rule, n_inner, of_rows)
             if rule.n_known:
                 log_values = np.concatenate([known, log_values], 1)
             log_mean, of_points, of_values = rule.mean_and_error(log_values)
             estimates[todo] = np.column_stack([log_mean, np.hypot(of_points, of_values)])
-            if is_last:
-                break
             more = rule.wants_more(log_values, self.n_draws)
             todo, known = todo[more], log_values[more]
-            if not todo.size:
-                break
         return estimates
 
     def _log_values(self, rows, rule, n_inner, own):
@@ -126,9 +129,7 @@ class EncodedDensity:
         n_points = rule.n_points - rule.n_known
         size = max(1, _CHUNK_VALUES // (n_points * rows.shape[1]))
         parts = [
-            self._log_weights(
-                rows[block], rule, n_inner, None if own is None else np.repeat(own[block], n_points)
-            )
+            self._log_weights(rows[block], rule, n_inner, None if own is None else own[block])
             for block in row_blocks(len(rows), size)
         ]
         return np.concatenate(parts)
@@ -186,10 +187,11 @@ class EncodedDensity:
         With `n_inner` draws of missing values k is 2: the second is that times its error.
         """
         points, log_volume = self._points(rows, rule)
+        n_points = points.shape[1]
 
         def score(turned, index, is_moved):
             # Kernels stand on points that are not moved.
-            left_out = None if own is None else own[index]
+            left_out = None if own is None else own[index // n_points]
             if own is not None:
                 left_out[is_moved] = -1
             return self._inner_scores(turned, n_inner, left_out)
@@ -201,6 +203,30 @@ class EncodedDensity:
         """Which values average over a cell."""
         spans = [c.spans_cells(x, self.by_cell) for c, x in zip(self.codecs, rows.T, strict=True)]
         return np.column_stack(spans)
+
+    @cached_property
+    def _exact(self):
+        """Questions to a density that knows the law of a column given others, or None."""
+        return exact_questions_of(self.density)
+
+    def _closed_form(self, rows):
+        """Log density of rows of one cell each, and its error, which is none."""
+        spans = self._spans(rows) & ~np.isnan(rows)
+        column, every = spans.argmax(1), np.arange(len(rows))
+        low, high = np.empty(len(rows)), np.empty(len(rows))
+        for j in np.unique(column):
+            here = column == j
+            low[here], high[here] = self.codecs[j].cell_ends(rows[here, j])
+        cells = OpenCells(self._exact, column, low, high)
+        rows = rows.copy()
+        rows[every, column] = np.nan
+        points, log_volume = self._points(rows, single_point())
+
+        def score(turned, index, _):
+            return cells.log_density(turned, index)
+
+        log_density = self._log_density_over_turns(points[:, 0], score)
+        return log_volume[:, 0] + log_density, np.zeros(len(rows))
 
     def _points(self, rows, rule):
         """New points of a rule in the cells of rows, (n, n_points, d), and log volumes of each.

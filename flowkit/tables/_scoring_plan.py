@@ -8,10 +8,16 @@ import numpy as np
 
 from ..exceptions import InaccurateScoresWarning, SlowScoringWarning
 from ..validation import warn
-from ._cell_rules import CellRule, first_order, gauss_rule, power_of_two, rules, sobol_rule
+from ._cell_rules import (
+    CellRule,
+    first_order,
+    gauss_rule,
+    power_of_two,
+    rules,
+    single_point,
+    sobol_rule,
+)
 
-# Cells in more columns than these have points of Sobol's.
-_FEW_CELLS = 2
 # An incomplete row gets one point in so many of those of a cell, and draws of the rest for each.
 _FEWER_POINTS, _LEAST_POINTS = 8, 4
 _INNER_DRAWS = 64
@@ -36,7 +42,7 @@ class Share:
     n_inner : int or None
         Draws of the missing values for each point; None leaves them to the density.
     n_cells : int, default=0
-        In how many columns each has a cell, 3 if it is more.
+        In how many columns each has a cell, 2 if it is more.
     is_rough : bool, default=False
         Whether no row gets more points.
     """
@@ -55,13 +61,13 @@ class Share:
         n_columns : int
             In how many columns rows may have cells.
         n_draws : int
-            Number of points in many cells that is asked for.
+            Number of points in several cells that is asked for.
         """
         if not self.is_rough and self.n_inner is None:
             return rules(self.n_cells, n_columns, n_draws)
         if self.n_cells > 1:
             return [sobol_rule(self.n_points, n_columns)]
-        return [gauss_rule(self.n_points, self.n_cells)]
+        return [gauss_rule(self.n_points) if self.n_cells else single_point()]
 
     @property
     def n_evaluations(self) -> int:
@@ -88,16 +94,16 @@ def plan(missing, celled, n_points: int, marginalizes: bool, spans=True) -> list
     celled : ndarray of bool of shape (d,)
         Which columns have cells to average over.
     n_points : int
-        Points that are asked for where rows have cells in many columns.
+        Points that are asked for where rows have cells in several columns.
     marginalizes : bool
         Whether the density tells the error of its integral over missing values.
     spans : bool or ndarray of bool of shape (n, d), default=True
         Which values of columns that have cells lie in one; others are points.
     """
-    n_cells = np.minimum((celled & spans & ~missing).sum(1), _FEW_CELLS + 1)
+    n_cells = np.minimum((celled & spans & ~missing).sum(1), 2)
     incomplete = missing.any(1) & marginalizes
     shares = []
-    for cells in range(_FEW_CELLS + 2):
+    for cells in range(3):
         rows = np.flatnonzero((n_cells == cells) & ~incomplete)
         shares.append(Share(rows, _usual_points(cells, n_points), None, cells))
         rows = np.flatnonzero((n_cells == cells) & incomplete)
@@ -107,10 +113,8 @@ def plan(missing, celled, n_points: int, marginalizes: bool, spans=True) -> list
 
 
 def _usual_points(n_cells, n_points):
-    """Points of a row by the number of its cells, and the number of those of many cells."""
-    if n_cells > _FEW_CELLS:
-        return power_of_two(n_points)
-    return first_order(n_points) ** n_cells
+    """Points of a row by the number of its cells, and the number of those of several cells."""
+    return [1, first_order(n_points), power_of_two(n_points)][n_cells]
 
 
 def warn_if_inaccurate(shares: list[Share], error: np.ndarray) -> None:

@@ -228,6 +228,20 @@ class SpikedCodec(Codec):
     def locations(self, ranks: np.ndarray) -> np.ndarray:
         return ndtr(_SCALE * ndtri(ranks))
 
+    def cell_ends(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        low, high = np.empty(x.shape), np.empty(x.shape)
+        spiked, below = self.is_spike(x), np.searchsorted(self._values, x)
+        for k, part in enumerate(self._parts):
+            rows = (below == k) & ~spiked
+            if part is not None and rows.any():
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    low[rows] = part.encode(np.maximum(x[rows] - self._half, part.low))[0]
+                    high[rows] = part.encode(np.minimum(x[rows] + self._half, part.high))[0]
+        for k, spike in enumerate(self._spikes):
+            rows = (below == k) & spiked
+            low[rows], high[rows] = spike.ends
+        return low, high
+
     def is_spike(self, x: np.ndarray) -> np.ndarray:
         """Which numbers have a probability of their own."""
         return np.isin(x, self._values)

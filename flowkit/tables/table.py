@@ -84,12 +84,12 @@ class TableDensity(
         gets a log probability.
     n_draws : int, default=128
         Number of points in the cell of each row over which its probability is averaged, at least
-        2, rounded up to a power of two, where three or more columns have cells. A quarter as many
-        come first, and up to 16 times as many where the standard error stays above 0.1 nats. In one
-        or two columns, a Gauss-Legendre rule has 8 points along each, and again twice as many, up
-        to 64 and 32, where a coarser rule differs by more than 0.04 nats. Of more `n_draws`, errors
-        are smaller. An eighth as many points are used where values are missing; each then gets 64
-        draws of these.
+        2, rounded up to a power of two, where several columns have cells. A quarter as many come
+        first, and up to 16 times as many where the standard error stays above 0.08 nats. In a
+        single column, a Gauss-Legendre rule has 8 points, and again twice as many, up to 64, where
+        a coarser rule differs by more than 0.04 nats. More `n_draws` make errors smaller in both.
+        An eighth as many points are used where values are missing; each then gets 64 draws of
+        these.
     random_state : int, RandomState instance, Generator or None, default=None
         Source of randomness in `fit`: of locations within cells, and of each ``random_state``
         within `density` that is None, unless this is None as well. One that is given stays.
@@ -124,9 +124,10 @@ class TableDensity(
     from one level to the next. Where in it, a Gaussian copula of all columns draws, as it does for
     whole numbers and spikes of such a table: drawn by themselves, locations would blur what columns
     have to do with each other. The probability of a level is the integral of the density over its
-    interval. In one or two columns it is found by a Gauss-Legendre rule, in more by scrambled Sobol
-    points that are as rare at the ends as training rows; all are fixed, so that a row has the same
-    score at every call.
+    interval. Where one column of a row has a cell, and the density knows its conditionals, as that
+    of `sklearn.mixture.GaussianMixture`, it has a closed form. Elsewhere it is found by a
+    Gauss-Legendre rule in a single column, in several by scrambled Sobol points that are as rare at
+    the ends as training rows; all are fixed, so that a row has the same score at every call.
     Levels with similar rows are made neighbours, unless a pandas type gives an order. Levels that a
     categorical type declares have a probability even if no row has them; others have none, and
     score ``-inf``.
@@ -309,8 +310,8 @@ class TableDensity(
             times the probability of the others; float64, ``-inf`` outside the support.
         std : ndarray of shape (n_samples,)
             Only with `return_std`: standard error in nats. It comes from the spread over the
-            points as if they were random, or from the distance to a coarser rule if one or two
-            columns have cells, and from the error of draws of missing values, if `density` has
+            points as if they were random, or from the distance to a coarser rule if one column
+            has cells, and from the error of draws of missing values, if `density` has
             ``score_marginal``. The points are more even than random ones, and a coarser rule misses
             more, so it is an upper bound in most cases. Zero where nothing is averaged over.
 

@@ -11,18 +11,22 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import trapezoid
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator
-from sklearn.mixture import BayesianGaussianMixture
+from sklearn.mixture import GaussianMixture
 
 from flowkit import FlowDensity
-from flowkit.exceptions import InaccurateScoresWarning
 from flowkit.tables import _cell_rules
 from flowkit.tables._cell_rules import first_order, gauss_rule, rules, sobol_rule, toward_middles
 
 from .examples import table
 
 FLOW = FlowDensity(n_transforms=2, hidden_units=8, max_epochs=3, random_state=0)
-# A mixture whose conditionals are not asked for.
-MIXTURE = BayesianGaussianMixture(n_components=3, random_state=0, max_iter=200)
+
+
+class AnyMixture(GaussianMixture):
+    """A mixture that is not known to have conditionals."""
+
+
+MIXTURE = AnyMixture(3, random_state=0)
 
 
 def yes_no(n_columns, n, rng):
@@ -43,8 +47,9 @@ def test_probabilities_of_all_rows_of_categories_sum_to_one(density, n_columns, 
     fitted = table(density).fit(yes_no(n_columns, 300, rng))
     scores, error = fitted.score_samples(every_row(n_columns), return_std=True)
     probability = np.exp(scores)
-    assert_allclose(probability.sum(), 1, atol=0.02)
-    assert abs(probability.sum() - 1) <= 2 * np.hypot.reduce(probability * error) + 0.003
+    assert_allclose(probability.sum(), 1, atol=0.05 if n_columns > 2 else 0.02)
+    # All rows have the same points, so that their errors add up.
+    assert abs(probability.sum() - 1) <= 2 * probability @ error + 0.001
 
 
 def test_sums_and_integrals_of_two_categories_and_a_number_are_one(rng):
@@ -60,6 +65,35 @@ def test_sums_and_integrals_of_two_categories_and_a_number_are_one(rng):
     assert_allclose(sum(mass), 1, atol=0.005)
 
 
+@pytest.mark.parametrize("kind", ["category", "integer", "spike"])
+def test_a_single_cell_has_a_closed_form_where_conditionals_have_one(kind, rng):
+    column = {
+        "category": rng.choice(list("abc"), 300, p=[0.5, 0.3, 0.2]),
+        "integer": rng.poisson(3, 300),
+        "spike": rng.choice([0, 1], 300) * rng.normal(size=300),
+    }[kind]
+    X = pd.DataFrame({kind: column, "x": rng.normal(size=300), "hour": rng.uniform(0, 24, 300)})
+    options = {"cells": "probability", "bounds": {kind: (0, None)} if kind == "integer" else None}
+    known, points = (
+        table(density, periods={"hour": 24}, **options).fit(X)
+        for density in (GaussianMixture(3, random_state=0), MIXTURE)
+    )
+    exact, error = known.score_samples(X, return_std=True)
+    assert_array_equal(error, 0)
+    assert_allclose(points.set_params(n_draws=2**12).score_samples(X), exact, atol=2e-4)
+
+
+def test_levels_too_unlikely_for_a_closed_form_keep_a_score(rng):
+    level = rng.choice(["a", "b"], 200)
+    X = pd.DataFrame({"level": level, "x": 9.0 * (level == "a") + rng.normal(size=200)})
+    fitted = table(GaussianMixture(2, random_state=0)).fit(X)
+    # Ten times as narrow: no mass of a level is left in the cell of the other.
+    fitted.density_.precisions_cholesky_ *= 10
+    scores = fitted.score_samples(X.assign(level=np.where(level == "a", "b", "a")))
+    assert np.isfinite(scores).all()
+    assert scores.max() < np.log(1e-9)
+
+
 @pytest.mark.parametrize("n_columns", [1, 2, 5])
 def test_errors_cover_the_distance_to_a_very_fine_average(n_columns, rng):
     X = yes_no(n_columns, 300, rng).assign(x=rng.normal(size=300))
@@ -68,7 +102,7 @@ def test_errors_cover_the_distance_to_a_very_fine_average(n_columns, rng):
     scores, error = fitted.score_samples(rows, return_std=True)
     encoded = fitted._encoded_density()
     numbers = fitted._rows(fitted._read(rows, reset=False)[0])
-    rule = gauss_rule(96, 1) if n_columns == 1 else sobol_rule(4096, n_columns)
+    rule = gauss_rule(96) if n_columns == 1 else sobol_rule(4096, n_columns)
     fine = logsumexp(encoded._log_values(numbers, rule, None, None)[..., 0] + rule.log_weights, 1)
     distance = np.abs(scores - fine)
     assert np.mean(distance <= 2 * error + 0.005) > 0.9
@@ -85,11 +119,10 @@ def test_a_row_has_one_score_whatever_stands_beside_it(rng):
 
 
 class Ridge(BaseEstimator):
-    """Uniform on a narrow part of the first column, standard normal in the others."""
+    """Standard normal columns, of which the first is cut to a part."""
 
-    def __init__(self, width=0.01, middle=0.3):
+    def __init__(self, width=np.inf):
         self.width = width
-        self.middle = middle
 
     def fit(self, X, y=None):
         self.asked_ = 0
@@ -98,21 +131,21 @@ class Ridge(BaseEstimator):
     def score_samples(self, X):
         self.asked_ += len(X)
         log_density = -0.5 * (X**2).sum(1) - 0.5 * X.shape[1] * np.log(2 * np.pi)
-        inside = np.abs(X[:, 0] - self.middle) < self.width / 2
-        return log_density + np.where(inside, 0.5 * X[:, 0] ** 2 - np.log(self.width), -60)
+        return log_density - 60 * (np.abs(X[:, 0] - 0.3) > self.width / 2)
 
 
 def test_only_rows_of_large_error_get_more_points(rng):
     X = yes_no(1, 200, rng).assign(x=rng.normal(size=200))
-    even = table(Ridge(width=100.0)).fit(X)
+    even = table(Ridge()).fit(X)
     even.score_samples(X)
     assert even.density_.asked_ == 8 * 200
-    narrow = table(Ridge(width=0.5)).fit(X)
-    with pytest.warns(InaccurateScoresWarning, match="n_draws"):
-        _, error = table(Ridge(width=0.02)).fit(X).score_samples(X, return_std=True)
-    narrow.score_samples(X)
-    assert narrow.density_.asked_ > 8 * 200
-    assert error.max() > 0.25
+    cut = table(Ridge(width=0.4)).fit(X)
+    _, error = cut.score_samples(X, return_std=True)
+    # Only one of both cells is cut, which no rule integrates exactly.
+    level = cut._codecs[0].decode(np.array([0.3]))[0]
+    is_cut = X["b0"] == cut._codecs[0].levels[int(level)]
+    assert cut.density_.asked_ == (8 + 16 + 32 + 64) * is_cut.sum() + 8 * (~is_cut).sum()
+    assert error[is_cut].min() > error[~is_cut].max()
 
 
 def test_few_points_are_as_good_as_training_is_even_in_many_cells():
@@ -135,15 +168,12 @@ def test_moved_points_keep_their_order_and_their_mean_weight():
     assert_allclose(trapezoid(places**3 * np.exp(log_weights), u), 1 / 4, atol=1e-3)
 
 
-@pytest.mark.parametrize("n_columns", [1, 2])
 @pytest.mark.parametrize("order", [4, 8, 11])
-def test_gauss_rules_are_exact_for_polynomials_and_coarser_ones_for_their_shapes(order, n_columns):
-    rule = gauss_rule(order, n_columns)
-    weights = np.exp(rule.log_weights)
-    powers = np.prod(rule.places ** (2 * order - 1), 1)
-    assert_allclose(weights @ powers, (1 / (2 * order)) ** n_columns)
-    shapes = np.ones(len(weights)), np.prod(6 * rule.places * (1 - rule.places), 1)
-    for shape, ratios in zip(shapes, rule.coarser, strict=True):
+def test_gauss_rules_are_exact_for_polynomials_and_coarser_ones_for_their_shapes(order):
+    rule = gauss_rule(order)
+    weights, x = np.exp(rule.log_weights), rule.places[:, 0]
+    assert_allclose(weights @ x ** (2 * order - 1), 1 / (2 * order))
+    for shape, ratios in zip([np.ones(order), 6 * x * (1 - x)], rule.coarser, strict=True):
         assert_allclose(weights @ shape, 1)
         assert_allclose(weights @ (shape * ratios), 1)
 
@@ -155,5 +185,5 @@ def test_stages_have_more_points_and_keep_those_they_had():
         for few, many in itertools.pairwise(stages):
             assert_array_equal(many.places[: many.n_known], few.places[: many.n_known])
             assert_allclose(logsumexp(many.log_weights), 0, atol=1e-9)
-    assert [first_order(n) for n in (2, 128, 512, 2**14, 2**20)] == [4, 8, 16, 32, 32]
+    assert [first_order(n) for n in (2, 128, 512, 2**20)] == [4, 8, 16, 64]
     assert _cell_rules.few_points(0, 8).n_points == 1

@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from flowkit import FlowDensity, FractalFlowDensity, RGFlowDensity
 from flowkit import bijections as b
 from flowkit.exceptions import InvalidParameterError
+from flowkit.missing import _completion
 
 from .examples import DENSITIES, correlated, every_density, integrated, moons, with_holes
 
@@ -196,3 +197,24 @@ def test_before_fit_there_is_nothing_to_integrate(build):
     for method in ("score_marginal", "impute"):
         with pytest.raises(NotFittedError):
             getattr(build(), method)(moons(2))
+
+
+def test_stated_errors_are_those_of_a_long_run(fitted):
+    rows = with_holes(moons(60, seed=11), 0.6)
+    rows = rows[np.isnan(rows).any(1) & ~np.isnan(rows).all(1)]
+    found, error = fitted.score_marginal(rows)
+    long, uncertain = fitted.score_marginal(rows, n_draws=4096)
+    off = np.abs(found - long) / np.hypot(error, uncertain)
+    assert np.mean(off <= 2) > 0.9
+    assert uncertain.max() < error.max() / 4
+    np.testing.assert_array_equal(fitted.score_samples(rows), found)
+
+
+def test_rows_of_large_error_get_more_draws(fitted, monkeypatch):
+    rows = with_holes(moons(40, seed=12), 0.6)
+    few = fitted.score_marginal(rows)[1]
+    monkeypatch.setattr(_completion, "_TOLERANCE", np.median(few[few > 0]))
+    more = fitted.score_marginal(rows)[1]
+    again = few > np.median(few[few > 0])
+    assert (more[again] < few[again]).mean() > 0.9
+    np.testing.assert_array_equal(more[~again], few[~again])

@@ -488,9 +488,6 @@ DISPLAYS = {
     "StyleMixDisplay": (FLOWS["rg"], lambda X: {"content": X[:2], "style": X[2:4], "level": 1}),
     "TopicDisplay": (FLOWS["fractal"], lambda X: {"X": X}),
     "TopicMapDisplay": (FLOWS["fractal"], lambda X: {"X": X}),
-    "TopicNumberDisplay": (
-        _fractal(n_topics="auto", n_word_groups=1, lda_backend=None),
-        lambda X: {},
-    ),
+    "TopicNumberDisplay": (_fractal(n_topics="auto", n_word_groups=1), lambda X: {}),
     "TrainingCurveDisplay": (FLOWS["default"], lambda X: {}),
 }

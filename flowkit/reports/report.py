@@ -11,11 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from .._replacing import replacing
 from .._seeds import check_random_state
 from ..exceptions import InvalidFileError, InvalidParameterError
+from ..nested import log_density_of
 from ..validation import check_count, check_flag, container_of
 from . import _sections
 from ._blocks import Section
@@ -109,6 +111,10 @@ def report(
     if not isinstance(seed, int | np.integer):
         seed = check_random_state(random_state).randint(_MAX_SEED)
     X, X_test = (x if x is None or hasattr(x, "shape") else np.asarray(x) for x in (X, X_test))
+    for rows in (X, X_test):
+        if rows is not None:
+            # Other columns are refused by name here, and nowhere later.
+            log_density_of(estimator, _safe_indexing(rows, [0]))
     n_strange = min(n_strange, container_of(X).shape[0])
     evidence = Evidence(estimator, X, X_test, refit, detector, n_strange, int(seed))
     return Report(evidence, title or f"{_name(estimator)}: a report")

@@ -20,11 +20,11 @@ _LEAST_ORDER, _FIRST_ORDER, _LAST_ORDER = 4, 8, 64
 # The number of Sobol points asked for at which the errors below are what is aimed at.
 _USUAL_DRAWS = 128
 # Nats: rows whose error is above get more points.
-_GAUSS_TOLERANCE, _SOBOL_TOLERANCE = 0.04, 0.08
+_GAUSS_TOLERANCE, _SOBOL_TOLERANCE = 0.01, 0.08
 # Sobol points come in stages, each four times as many as before it.
 _FIRST_SHARE, _MORE, _N_STAGES = 4, 4, 4
 # What a Gauss-Legendre rule of flows often misses, times its order squared.
-_USUAL_MISS = 0.3
+_USUAL_MISS = 1.0
 # Points over which coarser rules are worked out.
 _FINE_ORDER = 96
 # The part of points that are spread evenly, where others keep off the ends of cells.

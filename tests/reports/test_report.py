@@ -272,3 +272,10 @@ def test_mistakes_are_told(density, table, told, tmp_path):
         told.save(tmp_path / "report.pdf")
     with pytest.raises(OSError, match="none"):
         told.save(tmp_path / "none" / "report.html")
+
+
+@pytest.mark.parametrize("rows", ["X", "X_test"])
+def test_rows_of_other_columns_are_refused_by_name(density, table, rows):
+    wrong = {"X": table, rows: table.drop(columns="n")}
+    with pytest.raises(InvalidDataError, match="n"):
+        flowkit.report(density, wrong.pop("X"), refit=False, **wrong)

@@ -209,8 +209,9 @@ class ReceptiveFieldDisplay(Display):
                 self._plot_bars(panel, i, kwargs)
             reach = " by ".join(map(str, self.extents_[i]))
             unit = "pixel" if of_images else "column"
-            title = f"level {self.levels[i]}: {reach} {unit}s,\nhalf of it in {counted(self.half_[i], unit)}"
-            panel.set_title(title, fontsize=TITLE_SIZE, loc="left", pad=4)
+            title = f"level {self.levels[i]}: {reach} {unit}s"
+            half = f"half of it in {counted(self.half_[i], unit)}"
+            panel.set_title(f"{title},\n{half}", fontsize=TITLE_SIZE, loc="left", pad=4)
         return self
 
     def _plot_image(self, panel, i, colorbar, image_kw):

@@ -150,8 +150,6 @@ class StyleMixDisplay(PictureGridDisplay):
             margins=lambda: _MARGINS,
             first_column_apart=True,
         )
-        title = f"fine latents of these: finer than level {self.level}"
-        self.ax_.set_title(title, fontsize=TITLE_SIZE, pad=4)
-        label = f"coarse latents of these: level {self.level} and coarser"
-        self.ax_.set_ylabel(label, fontsize=TITLE_SIZE)
+        self.ax_.set_title(f"fine: finer than level {self.level}", fontsize=TITLE_SIZE, pad=4)
+        self.ax_.set_ylabel(f"coarse: level {self.level} and coarser", fontsize=TITLE_SIZE)
         return self

@@ -20,7 +20,7 @@ OLDEST := .venv-oldest
 # Small tensors give threads too little to do: on few cores they only wait for each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-oldest lint docs bench bench-smoke clean
+.PHONY: help demo test test-oldest lint docs bench bench-smoke dist clean
 
 help:
 	@echo "make demo   install into .venv and run the tour; pictures in demo-output/"
@@ -30,6 +30,7 @@ help:
 	@echo "make docs   build the site into docs/_build/html (FAST=1: without running the tutorials)"
 	@echo "make bench  install the peers and run all benchmarks (a day; FLOWKIT_DATA: folder of data)"
 	@echo "make bench-smoke   run all benchmarks at tiny sizes, to see that they run (minutes)"
+	@echo "make dist   build the wheel and the sdist into dist/"
 	@echo "make clean  remove .venv, $(OLDEST), caches and demo-output/"
 	@echo
 	@echo "Variables: PYTHON=$(PYTHON) (3.11 to 3.13), TORCH='$(TORCH)' (arguments of pip install),"
@@ -63,6 +64,11 @@ bench-smoke: $(INSTALLED)
 
 smoke-%: $(INSTALLED)
 	$(RUN) benchmarks/$*.py --smoke
+
+# The wheel is built from the sdist, so that both hold what they need.
+dist: $(INSTALLED)
+	$(RUN) -m pip install 'build>=1.2'
+	$(RUN) -m build --outdir dist
 
 # torch first and alone, so that its version and index are chosen by TORCH and by nothing else.
 $(INSTALLED): pyproject.toml

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from .table import DISPLAYS
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GENERATED = {"_build", "api", "benchmarks", "figures", "gallery"}
@@ -118,6 +120,13 @@ def test_every_check_of_a_report_has_its_text():
     pages = sorted((ROOT / "flowkit" / "reports" / "pages").glob("*.md"))
     assert pages
     assert [ROOT / path for path in included] == pages
+
+
+def test_every_display_has_its_picture():
+    page = (DOCS / "guide" / "plots.md").read_text()
+    shown = re.findall(r"^```\{figure\} \.\./figures/displays/(\w+)\.png$", page, re.MULTILINE)
+    drawn = re.findall(r'"(\w+Display)": \(', (DOCS / "_ext" / "display_figures.py").read_text())
+    assert sorted(shown) == sorted(drawn) == sorted(DISPLAYS)
 
 
 def test_losses_are_those_of_studies():

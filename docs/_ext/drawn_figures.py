@@ -1,8 +1,9 @@
-"""Figures of the pages, drawn when the site is built: `docs/figures/*.svg`."""
+"""Figures of the pages, drawn when the site is built, into `docs/figures`."""
 
 from pathlib import Path
 
 import decision_figure
+import display_figures
 import working_figures
 
 
@@ -13,6 +14,8 @@ def draw_figures(folder):
     # These take a fit: not again where they are.
     if not (folder / "training.svg").exists():
         working_figures.draw(folder)
+    if not (folder / "displays").exists():
+        display_figures.draw(folder / "displays")
 
 
 def setup(app):

@@ -87,15 +87,16 @@ class Display:
         """
         require("matplotlib", f"{type(self).__name__}.plot")
 
-    def _use_axes(self, ax, new_figure: Callable[[], dict] = dict):
+    def _use_axes(self, ax, new_figure: Callable[[], dict] | None = None):
         """Set `ax_` to the given axes, or to those of a new figure, and return them.
 
         Parameters
         ----------
         ax : matplotlib Axes or None
             What `plot` was given.
-        new_figure : callable, default=dict
-            Returns the options of `matplotlib.pyplot.subplots`. Called where a figure is made.
+        new_figure : callable, default=None
+            Returns the options of `matplotlib.pyplot.subplots`. Called where a figure is made; None
+            for one of the usual size whose margins fit its labels.
 
         Raises
         ------
@@ -111,7 +112,8 @@ class Display:
             # Not before: pyplot picks a window system, which given axes may do without.
             import matplotlib.pyplot as plt
 
-            ax = plt.subplots(**new_figure())[1]
+            options = {"layout": "constrained"} if new_figure is None else new_figure()
+            ax = plt.subplots(**options)[1]
         self.ax_, self.axes_, self.figure_ = ax, np.array([ax]), ax.figure
         return ax
 

@@ -257,6 +257,9 @@ class PairDisplay(Display):
                 )
             if not is_outer:
                 axis.set_tick_params(labelbottom=False, labelleft=False)
+        if i == 0 and j == k - 1:
+            # The first panel of the row counts rows: its y axis has no room for these names.
+            panel.tick_params(axis="y", left=False, right=True, labelright=True)
         if i == k - 1 and self.levels[j] is not None:
             panel.tick_params(axis="x", labelrotation=90)
         room = _SIZE * 72

@@ -9,12 +9,13 @@ import numpy as np
 from ..exceptions import InvalidParameterError
 from ._axes import colorbar_of_panel
 from ._display import Display
-from ._style import LABEL_SIZE, TITLE_SIZE
+from ._style import LABEL_SIZE, TITLE_SIZE, counted
 
 _COLOURS = "magma"
 _BAR_STYLE = {"color": "#7b3f8c", "width": 1.0}
 _RING_STYLE = {"color": "none", "marker": "o", "markersize": 7, "markeredgecolor": "0.75"}
 # Inches: panels of images and of chains, and free space beside and above each.
+_MEASURE = "mean |derivative|"
 _IMAGE_SIZE, _CHAIN_SIZE = (1.65, 1.65), (3.6, 1.5)
 _IMAGE_GAP, _CHAIN_GAP = (0.7, 0.55), (0.6, 0.7)
 _MAX_WIDTH = 10.2
@@ -207,9 +208,10 @@ class ReceptiveFieldDisplay(Display):
             else:
                 self._plot_bars(panel, i, kwargs)
             reach = " by ".join(map(str, self.extents_[i]))
-            unit = "pixels" if of_images else "columns"
-            title = f"level {self.levels[i]}: {reach} {unit},\nhalf of it in {self.half_[i]}"
-            panel.set_title(title, fontsize=TITLE_SIZE, loc="left", pad=4)
+            unit = "pixel" if of_images else "column"
+            title = f"level {self.levels[i]}: {reach} {unit}s"
+            half = f"half of it in {counted(self.half_[i], unit)}"
+            panel.set_title(f"{title},\n{half}", fontsize=TITLE_SIZE, loc="left", pad=4)
         return self
 
     def _plot_image(self, panel, i, colorbar, image_kw):
@@ -220,7 +222,7 @@ class ReceptiveFieldDisplay(Display):
             row, column = self.places[i]
             panel.plot(column, row, **_RING_STYLE)
         if colorbar:
-            self.colorbars_.append(colorbar_of_panel(panel, self.images_[-1]))
+            self.colorbars_.append(colorbar_of_panel(panel, self.images_[-1], _MEASURE))
 
     def _plot_bars(self, panel, i, bar_kw):
         field = self.fields[i]
@@ -230,6 +232,7 @@ class ReceptiveFieldDisplay(Display):
         panel.set(xlim=(-0.5, len(field) - 0.5))
         panel.set_ylim(bottom=0)
         panel.set_xlabel("column", fontsize=LABEL_SIZE)
+        panel.set_ylabel(_MEASURE, fontsize=LABEL_SIZE - 1)
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.tick_params(labelsize=LABEL_SIZE)
         panel.spines[["top", "right"]].set_visible(False)

@@ -185,7 +185,7 @@ class ScoreHistogramDisplay(Display):
         _check_range(bins, low)
         scores = {name: _checked(name, values) for name, values in self.scores.items()}
         low, high = self._limits(list(scores.values()), low)
-        self._use_axes(ax, lambda: {"layout": "constrained"})
+        self._use_axes(ax)
         self.edges_ = np.linspace(low, high, bins + 1)
         self.n_impossible_ = {name: int(np.isneginf(s).sum()) for name, s in scores.items()}
         self.shares_below_ = None

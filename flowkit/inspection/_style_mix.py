@@ -150,6 +150,6 @@ class StyleMixDisplay(PictureGridDisplay):
             margins=lambda: _MARGINS,
             first_column_apart=True,
         )
-        self.ax_.set_title(f"finer than level {self.level}", fontsize=TITLE_SIZE, pad=4)
-        self.ax_.set_ylabel(f"level {self.level} and coarser", fontsize=TITLE_SIZE)
+        self.ax_.set_title(f"fine: finer than level {self.level}", fontsize=TITLE_SIZE, pad=4)
+        self.ax_.set_ylabel(f"coarse: level {self.level} and coarser", fontsize=TITLE_SIZE)
         return self

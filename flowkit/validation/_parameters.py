@@ -10,9 +10,10 @@ from sklearn.utils import _param_validation
 from sklearn.utils._param_validation import StrOptions
 
 from ..exceptions import ConstraintError, UnknownNameError
+from ._documentation import DocumentationLinks
 
 
-class SuggestingEstimator(BaseEstimator):
+class SuggestingEstimator(DocumentationLinks, BaseEstimator):
     """A `BaseEstimator` whose errors say which name was probably meant, and change nothing."""
 
     # What None stands for in parameters that take an estimator.

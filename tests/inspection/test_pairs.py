@@ -48,6 +48,10 @@ def test_rows_are_below_the_diagonal_and_draws_above(density, table, ax):
     np.testing.assert_array_equal(np.rint(points[:, 0]), display.data[:, 0])
     assert [label.get_text() for label in panels[2, 0].get_xticklabels()] == ["large", "small"]
     assert panels[2, 1].get_xlabel() == "weight"
+    # Levels of the first column are named beside its draws, as its own panel counts rows.
+    named = [label.get_text() for label in panels[0, 2].get_yticklabels() if label.get_visible()]
+    assert named == ["large", "small"]
+    assert panels[0, 2].yaxis.get_tick_params()["labelright"]
 
 
 def test_columns_are_chosen_by_name_or_position(density, table, ax):

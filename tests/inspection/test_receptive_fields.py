@@ -40,10 +40,11 @@ class TestReceptiveFields:
         assert display.half_.tolist() == [1, 1]
         titles = [panel.get_title(loc="left") for panel in display.axes_]
         assert titles == [
-            "level 0: 2 by 1 pixels,\nhalf of it in 1",
-            "level 3: 1 by 4 pixels,\nhalf of it in 1",
+            "level 0: 2 by 1 pixels,\nhalf of it in 1 pixel",
+            "level 3: 1 by 4 pixels,\nhalf of it in 1 pixel",
         ]
         assert not any(panel.lines for panel in display.axes_)
+        assert {bar.ax.get_ylabel() for bar in display.colorbars_} == {"mean |derivative|"}
 
     def test_wide_fields_need_many_pixels(self, ax):
         fields = np.stack([np.ones((4, 4)), np.full((4, 4), 2.0**-30)])

@@ -18,6 +18,7 @@ from flowkit import (
     distributed,
     estimators,
     exceptions,
+    exchange,
     files,
     imputation,
     inspection,
@@ -106,6 +107,7 @@ FLOORS["imputation"] = BASICS | {
 }
 FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["distributed"] = BASICS | {"training", "files"}
+FLOORS["exchange"] = BASICS | {"bijections", "priors", "estimators", "outliers"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
 FLOORS["reports"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}
@@ -220,6 +222,7 @@ def test_package_is_typed_and_versioned():
         distributed,
         estimators,
         exceptions,
+        exchange,
         files,
         imputation,
         inspection,

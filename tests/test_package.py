@@ -107,7 +107,7 @@ FLOORS["imputation"] = BASICS | {
 }
 FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["distributed"] = BASICS | {"training", "files"}
-FLOORS["exchange"] = BASICS | {"bijections", "priors", "estimators", "outliers"}
+FLOORS["exchange"] = BASICS | {"bijections", "priors", "validation", "estimators", "outliers"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
 FLOORS["reports"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}

@@ -23,6 +23,7 @@ ROOMS = [
     ".datasets",
     ".distributed",
     ".exceptions",
+    ".exchange",
     ".inspection",
     ".outliers",
     ".priors",

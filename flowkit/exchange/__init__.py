@@ -2,5 +2,6 @@
 
 from ._converters import register_onnx_converters
 from .onnx import to_onnx
+from .pyod import PyODScores, to_pyod
 
-__all__ = ["register_onnx_converters", "to_onnx"]
+__all__ = ["PyODScores", "register_onnx_converters", "to_onnx", "to_pyod"]

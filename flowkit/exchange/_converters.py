@@ -16,15 +16,22 @@ _METHODS = {
 }
 
 
-def register_onnx_converters() -> None:
+def register_onnx_converters(overwrite: bool = True) -> None:
     """Let skl2onnx export `FlowDensity` and `DensityOutlierDetector` at the end of pipelines.
 
     Afterwards ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` take them, alone or as the last
     step of a pipeline, and give outputs with the names of methods, as `to_onnx` does. Within a
     pipeline a density is always scored, and never a transformer.
 
+    Parameters
+    ----------
+    overwrite : bool, default=True
+        Whether converters that are registered already are replaced; False raises instead.
+
     Raises
     ------
+    ValueError
+        By skl2onnx, if there are such converters and `overwrite` is False.
     MissingDependencyError
         If the package skl2onnx is not installed.
 
@@ -47,7 +54,12 @@ def register_onnx_converters() -> None:
     skl2onnx = require("skl2onnx", "register_onnx_converters")
     for cls in _METHODS:
         skl2onnx.update_registered_converter(
-            cls, f"Flowkit{cls.__name__}", _set_types, _convert, parser=_parse
+            cls,
+            f"Flowkit{cls.__name__}",
+            _set_types,
+            _convert,
+            overwrite=overwrite,
+            parser=_parse,
         )
 
 

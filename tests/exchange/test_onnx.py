@@ -174,3 +174,11 @@ def test_pipelines_by_skl2onnx(last):
         np.testing.assert_allclose(values, getattr(pipeline, name)(ROWS), rtol=1e-9, atol=1e-9)
     with pytest.raises(NotExportableError, match="18"):
         skl2onnx.to_onnx(pipeline, X[:1], target_opset=15)
+
+
+def test_converters_are_replaced_only_if_wanted():
+    pytest.importorskip("skl2onnx")
+    register_onnx_converters()
+    register_onnx_converters()
+    with pytest.raises(ValueError, match="overwrite"):
+        register_onnx_converters(overwrite=False)

@@ -201,7 +201,8 @@ def test_importing_leaves_global_state_alone_and_is_cheap_in_dependencies():
         " torch.get_default_dtype(), torch.get_num_threads(), list(warnings.filters));"
         "before = state(); import flowkit; print(before == state());"
         "import flowkit.inspection, flowkit.topics, flowkit.datasets, flowkit.distributed;"
-        "names = ('gensim', 'matplotlib', 'dask', 'accelerate', 'PIL', 'numba');"
+        "import flowkit.exchange;"
+        "names = ('gensim', 'matplotlib', 'dask', 'accelerate', 'PIL', 'numba', 'onnx', 'pyod');"
         "print([m for m in names if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

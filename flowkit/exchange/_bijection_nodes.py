@@ -28,7 +28,7 @@ from ._univariate_nodes import RULES as UNIVARIATE
 
 # Each rule is given the bijection and rows (n, d), and returns latents (n, d) and log-determinants
 # of a shape that broadcasts to (n, 1).
-RULES = Rules("bijection")
+RULES = Rules("a bijection")
 
 
 @RULES.of(Compose)

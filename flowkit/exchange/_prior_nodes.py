@@ -11,7 +11,7 @@ from ._graph import Value
 from ._rules import Rules
 
 # Each rule is given the prior and latents (n, d), and returns log densities (n, 1).
-RULES = Rules("prior")
+RULES = Rules("a prior")
 
 
 def _standardised(prior, z: Value):

@@ -13,7 +13,7 @@ class Rules:
     Parameters
     ----------
     kind : str
-        What the parts are, for the error.
+        What a part is, for the error, such as 'a prior'.
     """
 
     def __init__(self, kind: str):
@@ -53,7 +53,7 @@ class Rules:
         if rule is None:
             known = ", ".join(sorted(cls.__name__ for cls in self._rules))
             raise NotExportableError(
-                f"expected a {self.kind} that has a form in ONNX, {known}, got "
+                f"expected {self.kind} that has a form in ONNX, {known}, got "
                 f"{type(part).__name__}. Build the density of those, or keep it in a file by "
                 "flowkit.save."
             )

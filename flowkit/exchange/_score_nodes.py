@@ -17,7 +17,7 @@ from ._rules import Rules
 
 # Each rule is given the estimator and rows (n, d) of float64, and returns a value (n,) for each
 # method, by the name of the method.
-RULES = Rules("estimator")
+RULES = Rules("an estimator")
 
 
 def score_nodes(estimator, x: Value) -> dict[str, Value]:
@@ -86,10 +86,12 @@ def _shortened(gaps, n_features, x):
 
 @RULES.of(DensityOutlierDetector)
 def _detector(detector, x):
-    if len(detector.densities_) != 1 or detector.statistic != "log_density":
+    # What was fitted counts, whatever the parameter has become since.
+    statistic = detector._scores.statistic.name
+    if len(detector.densities_) != 1 or statistic != "log_density":
         raise NotExportableError(
             "expected a DensityOutlierDetector of one density whose statistic is 'log_density', "
-            f"got {len(detector.densities_)} densities and statistic={detector.statistic!r}. Give "
+            f"got {len(detector.densities_)} densities and statistic={statistic!r}. Give "
             "it one density, such as DensityOutlierDetector(FlowDensity()), with n_estimators=1."
         )
     scores = RULES(detector.densities_[0], x)["score_samples"]

@@ -10,7 +10,7 @@ from ._rules import Rules
 
 # Each rule is given the map, values (n, d) and parameters (n or 1, n_parameters, d), and returns
 # values and log slopes.
-RULES = Rules("monotone map")
+RULES = Rules("a monotone map")
 
 
 @RULES.of(Affine)

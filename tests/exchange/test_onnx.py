@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +35,11 @@ ROWS = np.concatenate([X[:40], 1.3 * X[:40] + 0.1, 30 * X[:40], [[1e200, 0.0, 1.
 
 def small(**options):
     return FlowDensity(**{**SMALL, "random_state": 0, **options})
+
+
+@pytest.fixture(scope="module")
+def density():
+    return small().fit(X)
 
 
 def without_start(density):
@@ -111,8 +117,8 @@ def test_a_single_column_of_float32():
     agree(density, ROWS[:-1, :1].astype(np.float32), dtype="float32")
 
 
-def test_shortened_gaps():
-    density = small().fit(X)
+def test_shortened_gaps(density):
+    density = copy.copy(density)
     gaps = [(0, 5.0, 1e6, 5.0, 7.0, True), (2, -4e5, -5.0, -7.0, -5.0, False)]
     density._columns = replace(density._columns, gaps=gaps)
     between = np.linspace(-5e5, 1.5e6, 50)[:, None] * [1.0, 0.0, 1.0]
@@ -120,13 +126,13 @@ def test_shortened_gaps():
 
 
 @pytest.mark.parametrize("wrap", [lambda density: density, FrozenEstimator])
-def test_detectors(wrap):
-    detector = DensityOutlierDetector(wrap(small().fit(X))).fit(X)
+def test_detectors(density, wrap):
+    detector = DensityOutlierDetector(wrap(density)).fit(X)
     assert agree(detector, ROWS) == {"score_samples", "decision_function", "predict"}
 
 
-def test_rows_that_are_no_numbers_have_no_score():
-    model = to_onnx(DensityOutlierDetector(small()).fit(X))
+def test_rows_that_are_no_numbers_have_no_score(density):
+    model = to_onnx(DensityOutlierDetector(FrozenEstimator(density)).fit(X))
     rows = np.where(np.eye(3, dtype=bool), [np.nan, np.inf, -np.inf], X[:3])
     found = run(model, np.concatenate([rows, X[:1]]))
     assert np.isnan(found["score_samples"]).tolist() == [True, True, True, False]
@@ -134,11 +140,11 @@ def test_rows_that_are_no_numbers_have_no_score():
     assert run(model, X[:0])["score_samples"].shape == (0,)
 
 
-def test_files(tmp_path):
-    model = to_onnx(small().fit(X), tmp_path / "rows.onnx")
+def test_files(density, tmp_path):
+    model = to_onnx(density, tmp_path / "rows.onnx")
     assert onnx.load(tmp_path / "rows.onnx") == model
     with pytest.raises(InvalidFileError, match="missing"):
-        to_onnx(small().fit(X), tmp_path / "missing" / "rows.onnx")
+        to_onnx(density, tmp_path / "missing" / "rows.onnx")
 
 
 @pytest.mark.parametrize(
@@ -156,9 +162,9 @@ def test_what_has_no_form_is_refused_by_name(estimator, named):
         to_onnx(estimator)
 
 
-def test_other_types_are_refused():
+def test_other_types_are_refused(density):
     with pytest.raises(InvalidParameterError, match="int8"):
-        to_onnx(small().fit(X), dtype="int8")
+        to_onnx(density, dtype="int8")
 
 
 @pytest.mark.parametrize(

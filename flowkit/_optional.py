@@ -14,7 +14,10 @@ _EXTRAS = {
     "dask": "distributed",
     "gensim": "gensim",
     "matplotlib": "plot",
+    "onnx": "onnx",
     "pyarrow": "parquet",
+    "pyod": "pyod",
+    "skl2onnx": "onnx",
 }
 _NAMES = {"PIL": "Pillow"}
 

@@ -12,6 +12,7 @@ Family                              Also                  Raised where
 `FitDivergedError`                  `ArithmeticError`     training cannot go on
 `BatchMemoryError`                  `MemoryError`         training finds no memory
 `LostProcessError`                  `RuntimeError`        a process that helps was killed
+`NotExportableError`                `TypeError`           a part has no form in another format
 `ShapeError`, `MixedColumnsError`   `ValueError`,         modules are put together wrongly
                                     `TypeError`
 =================================== ===================== =======================================
@@ -55,6 +56,7 @@ __all__ = [
     "NoHoldOutWarning",
     "NoMarginalError",
     "NotConvergedWarning",
+    "NotExportableError",
     "OutsideSupportError",
     "RareLevelsWarning",
     "RowsLeftOutWarning",
@@ -174,6 +176,10 @@ class SecondDerivativeError(FlowkitError, RuntimeError):
 
 class NoMarginalError(FlowkitError, TypeError):
     """A prior was asked for marginals that it does not know in closed form."""
+
+
+class NotExportableError(FlowkitError, TypeError):
+    """Something has no form in the format that it is to be exported to; the message names it."""
 
 
 class StopTraining(KeyboardInterrupt):

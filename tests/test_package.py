@@ -19,6 +19,7 @@ from flowkit import (
     distributed,
     estimators,
     exceptions,
+    exchange,
     files,
     imputation,
     inspection,
@@ -107,6 +108,7 @@ FLOORS["imputation"] = BASICS | {
 }
 FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["distributed"] = BASICS | {"training", "files"}
+FLOORS["exchange"] = BASICS | {"bijections", "priors", "validation", "estimators", "outliers"}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
 FLOORS["reports"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}
@@ -200,7 +202,8 @@ def test_importing_leaves_global_state_alone_and_is_cheap_in_dependencies():
         " torch.get_default_dtype(), torch.get_num_threads(), list(warnings.filters));"
         "before = state(); import flowkit; print(before == state());"
         "import flowkit.inspection, flowkit.topics, flowkit.datasets, flowkit.distributed;"
-        "names = ('gensim', 'matplotlib', 'dask', 'accelerate', 'PIL', 'numba');"
+        "import flowkit.exchange;"
+        "names = ('gensim', 'matplotlib', 'dask', 'accelerate', 'PIL', 'numba', 'onnx', 'pyod');"
         "print([m for m in names if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -251,6 +254,7 @@ def test_what_is_cited_is_this_version():
         distributed,
         estimators,
         exceptions,
+        exchange,
         files,
         imputation,
         inspection,

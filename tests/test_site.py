@@ -25,6 +25,7 @@ ROOMS = [
     ".datasets",
     ".distributed",
     ".exceptions",
+    ".exchange",
     ".inspection",
     ".outliers",
     ".priors",

@@ -5,7 +5,15 @@ import importlib
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 
-_ROOMS = ["inspection", "outliers", "datasets", "distributed", "conditions", "exceptions"]
+_ROOMS = [
+    "inspection",
+    "outliers",
+    "datasets",
+    "distributed",
+    "exchange",
+    "conditions",
+    "exceptions",
+]
 
 
 def public_names():

@@ -1,6 +1,7 @@
 """Invertible maps with a known Jacobian determinant, each usable on its own as a torch module."""
 
 from ._base import Bijection, Elementwise
+from ._univariate import Affine, RationalQuadraticSpline
 from .arcsinh import Arcsinh
 from .autoregressive import AffineAutoregressive, Autoregressive, SplineAutoregressive
 from .composition import Compose, Inverse
@@ -26,6 +27,7 @@ from .planar import Planar, Sylvester
 
 __all__ = [
     "ActNorm",
+    "Affine",
     "AffineAutoregressive",
     "AffineCoupling",
     "Arcsinh",
@@ -48,6 +50,7 @@ __all__ = [
     "Logit",
     "Permutation",
     "Planar",
+    "RationalQuadraticSpline",
     "Sigmoid",
     "SinhArcsinh",
     "Softplus",

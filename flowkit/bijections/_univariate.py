@@ -137,10 +137,21 @@ class RationalQuadraticSpline(Univariate):
     compile : bool, default=False
         Whether it runs through ``torch.compile`` where numba's kernels cannot: on a GPU.
 
+    Attributes
+    ----------
+    min_bin : float
+        Least width and height of a bin, as a share of the interval.
+    min_slope : float
+        Least slope at a knot.
+    slope_shift : float
+        What the parameter of a slope is moved by, so that zero is the slope of the identity.
+
     References
     ----------
     Durkan, Bekasov, Murray, Papamakarios, "Neural Spline Flows", NeurIPS 2019, arXiv 1906.04032.
     """
+
+    min_bin, min_slope, slope_shift = MIN_BIN, MIN_SLOPE, SLOPE_SHIFT
 
     def __init__(self, n_bins: int = 8, tail_bound: float = 3.0, compile: bool = False):
         if not 2 <= n_bins < 1 / MIN_BIN:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 # Rows are the same up to rounding to float32, as a share of their largest value, or of one.
-_TOLERANCE = 1e-6
+TOLERANCE = 1e-6
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -81,7 +81,7 @@ class KnownRows(nn.Module):
         Tensor of int of shape (n,)
             Index of the nearest within rounding, of equal ones the first; -1 for none.
         """
-        tolerance = _TOLERANCE * x.abs().amax(1).clamp_min(1)
+        tolerance = TOLERANCE * x.abs().amax(1).clamp_min(1)
         # Twice as wide, as a change of dtype rounds places too.
         place, reach = _places(x), 2 * tolerance.double()
         places = self.places.double()

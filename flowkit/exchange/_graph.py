@@ -1,0 +1,228 @@
+"""A graph of ONNX that is written as one writes arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from .._optional import require
+
+# The oldest set of operators that all nodes here belong to, and the format that brought it.
+OPSET, IR_VERSION = 18, 8
+
+
+@dataclass
+class Graph:
+    """Nodes and constants of a graph, in the order in which they are added.
+
+    Parameters
+    ----------
+    prefix : str, default='flowkit'
+        What the names of all values begin with.
+
+    Attributes
+    ----------
+    nodes : list of onnx.NodeProto
+        The nodes.
+    constants : list of onnx.TensorProto
+        Constants, each by its name.
+    """
+
+    prefix: str = "flowkit"
+    nodes: list = field(default_factory=list)
+    constants: list = field(default_factory=list)
+
+    def _name(self) -> str:
+        return f"{self.prefix}_{len(self.nodes) + len(self.constants)}"
+
+    def value(self, given) -> Value:
+        """A value of the graph: a given one, or a constant made of numbers.
+
+        Parameters
+        ----------
+        given : Value, Tensor, ndarray or float
+            Floating numbers become float64, whole ones int64.
+
+        Returns
+        -------
+        Value
+            The value.
+        """
+        if isinstance(given, Value):
+            return given
+        if isinstance(given, torch.Tensor):
+            given = given.detach().cpu().numpy()
+        array = np.asarray(given)
+        if array.dtype.kind != "b":
+            array = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+        tensor = require("onnx.numpy_helper", "to_onnx").from_array(array, self._name())
+        self.constants.append(tensor)
+        return Value(self, tensor.name)
+
+    def add(self, operator: str, *inputs, output: str | None = None, **attributes) -> Value:
+        """Add a node of one result.
+
+        Parameters
+        ----------
+        operator : str
+            Name of an operator of ONNX.
+        *inputs : Value, Tensor, ndarray or float
+            What it is applied to.
+        output : str, default=None
+            Name of the result.
+        **attributes
+            Of the operator.
+
+        Returns
+        -------
+        Value
+            The result.
+        """
+        names = [self.value(given).name for given in inputs]
+        output = output or self._name()
+        helper = require("onnx.helper", "to_onnx")
+        self.nodes.append(helper.make_node(operator, names, [output], name=output, **attributes))
+        return Value(self, output)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of a graph, with the arithmetic of arrays.
+
+    Parameters
+    ----------
+    graph : Graph
+        Whose tensor it is.
+    name : str
+        Its name there.
+    """
+
+    graph: Graph
+    name: str
+
+    # Arrays on the left leave arithmetic to this class.
+    __array_ufunc__ = None
+
+    def __add__(self, other):
+        return self.graph.add("Add", self, other)
+
+    def __radd__(self, other):
+        return self.graph.add("Add", other, self)
+
+    def __sub__(self, other):
+        return self.graph.add("Sub", self, other)
+
+    def __rsub__(self, other):
+        return self.graph.add("Sub", other, self)
+
+    def __mul__(self, other):
+        return self.graph.add("Mul", self, other)
+
+    def __rmul__(self, other):
+        return self.graph.add("Mul", other, self)
+
+    def __truediv__(self, other):
+        return self.graph.add("Div", self, other)
+
+    def __matmul__(self, other):
+        return self.graph.add("MatMul", self, other)
+
+    def __rmatmul__(self, other):
+        return self.graph.add("MatMul", other, self)
+
+    def __neg__(self):
+        return self.graph.add("Neg", self)
+
+    def __ge__(self, other):
+        return self.graph.add("GreaterOrEqual", self, other)
+
+    def __gt__(self, other):
+        return self.graph.add("Greater", self, other)
+
+    def __lt__(self, other):
+        return self.graph.add("Less", self, other)
+
+    def __and__(self, other):
+        return self.graph.add("And", self, other)
+
+    def equals(self, other):
+        """Where values are the same."""
+        return self.graph.add("Equal", self, other)
+
+    def exp(self):
+        """Exponentials."""
+        return self.graph.add("Exp", self)
+
+    def log(self):
+        """Natural logarithms."""
+        return self.graph.add("Log", self)
+
+    def tanh(self):
+        """Hyperbolic tangents."""
+        return self.graph.add("Tanh", self)
+
+    def abs(self):
+        """Absolute values."""
+        return self.graph.add("Abs", self)
+
+    def square(self):
+        """Squares."""
+        return self * self
+
+    def rectified(self):
+        """What is positive, else zero."""
+        return self.graph.add("Relu", self)
+
+    def clipped(self, low: float, high: float):
+        """Values within bounds."""
+        return self.graph.add("Clip", self, low, high)
+
+    def softplus(self):
+        """``log(1 + exp(x))``, in an order in which nothing overflows."""
+        return self.rectified() + (1.0 + (-self.abs()).exp()).log()
+
+    def where(self, yes, no):
+        """One of two values, by this condition."""
+        return self.graph.add("Where", self, yes, no)
+
+    def sum(self, axis: int, keepdims: bool = False):
+        """Sum along an axis."""
+        return self.graph.add("ReduceSum", self, [axis], keepdims=int(keepdims))
+
+    def max(self, axis: int, keepdims: bool = False):
+        """Largest value along an axis."""
+        return self.graph.add("ReduceMax", self, [axis], keepdims=int(keepdims))
+
+    def softmax(self, axis: int):
+        """Shares along an axis that sum to one."""
+        return self.graph.add("Softmax", self, axis=axis)
+
+    def logsumexp(self, axis: int):
+        """Logarithm of the sum of exponentials along an axis; ``-inf`` where all are."""
+        highest = self.max(axis, keepdims=True)
+        level = self.graph.add("Max", highest, np.finfo(np.float64).min)
+        return ((self - level).exp().sum(axis, keepdims=True).log() + highest).sum(axis)
+
+    def take(self, columns, axis: int = 1):
+        """Entries along an axis, by their numbers."""
+        return self.graph.add("Gather", self, np.asarray(columns, dtype=np.int64), axis=axis)
+
+    def reshaped(self, *shape: int):
+        """In another shape; 0 stands for the length that the axis has, -1 for what is left."""
+        return self.graph.add("Reshape", self, np.array(shape, dtype=np.int64))
+
+    def beside(self, *others, axis: int = 1):
+        """With others behind it along an axis."""
+        return self.graph.add("Concat", self, *others, axis=axis)
+
+    def cast(self, kind: str):
+        """As another type of numbers, such as 'DOUBLE'."""
+        return self.graph.add(
+            "Cast", self, to=getattr(require("onnx", "to_onnx").TensorProto, kind)
+        )
+
+    def named(self, name: str):
+        """The same value under a name."""
+        return self.graph.add("Identity", self, output=name)

@@ -1,7 +1,7 @@
 """Questions to a density: conditions, marginals, and quantiles of columns."""
 
 from ._any_density import exact_questions_of, questions_by_draws, questions_of
-from ._laws import Law, MappedLaw, PooledLaw, TruncatedLaw, halved
+from ._laws import GroupedLaw, Law, MappedLaw, PooledLaw, TruncatedLaw, halved
 from ._mixed import MixedQuestions, log_mean_density
 from ._questions import MAX_CANDIDATES, N_CANDIDATES, FlowQuestions, Questions
 from ._relabelled import relabelled
@@ -12,6 +12,7 @@ __all__ = [
     "N_CANDIDATES",
     "ConditionalDensity",
     "FlowQuestions",
+    "GroupedLaw",
     "Law",
     "MappedLaw",
     "MarginalDensity",

@@ -346,3 +346,39 @@ class PooledLaw(Law):
         n, n_points = self.shares.shape
         found = function(*(np.repeat(part, n_points, axis=0) for part in values))
         return found.reshape(n, n_points, -1)
+
+
+class GroupedLaw(Law):
+    """Laws of groups of rows, as one of all rows.
+
+    Parameters
+    ----------
+    laws : list of Law
+        One for each group.
+    groups : list of ndarray of int
+        Indices of the rows of each group; every row is in one.
+    """
+
+    def __init__(self, laws: list[Law], groups: list[np.ndarray]):
+        self._laws, self._groups = laws, groups
+        self._order = np.concatenate(groups).argsort()
+        self.n_effective = np.concatenate([law.n_effective for law in laws])[self._order]
+
+    def cdf(self, values):
+        return self._each("cdf", values)
+
+    def within(self, low, high):
+        return self._each("within", low, high)
+
+    def error_within(self, low, high):
+        return self._each("error_within", low, high)
+
+    def quantile(self, probabilities):
+        return self._each("quantile", probabilities)
+
+    def _each(self, method, *values):
+        found = [
+            getattr(law, method)(*(part[rows] for part in values))
+            for law, rows in zip(self._laws, self._groups, strict=True)
+        ]
+        return np.concatenate(found)[self._order]

@@ -179,7 +179,11 @@ class EncodedDensity:
         rows : ndarray of shape (n, d)
             Rows within the support.
         """
-        return None if self._fills_cells else own_kernels_of(self.density, self.middles(rows))
+        own = own_kernels_of(self.density, self.middles(rows))
+        if own is not None:
+            # Training rows lie anywhere in their cells: the kernels on them are not known.
+            own[self._spans(rows).any(1)] = -1
+        return own
 
     def _log_weights(self, rows, rule, n_inner, own):
         """Log density times volume at each new point of each row, shape (n, n_points, k).
@@ -305,7 +309,7 @@ class EncodedDensity:
         Parameters
         ----------
         rows : ndarray of shape (n, d)
-            Rows within the support, NaN where values are open.
+            Rows within the support, NaN where values are open, the same in all rows.
 
         Returns
         -------
@@ -329,7 +333,7 @@ class EncodedDensity:
         Parameters
         ----------
         rows : ndarray of shape (n, d)
-            Rows within the support, NaN where values are open.
+            Rows within the support, NaN where values are open, the same in all rows.
         n_inner : int
             Draws of the missing values for each point, where they are needed.
 

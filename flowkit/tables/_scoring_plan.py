@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -101,14 +102,15 @@ def plan(missing, celled, n_points: int, marginalizes: bool, spans=True) -> list
         Which values of columns that have cells lie in one; others are points.
     """
     n_cells = np.minimum((celled & spans & ~missing).sum(1), 2)
-    incomplete = missing.any(1) & marginalizes
-    shares = []
-    for cells in range(3):
-        rows = np.flatnonzero((n_cells == cells) & ~incomplete)
-        shares.append(Share(rows, _usual_points(cells, n_points), None, cells))
-        rows = np.flatnonzero((n_cells == cells) & incomplete)
-        few = power_of_two(max(n_points // _FEWER_POINTS, _LEAST_POINTS)) if cells else 1
-        shares.append(Share(rows, few, _INNER_DRAWS if cells else _ONLY_DRAWS, cells))
+    incomplete, shares = missing.any(1), []
+    for cells, is_incomplete in itertools.product(range(3), [False, True]):
+        # Complete rows never stand beside incomplete ones, which another method may score.
+        rows = np.flatnonzero((n_cells == cells) & (incomplete == is_incomplete))
+        number, n_inner = _usual_points(cells, n_points), None
+        if is_incomplete and marginalizes:
+            number = power_of_two(max(n_points // _FEWER_POINTS, _LEAST_POINTS)) if cells else 1
+            n_inner = _INNER_DRAWS if cells else _ONLY_DRAWS
+        shares.append(Share(rows, number, n_inner, cells))
     return [share for share in shares if share.rows.size]
 
 

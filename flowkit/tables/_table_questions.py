@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..conditions import MAX_CANDIDATES, Law, MappedLaw, PooledLaw, Questions, halved
+from ..conditions import MAX_CANDIDATES, GroupedLaw, Law, MappedLaw, PooledLaw, Questions, halved
 from ..exceptions import InvalidParameterError
 from ..validation import row_blocks
 from ._column_codecs import AngleCodec, Codec
@@ -43,12 +43,14 @@ class TableQuestions(Questions):
 
     def draws(self, X, n_draws, rng, most=MAX_CANDIDATES):
         copies, n_effective = np.empty((len(X), n_draws, X.shape[1])), np.empty(len(X))
-        for block in row_blocks(len(X), _ROWS_AT_ONCE):
-            points, log_volume = self._encoded.points_of_known(X[block])
-            drawn, n_effective[block] = self._encoded.questions.draws_at_points(
-                points, log_volume, n_draws, rng, most
-            )
-            copies[block] = self._drawn(drawn.reshape(-1, X.shape[1])).reshape(drawn.shape)
+        for rows in _alike(X):
+            for block in row_blocks(len(rows), _ROWS_AT_ONCE):
+                part = rows[block]
+                points, log_volume = self._encoded.points_of_known(X[part])
+                drawn, n_effective[part] = self._encoded.questions.draws_at_points(
+                    points, log_volume, n_draws, rng, most
+                )
+                copies[part] = self._drawn(drawn.reshape(-1, X.shape[1])).reshape(drawn.shape)
         return np.where(np.isnan(X)[:, None], copies, X[:, None]), n_effective
 
     def _drawn(self, encoded):
@@ -62,15 +64,25 @@ class TableQuestions(Questions):
                 f"column {self._names[column]} is a category, whose levels have no order, so it "
                 "has no quantiles: score_samples with given gives their probabilities."
             )
+        groups = _alike(X)
+        law = GroupedLaw([self._encoded_law(X[rows], column, n_draws) for rows in groups], groups)
+        if isinstance(codec, AngleCodec):
+            return AngleLaw(law, codec)
+        return MappedLaw(law, codec.upper_ends, codec.decode, typical=codec.typical)
+
+    def _encoded_law(self, X, column, n_draws):
+        """Law of the encoded column, of rows in which the same is known."""
         points, shares = self._encoded.points_given(X, _INNER_DRAWS)
         n_points = shares.shape[1]
         few = n_draws if n_points == 1 else max(_INNER_DRAWS, n_draws // 4)
         law = self._encoded.questions.law(points.reshape(-1, X.shape[1]), column, few)
-        if n_points > 1:
-            law = PooledLaw(law, shares)
-        if isinstance(codec, AngleCodec):
-            return AngleLaw(law, codec)
-        return MappedLaw(law, codec.upper_ends, codec.decode, typical=codec.typical)
+        return law if n_points == 1 else PooledLaw(law, shares)
+
+
+def _alike(X):
+    """Indices of rows in which the same is known, for each pattern of it."""
+    patterns, pattern = np.unique(np.isnan(X), axis=0, return_inverse=True)
+    return [np.flatnonzero(pattern.reshape(-1) == k) for k in range(max(1, len(patterns)))]
 
 
 class AngleLaw(Law):

@@ -216,3 +216,18 @@ def test_impossible_conditions_are_refused_by_name(given, error, message):
 def test_categories_have_no_quantiles():
     with pytest.raises(InvalidParameterError, match="sex is a category"):
         fitted().quantile(0.5, "sex")
+
+
+BESIDE = pd.DataFrame({"sex": ["F", None, "M"], "children": [np.nan, 1.0, 2.0]})
+
+
+def test_quantiles_do_not_depend_on_what_rows_beside_them_know():
+    alone = [small().quantile([0.3, 0.8], "height", given=BESIDE[i : i + 1])[0] for i in range(3)]
+    np.testing.assert_array_equal(small().quantile([0.3, 0.8], "height", given=BESIDE), alone)
+
+
+def test_draws_do_not_depend_on_what_rows_beside_them_know():
+    drawn = small().sample(20, random_state=0, given=BESIDE[:2])
+    alone = small().sample(20, random_state=0, given=BESIDE[:1])
+    # The first row is drawn first.
+    pd.testing.assert_frame_equal(drawn[:20], alone)

@@ -10,10 +10,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import trapezoid
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.mixture import GaussianMixture
 
-from flowkit import FlowDensity
+from flowkit import FlowDensity, StackedDensity, TransformedDensity
 from flowkit.tables import _cell_rules
 from flowkit.tables._cell_rules import first_order, gauss_rule, rules, sobol_rule, toward_middles
 
@@ -118,6 +118,31 @@ def test_a_row_has_one_score_whatever_stands_beside_it(rng):
     scores = fitted.score_samples(X)
     assert_allclose(fitted.score_samples(X[:5]), scores[:5], atol=1e-9)
     assert_allclose(fitted.score_samples(X[::-1]), scores[::-1], atol=1e-9)
+
+
+KERNELS = FlowDensity(
+    prior="kernel", n_transforms=0, missing="marginalize", max_epochs=1, random_state=0
+)
+INCOMPLETE = {
+    "kernels": KERNELS,
+    "flow": clone(FLOW).set_params(missing="marginalize"),
+    "transformed": TransformedDensity("passthrough", KERNELS),
+    "stack": StackedDensity([("a", KERNELS)], random_state=0),
+}
+
+
+@pytest.mark.parametrize("density", INCOMPLETE.values(), ids=INCOMPLETE)
+@pytest.mark.parametrize("with_spike", [False, True])
+def test_a_row_has_one_score_also_beside_incomplete_rows(density, with_spike, rng):
+    X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["x", "y"])
+    if with_spike:
+        # A spike: rows off it are points, where kernels stand.
+        X["x"] = X["x"].where(rng.random(60) < 0.6, 0.0)
+    fitted = table(density).fit(X)
+    rows = X.iloc[:12].copy()
+    rows.iloc[[3, 7], 1] = np.nan
+    alone = [fitted.score_samples(rows[i : i + 1])[0] for i in range(len(rows))]
+    assert_allclose(fitted.score_samples(rows), alone, atol=1e-7)
 
 
 class Ridge(BaseEstimator):

@@ -178,3 +178,25 @@ def test_what_has_no_spikes_is_refused(rng):
         mixture_table(kinds={"x": "spiked"}, bounds={"x": (3, 1)}).fit(zeros)
     with pytest.raises(InvalidDataError, match="outside"):
         mixture_table(bounds={"x": (1, None)}).fit(zeros)
+
+
+def test_the_kernel_on_a_row_beside_a_spike_is_left_out_of_what_is_given_too(rng):
+    X = pd.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"])
+    X["b"] = X["b"].where(rng.random(40) < 0.5, 0.0)
+    kernels = FlowDensity(
+        prior="kernel", n_transforms=0, early_stopping=False, max_epochs=1, random_state=0
+    )
+    fitted = mixture_table(kernels).fit(X)
+    beside, encoded = X["b"] != 0, fitted._encoded_density()
+    joint, given = fitted.score_samples(X), fitted.score_samples(X, given=["a"])
+    rows = X.to_numpy()
+    points, known = encoded.middles(rows), np.array([True, False])
+    own = fitted.density_._own_kernels(points)
+    assert (own[beside] >= 0).all()
+    asked = np.where(known, points, np.nan)
+    questions = encoded.questions
+    counted, left_out = (questions.log_density(asked, 64, kernel)[0] for kernel in (None, own))
+    assert (np.abs(left_out - counted)[beside] > 1e-4).any()
+    # Only rows beside the spike are points.
+    assert_allclose(given[beside], (joint - left_out)[beside], atol=1e-8)
+    assert_allclose(given[~beside], (joint - counted)[~beside], atol=1e-8)

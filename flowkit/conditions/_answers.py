@@ -55,14 +55,14 @@ class Answers:
         rows = copies.reshape(-1, copies.shape[2])
         return self._in_form(rows, list(range(self.n_features_in_)))
 
-    def _draws_given(self, n_samples, rng, given):
-        """Draws of each row given as numbers, shape (n_rows, n_samples, n_features)."""
+    def _draws_given(self, n_samples, rng, given, which=slice(None)):
+        """Draws of each, or some, of the rows given, shape (n_rows, n_samples, n_features)."""
         rows, inside = self._rows_given(given)
         if not np.isnan(rows).any():
             raise InvalidParameterError(
                 "given names all columns, so that nothing is left to draw: leave out some."
             )
-        questions = self._questions()
+        rows, inside, questions = rows[which], inside[which], self._questions()
         self._refuse_impossible(questions, rows, inside)
         copies, n_effective = questions.draws(rows, n_samples, rng)
         self._warn_of_few(n_effective, max(_FEW, _FEW_SHARE * n_samples), "draws")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..exceptions import InvalidParameterError, UnknownNameError
+from ..exceptions import FlowkitError, InvalidParameterError, UnknownNameError
 from ..validation import container_of, nearest, shown
 
 _OPERATORS = {
@@ -20,12 +20,8 @@ _OPERATORS = {
     ast.Div: operator.truediv,
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
-    ast.BitAnd: np.logical_and,
-    ast.BitOr: np.logical_or,
     ast.And: np.logical_and,
     ast.Or: np.logical_or,
-    ast.Not: np.logical_not,
-    ast.Invert: np.logical_not,
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
     ast.Lt: operator.lt,
@@ -34,9 +30,9 @@ _OPERATORS = {
     ast.GtE: operator.ge,
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
-    ast.In: lambda values, few: np.isin(values, list(few)),
-    ast.NotIn: lambda values, few: ~np.isin(values, list(few)),
 }
+# What pandas reads as these words; in Python it binds tighter than comparisons.
+_WORDS = {ast.BitAnd: ("&", "and"), ast.BitOr: ("|", "or"), ast.Invert: ("~", "not")}
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,8 @@ class Constraint:
         Raises
         ------
         InvalidParameterError
-            If it does not give a boolean for each row, or holds what no expression may.
+            If it does not give a boolean for each row, holds what no expression may, or compares
+            what cannot be compared.
         UnknownNameError
             If it names no column.
         """
@@ -116,12 +113,22 @@ def _evaluate(expression, table):
     columns = dict(zip(map(str, container.labels), container.columns(), strict=True))
     try:
         tree = ast.parse(expression.strip(), mode="eval").body
-    except SyntaxError as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InvalidParameterError(
-            f"constraint {expression!r} cannot be read: {error.msg}. Write it as in Python, such "
-            "as 'age >= 18 and start <= end', or give a function of the table."
+            f"constraint {expression!r} cannot be read: {getattr(error, 'msg', error)}. Write it "
+            "as in Python, such as 'age >= 18 and start <= end', or give a function of the table."
         ) from error
-    return _Values(expression, columns).of(tree)
+    try:
+        with np.errstate(all="ignore"):
+            return _Values(expression, columns).of(tree)
+    except FlowkitError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise InvalidParameterError(
+            f"constraint {expression!r} cannot be evaluated: {error}. Compare numbers with "
+            "numbers, text with text, and dates with dates such as '2024-01-31', or give a "
+            "function of the table."
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -139,12 +146,23 @@ class _Values:
                 return self._column(name)
             case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
                 return [self.of(part) for part in parts]
+            case ast.UnaryOp(op=op) | ast.BinOp(op=op) if type(op) in _WORDS:
+                sign, word = _WORDS[type(op)]
+                raise InvalidParameterError(
+                    f"constraint {self.expression!r} holds {sign!r}, which binds tighter than "
+                    f"comparisons: write {word!r}."
+                )
+            case ast.UnaryOp(op=ast.Not(), operand=part):
+                return np.logical_not(self._condition(part))
             case ast.UnaryOp(op=op, operand=part) if type(op) in _OPERATORS:
                 return _OPERATORS[type(op)](self.of(part))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-                return _OPERATORS[type(op)](self.of(left), self.of(right))
+                values = self.of(left), self.of(right)
+                if isinstance(op, ast.Add | ast.Sub):
+                    self._refuse_numbers_beside_times(*values)
+                return _OPERATORS[type(op)](*values)
             case ast.BoolOp(op=op, values=parts):
-                first, *rest = map(self.of, parts)
+                first, *rest = map(self._condition, parts)
                 for part in rest:
                     first = _OPERATORS[type(op)](first, part)
                 return first
@@ -156,16 +174,61 @@ class _Values:
             "or give a function of the table."
         )
 
+    def _condition(self, node):
+        """Booleans that 'and', 'or' and 'not' take."""
+        values = np.asarray(self.of(node))
+        if values.dtype.kind == "O" and all(isinstance(value, bool) for value in values.flat):
+            values = values.astype(bool)
+        if values.dtype.kind != "b":
+            raise InvalidParameterError(
+                f"constraint {self.expression!r} takes {ast.unparse(node)!r} for a condition, but "
+                f"its values are not booleans: compare it, such as '{ast.unparse(node)} == 1'."
+            )
+        return values
+
     def _compared(self, parts, ops):
         values = [self.of(part) for part in parts]
         met = True
         for op, left, right in zip(ops, values[:-1], values[1:], strict=True):
-            if type(op) not in _OPERATORS:
-                raise InvalidParameterError(
-                    f"constraint {self.expression!r} compares by 'is': use '=='."
-                )
-            met = np.logical_and(met, _OPERATORS[type(op)](*_of_one_type(left, right)))
+            match op:
+                case ast.In():
+                    found = self._among(left, right)
+                case ast.NotIn():
+                    found = np.logical_not(self._among(left, right))
+                case _ if type(op) in _OPERATORS:
+                    found = self._pair(_OPERATORS[type(op)], left, right)
+                case _:
+                    raise InvalidParameterError(
+                        f"constraint {self.expression!r} compares by 'is': use '=='."
+                    )
+            met = np.logical_and(met, found)
         return met
+
+    def _among(self, values, few):
+        if not isinstance(few, list):
+            raise InvalidParameterError(
+                f"constraint {self.expression!r} has no list after 'in': write one, such as "
+                "['S', 'M']; to look into text, give a function of the table."
+            )
+        found = np.zeros(np.shape(values), dtype=bool)
+        for value in few:
+            found = np.logical_or(found, self._pair(operator.eq, values, value))
+        return found
+
+    def _pair(self, compare, left, right):
+        left, right = _of_one_type(left, right)
+        self._refuse_numbers_beside_times(left, right)
+        return compare(left, right)
+
+    def _refuse_numbers_beside_times(self, left, right):
+        kinds = {np.asarray(value).dtype.kind for value in (left, right)}
+        # Numpy would count the number in the unit of the column, such as nanoseconds.
+        if kinds & set("mM") and kinds & set("iuf"):
+            raise InvalidParameterError(
+                f"constraint {self.expression!r} has a number beside dates or lengths of time, "
+                "which have no unit there: write dates as text, such as '2024-01-31', or give a "
+                "function of the table, such as lambda t: (t['end'] - t['start']).dt.days > 3."
+            )
 
     def _column(self, name):
         if name not in self.columns:

@@ -16,6 +16,14 @@ _UNITS = {
     "microsecond": 1,
 }
 _STORED = "datetime64[us]"
+# Most microseconds since 1970, or before; the least int64 is no date.
+_MOST = np.iinfo(np.int64).max
+_MOST_OF_NANOSECONDS = _MOST // 1000
+# Polars takes dates from those of Python, which have years of four digits.
+_YEARS = tuple(
+    int(np.datetime64(end, "us").astype(np.int64))
+    for end in ("0001-01-01", "9999-12-31T23:59:59.999999")
+)
 
 
 def as_dates(values) -> np.ndarray:
@@ -84,15 +92,28 @@ class DateCodec(NumberCodec):
         return False
 
     def typed(self, x, dtype):
-        dates = self._dates(x)
+        dates = self._dates(x, _limits(dtype))
         # A date of polars has no time of the day.
         return dates.astype("datetime64[D]") if str(dtype) == "Date" else dates
 
-    def _dates(self, x):
-        return np.rint(x * _UNITS[self.unit]).astype(np.int64).astype(_STORED)
+    def _dates(self, x, limits=(-_MOST, _MOST)):
+        """Numbers as dates, moved to the ends of what a type can hold, in microseconds."""
+        length = _UNITS[self.unit]
+        most = np.nextafter(float(_MOST), 0)
+        counts = np.clip(np.rint(x), -most, most).astype(np.int64)
+        low, high = -(-limits[0] // length), limits[1] // length
+        return (np.clip(counts, low, high) * length).astype(_STORED)
 
     def details(self) -> str:
         first, last, n_values = self._seen
         ends = self._dates(np.array([first, last]))
         first, last = (str(date).removesuffix("T00:00:00.000000") for date in ends)
         return f"{first} to {last}, {n_values} values, to the {self.unit}"
+
+
+def _limits(dtype):
+    """Microseconds since 1970 of the first and the last date that a type of columns holds."""
+    name = str(dtype)
+    if "ns" in name:
+        return -_MOST_OF_NANOSECONDS, _MOST_OF_NANOSECONDS
+    return _YEARS if name.startswith("Date") else (-_MOST, _MOST)

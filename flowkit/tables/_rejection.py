@@ -12,12 +12,12 @@ from ._distance_from_rows import Apart
 
 # Draws of each row after which too few may have been accepted, and their least share.
 _ENOUGH_TRIED, _LEAST_ACCEPTED = 10_000, 1e-3
-# Draws at once beyond those that are expected to be needed, and most of them.
+# Draws at once beyond those that are expected to be needed, and most of all rows together.
 _SPARE, _MOST_AT_ONCE = 1.2, 100_000
 
 
 def draw_accepted(
-    draw: Callable[[int], np.ndarray],
+    draw: Callable[[int, np.ndarray | slice], np.ndarray],
     n: int,
     constraints: Sequence[Constraint | Apart],
     build: Callable[[np.ndarray], object],
@@ -27,7 +27,7 @@ def draw_accepted(
     Parameters
     ----------
     draw : callable
-        Gives so many draws of each of k rows, shape (k, m, d).
+        Gives so many draws of each of some of k rows, a slice or their positions, shape (·, m, d).
     n : int
         Number of draws of each row.
     constraints : sequence of Constraint or Apart
@@ -48,26 +48,32 @@ def draw_accepted(
         If hardly any draw is accepted.
     """
     if not constraints:
-        rows = draw(n)
+        rows = draw(n, slice(None))
         return rows.reshape(-1, rows.shape[2]), 1.0
-    kept, accepted, met, tried, size = None, 0, np.zeros(len(constraints)), 0, n
+    rows = draw(n, slice(None))
+    short = np.arange(len(rows))
+    kept, met = [[] for _ in short], np.zeros(len(constraints))
+    accepted, tried = np.zeros(len(rows), dtype=int), np.zeros(len(rows), dtype=int)
     while True:
-        rows = draw(size)
         table = build(rows.reshape(-1, rows.shape[2]))
         meets = np.column_stack([constraint(table) for constraint in constraints])
         good = meets.all(1).reshape(rows.shape[:2])
-        kept = [[] for _ in rows] if kept is None else kept
-        for parts, part, chosen in zip(kept, rows, good, strict=True):
-            parts.append(part[chosen])
-        met, tried = met + meets.mean(0) * size, tried + size
-        accepted = accepted + good.sum(1)
-        fewest = accepted.min()
-        if fewest >= n:
-            return np.concatenate([np.concatenate(p)[:n] for p in kept]), float(fewest / tried)
-        if tried >= _ENOUGH_TRIED and fewest < _LEAST_ACCEPTED * tried:
-            raise UnmetConstraintsError(_why(constraints, met / tried, fewest, tried))
-        expected = (n - fewest) / max(fewest / tried, 1 / tried)
-        size = int(np.clip(_SPARE * expected, n, _MOST_AT_ONCE)) + 1
+        for i, part, chosen in zip(short, rows, good, strict=True):
+            kept[i].append(part[chosen])
+        met += meets.sum(0)
+        accepted[short] += good.sum(1)
+        tried[short] += rows.shape[1]
+        short = np.flatnonzero(accepted < n)
+        if not short.size:
+            drawn = np.concatenate([np.concatenate(parts)[:n] for parts in kept])
+            return drawn, float((accepted / tried).min())
+        # Rows that are short have all been drawn as often.
+        fewest, times = accepted[short].min(), tried[short[0]]
+        if times >= _ENOUGH_TRIED and fewest < _LEAST_ACCEPTED * times:
+            raise UnmetConstraintsError(_why(constraints, met / tried.sum(), fewest, times))
+        expected = _SPARE * (n - fewest) * times / max(fewest, 1)
+        size = int(min(max(expected, n), _MOST_AT_ONCE // len(short))) + 1
+        rows = draw(size, short)
 
 
 def _why(constraints, shares, fewest, tried):

@@ -294,12 +294,18 @@ class SpikedCodec(Codec):
 
     def _beside_spikes(self, part, t):
         """Decoded numbers of a stretch, on the lattice, and not on a spike."""
-        after = np.nextafter(part.low, np.inf) if part.after else max(part.low, self.low)
-        before = np.nextafter(part.high, -np.inf) if part.before else min(part.high, self.high)
+        after, before = self._reach(part)
         if self._lattice is None:
             return np.clip(t, after, before)
-        room = 0.0 if self.whole else self._lattice.distance / 2
-        return self._lattice.nearest(t, after + room * part.after, before - room * part.before)
+        return self._lattice.nearest(t, after, before)
+
+    def _reach(self, part):
+        """Between what the decoded numbers of a stretch lie."""
+        after = np.nextafter(part.low, np.inf) if part.after else max(part.low, self.low)
+        before = np.nextafter(part.high, -np.inf) if part.before else min(part.high, self.high)
+        # Stretches of whole numbers already end beside the cells of spikes.
+        room = 0.0 if self._lattice is None or self.whole else self._lattice.distance / 2
+        return after + room * part.after, before - room * part.before
 
     def typed(self, x, dtype):
         return within_limits(x, dtype) if self.whole else x
@@ -309,20 +315,35 @@ class SpikedCodec(Codec):
         return self._lattice.nearest(middle, self.low, self.high) if self.whole else middle
 
     def upper_ends(self, x: np.ndarray) -> np.ndarray:
-        """Encoded ends of all that is at most x, infinite or NaN outside the support."""
-        inside = (x >= self.low) & (x < self.high)
-        at = np.where(inside, self._lattice.below(x) if self.whole else x, self.typical)
-        end = at + self._half
-        y = np.full(x.shape, np.nan)
-        spiked = self.is_spike(at)
-        below = np.searchsorted(self._values, at)
+        """Encoded ends of all whose decoded values are at most x, infinite outside the support."""
+        # A number that is off the lattice by rounding alone counts as the one there.
+        at = x if self._lattice is None else np.maximum(x, self._lattice.below(x))
+        y = np.empty(x.shape)
+        spiked, below = self.is_spike(at), np.searchsorted(self._values, at)
+        starts = [-np.inf, *(spike.ends[1] for spike in self._spikes)]
+        ends = [*(spike.ends[0] for spike in self._spikes), np.inf]
         for k, part in enumerate(self._parts):
-            rows = inside & (below == k) & ~spiked
-            if part is not None and rows.any():
-                y[rows] = part.encode(end[rows])[0]
+            rows = (below == k) & ~spiked
+            if rows.any():
+                y[rows] = starts[k]
+                if part is not None:
+                    y[rows] = self._upper_ends_within(part, at[rows], starts[k], ends[k])
         for k, spike in enumerate(self._spikes):
-            y[inside & (below == k) & spiked] = spike.ends[1]
-        return y
+            y[(below == k) & spiked] = spike.ends[1]
+        return np.where(x < self.low, -np.inf, np.where(x >= self.high, np.inf, y))
+
+    def _upper_ends_within(self, part, x, start, end):
+        """The same within a stretch that begins and ends there on the encoded axis."""
+        if self._lattice is not None:
+            first, last = self._lattice.ends(*self._reach(part))
+            if first <= last:
+                below = self._lattice.below(x)
+                within = (below >= first) & (below < last)
+                inner = np.where(within, below, first) + self._lattice.distance / 2
+                y = part.encode(inner)[0]
+                # The outermost values take all beyond them.
+                return np.where(within, y, np.where(below < first, start, end))
+        return part.encode(x)[0]
 
     def features(self, x: np.ndarray) -> np.ndarray:
         spiked = np.where(np.isnan(x), np.nan, self.is_spike(x))

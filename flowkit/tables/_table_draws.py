@@ -140,7 +140,7 @@ class TableDrawsMixin:
             )
         every = list(range(self.n_features_in_))
         rows, acceptance = draw_accepted(
-            lambda m: self._draw_rows(m, rng, given),
+            lambda m, which: self._draw_rows(m, rng, given, which),
             n_samples,
             conditions,
             lambda rows: self._in_form(rows, every),
@@ -150,10 +150,10 @@ class TableDrawsMixin:
         table = _labelled(self._in_form(rows, every), given, n_samples)
         return (table, acceptance) if told else table
 
-    def _draw_rows(self, n, rng, given):
-        """Draws of each row given as numbers, levels by their position, shape (n_rows, n, d)."""
+    def _draw_rows(self, n, rng, given, which):
+        """Draws of some rows given as numbers, levels by their position, shape (n_rows, n, d)."""
         if given is not None:
-            return self._draws_given(n, rng, given)
+            return self._draws_given(n, rng, given, which)
         encoded = self._draw_encoded(n, rng)
         return np.column_stack([c.draw(y) for c, y in zip(self._codecs, encoded.T, strict=True)])[
             None

@@ -425,9 +425,10 @@ class TableDensity(
         for j, (column, codec) in enumerate(zip(columns, self._codecs, strict=True)):
             numbers = codec.read(column)
             if numbers is None:
+                what = "dates" if codec.is_date else "numbers"
                 raise InvalidDataError(
                     f"column {self._names()[j]} was {self.kinds_[j]} in fit, but holds values that "
-                    "are not numbers now: give it as numbers."
+                    f"are not {what} now: give it as {what}."
                 )
             rows[:, j] = numbers
         self._refuse_non_finite(rows, getattr(self, "density_", self.density), incomplete)

@@ -83,6 +83,35 @@ def test_dates_of_polars(dtype, rng):
     assert np.isfinite(fitted.score_samples(drawn)).all()
 
 
+FAR = {
+    "nanoseconds": ("datetime64[ns]", "1700-01-01", "2261-01-01"),
+    "microseconds": ("datetime64[us]", "-200000-01-01", "200000-01-01"),
+    "polars": (pl.Datetime("us"), "0200-01-01", "9800-01-01"),
+    "polars, nanoseconds": (pl.Datetime("ns"), "1700-01-01", "2261-01-01"),
+    "polars, days": (pl.Date, "0200-01-01", "9800-01-01"),
+}
+
+
+@pytest.mark.parametrize(("dtype", "first", "last"), FAR.values(), ids=FAR)
+def test_draws_stay_within_what_their_type_holds(dtype, first, last, rng):
+    first, last = (np.datetime64(end, "D").astype(np.int64) for end in (first, last))
+    days = rng.integers(first, last, N).astype("datetime64[D]").astype("datetime64[us]")
+    if isinstance(dtype, str):
+        X = pd.DataFrame({"day": days.astype(dtype)})
+    else:
+        X = pl.DataFrame({"day": days}).cast(dtype)
+    fitted = mixture_table().fit(X)
+    drawn = fitted.sample(2 * N, random_state=0)
+    assert drawn["day"].dtype == X["day"].dtype
+    numbers = drawn["day"].to_numpy().astype("datetime64[D]")
+    assert not np.isnat(numbers).any()
+    # What overflows would come back at the other end.
+    found = np.quantile(numbers.astype(np.int64), [0.25, 0.75])
+    assert_allclose(found, np.quantile([first, last], [0.25, 0.75]), atol=0.15 * (last - first))
+    assert numbers.max().astype(np.int64) > last
+    assert np.isfinite(fitted.score_samples(drawn)).all()
+
+
 def test_they_are_saved_and_loaded(rng, tmp_path):
     X = stays(rng)
     fitted = mixture_table().fit(X)
@@ -103,5 +132,6 @@ def test_what_is_no_date_is_refused(rng):
         mixture_table(bounds={"start": (0, 1)}).fit(X)
     with pytest.raises(UnsupportedValueError, match="column start is of type datetime64"):
         mixture_table().fit(X.assign(start=X["start"].dt.tz_localize("UTC")))
-    with pytest.raises(InvalidDataError, match="column start was date in fit"):
-        mixture_table().fit(X).score_samples(X.assign(start=1))
+    for wrong in (1, "2024-03-01"):
+        with pytest.raises(InvalidDataError, match=r"start was date in fit.*are not dates"):
+            mixture_table().fit(X).score_samples(X.assign(start=wrong))

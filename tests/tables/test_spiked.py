@@ -135,6 +135,51 @@ def test_the_cumulative_probability_jumps_at_a_spike(rng):
     assert fitted.quantile([found[1] + 0.1], "x")[0] == 1.0
 
 
+@spiked
+@pytest.mark.parametrize("decimals", [None, 1, 0])
+def test_what_decodes_to_at_most_a_value_ends_where_its_probability_does(
+    build, bounds, spikes, decimals, rng
+):
+    x = 40 * build(rng)
+    x = x if decimals is None else np.round(x, decimals)
+    bounds = bounds if bounds in (None, (None, None)) else tuple(40 * np.array(bounds))
+    x = x.astype(int) if decimals == 0 else x
+    fitted = mixture_table(
+        bounds=None if bounds is None else {"x": bounds}, kinds={"x": "spiked"}
+    ).fit(pd.DataFrame({"x": x}))
+    codec = fitted._codecs[0]
+    y = np.linspace(-20, 30, 2003)
+    decoded = codec.decode(y)
+    beside = np.concatenate([x + shift for shift in (-0.05, 0.0, 0.05)])
+    values = np.unique(np.concatenate([beside, [x.min() - 50, x.max() + 50]]))[::9]
+    values = np.append(values, 40.0 * np.array(spikes))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ends = codec.upper_ends(values)
+    assert not np.isnan(ends).any()
+    # Rounding may move what lies on an end.
+    clear = np.abs(y - ends[:, None]) > 1e-6
+    at_most = decoded <= values[:, None] + 1e-9
+    assert_array_equal(at_most[clear], (y <= ends[:, None])[clear])
+
+
+def test_all_is_at_most_the_upper_bound(rng):
+    x = np.append([0.0] * 40, rng.uniform(0, 10, 60))
+    for first in (10.0, 5.0):
+        fitted = table(np.append(first, x), bounds=(0, 10))
+        assert fitted.kinds_ == ["spiked"]
+        found = fitted.cdf(frame([-1.0, 9.99, 10.0, 11.0]), "x")
+        assert 0 < found[1] < 1
+        assert_array_equal(found[[0, 2, 3]], [0, 1, 1])
+
+
+def test_rounded_columns_have_the_law_of_their_draws(rng):
+    fitted = table(np.round(SPIKED["zeros"][0](rng) * 5) / 5)
+    drawn = fitted.sample(40_000, random_state=0)["x"].to_numpy()
+    values = np.array([0, 0.2, 0.4, 0.6, 1, 2, 4])
+    expected = [np.mean(drawn <= value + 1e-9) for value in values]
+    assert_allclose(fitted.cdf(frame(values), "x"), expected, atol=0.008)
+
+
 def test_a_score_does_not_depend_on_the_rows_beside_it(rng):
     x = SPIKED["two"][0](rng)
     X = frame(x).assign(level=rng.choice(["a", "b"], N))

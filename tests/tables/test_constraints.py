@@ -1,0 +1,71 @@
+"""What expressions of columns tell of the rows of a table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+
+from flowkit.exceptions import InvalidParameterError
+from flowkit.tables._constraints import Constraint
+
+TABLE = pd.DataFrame(
+    {
+        "k": [1, 2, 3, 4],
+        "x": [0.0, 0.5, 2.5, 4.0],
+        "ward": ["a", "b", "a", "c"],
+        "seen": pd.array([True, False, True, True], dtype="boolean"),
+        "start": pd.to_datetime(["2024-01-05", "2024-02-01", "2024-03-01", "2024-01-05"]),
+        "end": pd.to_datetime(["2024-01-09", "2024-02-01", "2024-03-03", "2024-01-06"]),
+    }
+)
+MET = {
+    "seen and k > 1": [False, False, True, True],
+    "not seen or x == 0": [True, True, False, False],
+    "ward in ['a', 'c'] and k not in [1, 4]": [False, False, True, False],
+    "k in [x, 1, 'a'] or k in []": [True, False, False, True],
+    "start in ['2024-01-05', '2024-03-01']": [True, False, True, True],
+    "start not in ['2024-01-05']": [False, True, True, False],
+    "'2024-01-05' < start <= end": [False, True, True, False],
+    "end - start == end - start and x / x != 1": [True, False, False, False],
+}
+REFUSED = {
+    "k > 1 & x < 3": "holds '&'.*write 'and'",
+    "(k > 1) | (x < 3)": r"holds '\|'.*write 'or'",
+    "~(k > 1)": "holds '~'.*write 'not'",
+    "k and x > 3": "takes 'k' for a condition.*such as 'k == 1'",
+    "not x - k": "takes 'x - k' for a condition",
+    "ward or k > 3": "takes 'ward' for a condition",
+    "ward > 3": "'ward > 3' cannot be evaluated",
+    "k > 'x'": "cannot be evaluated",
+    "k > 1/0": "cannot be evaluated: division by zero",
+    "k > -ward": "cannot be evaluated",
+    "k in 3": "no list after 'in'",
+    "ward in 'ab'": "no list after 'in'",
+    "k not in x": "no list after 'in'",
+    "k > 1\0": "cannot be read",
+    "start > 'yesterday'": "cannot be evaluated.*dates such as '2024-01-31'",
+    "start in ['yesterday']": "cannot be evaluated",
+    "start > 3": "a number beside dates",
+    "start in [3]": "a number beside dates",
+    "end - start > 3": "a number beside dates",
+    "start + 3 > end": "a number beside dates",
+}
+
+
+@pytest.mark.parametrize(("expression", "met"), MET.items(), ids=MET)
+def test_rows_that_meet_an_expression(expression, met):
+    assert_array_equal(Constraint(expression)(TABLE), met)
+
+
+@pytest.mark.parametrize(("expression", "words"), REFUSED.items(), ids=map(repr, REFUSED))
+def test_what_has_no_answer_is_refused_by_name(expression, words):
+    with pytest.raises(InvalidParameterError, match=words):
+        Constraint(expression)(TABLE)
+
+
+def test_what_is_missing_meets_nothing():
+    table = pd.DataFrame({"x": [np.nan, 1.0], "day": [pd.NaT, pd.Timestamp("2024-01-05")]})
+    for expression in ("x > 0", "x < 2", "x in [1.0]", "day > '2024-01-01'"):
+        assert_array_equal(Constraint(expression)(table), [False, True])

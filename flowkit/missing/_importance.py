@@ -7,6 +7,8 @@ from scipy.special import logsumexp
 
 # A draw has at most this share in its own prediction; ratios that differ less are one.
 _MAX_LEVERAGE, _SAME = 0.9, 1e-6
+# Fewer draws tell no slopes: a line through two or three weights leaves no error to see.
+_FEWEST_REGRESSED = 16
 
 
 def shares(log_weight):
@@ -33,7 +35,8 @@ def log_mean(log_weight, log_ratios):
     """Log of the mean weight of draws, and its standard error to first order.
 
     The ratios of densities to that from which the draws come have a known mean of one. They serve
-    as control variates, so that only what is left of the weights is estimated.
+    as control variates, so that only what is left of the weights is estimated. Of fewer than 16
+    draws it is the plain mean.
 
     Parameters
     ----------
@@ -51,19 +54,27 @@ def log_mean(log_weight, log_ratios):
     top = log_weight.max(1, keepdims=True)
     with np.errstate(invalid="ignore"):
         weight = np.nan_to_num(np.exp(log_weight - top))
-    ratios = np.nan_to_num(np.exp(log_ratios))
+    if weight.shape[1] < _FEWEST_REGRESSED:
+        mean, variance = weight.mean(1), weight.var(1, ddof=1)
+    else:
+        mean, variance = _regressed_mean(weight, np.nan_to_num(np.exp(log_ratios)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt(variance / weight.shape[1]) / mean
+        log_mean = np.log(mean) + top[:, 0]
+    # Outside the support all weights are zero, without doubt.
+    vanishing = np.isneginf(top[:, 0])
+    return np.where(vanishing, -np.inf, log_mean), np.where(vanishing, 0.0, error)
+
+
+def _regressed_mean(weight, ratios):
+    """Mean of weights by control variates of mean one, and the variance of what is left."""
     slopes, left_out = _regressed(weight, ratios)
     mean = weight.mean(1) - (slopes * (ratios.mean(2) - 1)).sum(0)
     slopes = np.where(mean > 0, slopes, 0.0)
     mean = np.where(mean > 0, mean, weight.mean(1))
     rest = weight - (slopes[..., None] * ratios).sum(0)
     rest = (rest - rest.mean(1, keepdims=True)) / left_out
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt((rest**2).mean(1) / weight.shape[1]) / mean
-        log_mean = np.log(mean) + top[:, 0]
-    # Outside the support all weights are zero, without doubt.
-    vanishing = np.isneginf(top[:, 0])
-    return np.where(vanishing, -np.inf, log_mean), np.where(vanishing, 0.0, error)
+    return mean, (rest**2).mean(1)
 
 
 def _regressed(weight, ratios):

@@ -32,7 +32,7 @@ class IncompleteRows:
             Rows, NaN where values are missing.
         n_draws : int or None, default=None
             Number of draws for each row. None takes 48, and more, up to 256, for rows whose
-            standard error is above 0.4 nats.
+            standard error is above 0.4 nats. Fewer than 16 are rough: their plain mean.
 
         Returns
         -------

@@ -119,7 +119,8 @@ class Proposals:
         if self._shift is not None:
             points = (points + self._shift[rows[:, None], used][:, None]) % 1
         points = points.clip(_EDGE, 1 - _EDGE)
-        n_wide = int(n_draws * (_WIDE_ALONE if better is None else _WIDE))
+        # Without any wide draw, nothing tells what is missed.
+        n_wide = max(1, int(n_draws * (_WIDE_ALONE if better is None else _WIDE)))
         n_linear = 0 if better is None else int(n_draws * _LINEAR)
         own, wide, linear = np.split(points, [n_draws - n_wide - n_linear, n_draws - n_linear], 1)
         values = [conditional.draw(own, wide=False), conditional.draw(wide, wide=True)]

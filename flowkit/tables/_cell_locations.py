@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import ndtr, ndtri
-from sklearn.covariance import ledoit_wolf
 
 # Rows that correlations are learned from, and rounds of draws and correlations.
 _MAX_ROWS, _N_ROUNDS = 5_000, 20
@@ -49,6 +48,9 @@ def locations_in_cells(
     ----------
     Hoff, "Extending the rank likelihood for semiparametric copula estimation", Annals of Applied
     Statistics 1 (2007), arXiv math/0610413.
+
+    Ledoit, Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal
+    of Multivariate Analysis 88 (2004) 365-411.
     """
     n = len(rows)
     if n < _FEWEST_ROWS:
@@ -132,16 +134,34 @@ class _Points:
 
     def ranks(self):
         """Where the points are within their intervals."""
-        width = self.ends[1] - self.ends[0]
-        return np.clip((ndtr(self.normal) - self.ends[0]) / width, 0.0, 1.0)
+        below, width = ndtr(self.normal) - self.ends[0], np.ptp(self.ends, axis=0)
+        # Beside heavy rows, an interval may be too narrow for numbers.
+        middle = np.full(width.shape, 0.5)
+        return np.clip(np.divide(below, width, out=middle, where=width > 0), 0.0, 1.0)
 
 
 def _correlations(points, weight):
-    n, d = points.shape
-    if n < _ROWS_A_COLUMN * d:
-        covariance = ledoit_wolf(points)[0]
+    d = points.shape[1]
+    weight = weight / weight.max()
+    # Rows of unequal weight tell as much as so many equal ones.
+    n_effective = weight.sum() ** 2 / (weight**2).sum()
+    if n_effective < _ROWS_A_COLUMN * d:
+        covariance = _shrunk_covariance(points, weight / weight.sum(), n_effective)
     else:
         covariance = np.cov(points, rowvar=False, aweights=weight).reshape(d, d)
-    scale = np.sqrt(np.diag(covariance))
+    scale = np.sqrt(np.maximum(np.diag(covariance), np.finfo(float).tiny))
     correlations = covariance / np.outer(scale, scale)
     return (1 - _OWN_SHARE) * correlations + _OWN_SHARE * np.eye(d)
+
+
+def _shrunk_covariance(points, share, n_effective):
+    """Covariance of weighted rows, drawn to its mean variance as Ledoit and Wolf do."""
+    d = points.shape[1]
+    centred = points - share @ points
+    covariance = (centred * share[:, None]).T @ centred
+    target = np.trace(covariance) / d * np.eye(d)
+    distance = ((covariance - target) ** 2).sum()
+    fourth = share @ (centred**2).sum(1) ** 2
+    uncertainty = (fourth - (covariance**2).sum()) / n_effective
+    shrinkage = 1.0 if uncertainty >= distance else uncertainty / distance
+    return (1 - shrinkage) * covariance + shrinkage * target

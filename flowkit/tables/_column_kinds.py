@@ -316,7 +316,7 @@ class Spiked(_Number):
 
     def codec(self, column, x, weight):
         known = x[~np.isnan(x)]
-        return SpikedCodec(*self.bounds, bool(is_whole(known).all()), _spikes(known), x)
+        return SpikedCodec(*self.bounds, bool(is_whole(known).all()), _spikes(known), x, weight)
 
 
 class Integer(_Number):

@@ -181,13 +181,24 @@ class SpikedCodec(Codec):
         The values that have a probability, rising.
     x : ndarray of shape (n,)
         Training values, NaN where missing.
+    weight : ndarray of shape (n,), default=None
+        Their weights, by which `details` tells shares; None where all are alike.
     """
 
     cells = "always"
     ends_are_rare = True
 
-    def __init__(self, low: float, high: float, whole: bool, spikes: np.ndarray, x: np.ndarray):
+    def __init__(
+        self,
+        low: float,
+        high: float,
+        whole: bool,
+        spikes: np.ndarray,
+        x: np.ndarray,
+        weight: np.ndarray | None = None,
+    ):
         known = x[~np.isnan(x)]
+        weight = None if weight is None else weight[~np.isnan(x)]
         rest = known[~np.isin(known, spikes)]
         self.low, self.high, self.whole = low, high, whole
         self.keeps_type = whole
@@ -199,7 +210,7 @@ class SpikedCodec(Codec):
             self._lattice, half = Lattice.of_real(rest, tie_spacing(rest)), 0.0
         self._half = half
         self._inside = next_to_bounds(rest, low, high)
-        self._shares = [float(np.mean(known == value)) for value in spikes]
+        self._shares = [float(np.average(known == value, weights=weight)) for value in spikes]
         self._seen = float(rest.min()), float(rest.max()), len(np.unique(rest))
         self._values = np.array(spikes, dtype=np.float64)
         self._spikes, self._parts = self._lay_out(self._values.tolist(), rest)

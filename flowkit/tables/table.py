@@ -163,6 +163,9 @@ class TableDensity(
 
     Missing values pass where `density` accepts them, and are refused otherwise.
 
+    *Streams.* Each chunk of `partial_fit` learns the correlations within cells anew, from its own
+    rows; those of fewer than 50 rows lie in their cells column by column.
+
     References
     ----------
     Uria, Murray, Larochelle, "RNADE: The real-valued neural autoregressive density-estimator",

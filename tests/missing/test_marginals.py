@@ -210,6 +210,16 @@ def test_stated_errors_are_those_of_a_long_run(fitted):
     np.testing.assert_array_equal(fitted.score_samples(rows), found)
 
 
+@pytest.mark.parametrize("n_draws", [2, 3, 4, 5])
+def test_few_draws_do_not_pass_for_accurate_ones(n_draws, fitted):
+    rows = with_holes(moons(60, seed=11), 0.6)
+    rows = rows[np.isnan(rows).any(1) & ~np.isnan(rows).all(1)]
+    found, error = fitted.score_marginal(rows, n_draws=n_draws)
+    off = np.abs(found - fitted.score_marginal(rows, n_draws=1024)[0])
+    assert np.sqrt(np.mean(off**2)) < 0.5
+    assert np.median(error) > 0.4 * np.median(off)
+
+
 def test_rows_of_large_error_get_more_draws(fitted, monkeypatch):
     rows = with_holes(moons(40, seed=12), 0.6)
     few = fitted.score_marginal(rows)[1]

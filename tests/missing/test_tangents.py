@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -53,6 +55,17 @@ def test_draws_have_the_densities_that_are_stated_of_them():
             assert len(draws.log_parts) == n_parts
             means = np.exp(draws.log_parts - draws.log_drawn).mean(2)
             np.testing.assert_allclose(means, 1, atol=0.05)
+
+
+def test_some_draws_are_wide_however_few_there_are():
+    density = linear()
+    Z = rows_of(density)
+    mixture = Mixture(np.ones(1), np.zeros((1, 3)), np.eye(3)[None])
+    for evaluator, n_draws in itertools.product((None, density._evaluator), (2, 3, 4, 7, 16)):
+        for draws in Proposals(mixture, Z, 0, evaluator=evaluator).draw(n_draws):
+            assert draws.values.shape[1] == n_draws
+            # No draw is rarer among those that are made than its part of the wide ones.
+            assert (draws.log_drawn >= draws.log_parts[1] - np.log(n_draws) - 1e-9).all()
 
 
 def test_there_is_none_but_of_flows_onto_few_gaussians():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import ndtri
 from scipy.stats import kstest
+from sklearn.covariance import ledoit_wolf
 from sklearn.mixture import GaussianMixture
 
-from flowkit.tables._cell_locations import locations_in_cells
+from flowkit.tables._cell_locations import _OWN_SHARE, _correlations, locations_in_cells
 
 from .examples import mixture_table
 
@@ -79,6 +80,39 @@ def test_missing_values_and_weights(rng):
     weight = np.repeat([1.0, 1e-9], N)
     ranks = locations_in_cells(both, weight, np.random.RandomState(0))[:N]
     assert np.corrcoef(both[:N, 0][both[:N, 1] == 0], ranks[both[:N, 1] == 0, 1])[0, 1] > 0.3
+
+
+def test_weights_count_where_correlations_are_shrunk(rng):
+    n, d = 90, 20
+    common = rng.normal(size=(n, 1))
+    sign = np.where(np.arange(n)[:, None] < n // 2, 1.0, np.tile([1.0, -1.0], d // 2))
+    points = sign * common + 0.5 * rng.normal(size=(n, d))
+    for side in (1.0, -1.0):
+        light = np.arange(n) < n // 2 if side < 0 else np.arange(n) >= n // 2
+        found = _correlations(points, np.where(light, 1e-6, 1.0))
+        neighbours = np.diagonal(found, 1)
+        assert (side * neighbours > 0.4).all()
+        assert_allclose(found, _correlations(points[~light], np.ones((~light).sum())), atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(60, 20), (99, 20), (12, 3), (51, 40)])
+def test_few_rows_are_shrunk_as_ledoit_and_wolf_do(shape, rng):
+    points = rng.normal(size=shape) + rng.normal(size=(shape[0], 1))
+    covariance = ledoit_wolf(points)[0]
+    scale = np.sqrt(np.diag(covariance))
+    expected = covariance / np.outer(scale, scale)
+    off = ~np.eye(shape[1], dtype=bool)
+    for weight in (1.0, 7.0):
+        found = _correlations(points, np.full(shape[0], weight))
+        assert_allclose(found[off], (1 - _OWN_SHARE) * expected[off], atol=1e-12)
+
+
+@pytest.mark.parametrize("heaviest", [1e6, 1e30, 1e200])
+def test_one_row_that_carries_all_the_weight_leaves_ranks(heaviest, rng):
+    rows = _cut(_latent(rng, 200))
+    weight = np.append(np.ones(199), heaviest)
+    ranks = locations_in_cells(rows, weight, np.random.RandomState(0))
+    assert ((ranks >= 0) & (ranks <= 1)).all()
 
 
 def test_more_rows_than_correlations_are_learned_from(rng, monkeypatch):

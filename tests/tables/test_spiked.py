@@ -189,6 +189,15 @@ def test_a_score_does_not_depend_on_the_rows_beside_it(rng):
     assert_allclose(alone, together, rtol=0, atol=1e-9)
 
 
+def test_the_report_tells_shares_by_weight(rng):
+    x = np.repeat([0.0, 1.0], [100, 300])
+    x[100:] += rng.exponential(size=300)
+    fitted = mixture_table(FlowDensity(n_transforms=1, hidden_units=8, max_epochs=1))
+    heavy = fitted.fit(frame(x), sample_weight=np.where(x == 0, 3.0, 1.0))
+    assert "0 in 50.0%" in heavy.report()
+    assert "0 in 25.0%" in heavy.fit(frame(x)).report()
+
+
 def test_it_is_saved_and_loaded(rng, tmp_path):
     X = frame(SPIKED["both ends"][0](rng))
     fitted = mixture_table().fit(X)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .._optional import require
+from .._replacing import check_place
 from ..exceptions import (
     InvalidDataError,
     InvalidFileError,
@@ -187,19 +188,29 @@ def write_table(columns: Mapping, output: str | None, form: str) -> None:
 
 
 def check_output(output: str | None) -> None:
-    """Refuse a file whose name does not tell a format that tables are written in.
+    """Refuse a file whose name does not tell a format of tables, or that cannot be written.
+
+    Parameters
+    ----------
+    output : str or None
+        As for `write_table`.
 
     Raises
     ------
     InvalidParameterError
-        If it does not.
+        If its name does not tell a format.
+    InvalidFileError
+        If no file can be put there.
     """
+    if output is None:
+        return
     known = [*_WRITERS, *_BINARY]
-    if output is not None and Path(output).suffix.lower() not in known:
+    if Path(output).suffix.lower() not in known:
         raise InvalidParameterError(
             f"--output {output!r} has a name whose ending tells no format: use one of "
             f"{', '.join(known)}."
         )
+    check_place(output)
 
 
 def _write_csv(columns, file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import sys
@@ -13,13 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from .._optional import require
-from .._replacing import check_place
+from .._replacing import check_place, replacing
 from ..exceptions import (
     InvalidDataError,
     InvalidFileError,
     InvalidParameterError,
     MissingFileError,
 )
+from ..validation import is_missing_value
 
 STANDARD = "-"
 # What pandas reads workbooks with.
@@ -167,7 +169,7 @@ def write_table(columns: Mapping, output: str | None, form: str) -> None:
     InvalidDataError
         If an npz file is asked for, and a column does not hold numbers.
     InvalidFileError
-        If it cannot be written.
+        If it cannot be written; what it held before is whole then.
     MissingDependencyError
         If what writes it is not installed.
     """
@@ -178,11 +180,13 @@ def write_table(columns: Mapping, output: str | None, form: str) -> None:
     suffix = Path(output).suffix.lower()
     check_output(output)
     try:
-        if suffix in _WRITERS:
-            with open(output, "w", encoding="utf-8", newline="") as file:
-                _WRITERS[suffix](columns, file)
-        else:
-            _BINARY[suffix](columns, output)
+        with replacing(output) as file:
+            if suffix in _BINARY:
+                _BINARY[suffix](columns, file)
+            else:
+                text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+                _WRITERS[suffix](columns, text)
+                text.detach()
     except OSError as error:
         raise InvalidFileError(f"{output!r} cannot be written: {error.strerror}.") from error
 
@@ -225,7 +229,7 @@ def _write_text(columns, file, separator):
     writer = csv.writer(file, delimiter=separator, lineterminator="\n")
     writer.writerow(columns)
     for row in zip(*columns.values(), strict=True):
-        writer.writerow(["" if is_nothing(value) else value for value in row])
+        writer.writerow(["" if is_missing_value(value) else value for value in row])
 
 
 def _write_json(columns, file):
@@ -234,26 +238,36 @@ def _write_json(columns, file):
     file.write("\n")
 
 
-def _write_parquet(columns, path):
+def _write_parquet(columns, file):
     require("pyarrow", "writing Parquet", "write CSV")
-    require("pandas", "writing Parquet", "write CSV").DataFrame(columns).to_parquet(path)
+    pd = require("pandas", "writing Parquet", "write CSV")
+    file.write(pd.DataFrame(columns).to_parquet())
 
 
-def _write_workbook(columns, path):
+def _write_workbook(columns, file):
     pd = require("pandas", "writing Excel", "write CSV")
     require("openpyxl", "writing Excel", "write CSV")
-    pd.DataFrame(columns).to_excel(path, index=False)
+    pd.DataFrame(columns).to_excel(file, index=False, engine="openpyxl")
 
 
-def _write_arrays(columns, path):
-    arrays = {name: np.array(values) for name, values in columns.items()}
+def _write_arrays(columns, file):
+    arrays = {name: _as_array(values) for name, values in columns.items()}
     for name, values in arrays.items():
         if values.dtype.kind not in "iufb":
             raise InvalidDataError(
                 f"column {name} holds other values than numbers, which npz files do not keep here: "
                 "write CSV or Parquet."
             )
-    np.savez(path, **arrays)
+    # As np.savez does, whose own arguments some columns are called like.
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, values in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
+
+
+def _as_array(values):
+    """A column as an array, NaN where a value is missing."""
+    return np.array([np.nan if is_missing_value(value) else value for value in values])
 
 
 _WRITERS = {".csv": _write_csv, ".tsv": _write_tsv, ".json": _write_json}
@@ -264,14 +278,9 @@ _BINARY = {
 }
 
 
-def is_nothing(value) -> bool:
-    """Whether a value is missing."""
-    return value is None or value != value
-
-
 def plain(value):
     """A value as JSON has it: infinite numbers and dates as text."""
-    if is_nothing(value):
+    if is_missing_value(value):
         return None
     if isinstance(value, np.generic):
         value = value.item()

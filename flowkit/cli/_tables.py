@@ -28,7 +28,8 @@ STANDARD = "-"
 _WORKBOOKS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "odf"}
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 _PARQUET = (".parquet", ".pq")
-_ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+# What text is a date.
+ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
 
 
 def read_table(path: str, *, separator: str | None = None, array: str | None = None):
@@ -126,7 +127,7 @@ def _with_dates(table):
         if column.dtype.kind in "iufbM" or not column.notna().any():
             continue
         known = column.dropna()
-        if all(isinstance(v, str) for v in known) and known.str.fullmatch(_ISO_DATE).all():
+        if all(isinstance(v, str) for v in known) and known.str.fullmatch(ISO_DATE).all():
             dates = pd.to_datetime(column, format="ISO8601", errors="coerce")
             if dates.notna().sum() == len(known):
                 table[name] = dates

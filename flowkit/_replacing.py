@@ -8,7 +8,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from .exceptions import FlowkitFileError
+from .exceptions import FlowkitFileError, MissingFileError
+
+
+def check_place(path: str) -> None:
+    """Refuse a path that no file can be put at, before the work whose result goes there.
+
+    Parameters
+    ----------
+    path : str
+        As for `replacing`.
+
+    Raises
+    ------
+    MissingFileError
+        If its folder does not exist.
+    FlowkitFileError
+        If it is a folder, a device, a pipe or a socket, or nothing may be written beside it.
+    """
+    place = os.path.realpath(path)
+    folder = os.path.dirname(place)
+    if not os.path.isdir(folder):
+        raise MissingFileError(
+            f"{path!r} cannot be written: there is no folder {folder!r}. Make it, or give another "
+            "path."
+        )
+    if os.path.isdir(place):
+        raise FlowkitFileError(f"{path!r} is a folder: give the path of a file.")
+    _refuse_devices(place)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise FlowkitFileError(
+            f"{path!r} cannot be written: the folder {folder!r} takes no new files. Give another "
+            "path."
+        )
 
 
 @contextmanager
@@ -31,9 +63,7 @@ def replacing(path: str) -> Iterator[BinaryIO]:
         If there is a device, a pipe or a socket at this path.
     """
     path = os.path.realpath(path)
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-        # Renaming over a device or a pipe would put a file in its place.
-        raise FlowkitFileError(f"{path!r} is no regular file: give another path.")
+    _refuse_devices(path)
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.part")
     try:
@@ -49,6 +79,12 @@ def replacing(path: str) -> Iterator[BinaryIO]:
             os.remove(temporary)
         raise
     _store_names(folder)
+
+
+def _refuse_devices(path):
+    # Renaming over a device or a pipe would put a file in its place.
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise FlowkitFileError(f"{path!r} is no regular file: give another path.")
 
 
 def _store_names(folder):

@@ -111,7 +111,7 @@ def _sample(command):
         nargs="+",
         action="extend",
         metavar="COLUMN=VALUE",
-        help="values that columns have",
+        help="values that columns have, levels as drawn rows show them",
     )
     _add_seed(command)
     _add_output(command, ("csv", "json"), "csv")

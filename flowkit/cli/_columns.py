@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,29 @@ def select(X, *, target: str | None, drop: list[str], model=None) -> Selection:
     first = 1 if container.labels is None else 0
     row_labels = [label + first for label in container.row_labels]
     return Selection(rows, values, row_labels)
+
+
+def check_target(target: str | None, results: Iterable[str]) -> None:
+    """Refuse a target that is called like a column of the results, which keep it beside theirs.
+
+    Parameters
+    ----------
+    target : str or None
+        The column that only results keep.
+    results : iterable of str
+        Names of their own columns.
+
+    Raises
+    ------
+    InvalidParameterError
+        If one of them has its name.
+    """
+    own = list(results)
+    if target in own:
+        raise InvalidParameterError(
+            f"--target {target!r} is called like a column of the results, {', '.join(own)}: rename "
+            "it in the table, or leave it out by --drop."
+        )
 
 
 def names_of(X) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import sys
@@ -13,19 +14,22 @@ from pathlib import Path
 import numpy as np
 
 from .._optional import require
+from .._replacing import check_place, replacing
 from ..exceptions import (
     InvalidDataError,
     InvalidFileError,
     InvalidParameterError,
     MissingFileError,
 )
+from ..validation import is_missing_value
 
 STANDARD = "-"
 # What pandas reads workbooks with.
 _WORKBOOKS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "odf"}
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 _PARQUET = (".parquet", ".pq")
-_ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+# What text is a date.
+ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
 
 
 def read_table(path: str, *, separator: str | None = None, array: str | None = None):
@@ -123,7 +127,7 @@ def _with_dates(table):
         if column.dtype.kind in "iufbM" or not column.notna().any():
             continue
         known = column.dropna()
-        if all(isinstance(v, str) for v in known) and known.str.fullmatch(_ISO_DATE).all():
+        if all(isinstance(v, str) for v in known) and known.str.fullmatch(ISO_DATE).all():
             dates = pd.to_datetime(column, format="ISO8601", errors="coerce")
             if dates.notna().sum() == len(known):
                 table[name] = dates
@@ -166,7 +170,7 @@ def write_table(columns: Mapping, output: str | None, form: str) -> None:
     InvalidDataError
         If an npz file is asked for, and a column does not hold numbers.
     InvalidFileError
-        If it cannot be written.
+        If it cannot be written; what it held before is whole then.
     MissingDependencyError
         If what writes it is not installed.
     """
@@ -177,29 +181,41 @@ def write_table(columns: Mapping, output: str | None, form: str) -> None:
     suffix = Path(output).suffix.lower()
     check_output(output)
     try:
-        if suffix in _WRITERS:
-            with open(output, "w", encoding="utf-8", newline="") as file:
-                _WRITERS[suffix](columns, file)
-        else:
-            _BINARY[suffix](columns, output)
+        with replacing(output) as file:
+            if suffix in _BINARY:
+                _BINARY[suffix](columns, file)
+            else:
+                text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+                _WRITERS[suffix](columns, text)
+                text.detach()
     except OSError as error:
         raise InvalidFileError(f"{output!r} cannot be written: {error.strerror}.") from error
 
 
 def check_output(output: str | None) -> None:
-    """Refuse a file whose name does not tell a format that tables are written in.
+    """Refuse a file whose name does not tell a format of tables, or that cannot be written.
+
+    Parameters
+    ----------
+    output : str or None
+        As for `write_table`.
 
     Raises
     ------
     InvalidParameterError
-        If it does not.
+        If its name does not tell a format.
+    InvalidFileError
+        If no file can be put there.
     """
+    if output is None:
+        return
     known = [*_WRITERS, *_BINARY]
-    if output is not None and Path(output).suffix.lower() not in known:
+    if Path(output).suffix.lower() not in known:
         raise InvalidParameterError(
             f"--output {output!r} has a name whose ending tells no format: use one of "
             f"{', '.join(known)}."
         )
+    check_place(output)
 
 
 def _write_csv(columns, file):
@@ -214,7 +230,7 @@ def _write_text(columns, file, separator):
     writer = csv.writer(file, delimiter=separator, lineterminator="\n")
     writer.writerow(columns)
     for row in zip(*columns.values(), strict=True):
-        writer.writerow(["" if is_nothing(value) else value for value in row])
+        writer.writerow(["" if is_missing_value(value) else value for value in row])
 
 
 def _write_json(columns, file):
@@ -223,26 +239,36 @@ def _write_json(columns, file):
     file.write("\n")
 
 
-def _write_parquet(columns, path):
+def _write_parquet(columns, file):
     require("pyarrow", "writing Parquet", "write CSV")
-    require("pandas", "writing Parquet", "write CSV").DataFrame(columns).to_parquet(path)
+    pd = require("pandas", "writing Parquet", "write CSV")
+    file.write(pd.DataFrame(columns).to_parquet())
 
 
-def _write_workbook(columns, path):
+def _write_workbook(columns, file):
     pd = require("pandas", "writing Excel", "write CSV")
     require("openpyxl", "writing Excel", "write CSV")
-    pd.DataFrame(columns).to_excel(path, index=False)
+    pd.DataFrame(columns).to_excel(file, index=False, engine="openpyxl")
 
 
-def _write_arrays(columns, path):
-    arrays = {name: np.array(values) for name, values in columns.items()}
+def _write_arrays(columns, file):
+    arrays = {name: _as_array(values) for name, values in columns.items()}
     for name, values in arrays.items():
         if values.dtype.kind not in "iufb":
             raise InvalidDataError(
                 f"column {name} holds other values than numbers, which npz files do not keep here: "
                 "write CSV or Parquet."
             )
-    np.savez(path, **arrays)
+    # As np.savez does, whose own arguments some columns are called like.
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, values in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
+
+
+def _as_array(values):
+    """A column as an array, NaN where a value is missing."""
+    return np.array([np.nan if is_missing_value(value) else value for value in values])
 
 
 _WRITERS = {".csv": _write_csv, ".tsv": _write_tsv, ".json": _write_json}
@@ -253,14 +279,9 @@ _BINARY = {
 }
 
 
-def is_nothing(value) -> bool:
-    """Whether a value is missing."""
-    return value is None or value != value
-
-
 def plain(value):
     """A value as JSON has it: infinite numbers and dates as text."""
-    if is_nothing(value):
+    if is_missing_value(value):
         return None
     if isinstance(value, np.generic):
         value = value.item()

@@ -11,8 +11,11 @@ from sklearn.utils import _safe_indexing
 
 from ..exceptions import InvalidParameterError
 from ..reports import told_reasons
+from ._columns import check_target
 from ._models import load_model, new_detector, read_selection
 from ._tables import check_output, write_table
+
+_RESULTS = ("row", "p_value", "score", "reasons")
 
 
 def detect(options: argparse.Namespace) -> None:
@@ -24,19 +27,21 @@ def detect(options: argparse.Namespace) -> None:
         What the command was given.
     """
     check_output(options.output)
+    check_target(options.target, _RESULTS)
     detector, table, scores, p = _scored(options)
     first = np.argsort(scores, kind="stable")[: options.top]
     reasons = detector.reasons(_safe_indexing(table.rows, first), n_columns=options.reasons)
     told = told_reasons(reasons)
     _tell_target(options, table.target, scores)
-    columns = {
-        "row": [table.row_labels[i] for i in first],
-        "p_value": p[first].tolist(),
-        "score": scores[first].tolist(),
-        "reasons": ["; ".join(lines) for lines in told],
-    }
+    values = (
+        [table.row_labels[i] for i in first],
+        p[first].tolist(),
+        scores[first].tolist(),
+        ["; ".join(lines) for lines in told],
+    )
+    columns = dict(zip(_RESULTS, values, strict=True))
     if table.target is not None:
-        columns[options.target] = list(_safe_indexing(np.asarray(table.target), first))
+        columns[options.target] = list(_safe_indexing(table.target, first))
     if options.output is None and options.format == "text":
         _print(columns, told, len(scores), options)
     else:

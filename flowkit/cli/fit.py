@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from .._replacing import check_place
 from ..files import model_card, save
 from ._models import new_density, new_detector, read_selection
 
@@ -16,6 +17,7 @@ def fit(options: argparse.Namespace) -> None:
     options : Namespace
         What the command was given.
     """
+    check_place(options.output)
     X = read_selection(options, options.data).rows
     make = new_detector if options.estimator == "detector" else new_density
     model = make(options, X).fit(X)

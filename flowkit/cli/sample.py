@@ -8,6 +8,7 @@ from ..exceptions import InvalidParameterError
 from ..nested import draw_from
 from ..validation import container_of
 from ._columns import names_of
+from ._given import values_given
 from ._models import load_model
 from ._tables import check_output, write_table
 
@@ -28,20 +29,9 @@ def sample(options: argparse.Namespace) -> None:
             "without --estimator detector."
         )
     if options.given:
-        given = dict(map(_pair, options.given))
+        given = values_given(options.given, model)
         drawn = model.sample(options.rows, random_state=options.seed, given=given)
     else:
         drawn = draw_from(model, options.rows, options.seed, dtype=None)
     columns = dict(zip(names_of(drawn), container_of(drawn).columns(), strict=True))
     write_table(columns, options.output, options.format)
-
-
-def _pair(text):
-    """Name of a column and its value, a number if it reads as one."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InvalidParameterError(f"--given must be COLUMN=VALUE, got {text!r}.")
-    try:
-        return name, float(value)
-    except ValueError:
-        return name, value

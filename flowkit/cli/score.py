@@ -6,6 +6,7 @@ import argparse
 
 from sklearn.base import is_outlier_detector
 
+from ._columns import check_target
 from ._models import load_model, read_selection
 from ._tables import check_output, write_table
 
@@ -20,8 +21,9 @@ def score(options: argparse.Namespace) -> None:
     """
     check_output(options.output)
     model = load_model(options.model)
-    table = read_selection(options, options.data, model)
     name = "score" if is_outlier_detector(model) else "log_density"
+    check_target(options.target, ("row", name))
+    table = read_selection(options, options.data, model)
     columns = {"row": table.row_labels, name: model.score_samples(table.rows).tolist()}
     if table.target is not None:
         columns[options.target] = table.target

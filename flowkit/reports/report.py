@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
-from .._replacing import replacing
+from .._replacing import check_place, replacing
 from .._seeds import check_random_state
 from ..exceptions import InvalidFileError, InvalidParameterError
 from ..nested import log_density_of
@@ -194,17 +194,20 @@ class Report:
 
 
 def check_report_path(path) -> None:
-    """Refuse a name of a file whose ending tells no form of a report.
+    """Refuse a file whose ending tells no form of a report, or that cannot be written.
 
     Raises
     ------
     InvalidParameterError
         If it has another ending.
+    InvalidFileError
+        If no file can be put there.
     """
     if Path(path).suffix.lower() not in (".html", ".htm", ".md", ".json"):
         raise InvalidParameterError(
             f"a report is written to .html, .md or .json, got {str(path)!r}: rename the file."
         )
+    check_place(str(path))
 
 
 def _sections_of(evidence, outcomes, data) -> list[Section]:

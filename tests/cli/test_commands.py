@@ -101,6 +101,45 @@ def test_rows_are_compared_with_each_other_or_with_others(files):
     assert trained.err == ""
 
 
+@pytest.mark.parametrize(
+    ("command", "model", "own"),
+    [
+        ("score", "density", ["row", "log_density"]),
+        ("score", "detector", ["row", "score"]),
+        ("detect", "detector", ["row", "p_value", "score", "reasons"]),
+    ],
+)
+def test_a_target_overwrites_no_result(files, tmp_path, command, model, own):
+    path, model = tmp_path / "table.csv", getattr(files, model)
+    names = ["row", "log_density", "p_value", "score", "reasons"]
+    make_table().assign(**dict.fromkeys(names, 5)).to_csv(path, index=False)
+    files_given = (model, path) if command == "score" else (path, "--model", model)
+    for name in names:
+        done = call(command, *files_given, "--target", name, "--format", "csv")
+        if name in own:
+            assert (done.status, done.out) == (2, "")
+            assert f"--target {name!r}" in done.err
+        else:
+            assert pd.read_csv(io.StringIO(done.out)).columns.tolist() == [*own, name]
+
+
+def test_labels_that_are_dates_or_missing_are_kept(files, tmp_path):
+    path = tmp_path / "table.parquet"
+    weight = pd.array([None, *range(59)], dtype="Int64")
+    make_table().assign(times=weight).to_parquet(path)
+    for name, expected in (("day", make_table()["day"].astype(str)), ("times", weight)):
+        done = call(
+            *("detect", path, "--model", files.detector, "--target", name, "--top", 60),
+            *("--format", "json", "--quiet"),
+        )
+        assert done.status == 0, done.err
+        told = {row["row"]: row[name] for row in json.loads(done.out)}
+        if name == "day":
+            assert [told[i + 1][:10] for i in range(60)] == expected.tolist()
+        else:
+            assert [told[i + 1] for i in range(60)] == [None, *range(59)]
+
+
 def test_arrays_have_no_names(files):
     path, model = files.folder / "rows.npz", files.folder / "rows.flow"
     X = np.random.default_rng(0).normal(size=(50, 3))

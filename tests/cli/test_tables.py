@@ -105,6 +105,56 @@ def test_nothing_is_an_empty_cell(tmp_path):
     assert path.read_text() == 'a\n1.5\n""\n""\n'
 
 
+WRITTEN = [".csv", ".tsv", ".json", ".parquet", ".npz"]
+
+
+@pytest.mark.parametrize("ending", WRITTEN)
+def test_what_is_missing_in_nullable_columns_is_written(tmp_path, ending):
+    path = tmp_path / f"out{ending}"
+    columns = {"a": pd.array([1, None, 3], dtype="Int64"), "b": pd.array([None, True, False])}
+    _tables.write_table(columns, str(path), "csv")
+    read = {
+        ".csv": pd.read_csv,
+        ".tsv": lambda path: pd.read_csv(path, sep="\t"),
+        ".json": pd.read_json,
+        ".parquet": pd.read_parquet,
+        ".npz": lambda path: pd.DataFrame(dict(np.load(path))),
+    }[ending](path)
+    assert read["a"].isna().tolist() == [False, True, False]
+    assert read["b"].isna().tolist() == [True, False, False]
+    assert read["a"].dropna().tolist() == [1, 3]
+    assert read["b"].dropna().astype(bool).tolist() == [True, False]
+
+
+class Unwritable:
+    """A value that no text, number or date stands for."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("ending", WRITTEN)
+def test_the_file_that_was_there_stays_whole_where_a_row_cannot_be_written(tmp_path, ending):
+    path = tmp_path / f"out{ending}"
+    path.write_text("what was there")
+    with pytest.raises(Exception, match=r"no text|Unwritable|column a"):
+        _tables.write_table({"a": [1.5] * 5000 + [Unwritable()]}, str(path), "csv")
+    assert path.read_text() == "what was there"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "args", "a/b", "größe", "x.npy"])
+def test_columns_of_npz_files_have_any_name(tmp_path, name):
+    path = tmp_path / "out.npz"
+    _tables.write_table({name: [1.5, 2.5], "row": [1, 2]}, str(path), "csv")
+    with np.load(path) as read:
+        assert read[name].tolist() == [1.5, 2.5]
+        assert read["row"].tolist() == [1, 2]
+        assert set(read.files) == {name, "row"}
+
+
 def test_columns_are_picked():
     table = make_table()
     picked = select(table, target="label", drop=["day"])

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from flowkit.cli import commands
+from flowkit.cli import _models, commands
 from flowkit_command import _parser, main
 from flowkit_command._completion import completion_script
 
@@ -76,6 +76,26 @@ def test_errors_are_one_line_without_a_traceback(files):
         assert done.err.startswith("flowkit: error: ")
         assert len(done.err.splitlines()) == 1
         assert done.out == ""
+
+
+@pytest.mark.parametrize("command", ["fit", "score", "detect", "sample", "report"])
+@pytest.mark.parametrize(
+    ("place", "told"), [("none/here", "there is no folder"), ("taken", "is a folder")]
+)
+def test_files_that_cannot_be_written_are_refused_before_any_work(
+    files, tmp_path, monkeypatch, command, place, told
+):
+    ending = {"fit": "flow", "report": "html"}.get(command, "csv")
+    path = tmp_path / f"{place}.{ending}"
+    (tmp_path / f"taken.{ending}").mkdir()
+    for name in ("load", "read_table"):
+        monkeypatch.setattr(_models, name, lambda *_, **__: pytest.fail("it worked before"))
+    data = {"score": (files.density, files.table), "sample": (files.density,)}
+    done = call(command, *data.get(command, (files.table,)), "--output", path)
+    assert done.status == 1
+    assert f"{str(path)!r}" in done.err
+    assert told in done.err
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / f"taken.{ending}"]
 
 
 def test_debug_shows_the_traceback(files):

@@ -150,8 +150,23 @@ class EncodedDensity:
         n_draws : int or None
             Draws of missing values, None for as many as in accurate scores.
         """
-        if self._fills_cells:
-            return self.estimates(copies, n_draws)[:, 0]
+        origin = np.repeat(np.arange(len(known)), len(inside) // len(known))[inside]
+        # Training rows lie anywhere in their cells: the kernels on them are not known.
+        in_cells, is_point = self._spans(rows).any(1), known.copy()
+        is_point[known] = ~in_cells
+        rest = self._spans(copies).any(1) | (known & ~is_point)[origin]
+        scores = np.empty(len(copies))
+        if rest.any():
+            scores[rest] = self.estimates(copies[rest], n_draws)[:, 0]
+        if not rest.all():
+            among = inside.copy()
+            among[inside] = ~rest
+            of_points = rows[~in_cells], is_point, n_draws
+            scores[~rest] = self._score_points(copies[~rest], among, *of_points)
+        return scores
+
+    def _score_points(self, copies, inside, rows, known, n_draws):
+        """Copies beside all cells of rows beside all cells, without the kernels on these."""
         points, log_volume = self._middles(copies)
         origins, _ = self._middles(rows)
 
@@ -166,13 +181,10 @@ class EncodedDensity:
         """Which columns have cells to average over."""
         return [codec.fills_cells(self.by_cell) for codec in self.codecs]
 
-    @property
-    def _fills_cells(self):
-        """Whether training rows lie anywhere in their cells: the kernels on them are not known."""
-        return any(self._fills())
-
     def own_kernels(self, rows: np.ndarray) -> np.ndarray | None:
         """The kernel on each row, -1 for none; None where the density leaves none out of scores.
+
+        Of rows that lie in cells it is not known.
 
         Parameters
         ----------
@@ -181,7 +193,6 @@ class EncodedDensity:
         """
         own = own_kernels_of(self.density, self.middles(rows))
         if own is not None:
-            # Training rows lie anywhere in their cells: the kernels on them are not known.
             own[self._spans(rows).any(1)] = -1
         return own
 

@@ -15,6 +15,7 @@ from sklearn.neighbors import KernelDensity
 import flowkit
 from flowkit import FlowDensity
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
+from flowkit.nested import score_copies
 
 from .examples import N, mixture_table
 
@@ -234,13 +235,18 @@ def test_what_has_no_spikes_is_refused(rng):
         mixture_table(bounds={"x": (1, None)}).fit(zeros)
 
 
-def test_the_kernel_on_a_row_beside_a_spike_is_left_out_of_what_is_given_too(rng):
+def with_kernels(rng):
+    """A density of kernels of two columns, half of whose rows lie on a spike, and these rows."""
     X = pd.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"])
     X["b"] = X["b"].where(rng.random(40) < 0.5, 0.0)
     kernels = FlowDensity(
         prior="kernel", n_transforms=0, early_stopping=False, max_epochs=1, random_state=0
     )
-    fitted = mixture_table(kernels).fit(X)
+    return mixture_table(kernels).fit(X), X
+
+
+def test_the_kernel_on_a_row_beside_a_spike_is_left_out_of_what_is_given_too(rng):
+    fitted, X = with_kernels(rng)
     beside, encoded = X["b"] != 0, fitted._encoded_density()
     joint, given = fitted.score_samples(X), fitted.score_samples(X, given=["a"])
     rows = X.to_numpy()
@@ -254,3 +260,19 @@ def test_the_kernel_on_a_row_beside_a_spike_is_left_out_of_what_is_given_too(rng
     # Only rows beside the spike are points.
     assert_allclose(given[beside], (joint - left_out)[beside], atol=1e-8)
     assert_allclose(given[~beside], (joint - counted)[~beside], atol=1e-8)
+
+
+def test_copies_of_rows_beside_a_spike_are_scored_without_the_kernels_on_these(rng):
+    fitted, X = with_kernels(rng)
+    # Two copies a row, of which the second is changed.
+    copies = X.loc[X.index.repeat(2)].reset_index(drop=True)
+    copies.loc[1::2, "a"] += 0.1
+    scores, plain = score_copies(fitted, copies, X), fitted.score_samples(copies)
+    points = fitted._encoded_density().middles(copies.to_numpy())
+    origins = points[::2]
+    beside = np.repeat(X["b"].to_numpy() != 0, 2)
+    inner = score_copies(fitted.density_, points, origins)
+    volume = plain - fitted.density_.score_samples(points)
+    assert_allclose(scores[beside], (inner + volume)[beside], atol=1e-8)
+    assert_allclose(scores[~beside], plain[~beside], atol=1e-8)
+    assert (scores < plain - 1e-4)[1::2].any()

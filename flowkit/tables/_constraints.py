@@ -68,7 +68,7 @@ class Constraint:
         if isinstance(self.condition, str):
             met = _evaluate(self.condition, table)
         else:
-            met = self.condition(table)
+            met = self._called(table)
         met = np.asarray(met)
         if met.shape != (len(table),) or met.dtype.kind not in "bO":
             raise InvalidParameterError(
@@ -77,6 +77,18 @@ class Constraint:
             )
         # What is missing meets nothing.
         return np.array([value is True or value is np.True_ for value in met.tolist()])
+
+    def _called(self, table):
+        try:
+            return self.condition(table)
+        except FlowkitError:
+            raise
+        except Exception as error:
+            raise InvalidParameterError(
+                f"constraint {self.name} fails for a table of {len(table)} draws: "
+                f"{type(error).__name__}: {error}. Give a function that returns a boolean for each "
+                "row of any table like that of training."
+            ) from error
 
 
 def read_constraints(constraints) -> list[Constraint]:

@@ -219,3 +219,11 @@ def test_rows_given_keep_their_labels(fitted):
     assert met.index.tolist() == ["u", "u", "v", "v"]
     assert met["ward"].tolist() == ["a", "a", "b", "b"]
     assert (met["first"] <= met["last"]).all()
+
+
+def test_functions_that_fail_are_told_by_name(fitted):
+    def broken(table):
+        return float(table["first"] > 0)
+
+    with pytest.raises(InvalidParameterError, match=r"constraint .*broken.* fails.*TypeError"):
+        fitted.sample(2, random_state=0, constraints=broken)

@@ -19,7 +19,7 @@ _OPERATORS = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
     ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
+    ast.Pow: np.float_power,
     ast.And: np.logical_and,
     ast.Or: np.logical_or,
     ast.USub: operator.neg,

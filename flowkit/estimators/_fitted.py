@@ -297,7 +297,9 @@ class FittedDensity(
             without = np.repeat(without, len(copies) // len(rows))
         if n_draws is None or not np.isnan(copies).any():
             return self._log_density(copies, without)
-        return self._completion.marginal(copies, n_draws, self._evaluator, without)[0]
+        # Changed copies lie far off, where few draws of many components miss.
+        completion = self._completion.merged(self._evaluator)
+        return completion.marginal(copies, n_draws, self._evaluator, without)[0]
 
     def _own_kernels(self, X):
         """The kernel on each row, -1 for none; None where there are no kernels."""

@@ -114,6 +114,10 @@ class Completion:
             self.mixture = fit_draws(Z, variances(Z), rng)
         return self.mixture
 
+    def merged(self, evaluator: Evaluator) -> Completion:
+        """With its mixture as one Gaussian: few draws of it reach rows far off all components."""
+        return replace(self, mixture=self.mixture_for(evaluator).merged())
+
     def without_mixture(self) -> Completion:
         """With the mixture forgotten, which is made again when it is needed."""
         return replace(self, mixture=None)
@@ -160,7 +164,6 @@ class Completion:
         n_draws: int,
         rng: np.random.RandomState,
         evaluator: Evaluator | None = None,
-        n_candidates: int = _N_CANDIDATES,
     ) -> np.ndarray:
         """Copies of standardised rows with draws of what is missing.
 
@@ -175,8 +178,6 @@ class Completion:
         evaluator : Evaluator or None, default=None
             The density that draws come from. None takes them from the mixture, within the range
             of what is known, so that they stay in the domain of the map.
-        n_candidates : int, default=32
-            Proposals of the mixture from which each row's draws are taken, by their weights.
 
         Returns
         -------
@@ -187,8 +188,8 @@ class Completion:
         seed, shift = rng.randint(2**31 - 1), rng.uniform(size=(len(Z), Z.shape[1] + 2))
         low, high = self._range()
         mixture = self.mixture if evaluator is None else self.mixture_for(evaluator)
-        for part, proposed in proposals(mixture, Z, n_candidates, seed, shift, evaluator):
-            found = proposed.draw(n_candidates)
+        for part, proposed in proposals(mixture, Z, _N_CANDIDATES, seed, shift, evaluator):
+            found = proposed.draw(_N_CANDIDATES)
             if evaluator is None:
                 weights = [self._within_range(each) for each in found]
             else:

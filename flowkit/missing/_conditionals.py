@@ -63,17 +63,21 @@ class Mixture:
     means: np.ndarray
     precisions: np.ndarray
 
-    def given(
-        self, Z: np.ndarray, values_a_row: int = 0
-    ) -> Iterator[tuple[np.ndarray, Conditional]]:
+    def merged(self) -> Mixture:
+        """One Gaussian of the mean and the covariance of the mixture."""
+        mean = self.weights @ self.means
+        away = self.means - mean
+        within = np.linalg.inv(self.precisions) + away[:, :, None] * away[:, None, :]
+        covariance = np.einsum("k,kij->ij", self.weights, within)
+        return Mixture(np.ones(1), mean[None], np.linalg.inv(covariance)[None])
+
+    def given(self, Z: np.ndarray) -> Iterator[tuple[np.ndarray, Conditional]]:
         """The mixture given what is known of rows, those with equally many holes together.
 
         Parameters
         ----------
         Z : ndarray of shape (n, d)
             Rows, NaN where values are missing.
-        values_a_row : int, default=0
-            Numbers that the caller is going to hold for each row and missing column.
 
         Yields
         ------
@@ -84,8 +88,7 @@ class Mixture:
         n_missing = missing.sum(1)
         for m in np.unique(n_missing):
             rows = np.flatnonzero(n_missing == m)
-            wanted = max(len(self.weights) * max(m * m, Z.shape[1]), m * values_a_row)
-            size = max(1, _MAX_VALUES // wanted)
+            size = max(1, _MAX_VALUES // (len(self.weights) * max(m * m, Z.shape[1])))
             for i in range(0, len(rows), size):
                 part = rows[i : i + size]
                 columns = np.nonzero(missing[part])[1].reshape(len(part), m)
@@ -271,9 +274,7 @@ def fit_incomplete(Z: np.ndarray, weight: np.ndarray | None, rng: np.random.Rand
     return best
 
 
-def fit_draws(
-    Z: np.ndarray, variance: np.ndarray, rng: np.random.RandomState, max_steps: int = _MAX_STEPS
-) -> Mixture:
+def fit_draws(Z: np.ndarray, variance: np.ndarray, rng: np.random.RandomState) -> Mixture:
     """Mixture of several components, fitted to draws of a density.
 
     Parameters
@@ -284,8 +285,6 @@ def fit_draws(
         Variances towards which covariances are regularised.
     rng : RandomState
         Source of randomness.
-    max_steps : int, default=100
-        Largest number of steps of expectation maximisation.
 
     Returns
     -------
@@ -296,7 +295,7 @@ def fit_draws(
     size = 1 if d > _MAX_MIXED_FEATURES else n // (d * _DRAWS_A_FEATURE)
     size = min(max(size, 1), _DRAWN_COMPONENTS)
     one = Mixture(np.ones(1), Z.mean(0)[None], np.diag(1 / variances(Z))[None])
-    return maximise(_spread_out(one, Z, size, rng), Z, variance, max_steps)
+    return maximise(_spread_out(one, Z, size, rng), Z, variance)
 
 
 def variances(Z: np.ndarray) -> np.ndarray:

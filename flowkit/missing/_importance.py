@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 # A draw has at most this share in its own prediction; ratios that differ less are one.
 _MAX_LEVERAGE, _SAME = 0.9, 1e-6
 # Fewer draws tell no slopes: a line through two or three weights leaves no error to see.
-_FEWEST_REGRESSED = 16
+_FEWEST_REGRESSED = 8
 
 
 def shares(log_weight):
@@ -36,7 +36,7 @@ def log_mean(log_weight, log_ratios):
 
     The ratios of densities to that from which the draws come have a known mean of one. They serve
     as control variates, so that only what is left of the weights is estimated. Of fewer than 16
-    draws it is the plain mean.
+    draws only the first one serves, of fewer than 8 none.
 
     Parameters
     ----------
@@ -54,12 +54,14 @@ def log_mean(log_weight, log_ratios):
     top = log_weight.max(1, keepdims=True)
     with np.errstate(invalid="ignore"):
         weight = np.nan_to_num(np.exp(log_weight - top))
-    if weight.shape[1] < _FEWEST_REGRESSED:
+    n_draws = weight.shape[1]
+    if n_draws < _FEWEST_REGRESSED:
         mean, variance = weight.mean(1), weight.var(1, ddof=1)
     else:
-        mean, variance = _regressed_mean(weight, np.nan_to_num(np.exp(log_ratios)))
+        used = log_ratios if n_draws >= 2 * _FEWEST_REGRESSED else log_ratios[:1]
+        mean, variance = _regressed_mean(weight, np.nan_to_num(np.exp(used)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt(variance / weight.shape[1]) / mean
+        error = np.sqrt(variance / n_draws) / mean
         log_mean = np.log(mean) + top[:, 0]
     # Outside the support all weights are zero, without doubt.
     vanishing = np.isneginf(top[:, 0])

@@ -9,7 +9,7 @@ from ._conditional_effects import is_missing
 
 # Draws of the missing values of a row. They are evenly spread and come from the same uniform
 # numbers for all its copies, so that most of their error is common to these.
-_N_DRAWS = 16
+_N_DRAWS = 8
 
 
 def log_density_of_copies(density, copies, rows) -> np.ndarray:

@@ -135,7 +135,7 @@ def test_draws_from_the_density_itself_have_no_error(monkeypatch):
     weights = prior.logits.softmax(0).detach().numpy()
     density._completion.mixture = Mixture(weights, means, factor @ factor.swapaxes(1, 2))
     monkeypatch.setattr(_completion, "closed_form", lambda *args: None)
-    estimate, error = density.score_marginal(rows, n_draws=16)
+    estimate, error = density.score_marginal(rows, n_draws=8)
     np.testing.assert_allclose(estimate, exact, atol=1e-8)
     assert error.max() < 1e-8
 

@@ -31,7 +31,7 @@ def test_stated_errors_are_those_of_the_mean(n_draws, n_ratios):
 
 
 def test_one_draw_of_many_that_carries_all_the_weight_has_an_error_of_one():
-    for n_draws in (2, 5, 15):
+    for n_draws in (2, 5, 7):
         weight = np.full((1, n_draws), -np.inf)
         weight[0, 0] = 0.0
         found, error = log_mean(weight, np.zeros((2, 1, n_draws)))

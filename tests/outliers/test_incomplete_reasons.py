@@ -137,4 +137,4 @@ def test_work_for_an_incomplete_row_is_bounded():
     complete, partial = counts
     assert complete <= 1 + 4 * 89
     assert partial <= 1 + 3 * 46
-    assert _copied_rows._N_DRAWS <= 16
+    assert _copied_rows._N_DRAWS <= 8

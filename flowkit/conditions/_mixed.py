@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from ._laws import Law, PooledLaw
+from ._laws import GroupedLaw, Law, PooledLaw
 from ._questions import MAX_CANDIDATES, Questions
 
 
@@ -94,7 +94,9 @@ class MixedQuestions(Questions):
             member.law(np.where(share[:, None] > 0, X, np.nan), column, n_draws)
             for member, share in zip(self._members, shares.T, strict=True)
         ]
-        return MixedLaw(SideBySide(laws), shares, errors)
+        # Laws of one row lie next to each other.
+        places = np.arange(shares.size).reshape(shares.shape).T
+        return MixedLaw(GroupedLaw(laws, list(places)), shares, errors)
 
     def _of_members(self, X, n_draws, without=None):
         """Log densities of what is known under each member, and their errors, (n, n_members)."""
@@ -106,48 +108,14 @@ class MixedQuestions(Questions):
         return tuple(np.column_stack(part) for part in zip(*found, strict=True))
 
 
-class SideBySide(Law):
-    """Several laws for each row, as one of rows that belong together next to each other.
-
-    Parameters
-    ----------
-    laws : list of Law
-        Each of n rows.
-    """
-
-    def __init__(self, laws: list[Law]):
-        self._laws = laws
-        self.n_effective = np.column_stack([law.n_effective for law in laws]).ravel()
-
-    def cdf(self, values):
-        return self._each("cdf", values)
-
-    def within(self, low, high):
-        return self._each("within", low, high)
-
-    def error_within(self, low, high):
-        return self._each("error_within", low, high)
-
-    def quantile(self, probabilities):
-        return self._each("quantile", probabilities)
-
-    def _each(self, method, *values):
-        n = len(self._laws)
-        found = [
-            getattr(law, method)(*(part[k::n] for part in values))
-            for k, law in enumerate(self._laws)
-        ]
-        return np.stack(found, 1).reshape(-1, found[0].shape[1])
-
-
 @dataclass(frozen=True)
 class MixedLaw(PooledLaw):
     """Weighted mean of the laws of several densities for each row.
 
     Parameters
     ----------
-    law : SideBySide
-        The laws.
+    law : Law
+        Of ``n * n_members`` rows, the laws of one row next to each other.
     shares : ndarray of shape (n, n_members)
         Their weights, which sum to one.
     errors : ndarray of shape (n, n_members)

@@ -75,7 +75,7 @@ def test_dates_are_given_and_constrained(rng):
 
 @pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("us"), pl.Datetime("ms")], ids=str)
 def test_dates_of_polars(dtype, rng):
-    X = pl.DataFrame(stays(rng).to_dict("list")).cast(dtype)
+    X = pl.DataFrame({name: column.to_numpy() for name, column in stays(rng).items()}).cast(dtype)
     fitted = mixture_table().fit(X)
     drawn = fitted.sample(N, random_state=0)
     assert drawn.schema == X.schema

@@ -30,7 +30,7 @@ from lib.clocks import set_threads
 from lib.data import SURVEYS, load_table, table_names
 from lib.report import distinct, in_order, print_table, select
 from lib.runner import Study
-from lib.trusted import EVERYWHERE, INTEGRABLE, INVERTIBLE, METHODS, SINGLE, fitted, numbers
+from lib.trusted import EVERYWHERE, FIXED, INTEGRABLE, INVERTIBLE, METHODS, SINGLE, fitted, numbers
 
 FAR = 1e3
 N_CENTRES, N_POINTS, N_GROUPS, TAILS, NOISE = 1000, 4000, 40, 3, (5, 0.5, 0.1, 0.02)
@@ -132,15 +132,16 @@ def trust(method: str, X: np.ndarray, epochs: int, seed: int) -> dict:
             "mean_weight": mean,
             "standard_error": error,
         }
-    parts = [numbers(model, X[i : i + BATCH]) for i in range(0, len(X), BATCH)]
-    order = np.random.default_rng(seed).permutation(len(X))
     again = {
         "float32_rows": numbers(model, X.astype(np.float32)),
-        "batches": np.concatenate(parts),
-        "order": numbers(model, X[order])[np.argsort(order)],
         "same_seed": numbers(fitted(method, X, epochs, seed), X),
         "pickled": numbers(pickle.loads(pickle.dumps(model)), X),
     }
+    if method in FIXED:
+        parts = [numbers(model, X[i : i + BATCH]) for i in range(0, len(X), BATCH)]
+        order = np.random.default_rng(seed).permutation(len(X))
+        again["batches"] = np.concatenate(parts)
+        again["order"] = numbers(model, X[order])[np.argsort(order)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.flowkit"
         flowkit.save(model, path)

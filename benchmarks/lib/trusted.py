@@ -25,8 +25,8 @@ INVERTIBLE = METHODS[:4]
 SINGLE = METHODS[:5]
 # Those whose density integrates to one over rows: cells have no density, and two are given columns.
 INTEGRABLE = (*METHODS[:6], "TransformedDensity")
-# Those that have a number for any row; a regression may overflow, which is an error that says so.
-EVERYWHERE = tuple(name for name in METHODS if name != "ConditionalFlow")
+# Those whose numbers are no draws, and those that have one for any row: others tell what overflows.
+FIXED, EVERYWHERE = METHODS[:-1], METHODS[:-2]
 
 
 def fitted(method: str, X: np.ndarray, epochs: int, seed: int, **changes: object):

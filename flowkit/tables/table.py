@@ -17,7 +17,13 @@ from ..nested import (
     MeanScoreMixin,
     seeded_copies,
 )
-from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite
+from ..validation import (
+    SuggestingEstimator,
+    check_flag,
+    labels_of,
+    refuse_non_finite,
+    refuse_wide,
+)
 from ._cell_locations import locations_in_cells
 from ._column_reading import read_columns
 from ._column_report import report_frame, report_lines, report_text
@@ -283,6 +289,7 @@ class TableDensity(
         rows = self._settle(columns, weight, rng)
         warn_of_columns(self._names(), rows, self._codecs)
         encoded = self._encode_training(rows, weight, density, rng)
+        refuse_wide(encoded, self._names())
         if hasattr(density, "_named_by"):
             density._named_by(self._names())
         self._let_read(density)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flowkit.exceptions import InvalidDataError
 
 from .hostile import CLASSES, NO_NUMBERS, SIZES, answer, examples, fitted, rows_of_size
-from .table import DETECTORS, VIEWS, WRAPPERS
+from .table import DETECTORS, ESTIMATORS, VIEWS, WRAPPERS
 
 OTHERS = {
     name: build
@@ -24,6 +24,7 @@ EVERY = {**CLASSES, **OTHERS}
 every_estimator = pytest.mark.parametrize("build", EVERY.values(), ids=EVERY)
 # Liftings begin slowly, and are tried by the slow tests.
 QUICK = {name: build for name, build in EVERY.items() if name != "rg_lifting"}
+QUICK["fractal_groups"] = ESTIMATORS["fractal_groups"]
 every_quick_one = pytest.mark.parametrize("build", QUICK.values(), ids=QUICK)
 
 # Kinds of columns, of n rows and about as large as one number.

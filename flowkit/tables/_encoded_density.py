@@ -283,11 +283,15 @@ class EncodedDensity:
         """Log density of points, and its log plus that of its error where there may be one."""
         # Its own, where it has one.
         has_own = hasattr(self.density, "score_marginal")
+        # All that a row may get are only drawn where fewer have a large error.
+        asked = None if n_inner == N_DRAWS else n_inner
         if own is not None:
-            log_density, error = self.questions.log_density(points, n_inner or N_DRAWS, own)
+            log_density, error = self.questions.log_density(points, asked, own)
+        elif n_inner is not None and has_own:
+            score = self.density.score_marginal
+            log_density, error = score(points) if asked is None else score(points, asked)
         elif n_inner is not None:
-            score = self.density.score_marginal if has_own else self.questions.log_density
-            log_density, error = score(points, n_inner)
+            log_density, error = self.questions.log_density(points, asked)
         elif self._answers(points):
             return self.questions.log_density(points, 2)[0][:, None]
         elif has_own or not tells_error(self.density):

@@ -23,8 +23,8 @@ class ConditionalDensity(Answers):
     """Methods of a density that answers questions about its columns; goes before its base class.
 
     Subclasses implement ``_questions()``, ``_scored_rows(X)`` and ``_own_kernels(X)``, and
-    where their rows are no plain numbers ``_numbers_given(column, j, parameter)`` and
-    ``_in_form(rows, columns)``.
+    where their rows are no plain numbers ``_numbers_given(column, j, parameter)``,
+    ``_in_units(numbers, j)`` and ``_in_form(rows, columns)``.
     """
 
     def marginal(self, columns):
@@ -216,6 +216,9 @@ class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
 
     def _why_outside(self, i, j):
         return self.density._why_outside(i, self.columns[j])
+
+    def _in_units(self, numbers, j):
+        return self.density._in_units(numbers, self.columns[j])
 
     def _in_form(self, rows, columns):
         return self.density._in_form(rows, [self.columns[j] for j in columns])

@@ -28,7 +28,8 @@ _MAX_INDICATORS = 30
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 # Exponentials of more have no square.
 _LARGEST_LOG = 300.0
-_MAX_SHOWN = 8
+# Levels that a description and an error tell.
+_MAX_SHOWN, _MAX_TOLD = 8, 20
 
 
 class Codec:
@@ -101,6 +102,14 @@ class Codec:
     def typed(self, x: np.ndarray, dtype: Any) -> np.ndarray:
         """Numbers, levels by their position, as values of the column, whose type is `dtype`."""
         return x
+
+    def in_units(self, x: np.ndarray) -> np.ndarray:
+        """Numbers, such as quantiles, as users read them: those of dates as dates."""
+        return x
+
+    def support(self) -> str:
+        """What values may be, in words."""
+        return "numbers"
 
     def summary(self, draws: np.ndarray, statistic: str) -> np.ndarray:
         """What stands for draws of values.
@@ -255,6 +264,17 @@ class NumberCodec(Codec):
     def typed(self, x, dtype):
         return within_limits(x, dtype) if self.whole else x
 
+    def support(self):
+        apart = self._width if self.whole else 1
+        return self._values() + reach_in_words(self.low, self.high, apart, self.told)
+
+    def told(self, x: float) -> str:
+        """A number as users read it."""
+        return f"{x:.10g}"
+
+    def _values(self):
+        return "whole numbers" if self.whole else "numbers"
+
     def summary(self, draws, statistic):
         middle = super().summary(draws, statistic)
         return self._lattice.nearest(middle, self.low, self.high) if self.whole else middle
@@ -296,6 +316,14 @@ def next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, float
     above_low = low + (first - low) / 2 if math.isfinite(low) else low
     below_high = high - (high - last) / 2 if math.isfinite(high) else high
     return max(above_low, np.nextafter(low, high)), min(below_high, np.nextafter(high, low))
+
+
+def reach_in_words(low: float, high: float, apart: float, told=lambda x: f"{x:.10g}") -> str:
+    """From where to where numbers lie, and how far apart, where they do not lie anywhere."""
+    first = f" from {told(low)}" if math.isfinite(low) else ""
+    last = f" {'to' if first else 'up to'} {told(high)}" if math.isfinite(high) else ""
+    text = first + last if last or not first else f"{first} on"
+    return text + (f", which are {apart:g} apart" if apart > 1 else "")
 
 
 def within_limits(numbers, dtype):
@@ -385,6 +413,11 @@ class LevelCodec(Codec):
 
     def typed(self, x, dtype):
         return self.level_values[x.astype(int)]
+
+    def support(self):
+        levels = self.level_values[:_MAX_TOLD].tolist()
+        more = len(self.levels) - len(levels)
+        return f"the levels {levels}" + (f" and {more} more" if more else "")
 
     def summary(self, draws, statistic):
         """The most frequent level, whatever the statistic."""

@@ -6,12 +6,14 @@ import ast
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..exceptions import FlowkitError, InvalidParameterError, UnknownNameError
 from ..validation import container_of, nearest, shown
+from ._dates import date_of
 
 _OPERATORS = {
     ast.Add: operator.add,
@@ -31,6 +33,7 @@ _OPERATORS = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
+_DATES = "datetime64[us]"
 # What pandas reads as these words; in Python it binds tighter than comparisons.
 _WORDS = {ast.BitAnd: ("&", "and"), ast.BitOr: ("|", "or"), ast.Invert: ("~", "not")}
 
@@ -201,12 +204,16 @@ class _Values:
     def _compared(self, parts, ops):
         values = [self.of(part) for part in parts]
         met = True
-        for op, left, right in zip(ops, values[:-1], values[1:], strict=True):
+        for i, op in enumerate(ops):
+            left, right = values[i : i + 2]
             match op:
                 case ast.In():
                     found = self._among(left, right)
                 case ast.NotIn():
                     found = np.logical_not(self._among(left, right))
+                case ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE():
+                    left, right = self._by_order(parts[i : i + 2], left, right)
+                    found = self._pair(_OPERATORS[type(op)], left, right)
                 case _ if type(op) in _OPERATORS:
                     found = self._pair(_OPERATORS[type(op)], left, right)
                 case _:
@@ -215,6 +222,49 @@ class _Values:
                     )
             met = np.logical_and(met, found)
         return met
+
+    def _by_order(self, parts, *values):
+        """Two values that are compared: their places where they are levels that have an order."""
+        levels = [self._levels(part) for part in parts]
+        known = [some for some in levels if some is not None]
+        if not known:
+            return values
+        if known[0] != known[-1]:
+            raise InvalidParameterError(
+                f"constraint {self.expression!r} compares levels of two columns that are not the "
+                "same ones: give both columns one type, or compare them by '=='."
+            )
+        return [self._places(value, known[0]) for value in values]
+
+    def _levels(self, part):
+        """Levels in their order, if a part is a column that has some."""
+        if not isinstance(part, ast.Name):
+            return None
+        dtype = self.columns[part.id].dtype
+        # All that polars enumerates has an order; text of its other categories has that of text.
+        if not hasattr(dtype, "categories") or str(dtype).startswith("Categorical"):
+            return None
+        levels = list(dtype.categories)
+        if getattr(dtype, "ordered", True):
+            return levels
+        if all(isinstance(level, Real) for level in levels):
+            return None
+        raise InvalidParameterError(
+            f"constraint {self.expression!r} compares column {part.id!r} by order, but its levels "
+            "have none: make its type an ordered one before fit, or compare it by '==' or 'in'."
+        )
+
+    def _places(self, values, levels):
+        """Places of values among levels, NaN where they are none."""
+        place = {level: float(i) for i, level in enumerate(levels)}
+        if np.ndim(values):
+            return np.array([place.get(value, np.nan) for value in np.asarray(values).tolist()])
+        if values not in place:
+            raise InvalidParameterError(
+                f"constraint {self.expression!r} compares {values!r} with levels of which it is "
+                f"none: use one of {shown(levels)}.{nearest(values, levels)}"
+            )
+        return place[values]
 
     def _among(self, values, few):
         if not isinstance(few, list):
@@ -248,12 +298,16 @@ class _Values:
                 f"constraint {self.expression!r} names column {name!r}, which is none."
                 f"{nearest(name, list(self.columns))}"
             )
-        return np.asarray(self.columns[name])
+        values = np.asarray(self.columns[name])
+        # Numpy would compare those of several units in the finest, in which far ones come back.
+        return values.astype(_DATES) if values.dtype.kind == "M" else values
 
 
 def _of_one_type(left, right):
     """Dates that were written as text as dates, where they are compared with some."""
     kinds = [getattr(value, "dtype", np.dtype(object)).kind for value in (left, right)]
     if "M" in kinds:
-        left, right = (np.datetime64(v) if isinstance(v, str) else v for v in (left, right))
+        left, right = (
+            date_of(v).astype(_DATES) if isinstance(v, str) else v for v in (left, right)
+        )
     return left, right

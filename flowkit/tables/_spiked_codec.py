@@ -10,8 +10,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from ..columns import tie_spacing
-from ._column_codecs import Codec, next_to_bounds, reach_in_words, within_limits
+from ._column_codecs import Codec
 from ._column_lattice import Lattice, is_whole
+from ._number_ends import next_to_bounds, reach_in_words, within_limits
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 # Training rows of a spike are normal of this scale around its middle, beside numbers of unit

@@ -317,6 +317,8 @@ class LevelCodec(Codec):
         Categories in the order in which they stand on the axis.
     counts : ndarray of shape (K,)
         Weight of the training rows of each.
+    are_ordered : bool, default=False
+        Whether their type gives them this order.
     """
 
     cells = "always"
@@ -324,16 +326,19 @@ class LevelCodec(Codec):
     keeps_type = True
     typical = 0.0
 
-    def __init__(self, levels: list, counts: np.ndarray):
-        self.levels, self.counts = levels, counts
+    def __init__(self, levels: list, counts: np.ndarray, are_ordered: bool = False):
+        self.levels, self.counts, self.are_ordered = levels, counts, are_ordered
         self.frequencies = (counts + _SMOOTHING) / (counts + _SMOOTHING).sum()
         self._edges = np.append(0.0, self.frequencies.cumsum())
 
     @classmethod
-    def of_codes(cls, levels: list, codes: np.ndarray, weight: np.ndarray) -> LevelCodec:
+    def of_codes(
+        cls, levels: list, codes: np.ndarray, weight: np.ndarray, are_ordered: bool = False
+    ) -> LevelCodec:
         """Codec of levels by the code of each training row, NaN where it is missing."""
         known = ~np.isnan(codes)
-        return cls(levels, np.bincount(codes[known].astype(int), weight[known], len(levels)))
+        counts = np.bincount(codes[known].astype(int), weight[known], len(levels))
+        return cls(levels, counts, are_ordered)
 
     def reordered(self, order: np.ndarray) -> LevelCodec:
         """The codec of the same levels in another order."""
@@ -397,10 +402,10 @@ class LevelCodec(Codec):
         return np.where(np.isnan(x)[:, None], np.nan, x[:, None] == frequent)
 
     def details(self) -> str:
-        shown = [
-            f"{level} {share:.1%}"
-            for level, share in zip(self.levels[:_MAX_SHOWN], self.frequencies, strict=False)
-        ]
+        order = range(len(self.levels))
+        if not self.are_ordered:
+            order = np.argsort(-self.frequencies, kind="stable")
+        shown = [f"{self.levels[k]} {self.frequencies[k]:.1%}" for k in order[:_MAX_SHOWN]]
         rest = len(self.levels) - len(shown)
         text = f"{len(self.levels)} levels: {', '.join(shown)}"
         return f"{text} and {rest} more" if rest else text

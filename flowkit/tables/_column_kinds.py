@@ -266,7 +266,7 @@ class Categorical(ColumnKind):
         return column.codes(column.own_levels())
 
     def codec(self, column, x, weight):
-        return LevelCodec.of_codes(column.own_levels(), x, weight)
+        return LevelCodec.of_codes(column.own_levels(), x, weight, column.ordered)
 
 
 class _Number(ColumnKind):

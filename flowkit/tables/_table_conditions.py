@@ -51,6 +51,15 @@ class TableConditions(ConditionalDensity):
     def _in_units(self, numbers, j):
         return self._codecs[j].in_units(numbers)
 
+    def _bounds_of_numbers(self):
+        """Bounds of the columns of numbers, infinite where they are open, by their names."""
+        columns = zip(self._names(), self._kinds, self._codecs, strict=True)
+        return {
+            name: kind.bounds
+            for name, kind, codec in columns
+            if codec.levels is None and not codec.is_date
+        }
+
     def _scored_rows(self, X):
         rows = self._numbers(X)
         log_density, error = np.full(len(rows), -np.inf), np.zeros(len(rows))

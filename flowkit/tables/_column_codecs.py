@@ -104,6 +104,10 @@ class Codec:
         """Numbers, levels by their position, as values of the column, whose type is `dtype`."""
         return x
 
+    def fits(self, x: np.ndarray, dtype: Any) -> np.ndarray:
+        """Which numbers stay as they are as values of the column, whose type is `dtype`."""
+        return np.ones(len(x), dtype=bool)
+
     def in_units(self, x: np.ndarray) -> np.ndarray:
         """Numbers, such as quantiles, as users read them: those of dates as dates."""
         return x
@@ -264,6 +268,9 @@ class NumberCodec(Codec):
 
     def typed(self, x, dtype):
         return within_limits(x, dtype) if self.whole else x
+
+    def fits(self, x, dtype):
+        return self.typed(x, dtype) == x
 
     def support(self):
         apart = self._width if self.whole else 1

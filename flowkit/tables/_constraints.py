@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import FlowkitError, InvalidParameterError, UnknownNameError
-from ..validation import container_of, nearest, shown
+from ..validation import as_floats, container_of, nearest, shown
 from ._dates import date_of
 
 _OPERATORS = {
@@ -126,8 +128,11 @@ def _evaluate(expression, table):
             "of the array, such as lambda X: X[:, 0] <= X[:, 1]."
         )
     columns = dict(zip(map(str, container.labels), container.columns(), strict=True))
+    # Python reads letters that look alike as one.
+    columns = {unicodedata.normalize("NFKC", name): column for name, column in columns.items()}
+    quoted: dict[str, str] = {}
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
+        tree = ast.parse(_unquoted(expression.strip(), quoted), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InvalidParameterError(
             f"constraint {expression!r} cannot be read: {getattr(error, 'msg', error)}. Write it "
@@ -135,7 +140,7 @@ def _evaluate(expression, table):
         ) from error
     try:
         with np.errstate(all="ignore"):
-            return _Values(expression, columns).of(tree)
+            return _Values(expression, columns, quoted).of(tree)
     except FlowkitError:
         raise
     except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
@@ -146,12 +151,25 @@ def _evaluate(expression, table):
         ) from error
 
 
+def _unquoted(expression, quoted):
+    """An expression in which names of their own stand for those between backticks."""
+
+    def named(found):
+        name = f"_quoted_{len(quoted)}"
+        quoted[name] = unicodedata.normalize("NFKC", found[1])
+        return name
+
+    return re.sub("`([^`]+)`", named, expression)
+
+
 @dataclass(frozen=True)
 class _Values:
     """Values of the parts of an expression."""
 
     expression: str
     columns: dict
+    # What names between backticks were called instead.
+    quoted: dict
 
     def of(self, node):
         match node:
@@ -184,7 +202,7 @@ class _Values:
             case ast.Compare(left=left, ops=ops, comparators=parts):
                 return self._compared([left, *parts], ops)
         raise InvalidParameterError(
-            f"constraint {self.expression!r} holds {ast.unparse(node)!r}, which expressions may "
+            f"constraint {self.expression!r} holds {self._told(node)!r}, which expressions may "
             "not: use columns, numbers, text, arithmetic, comparisons, 'in', 'and', 'or', 'not', "
             "or give a function of the table."
         )
@@ -196,8 +214,8 @@ class _Values:
             values = values.astype(bool)
         if values.dtype.kind != "b":
             raise InvalidParameterError(
-                f"constraint {self.expression!r} takes {ast.unparse(node)!r} for a condition, but "
-                f"its values are not booleans: compare it, such as '{ast.unparse(node)} == 1'."
+                f"constraint {self.expression!r} takes {self._told(node)!r} for a condition, but "
+                f"its values are not booleans: compare it, such as '{self._told(node)} == 1'."
             )
         return values
 
@@ -240,7 +258,8 @@ class _Values:
         """Levels in their order, if a part is a column that has some."""
         if not isinstance(part, ast.Name):
             return None
-        dtype = self.columns[part.id].dtype
+        name = self.quoted.get(part.id, part.id)
+        dtype = self.columns[name].dtype
         # All that polars enumerates has an order; text of its other categories has that of text.
         if not hasattr(dtype, "categories") or str(dtype).startswith("Categorical"):
             return None
@@ -250,7 +269,7 @@ class _Values:
         if all(isinstance(level, Real) for level in levels):
             return None
         raise InvalidParameterError(
-            f"constraint {self.expression!r} compares column {part.id!r} by order, but its levels "
+            f"constraint {self.expression!r} compares column {name!r} by order, but its levels "
             "have none: make its type an ordered one before fit, or compare it by '==' or 'in'."
         )
 
@@ -293,14 +312,27 @@ class _Values:
             )
 
     def _column(self, name):
+        name = self.quoted.get(name, name)
         if name not in self.columns:
             raise UnknownNameError(
                 f"constraint {self.expression!r} names column {name!r}, which is none."
                 f"{nearest(name, list(self.columns))}"
             )
-        values = np.asarray(self.columns[name])
-        # Numpy would compare those of several units in the finest, in which far ones come back.
-        return values.astype(_DATES) if values.dtype.kind == "M" else values
+        column = self.columns[name]
+        values = np.asarray(column)
+        if values.dtype.kind == "M":
+            # Numpy would compare those of several units in the finest, in which far ones come back.
+            return values.astype(_DATES)
+        # Sums of short integers would come back at the other end.
+        kind = getattr(column.dtype, "kind", values.dtype.kind)
+        return as_floats(column) if kind in "iuf" else values
+
+    def _told(self, node):
+        """A part of the expression as it was written."""
+        text = ast.unparse(node)
+        for name, own in self.quoted.items():
+            text = text.replace(name, f"`{own}`")
+        return text
 
 
 def _of_one_type(left, right):

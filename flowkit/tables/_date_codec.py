@@ -39,6 +39,9 @@ class DateCodec(NumberCodec):
             return None
         return date_numbers(column.values, self.unit)
 
+    def fits(self, x, dtype):
+        return date_numbers(self.typed(x, dtype), self.unit) == x
+
     def in_units(self, x):
         code, _ = UNITS[self.unit]
         return self._dates(x).astype(f"datetime64[{code}]")

@@ -322,6 +322,9 @@ class SpikedCodec(Codec):
     def typed(self, x, dtype):
         return within_limits(x, dtype) if self.whole else x
 
+    def fits(self, x, dtype):
+        return self.typed(x, dtype) == x
+
     def support(self):
         apart = self._lattice.distance if self.whole else 1
         values = "whole numbers" if self.whole else "numbers"

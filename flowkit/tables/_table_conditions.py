@@ -40,12 +40,21 @@ class TableConditions(ConditionalDensity):
             raise InvalidDataError(
                 f"{parameter} holds infinity for column {name}: give finite numbers."
             )
-        return numbers, np.isnan(numbers) | codec.contains(numbers, self.cells == "probability")
+        open_ = np.isnan(numbers)
+        possible = codec.contains(numbers, self.cells == "probability")
+        if parameter == "given":
+            # Rows that are drawn hold what is given.
+            numbers_or_any = np.where(open_, codec.typical, numbers)
+            possible &= codec.fits(numbers_or_any, self._form.dtypes[j])
+        return numbers, open_ | possible
 
     def _why_outside(self, i, j):
+        codec = self._codecs[j]
+        is_number = codec.keeps_type and codec.levels is None
+        typed = f", in type {self._form.dtypes[j]}" if is_number else ""
         return (
             f"the value given for column {self._names()[j]} in row {i} has no probability, as the "
-            f"column holds {self._codecs[j].support()}: give another."
+            f"column holds {codec.support()}{typed}: give another."
         )
 
     def _in_units(self, numbers, j):

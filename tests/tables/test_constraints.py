@@ -14,6 +14,10 @@ from flowkit.tables._constraints import Constraint
 TABLE = pd.DataFrame(
     {
         "k": [1, 2, 3, 4],
+        "byte": np.array([200, 100, 0, 255], dtype=np.uint8),
+        "large": pd.array([1, 2, 3, 2**53], dtype="Int64"),
+        "net weight": [3.0, 1.0, 4.0, 1.0],
+        "gro\u0308ße": [1, 2, 3, 4],
         "x": [0.0, 0.5, 2.5, 4.0],
         "ward": ["a", "b", "a", "c"],
         "size": pd.Categorical(["s", "l", "m", None], ["s", "m", "l"], ordered=True),
@@ -42,6 +46,11 @@ MET = {
     "grade + 1 > 3": [True, False, False, False],
     "colour == 'red' and group >= 2": [False, False, True, True],
     "start < '3000-01-01' and end > '1000-01-01 00:00'": [True, True, True, True],
+    "byte + byte > 255 and -byte < 0": [True, False, False, True],
+    "100 - byte < 0": [True, False, False, True],
+    "byte - k < 0 or large - byte > 10**9": [False, False, True, True],
+    "`net weight` > 2 and `k` < 3": [True, False, False, False],
+    "`gr\u00f6ße` == 2 or gro\u0308ße == 4": [False, True, False, True],
     "'2024-01-05' < start <= end": [False, True, True, False],
     "end - start == end - start and x / x != 1": [True, False, False, False],
 }
@@ -57,6 +66,9 @@ REFUSED = {
     "size > 3": "compares 3 with levels of which",
     "size > grade": "levels of two columns that are not the same ones",
     "colour > 'blue'": "compares column 'colour' by order, but its levels have none",
+    "not `net weight`": "takes '`net weight`' for a condition",
+    "`net wieght` > 2": "names column 'net wieght', which is none.*'net weight'",
+    "`net weight > 2": "cannot be read",
     "k > 'x'": "cannot be evaluated",
     "k > 1/0": "cannot be evaluated: division by zero",
     "k > -ward": "cannot be evaluated",

@@ -324,8 +324,9 @@ class _Values:
             # Numpy would compare those of several units in the finest, in which far ones come back.
             return values.astype(_DATES)
         # Sums of short integers would come back at the other end.
-        kind = getattr(column.dtype, "kind", values.dtype.kind)
-        return as_floats(column) if kind in "iuf" else values
+        # Those of pandas that may be missing are objects to numpy, and polars has no kinds.
+        numbers = column if hasattr(column.dtype, "kind") else values
+        return as_floats(numbers) if numbers.dtype.kind in "iuf" else values
 
     def _told(self, node):
         """A part of the expression as it was written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 
 import numpy as np
@@ -45,6 +46,15 @@ def test_text_is_a_date_only_where_all_of_it_is(tmp_path):
     read = read_table(str(tmp_path / "table.csv"))
     assert [read[name].dtype.kind == "M" for name in "ab"] == [True, False]
     assert read["a"].isna().tolist() == [False, True, False]
+
+
+def test_days_of_parquet_are_dates(tmp_path):
+    days = [datetime.date(2024, 1, 31), None, datetime.date(2024, 2, 1)]
+    table = pd.DataFrame({"a": days, "b": [*days[:2], "x"]}, dtype=object)
+    table[["a"]].to_parquet(tmp_path / "table.parquet")
+    read = read_table(str(tmp_path / "table.parquet"))["a"]
+    assert read.dt.day.dropna().tolist() == [31, 1]
+    assert _tables._with_dates(table)["b"].dtype == object
 
 
 def test_standard_input_is_csv(monkeypatch):

@@ -113,9 +113,10 @@ def test_powers_of_any_size_take_no_time():
 
 def test_what_polars_enumerates_has_an_order():
     table = pl.DataFrame(
-        {"size": ["s", "l", "m"], "text": ["s", "l", "m"]},
-        schema={"size": pl.Enum("sml"), "text": str},
+        {"size": ["s", "l", "m"], "text": ["s", "l", "m"], "byte": [200, 0, 90]},
+        schema={"size": pl.Enum("sml"), "text": str, "byte": pl.UInt8},
     )
+    assert_array_equal(Constraint("byte + byte > 150")(table), [True, False, True])
     assert_array_equal(Constraint("size >= 'm'")(table), [False, True, True])
     assert_array_equal(Constraint("text >= 'm'")(table), [True, False, True])
     texts = table.with_columns(pl.col("size").cast(pl.Categorical))

@@ -126,6 +126,23 @@ def test_dates_of_polars(dtype, rng):
     assert np.isfinite(fitted.score_samples(drawn)).all()
 
 
+@pytest.mark.parametrize("arrow", ["timestamp[us]", "timestamp[ns]", "date32[day]"])
+def test_dates_of_pyarrow(arrow, rng):
+    pytest.importorskip("pyarrow")
+    X = stays(rng)[:200].astype(f"{arrow}[pyarrow]")
+    fitted = mixture_table().fit(X)
+    assert fitted.kinds_ == ["date", "date"]
+    drawn = fitted.sample(5, random_state=0, given={"start": datetime.date(2024, 6, 1)})
+    assert_array_equal(drawn.dtypes, X.dtypes)
+    assert (drawn["start"].astype("datetime64[s]") == pd.Timestamp("2024-06-01")).all()
+    expected = mixture_table().fit(X.astype("datetime64[us]")).score_samples(drawn[:0:-1])
+    assert_allclose(fitted.score_samples(drawn[:0:-1]), expected)
+    zoned = X.assign(start=stays(rng)[:200]["start"].dt.tz_localize("UTC"))
+    zoned = zoned.astype({"start": "timestamp[us, UTC][pyarrow]"})
+    with pytest.raises(UnsupportedValueError, match="take the time zone off"):
+        mixture_table().fit(zoned)
+
+
 FAR = {
     "nanoseconds": ("datetime64[ns]", "1700-01-01", "2261-01-01"),
     "microseconds": ("datetime64[us]", "-200000-01-01", "200000-01-01"),
@@ -208,6 +225,8 @@ def test_what_is_no_date_is_refused(rng):
         mixture_table(bounds={"start": (0, 1)}).fit(X)
     with pytest.raises(UnsupportedValueError, match="column start is of type datetime64"):
         mixture_table().fit(X.assign(start=X["start"].dt.tz_localize("UTC")))
+    with pytest.raises(UnsupportedValueError, match=r"start holds .*pandas.to_datetime"):
+        mixture_table().fit(X.assign(start=X["start"].dt.date))
     for wrong in (1, "2024-03-01"):
         with pytest.raises(InvalidDataError, match=r"start was date in fit.*are not dates"):
             mixture_table().fit(X).score_samples(X.assign(start=wrong))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import json
 import math
@@ -122,15 +123,17 @@ def _without_index(table):
 
 
 def _with_dates(table):
-    """A frame whose columns of text in ISO format are dates."""
+    """A frame whose columns of text in ISO format, and of days, are dates."""
     pd = require("pandas", "reading dates")
     for name in table.columns:
         column = table[name]
         if column.dtype.kind in "iufbM" or not column.notna().any():
             continue
         known = column.dropna()
-        if all(isinstance(v, str) for v in known) and known.str.fullmatch(ISO_DATE).all():
-            dates = pd.to_datetime(column, format="ISO8601", errors="coerce")
+        is_text = all(isinstance(v, str) for v in known) and known.str.fullmatch(ISO_DATE).all()
+        # Parquet hands over days as objects.
+        if is_text or set(map(type, known)) == {datetime.date}:
+            dates = pd.to_datetime(column, format="ISO8601" if is_text else None, errors="coerce")
             if dates.notna().sum() == len(known):
                 table[name] = dates
     return table

@@ -94,7 +94,9 @@ class EncodedDensity:
         estimates = np.empty((len(rows), 2))
         for share in shares:
             stages = share.rules(celled.sum(), self.n_draws)
-            closed = share.n_cells == 1 and share.n_inner is None and self._exact is not None
+            # Closed forms know all kernels.
+            closed = share.n_cells == 1 and share.n_inner is None and without is None
+            closed = closed and self._exact is not None
             size = max(1, _CHUNK_VALUES // (share.n_points * rows.shape[1]))
             for block in row_blocks(len(share.rows), size):
                 part = share.rows[block]
@@ -156,14 +158,27 @@ class EncodedDensity:
         is_point[known] = ~in_cells
         rest = self._spans(copies).any(1) | (known & ~is_point)[origin]
         scores = np.empty(len(copies))
-        if rest.any():
-            scores[rest] = self.estimates(copies[rest], n_draws)[:, 0]
+        own = self._own_of_all(rows, known)[origin]
+        has_own = (own >= 0).reshape(len(own), -1).any(1)
+        for part, without in ((rest & ~has_own, None), (rest & has_own, own)):
+            if part.any():
+                left_out = None if without is None else without[part]
+                scores[part] = self.estimates(copies[part], n_draws, left_out)[:, 0]
         if not rest.all():
             among = inside.copy()
             among[inside] = ~rest
             of_points = rows[~in_cells], is_point, n_draws
             scores[~rest] = self._score_points(copies[~rest], among, *of_points)
         return scores
+
+    def _own_of_all(self, rows, known):
+        """The kernel on each of all rows, of which some are known; -1 where there is none."""
+        found = self.own_kernels(rows) if known.any() else None
+        if found is None:
+            return np.full(len(known), -1)
+        own = np.full((len(known), *found.shape[1:]), -1)
+        own[known] = found
+        return own
 
     def _score_points(self, copies, inside, rows, known, n_draws):
         """Copies beside all cells of rows beside all cells, without the kernels on these."""

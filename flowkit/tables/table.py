@@ -159,8 +159,9 @@ class TableDensity(
 
     *Date.* Dates are whole numbers of the longest unit that all training dates are multiples of,
     from days to microseconds, since 1970, and are treated as integers: scores are per unit, and
-    dates between have no probability. Bounds are 'seen' or none. Draws are dates of that
-    resolution; quantiles are numbers of units.
+    dates between have no probability. Bounds are 'seen' or none. Draws and quantiles are dates of
+    that resolution. Values that are given are dates, or text such as ``'2024-12-31'``. Finer dates,
+    and those too far from 1970 for float64, are refused in `fit`.
 
     *Circular.* The circle is cut open in the widest gap between training values, and the density
     of an angle is the sum over it and one turn to either side, so that it does not jump at the cut.

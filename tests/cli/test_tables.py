@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 
 import numpy as np
@@ -19,6 +20,7 @@ from flowkit.exceptions import (
     MissingFileError,
     UnknownNameError,
 )
+from flowkit.tables._column_kinds import KINDS
 
 from .conftest import make_table
 
@@ -44,6 +46,15 @@ def test_text_is_a_date_only_where_all_of_it_is(tmp_path):
     read = read_table(str(tmp_path / "table.csv"))
     assert [read[name].dtype.kind == "M" for name in "ab"] == [True, False]
     assert read["a"].isna().tolist() == [False, True, False]
+
+
+def test_days_of_parquet_are_dates(tmp_path):
+    days = [datetime.date(2024, 1, 31), None, datetime.date(2024, 2, 1)]
+    table = pd.DataFrame({"a": days, "b": [*days[:2], "x"]}, dtype=object)
+    table[["a"]].to_parquet(tmp_path / "table.parquet")
+    read = read_table(str(tmp_path / "table.parquet"))["a"]
+    assert read.dt.day.dropna().tolist() == [31, 1]
+    assert _tables._with_dates(table)["b"].dtype == object
 
 
 def test_standard_input_is_csv(monkeypatch):
@@ -166,14 +177,53 @@ def test_columns_are_picked():
         select(table[["n"]], target="n", drop=[])
 
 
-@pytest.mark.parametrize(
-    "text", ["n", "=integer", "n=", "n=bounded:0:1:2", "n=bounded:a:1", "n=circular:"]
-)
-def test_kinds_that_cannot_be_read_are_told(text):
-    with pytest.raises(InvalidParameterError, match="--kinds"):
-        declarations([text])
+NO_KINDS = {
+    "n": "must be COLUMN=KIND",
+    "=integer": "must be COLUMN=KIND",
+    "n=": "must be COLUMN=KIND",
+    "m=integer": "'m', which there is none of",
+    "n=whole": "'whole' is no kind.*'integer'",
+    "n=bounded": "write n=bounded:LOW:HIGH",
+    "n=bounded:0:1:2": "write n=bounded:LOW:HIGH",
+    "n=bounded:a:1": "'a' is no number",
+    "n=bounded:nan:1": "'nan' is no number",
+    "n=bounded::": "at least one bound",
+    "n=bounded:1:1": "must rise",
+    "n=integer:0.5:": "whole numbers",
+    "n=circular": "write n=circular:PERIOD",
+    "n=circular:0:360": "write n=circular:PERIOD",
+    "n=circular:": "'' is no number",
+    "n=circular:0": "positive and finite",
+    "n=circular:inf": "positive and finite",
+    "n=continuous:0:1": "write n=continuous[.]$",
+    "n=date": "other values than dates",
+    "day=date:seen": "write day=date[.]$",
+}
+
+
+@pytest.mark.parametrize(("text", "told"), NO_KINDS.items(), ids=NO_KINDS)
+def test_kinds_that_cannot_be_are_told_in_words_of_the_option(text, told):
+    with pytest.raises(InvalidParameterError, match=f"--kinds .*{told}"):
+        declarations([text], make_table())
+
+
+def test_each_column_has_one_kind():
+    with pytest.raises(InvalidParameterError, match="--kinds names column 'n' twice"):
+        declarations(["n=integer", "n=categorical"], make_table())
 
 
 def test_names_may_hold_what_separates():
-    told = declarations(["a=b=integer:0:"])
+    table = make_table().rename(columns={"n": "a=b"})
+    told = declarations(["a=b=integer:0:"], table)
     assert told == {"kinds": {"a=b": "integer"}, "bounds": {"a=b": (0.0, np.inf)}, "periods": {}}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind_can_be_declared(kind):
+    numbers = {"circular": ":24", "bounded": "::9"}.get(kind, "")
+    told = declarations([f"day={kind}{numbers}"], make_table())
+    assert told["kinds"] == {"day": kind}
+
+
+def test_columns_without_names_are_declared_as_they_are_called():
+    assert declarations(["x1=integer"], np.ones((3, 2)))["kinds"] == {1: "integer"}

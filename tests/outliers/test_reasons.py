@@ -15,7 +15,7 @@ import pytest
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 
-from flowkit import DensityOutlierDetector
+from flowkit import DensityOutlierDetector, TableDensity
 from flowkit.exceptions import IdentifierWarning, InvalidParameterError, MissingDependencyError
 from flowkit.outliers._printing import number_shown, probability_shown, shown_value
 from flowkit.outliers._units import Dates
@@ -35,6 +35,18 @@ def in_order_of_columns(reasons, values):
     """Values of reasons for all columns, in the order that these have in X."""
     order = np.argsort(reasons.columns.astype(str), axis=1)
     return np.take_along_axis(values, order, axis=1)
+
+
+def test_typical_numbers_lie_within_declared_bounds():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"pay": rng.exponential(size=200), "share": rng.beta(0.5, 0.5, size=200)})
+    bounds = {"pay": (0, None), "share": (0, 1)}
+    density = TableDensity(GaussianMixture(random_state=0), bounds=bounds, random_state=0)
+    detector = DensityOutlierDetector(density, random_state=0).fit(X)
+    reasons = detector.reasons(X[:60], n_columns=None)
+    for values in (reasons.low, reasons.typical, reasons.high):
+        assert (in_order_of_columns(reasons, values) >= 0).all()
+        assert (in_order_of_columns(reasons, values)[:, 1] <= 1).all()
 
 
 def test_typical_numbers_are_conditional_quantiles():

@@ -32,7 +32,10 @@ class Identifiers(Check):
             ]
         if texts:
             return found(" ".join(texts))
-        return passed("No column tells rows apart, and no value stands far away from all others.")
+        return passed(
+            "No column tells rows apart, and no value that several rows share stands far away from "
+            "all others."
+        )
 
 
 def _tells_rows_apart(column) -> bool:

@@ -7,7 +7,7 @@ import os
 from .._optional import require
 from .._replacing import replacing
 from ..exceptions import InvalidFileError, InvalidParameterError
-from ._graph import IR_VERSION, OPSET, Graph, Value
+from ._graph import IR_VERSION, OPSETS, Graph, Value
 from ._score_nodes import score_nodes
 
 _TYPES = {"float64": "DOUBLE", "float32": "FLOAT"}
@@ -83,7 +83,8 @@ def to_onnx(estimator, path: str | os.PathLike | None = None, *, dtype: str = "f
     body = helper.make_graph(
         graph.nodes, type(estimator).__name__, inputs, outputs, initializer=graph.constants
     )
-    opsets = [helper.make_opsetid("", OPSET)]
+    used = {node.domain for node in graph.nodes} | {""}
+    opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in sorted(used)]
     model = helper.make_model(
         body, producer_name="flowkit", opset_imports=opsets, ir_version=IR_VERSION
     )

@@ -115,12 +115,14 @@ def _log(bijection, x):
 def _coupling(bijection, x):
     kept, moved = bijection.kept.groups[0], bijection.moved.groups[0]
     univariate, net = bijection.univariate, bijection.net
+    shape = univariate.n_parameters, len(moved)
     if kept:
         raw = _residual(x.take(kept), net.first, net.hidden, net.last)
+        parameters = raw.reshaped(0, *shape)
     else:
         with torch.no_grad():
-            raw = x.graph.value(net(torch.zeros(1, 0).to(net.last.bias)))
-    parameters = raw.reshaped(0, univariate.n_parameters, len(moved))
+            parameters = net(torch.zeros(1, 0).to(net.last.bias)).reshape(1, *shape)
+        parameters = x.graph.value(parameters)
     z, log_slope = UNIVARIATE(univariate, x.take(moved), parameters)
     if kept:
         z = x.take(kept).beside(z).take(np.argsort([*kept, *moved]))

@@ -33,6 +33,7 @@ class Graph:
     prefix: str = "flowkit"
     nodes: list = field(default_factory=list)
     constants: list = field(default_factory=list)
+    _kept: dict = field(default_factory=dict, repr=False)
 
     def _name(self) -> str:
         return f"{self.prefix}_{len(self.nodes) + len(self.constants)}"
@@ -43,7 +44,7 @@ class Graph:
         Parameters
         ----------
         given : Value, Tensor, ndarray or float
-            Floating numbers become float64, whole ones int64.
+            Floating numbers become float64, whole ones int64. Equal ones are one constant.
 
         Returns
         -------
@@ -57,9 +58,13 @@ class Graph:
         array = np.asarray(given)
         if array.dtype.kind != "b":
             array = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
-        tensor = self.tensor(array)
-        self.constants.append(tensor)
-        return Value(self, tensor.name)
+        key = array.dtype.kind, array.shape, array.tobytes()
+        if key not in self._kept:
+            tensor = self.tensor(array)
+            self.constants.append(tensor)
+            # Engines find what they need not do twice if its constants are the same.
+            self._kept[key] = Value(self, tensor.name)
+        return self._kept[key]
 
     def tensor(self, array: np.ndarray):
         """An array as an onnx.TensorProto, as attributes take it."""
@@ -118,6 +123,11 @@ class Value:
 
     graph: Graph
     name: str
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is a constant of the graph."""
+        return any(constant.name == self.name for constant in self.graph.constants)
 
     # Arrays on the left leave arithmetic to this class.
     __array_ufunc__ = None
@@ -261,6 +271,14 @@ class Value:
         """Whether all conditions along an axis hold."""
         return self.cast("INT64").min(axis, keepdims).cast("BOOL")
 
+    def cumulated(self, axis: int):
+        """Cumulative sums along an axis."""
+        return self.graph.add("CumSum", self, axis)
+
+    def picked(self, index, axis: int):
+        """Entries along an axis, by numbers of their own for each place beside it."""
+        return self.graph.add("GatherElements", self, index, axis=axis)
+
     def softmax(self, axis: int):
         """Shares along an axis that sum to one."""
         return self.graph.add("Softmax", self, axis=axis)
@@ -273,6 +291,8 @@ class Value:
 
     def take(self, columns, axis: int = 1):
         """Entries along an axis, by their numbers."""
+        if isinstance(columns, range) and columns.step == 1 and len(columns):
+            return self.graph.add("Slice", self, [columns.start], [columns.stop], [axis])
         return self.graph.add("Gather", self, np.asarray(columns, dtype=np.int64), axis=axis)
 
     def entries(self, index):

@@ -31,9 +31,9 @@ def read_table(reading, x: Value) -> Value:
     for j, column in enumerate(reading._columns):
         if column.is_level and column.is_level[0]:
             raise NotExportableError(
-                f"expected a detector of columns of numbers, got column {column.name} of text or "
-                "categories, which models of ONNX do not take here. Encode it as numbers before "
-                "fit, or keep the detector in a file by flowkit.save."
+                f"expected a detector of columns of numbers, got column {column.name} of text, "
+                "categories or nothing but missing values. Encode it as numbers or leave it out "
+                "before fit, or keep the detector in a file by flowkit.save."
             )
         if column.is_level:
             where[j] = len(values)

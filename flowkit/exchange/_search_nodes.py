@@ -47,6 +47,17 @@ class SortedColumns:
             found = gain if found is None else found + gain
         return found
 
+    def find(self, x: Value) -> tuple[Value, Value]:
+        """Where each value is among the numbers of its column, and whether it is one of them.
+
+        Parameters
+        ----------
+        x : Value of shape (n, d)
+            A column of values for each column, whose numbers differ.
+        """
+        place = (self.count(x) - 1).maximum(0)
+        return place, self._numbers.entries(place + self._start).equals(x)
+
     def values(self, columns, fill: float = 0.0):
         """What looks up values of each column by their places.
 
@@ -89,10 +100,10 @@ def interpolated(x: Value, knots, heights) -> Value:
     slopes = [np.where(np.isfinite(slope), slope, 0.0) for slope in slopes]
     first = np.array([knot[0] for knot in knots])[None]
     last = np.array([knot[-1] for knot in knots])[None]
-    x = x.minimum(last)
-    place = table.count(x)
+    # What columns are filled up with counts where values are infinite.
+    place = table.count(x).minimum(np.array(list(map(len, knots)))[None])
     start = table.values([np.append(knot[0], knot) for knot in knots])(place)
     height = table.values([np.append(high[0], high) for high in heights])(place)
     slope = table.values([np.r_[0.0, slope, 0.0] for slope in slopes])(place)
     # Infinite values times a slope of zero would be no number.
-    return slope * (x.maximum(first) - start) + height
+    return slope * (x.maximum(first).minimum(last) - start) + height

@@ -63,22 +63,14 @@ def _forest(view, x):
     share = mean_leaf_values(view.estimators_, z)
     share = (share * float(n) + 0.5) / float(n + 1)
     scores = (share / (1.0 - share)).log()
-    places = _places(view._normal_scores, x)
+    halves = [one.halves for one in view._normal_scores._maps]
+    places, known = SortedColumns(x.graph, halves).find(0.5 * x)
     keys = places.cast("DOUBLE") @ view._factors[:, None]
-    known = (places >= 0).all(1, keepdims=True)
     table = SortedColumns(x.graph, [view._keys])
-    place = table.count(keys, strict=True)
-    known = known & table.values([view._keys], fill=-1.0)(place).equals(keys)
+    place, has_key = table.find(keys)
+    known = known.all(1, keepdims=True) & has_key
     scores = known.where(table.values([view._known])(place), scores)
     return scores.reshaped(-1)
-
-
-def _places(scores: NormalScores, x):
-    """Places of values among those of training, -1 for others."""
-    halves, half = [one.halves for one in scores._maps], 0.5 * x
-    table = SortedColumns(x.graph, halves)
-    place = table.count(half, strict=True)
-    return table.values(halves, fill=np.inf)(place).equals(half).where(place, -1)
 
 
 @DENSITIES.of(SingleColumns)
@@ -100,7 +92,8 @@ def _isolated_numbers(columns, x):
     halves = table.values([column._halves for column in columns], fill=np.inf)
     counts = table.values([column._counts for column in columns])
     last = np.array([[len(column._halves) - 1 for column in columns]])
-    left = table.count(half, strict=True)
+    # What is below a value that is there, and the value itself.
+    left = table.count(half) - table.find(half)[1].cast("INT64")
     right = (left + 1).minimum(last)
     total, missing = 0.0 * half, 0.0 * half + k
     for _ in range(max(_n_values_needed(column) for column in columns)):
@@ -137,8 +130,7 @@ def _rare_levels(columns, x):
     """Logarithms of the shares of training rows whose levels are as rare, of several columns."""
     levels = [column._levels for column in columns]
     table = SortedColumns(x.graph, levels)
-    place = table.count(x, strict=True)
-    known = table.values(levels, fill=np.inf)(place).equals(x)
+    place, known = table.find(x)
     count = known.where(table.values([column._counts for column in columns])(place), 0.0)
     return _log_shares([column._shares for column in columns], -(count - 1.0).maximum(0.0))
 

@@ -118,10 +118,8 @@ def test_pipelines_are_scored_in_the_units_of_their_last_step():
     "options",
     [
         {},
-        {"coupling": "affine", "n_word_groups": 2},
-        {"prior": "normal", "n_levels": 0, "tied": True},
-        {"prior": "gaussian_mixture", "fractal": "autoregressive"},
-        {"n_topics": 1, "fractal": "autoregressive", "coupling": "affine"},
+        {"n_topics": 1, "n_levels": 0, "tied": True},
+        {"n_word_groups": 2, "fractal": "autoregressive", "coupling": "affine"},
     ],
     ids=str,
 )
@@ -179,7 +177,7 @@ def test_circular_columns():
             "DifferentiableFunctionTransformer",
         ),
         (make_pipeline(MinMaxScaler(clip=True), mixture()), "clip"),
-        (FractalFlowDensity(2, conditioner="kan", max_epochs=1), "KAN"),
+        (FractalFlowDensity(prior="normal", conditioner="kan", max_epochs=1), "KAN"),
         (FractalFlowDensity(2, documents="counts", max_epochs=1), "CountTopics"),
     ],
     ids=lambda given: given if isinstance(given, str) else "",

@@ -98,6 +98,22 @@ def test_views_of_a_single_column_and_of_many_levels():
     agree(SingleColumns().fit(np.full((5, 1), 3.0)), np.array([[3.0], [3.1], [-1e9]]))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_views_of_hostile_columns(seed):
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(6, 40))
+    X = np.column_stack(
+        [np.exp(5 * z[0]), 1e300 * z[1], 1e9 + 1e-5 * z[2], np.round(z[3]), z[4] > 0, 0 * z[5] + 7]
+    )[:, rng.permutation(6)[:3]]
+    # Each column by itself is known, rows are not.
+    mixed = np.column_stack([rng.choice(column, 40) for column in X.T])
+    near = np.nextafter(mixed, rng.choice([-np.inf, np.inf], size=mixed.shape))
+    rows = np.concatenate([X, mixed, near, -mixed, np.full((1, 3), 1e308), np.zeros((1, 3))])
+    agree(DependenceForest(n_estimators=5, random_state=0).fit(X), rows)
+    agree(SingleColumns(n_neighbors=1 + seed).fit(X), rows)
+    agree(RankedNeighbors(n_neighbors=1 + seed).fit(X), rows)
+
+
 @pytest.mark.parametrize(
     "detector",
     [

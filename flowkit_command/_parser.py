@@ -235,6 +235,7 @@ def _add_data(command, kinds=True):
         help="between cells of text; found by itself if not given",
     )
     command.add_argument("--array", metavar="NAME", help="which array of an .npz file has the rows")
+    command.add_argument("--sheet", metavar="NAME", help="which sheet of a workbook has the rows")
 
 
 def _add_model(command):

@@ -27,7 +27,7 @@ def read_selection(options, path: str, model=None, may_lack: bool = False) -> Se
     may_lack : bool, default=False
         Whether it may lack columns that the model does not see.
     """
-    X = read_table(path, separator=options.separator, array=options.array)
+    X = read_table(path, separator=options.separator, array=options.array, sheet=options.sheet)
     target, drop = options.target, options.drop
     if may_lack:
         names = names_of(X)

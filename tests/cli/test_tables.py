@@ -15,7 +15,6 @@ from flowkit.exceptions import (
     InvalidDataError,
     InvalidFileError,
     InvalidParameterError,
-    MissingDependencyError,
     MissingFileError,
     UnknownNameError,
 )
@@ -81,13 +80,6 @@ def test_an_array_is_chosen_by_name(tmp_path):
     assert read_table(path, array="test").shape == (4, 3)
     with pytest.raises(InvalidParameterError, match="--array"):
         read_table(path)
-
-
-def test_workbooks_say_what_reads_them(tmp_path, monkeypatch):
-    monkeypatch.setitem(_tables._WORKBOOKS, ".xlsx", "no_such_package")
-    (tmp_path / "table.xlsx").write_bytes(b"")
-    with pytest.raises(MissingDependencyError, match="pip install no_such_package"):
-        read_table(str(tmp_path / "table.xlsx"))
 
 
 def test_numbers_alone_are_written_to_npz(tmp_path):

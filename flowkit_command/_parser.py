@@ -219,6 +219,14 @@ def _add_data(command, kinds=True):
         metavar="COLUMN",
         help="columns to leave out",
     )
+    command.add_argument(
+        "--missing",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="VALUE",
+        help="values that stand for missing ones, such as -999",
+    )
     if kinds:
         command.add_argument(
             "--kinds",

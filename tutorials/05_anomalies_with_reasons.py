@@ -2,11 +2,12 @@
 Anomalies with reasons
 ======================
 
-:class:`flowkit.DensityOutlierDetector` finds the rows of a table that do not belong, says how often
-it is wrong about rows that do, and names the columns that make a row strange. Here it learns what
-benign breast tumours look like: thirty measurements each, without any malignant one to learn from.
-Scores are in *nats*, the unit of natural logarithms: one nat less, and the share of rows that are
-as strange is e, or about 2.7, times smaller.
+Which rows of a table do not belong, how often is one wrong to say so, and what is it about them?
+:class:`flowkit.DensityOutlierDetector` ranks the rows, keeps a rate of false alarms, and names the
+columns that make a row strange. Here it learns what benign breast tumours look like: thirty
+measurements each, without any malignant one to learn from. Scores are in *nats*, the unit of
+natural logarithms: one nat less, and the share of rows that are as strange is e, or about 2.7,
+times smaller.
 """
 
 # %%

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from flowkit.cli import _tables
-from flowkit.cli._columns import declarations, select
+from flowkit.cli._columns import declarations, select, with_missing
 from flowkit.cli._tables import read_table
 from flowkit.exceptions import (
     InvalidDataError,
@@ -156,6 +156,17 @@ def test_columns_are_picked():
         select(table, target=None, drop=["wieght"])
     with pytest.raises(InvalidDataError, match="no column is left"):
         select(table[["n"]], target="n", drop=[])
+
+
+def test_values_that_stand_for_missing_ones_are_missing():
+    table = make_table(9)
+    table.loc[2, ["weight", "n"]] = -999.25, -999
+    table.loc[3, "size"] = "none"
+    read = with_missing(table, ["-999.25", "none"])
+    assert np.argwhere(read.isna().to_numpy()).tolist() == [[2, 1], [3, 0]]
+    assert read["day"].dtype == table["day"].dtype
+    assert np.isnan(with_missing(np.array([[-999, 1]]), ["-999.0"])).tolist() == [[True, False]]
+    assert with_missing(table, []) is table
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,7 @@ for name, model in peers.items():
     print(f"{name}: {results[name]:.1f} nats, bound {bound:.1f}, mean squared error {error:.1f}")
 
 # %%
-# What makes the difference is the flow of the prior: four nats. The orders themselves gain nothing
+# What makes the difference is the flow of the prior: five nats. The orders themselves gain nothing
 # in numbers: one order with as many latent columns has the same log density, and reconstructs a
 # little better; and without flows, a plain autoencoder of 8 columns is a better density, though it
 # reconstructs far worse. Orders are there to be looked at one by one. ``posterior_flow`` bends the

@@ -98,7 +98,9 @@ def _read_frame(path, suffix, separator, sheet):
         source = sys.stdin if path == STANDARD else path
         # Of standard input there is no second look at the first line.
         separator = separator or ("," if path == STANDARD else _separator(path, suffix))
-        return pd.read_csv(source, sep=separator, skipinitialspace=True)
+        # The number that was written, not one of its neighbours: scores of both differ.
+        exact = {"float_precision": "round_trip"}
+        return pd.read_csv(source, sep=separator, skipinitialspace=True, **exact)
     if suffix in _PARQUET:
         require("pyarrow.parquet", "reading Parquet", "give CSV")
         return pd.read_parquet(path)

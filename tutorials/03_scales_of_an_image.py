@@ -55,7 +55,7 @@ for level, latents in enumerate(density.latent_pyramid(X_test)):
 # Below are the two least likely held-out digits, and one in the middle. The display compares each
 # with the training digits, level by level and pixel by pixel: red is less likely than usual, and
 # the numbers are *nats*, units of log densities; one nat more is e, or about 2.7, times as likely.
-# In the first two most of the surprise is at the fine level, towards the right edge.
+# In the first two most of the surprise is at the fine level.
 
 order = np.argsort(density.score_samples(X_test))
 LatentPyramidDisplay.from_estimator(

@@ -23,8 +23,9 @@ class IncompleteRows:
         in closed form where there is one, and elsewhere by importance sampling. Draws come from a
         mixture of Gaussians that was fitted to the density, given what is known, from a wider one,
         so that nothing is missed, and, where the density is a flow onto a mixture of Gaussians,
-        from what these are through the flow made linear around the row. Without ``missing='marginalize'`` the first mixture is fitted at
-        the first call, which takes a moment.
+        from what these are through the flow made linear around the row. Without
+        ``missing='marginalize'`` the first mixture is fitted at the first call, which takes a
+        moment.
 
         Parameters
         ----------

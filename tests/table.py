@@ -336,13 +336,7 @@ _SMALL = {"n_transforms": 2, "hidden_units": 16, **_BRIEF}
 _TWO = {**_SMALL, "n_components": 2}
 
 # Topics of words take longest to find: only "fractal_groups" looks for them.
-_SMALL_FRACTAL = {
-    "n_topics": 3,
-    "n_blocks": 2,
-    "hidden_units": 16,
-    "lda_backend": None,
-    **_BRIEF,
-}
+_SMALL_FRACTAL = {"n_topics": 3, "n_blocks": 2, "hidden_units": 16, "lda_backend": None, **_BRIEF}
 
 
 def _fractal(**parameters):

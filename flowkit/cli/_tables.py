@@ -8,6 +8,7 @@ import io
 import json
 import math
 import sys
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,8 @@ _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 _PARQUET = (".parquet", ".pq")
 # What text is a date.
 ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+
+_DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
 
 
 def read_table(
@@ -99,9 +102,24 @@ def _read_frame(path, suffix, separator, sheet):
         source = sys.stdin if path == STANDARD else path
         # Of standard input there is no second look at the first line.
         separator = separator or ("," if path == STANDARD else _separator(path, suffix))
+<<<<<<< HEAD
         # The number that was written, not one of its neighbours: scores of both differ.
         exact = {"float_precision": "round_trip"}
         return pd.read_csv(source, sep=separator, skipinitialspace=True, **exact)
+=======
+        try:
+            with warnings.catch_warnings():
+                # What is lost otherwise.
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                # To pandas cells without a name would be the index, and all others shift.
+                table = pd.read_csv(source, sep=separator, skipinitialspace=True, index_col=False)
+        except pd.errors.ParserWarning as warning:
+            raise InvalidFileError(
+                f"{path!r} has rows of more cells than its first line has names: give each column "
+                "a name there, or take these cells out."
+            ) from warning
+        return _with_decimal_commas(table) if separator == ";" else table
+>>>>>>> faults
     if suffix in _PARQUET:
         require("pyarrow.parquet", "reading Parquet", "give CSV")
         return pd.read_parquet(path)
@@ -116,6 +134,16 @@ def _separator(path, suffix):
     with open(path, encoding="utf-8-sig") as file:
         first = file.readline()
     return max((_SEPARATORS[suffix], ",", ";", "\t", "|"), key=first.count)
+
+
+def _with_decimal_commas(table):
+    """A frame whose columns of text that holds numbers with decimal commas are numbers."""
+    for name in table.columns:
+        known = table[name].dropna()
+        is_text = len(known) and all(isinstance(value, str) for value in known)
+        if is_text and known.str.fullmatch(_DECIMAL_COMMA).all():
+            table[name] = table[name].str.replace(",", ".").astype(float)
+    return table
 
 
 def _without_index(table):

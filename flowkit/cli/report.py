@@ -31,7 +31,7 @@ def write_report(options: argparse.Namespace) -> None:
     X = read_selection(options, options.data, model).rows
     title = f"Report of {Path(options.data).name}"
     if model is None:
-        X, left_out = without_identifiers(X, declarations(options.kinds)["kinds"])
+        X, left_out = without_identifiers(X, declarations(options.kinds, X)["kinds"])
         if left_out:
             title += f", without {', '.join(left_out)}"
         model = new_density(options, X).fit(X)

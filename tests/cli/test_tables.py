@@ -47,6 +47,27 @@ def test_text_is_a_date_only_where_all_of_it_is(tmp_path):
     assert read["a"].isna().tolist() == [False, True, False]
 
 
+def test_decimal_commas_between_semicolons_are_read(tmp_path):
+    (tmp_path / "table.csv").write_text("a;b;c\n1,5;x;1,5\n-2;y;one\n;x;2\n3,25e1;y;3\n")
+    read = read_table(str(tmp_path / "table.csv"))
+    np.testing.assert_array_equal(read["a"], [1.5, -2.0, np.nan, 32.5])
+    assert read["c"].tolist() == ["1,5", "one", "2", "3"]
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2,3\n4,5\n", "a,b\n1,2,3\n4,5,6\n", "a\n1,2,3\n4,5\n"])
+def test_cells_without_a_name_are_told(tmp_path, text):
+    (tmp_path / "table.csv").write_text(text)
+    with pytest.raises(InvalidFileError, match="more cells than its first line has names"):
+        read_table(str(tmp_path / "table.csv"))
+
+
+def test_separators_may_end_lines(tmp_path):
+    (tmp_path / "table.csv").write_text("a,b\n1,x,\n2,,\n")
+    read = read_table(str(tmp_path / "table.csv"))
+    assert read["a"].tolist() == [1, 2]
+    assert read["b"].isna().tolist() == [False, True]
+
+
 def test_days_of_parquet_are_dates(tmp_path):
     days = [datetime.date(2024, 1, 31), None, datetime.date(2024, 2, 1)]
     table = pd.DataFrame({"a": days, "b": [*days[:2], "x"]}, dtype=object)

@@ -276,6 +276,13 @@ def test_mistakes_are_told(density, table, told, tmp_path):
 
 
 @pytest.mark.parametrize("rows", ["X", "X_test"])
+def test_no_rows_are_told(density, table, rows):
+    for none in (table[:0], 3):
+        with pytest.raises(InvalidDataError, match=f"{rows} holds no rows"):
+            flowkit.report(density, **{"X": table, rows: none})
+
+
+@pytest.mark.parametrize("rows", ["X", "X_test"])
 def test_rows_of_other_columns_are_refused_by_name(density, table, rows):
     wrong = {"X": table, rows: table.drop(columns="n")}
     with pytest.raises(InvalidDataError, match="n"):

@@ -102,24 +102,20 @@ def _read_frame(path, suffix, separator, sheet):
         source = sys.stdin if path == STANDARD else path
         # Of standard input there is no second look at the first line.
         separator = separator or ("," if path == STANDARD else _separator(path, suffix))
-<<<<<<< HEAD
-        # The number that was written, not one of its neighbours: scores of both differ.
-        exact = {"float_precision": "round_trip"}
-        return pd.read_csv(source, sep=separator, skipinitialspace=True, **exact)
-=======
         try:
             with warnings.catch_warnings():
                 # What is lost otherwise.
                 warnings.simplefilter("error", pd.errors.ParserWarning)
+                # The number that was written, not one of its neighbours: scores of both differ.
                 # To pandas cells without a name would be the index, and all others shift.
-                table = pd.read_csv(source, sep=separator, skipinitialspace=True, index_col=False)
+                exact = {"float_precision": "round_trip", "index_col": False}
+                table = pd.read_csv(source, sep=separator, skipinitialspace=True, **exact)
         except pd.errors.ParserWarning as warning:
             raise InvalidFileError(
                 f"{path!r} has rows of more cells than its first line has names: give each column "
                 "a name there, or take these cells out."
             ) from warning
         return _with_decimal_commas(table) if separator == ";" else table
->>>>>>> faults
     if suffix in _PARQUET:
         require("pyarrow.parquet", "reading Parquet", "give CSV")
         return pd.read_parquet(path)

@@ -87,6 +87,8 @@ def try_training(build, X, **weight):
 @example(X=np.array([[0.0, SIZES[-1]], [0.0, 1e240]]))
 @example(X=np.array([[1e203], [SIZES[-1]], [1e107], [SIZES[-1]], [1e150]] * 4))
 @example(X=np.zeros((40, 3)))
+@example(X=np.array([[1e-323, -0.5], [-1.5e-323, -0.2]]))
+@example(X=np.array([[0.0, SIZES[-1] / 3], [0.0, -SIZES[-1]]]))
 @examples(3)
 def test_tables_of_any_kind(build, X):
     try_training(build, X)

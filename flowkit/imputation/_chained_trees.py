@@ -10,7 +10,7 @@ from ._forest import Forest
 
 # Times that all columns are predicted, and rows that trees are grown on: more make copies of the
 # imputer large, and change little.
-_N_ROUNDS, _MAX_ROWS = 3, 1_000
+_N_ROUNDS, _MAX_ROWS = 2, 1_000
 # Standardised features lie within, so that float32 holds them.
 _FARTHEST = 1e30
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 
-_N_TREES = 50
+# Features that a node chooses from.
+_N_TREES, _SHARE_OF_FEATURES = 50, 0.7
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Forest:
 
     @classmethod
     def grown(cls, X: np.ndarray, y: np.ndarray, scale: float, seed: int) -> Forest:
-        """Trees that are grown until leaves are pure.
+        """Trees, each grown on a resample of the rows until its leaves are pure.
 
         Parameters
         ----------
@@ -62,7 +63,7 @@ class Forest:
             The trees.
         """
         known = np.unique(y)
-        model = ExtraTreesRegressor(_N_TREES, random_state=seed).fit(X, y / scale)
+        model = _regressor(seed).fit(X, y / scale)
         trees = [tree.tree_ for tree in model.estimators_]
         sizes = np.array([tree.node_count for tree in trees])
         roots = np.concatenate([[0], sizes.cumsum()[:-1]])
@@ -123,3 +124,10 @@ class Forest:
         values = self.predict(X, np.repeat(np.arange(len(X)), k), np.tile(np.arange(k), len(X)))
         # Divided first, so that the sum cannot overflow.
         return (values.reshape(len(X), k) / k).sum(1)
+
+
+def _regressor(seed):
+    # Resamples let trees differ also where every one would find the same neighbour of a row.
+    return ExtraTreesRegressor(
+        _N_TREES, max_features=_SHARE_OF_FEATURES, bootstrap=True, random_state=seed
+    )

@@ -13,6 +13,7 @@ import pytest
 
 from flowkit import FlowDensity, load, save
 from flowkit.files._document import Encoder
+from flowkit.outliers._units import Dates
 
 from .. import processes
 from ..table import TRANSFORMERS
@@ -155,6 +156,32 @@ def test_layouts_of_arrays_and_odd_numbers_are_kept(tmp_path):
             np.testing.assert_array_equal(loaded[name], value)
             assert loaded[name].dtype == value.dtype.newbyteorder("=")
             assert loaded[name].shape == value.shape
+
+
+DAYS = pd.Series(pd.to_datetime(["2020-01-01 03:00", "2020-03-29 12:00", "2021-01-01 04:00"]))
+COLUMNS_OF_DATES = {
+    "dates": DAYS,
+    "dates of a zone": DAYS.dt.tz_localize("Europe/Berlin"),
+    "dates of an array": DAYS.to_numpy(),
+    "lengths": DAYS - DAYS[0],
+    "dates of Python": pd.Series([day.date() for day in DAYS], dtype=object),
+    "times of Python": np.array(DAYS.dt.to_pydatetime(), dtype=object),
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS_OF_DATES.values(), ids=COLUMNS_OF_DATES)
+def test_what_a_detector_knows_of_dates_is_kept(column, tmp_path):
+    density = FlowDensity()
+    density.extra_ = units = Dates.of(column)
+    save(density, tmp_path / "file")
+    loaded = load(tmp_path / "file").extra_
+    numbers = units.numbers(column)
+    np.testing.assert_array_equal(loaded.numbers(column), numbers)
+    found, expected = loaded.values(numbers), units.values(numbers)
+    assert type(found) is type(expected)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(column))
 
 
 def test_nan_is_kept(tmp_path):

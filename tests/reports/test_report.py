@@ -276,7 +276,28 @@ def test_mistakes_are_told(density, table, told, tmp_path):
 
 
 @pytest.mark.parametrize("rows", ["X", "X_test"])
+def test_no_rows_are_told(density, table, rows):
+    for none in (table[:0], 3):
+        with pytest.raises(InvalidDataError, match=f"{rows} holds no rows"):
+            flowkit.report(density, **{"X": table, rows: none})
+
+
+@pytest.mark.parametrize("rows", ["X", "X_test"])
 def test_rows_of_other_columns_are_refused_by_name(density, table, rows):
     wrong = {"X": table, rows: table.drop(columns="n")}
     with pytest.raises(InvalidDataError, match="n"):
         flowkit.report(density, wrong.pop("X"), refit=False, **wrong)
+
+
+def test_typical_values_keep_to_bounds_that_the_detector_does_not_know(table, density, detector):
+    bounded = clone(density).set_params(
+        bounds={"weight | kg": (3.5, 4.0)}, density=GaussianMixture()
+    )
+    bounded.fit(table.assign(**{"weight | kg": np.linspace(3.5, 4.0, len(table))}))
+    told = flowkit.report(bounded, table, detector=detector, refit=False).to_dict()
+    texts = [line for row in told["strange_rows"] for line in row["reasons"]]
+    told = [line for line in texts if line.startswith("weight | kg") and "typical" in line]
+    assert told
+    for line in told:
+        numbers = map(float, re.search(r"typical (\S+) \((\S+) to (\S+)\)", line).groups())
+        assert all(3.5 <= number <= 4.0 for number in numbers)

@@ -66,7 +66,11 @@ def test_incomplete_rows_take_a_bounded_number_of_evaluations(holed, n_draws):
         incomplete = holed[i : i + 1].isna().any(axis=None)
         no_cell = holed.loc[i, ["size", "colour"]].isna().all()
         each = 256 if no_cell else 64 * n_draws // 8 if incomplete else n_draws
-        assert sum(fitted.density_.asked_) == turns * each
+        if incomplete:
+            assert sum(fitted.density_.asked_) == turns * each
+        else:
+            # Errors decide whether the first half of the points is enough.
+            assert sum(fitted.density_.asked_) in (turns * each // 2, turns * each)
 
 
 def test_incomplete_rows_keep_their_scores_and_errors(holed):

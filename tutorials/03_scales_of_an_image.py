@@ -204,7 +204,7 @@ path = Path(os.environ.get("FLOWKIT_DATA", "")) / "yaleb_32x32.npz"
 if has_faces := path.is_file():
     faces = np.random.RandomState(0).permutation(np.load(path)["images"])
     faces = faces.reshape(-1, 16, 2, 16, 2).mean((2, 4)).round().astype(np.uint8)
-    seen, unseen = faces[:1500], faces[1500:]
+    seen, unseen = faces[:600], faces[600:]
     face_density = RGFlowDensity(
         image_shape=(16, 16), layout="blocks", hidden_units=32, max_epochs=8, random_state=0
     )

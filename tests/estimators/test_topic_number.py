@@ -69,7 +69,7 @@ def test_the_search_is_repeatable_and_leaves_no_trace_in_other_fits(tmp_path):
 
 def test_chunks_of_a_stream_keep_the_number_of_the_first():
     X = blobs(3, 300)
-    density = made(n_word_groups=1).partial_fit(X[:240]).partial_fit(X[240:])
+    density = made(prior="gaussian_mixture").partial_fit(X[:240]).partial_fit(X[240:])
     assert density.n_topics_ == 3
     counts = corpus(3)
     density = made(documents="counts").partial_fit(counts[:120]).partial_fit(counts[120:])

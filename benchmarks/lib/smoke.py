@@ -17,15 +17,15 @@ from pathlib import Path
 
 def run_study(path: str, said: str) -> None:
     """Run a study, and write what it says into a file."""
-    with open(said, "w", buffering=1) as file:
-        # Also what processes of the study's own say.
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        sys.stdout = sys.stderr = file
-        sys.argv = [path, "--smoke"]
-        # As where Python runs the study itself.
-        sys.path[0] = str(Path(path).parent)
-        runpy.run_path(path, run_name="__main__")
+    # Open to the end, as the error comes last.
+    sys.stdout = sys.stderr = open(said, "w", buffering=1)  # noqa: SIM115
+    # Also what processes of the study's own say.
+    for descriptor in (1, 2):
+        os.dup2(sys.stdout.fileno(), descriptor)
+    sys.argv = [path, "--smoke"]
+    # As where Python runs the study itself.
+    sys.path[0] = str(Path(path).parent)
+    runpy.run_path(path, run_name="__main__")
 
 
 def smoke(n_jobs: int, paths: list[str]) -> list[str]:

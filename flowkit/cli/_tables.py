@@ -106,9 +106,11 @@ def _read_frame(path, suffix, separator, sheet):
             with warnings.catch_warnings():
                 # What is lost otherwise.
                 warnings.simplefilter("error", pd.errors.ParserWarning)
-                # The number that was written, not one of its neighbours: scores of both differ.
                 # To pandas cells without a name would be the index, and all others shift.
-                exact = {"float_precision": "round_trip", "index_col": False}
+                exact = {"index_col": False}
+                if pd.__version__ < "3":
+                    # The number that was written, not one of its neighbours: scores of both differ.
+                    exact["float_precision"] = "round_trip"
                 table = pd.read_csv(source, sep=separator, skipinitialspace=True, **exact)
         except pd.errors.ParserWarning as warning:
             raise InvalidFileError(

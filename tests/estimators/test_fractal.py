@@ -258,7 +258,11 @@ def test_repeats_of_a_row_stay_on_one_side_of_the_search():
     assert len(seen[-1]) == 60
 
 
-@pytest.mark.parametrize(("name", "k", "least"), [("breast_cancer", 2, 0.5), ("wine", 3, 0.8)])
+# The larger table shows by the slow tests what the smaller one shows by default.
+@pytest.mark.parametrize(
+    ("name", "k", "least"),
+    [pytest.param("breast_cancer", 2, 0.5, marks=pytest.mark.slow), ("wine", 3, 0.8)],
+)
 def test_training_keeps_topics_near_the_classes(name, k, least):
     X, labels = getattr(datasets, f"load_{name}")(return_X_y=True)
     density = FractalFlowDensity(k, max_epochs=8, random_state=0).fit(X)

@@ -13,8 +13,8 @@ from flowkit.exceptions import InvalidDataError
 
 
 def made(**options):
-    options = {"n_blocks": 1, "hidden_units": 8, "max_epochs": 5, "random_state": 0, **options}
-    return FractalFlowDensity(options.pop("n_topics", 3), **options)
+    brief = {"n_blocks": 1, "hidden_units": 8, "max_epochs": 5, "random_state": 0}
+    return FractalFlowDensity(**{"n_topics": 3, "lda_backend": None, **brief, **options})
 
 
 def blobs(n=300, seed=0):

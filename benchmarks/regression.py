@@ -18,7 +18,7 @@ import numpy as np
 from lib.clocks import Stopwatch
 from lib.regression_tables import CHOOSE, CONFIRM, SHIPPED, TABLES, split_for_regression
 from lib.regressors import LIBRARIES, REGRESSORS
-from lib.report import distinct, in_order, means, print_table, select
+from lib.report import in_order, print_figures, print_table, select
 from lib.runner import Study
 
 SHARES = np.arange(1, 100) / 100
@@ -77,18 +77,7 @@ def measure(study: Study) -> None:
 
 def report(results: list[dict]) -> None:
     methods = in_order(REGRESSORS, results)
-    tables = [name for (name,) in distinct(results, "data")]
-    for key, (title, digits, better) in FIGURES.items():
-        values = means(results, key, tables, methods)
-        rows = [
-            [table, *(f"{v:.{digits}f}" if np.isfinite(v) else "-" for v in row)]
-            for table, row in zip(tables, values, strict=True)
-        ]
-        for half, names in (("choose", CHOOSE), ("confirm", CONFIRM)):
-            inside = [i for i, table in enumerate(tables) if table in names]
-            if better and inside:
-                rows.append([f"mean rank, {half}", *_ranks(values[inside], better)])
-        print_table(title, ["table", *methods], rows)
+    print_figures(results, FIGURES, methods, {"choose": CHOOSE, "confirm": CONFIRM})
     print_table(
         "CPU seconds a fit, and uneven bins: root mean square of their shares over 1/10, less 1",
         ["", *methods],
@@ -97,14 +86,6 @@ def report(results: list[dict]) -> None:
             ["unevenness", *(f"{unevenness(select(results, method=m)):.3f}" for m in methods)],
         ],
     )
-
-
-def _ranks(values: np.ndarray, better: int) -> list[str]:
-    """Mean rank of each method that has all values."""
-    complete = np.isfinite(values).all(0)
-    order = (-better * values[:, complete]).argsort(1).argsort(1) + 1
-    texts = iter(f"{rank:.1f}" for rank in order.mean(0))
-    return [next(texts) if there else "-" for there in complete]
 
 
 def _mean(results: list[dict], method: str, key: str) -> float:

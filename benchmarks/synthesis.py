@@ -13,9 +13,8 @@ alone costs. The default of `TableDensity` was chosen on three tables, and three
 
 from __future__ import annotations
 
-import numpy as np
 from lib.clocks import Stopwatch
-from lib.report import distinct, in_order, means, print_table
+from lib.report import in_order, print_figures
 from lib.runner import Study
 from lib.synthesis_rulers import associations, closeness, margins, of_sdmetrics, prediction
 from lib.synthesis_tables import CHOOSE, CONFIRM, SHIPPED, TABLES, split_table
@@ -65,26 +64,7 @@ def measure(study: Study) -> None:
 
 def report(results: list[dict]) -> None:
     methods = in_order(SYNTHESIZERS, results)
-    tables = [name for (name,) in distinct(results, "data")]
-    for key, (title, digits, better) in FIGURES.items():
-        values = means(results, key, tables, methods)
-        rows = [
-            [table, *(f"{v:.{digits}f}" if np.isfinite(v) else "-" for v in row)]
-            for table, row in zip(tables, values, strict=True)
-        ]
-        for half, names in (("choose", CHOOSE), ("confirm", CONFIRM)):
-            inside = [i for i, table in enumerate(tables) if table in names]
-            if better and inside:
-                rows.append([f"mean rank, {half}", *_ranks(values[inside], methods, better)])
-        print_table(title, ["table", *methods], rows)
-
-
-def _ranks(values: np.ndarray, methods: list[str], better: int) -> list[str]:
-    """Mean rank of each method that has all values; the training rows take no part."""
-    takes_part = np.isfinite(values).all(0) & np.array([method != ROWS for method in methods])
-    order = (-better * values[:, takes_part]).argsort(1).argsort(1) + 1
-    texts = iter(f"{rank:.1f}" for rank in order.mean(0))
-    return [next(texts) if part else "-" for part in takes_part]
+    print_figures(results, FIGURES, methods, {"choose": CHOOSE, "confirm": CONFIRM}, [ROWS])
 
 
 def main() -> None:

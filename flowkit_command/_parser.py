@@ -219,6 +219,14 @@ def _add_data(command, kinds=True):
         metavar="COLUMN",
         help="columns to leave out",
     )
+    command.add_argument(
+        "--missing",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="VALUE",
+        help="values that stand for missing ones, such as -999",
+    )
     if kinds:
         command.add_argument(
             "--kinds",
@@ -231,10 +239,12 @@ def _add_data(command, kinds=True):
         )
     command.add_argument(
         "--separator",
+        type=_character,
         metavar="CHARACTER",
         help="between cells of text; found by itself if not given",
     )
     command.add_argument("--array", metavar="NAME", help="which array of an .npz file has the rows")
+    command.add_argument("--sheet", metavar="NAME", help="which sheet of a workbook has the rows")
 
 
 def _add_model(command):
@@ -254,7 +264,7 @@ def _add_training(command):
 
 def _add_seed(command):
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="source of randomness (default: 0)"
+        "--seed", type=_seed, default=0, metavar="N", help="source of randomness (default: 0)"
     )
 
 
@@ -284,3 +294,19 @@ def _positive(text):
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
     return seconds
+
+
+def _seed(text):
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from 0 to {2**32 - 1}, got {text!r}"
+        )
+    return int(text)
+
+
+def _character(text):
+    # Shells hand over a tab as it is called.
+    text = "\t" if text == "\\t" else text
+    if len(text) != 1:
+        raise argparse.ArgumentTypeError(f"must be one character, got {text!r}")
+    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,3 +98,37 @@ def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
     """A table below a line that says what it shows; nothing if it is empty."""
     if rows:
         print(f"\n{title}\n{format_table(header, rows)}")
+
+
+def print_figures(
+    results: Sequence[dict],
+    figures: Mapping[str, tuple[str, int, int]],
+    methods: Sequence[str],
+    halves: Mapping[str, Collection[str]],
+    unranked: Collection[str] = (),
+) -> None:
+    """A table a figure: means by data and method, and mean ranks over halves of the data.
+
+    A figure has a title, digits, and 1 where more is better, -1 where less is, or 0.
+    """
+    names = [name for (name,) in distinct(results, "data")]
+    may_rank = np.array([method not in unranked for method in methods])
+    for key, (title, digits, better) in figures.items():
+        values = means(results, key, names, methods)
+        rows = [
+            [name, *(f"{v:.{digits}f}" if np.isfinite(v) else "-" for v in row)]
+            for name, row in zip(names, values, strict=True)
+        ]
+        for half, members in halves.items():
+            inside = [i for i, name in enumerate(names) if name in members]
+            if better and inside:
+                rows.append([f"mean rank, {half}", *mean_ranks(values[inside], better, may_rank)])
+        print_table(title, ["table", *methods], rows)
+
+
+def mean_ranks(values: np.ndarray, better: int, may_rank: np.ndarray) -> list[str]:
+    """Mean rank of each column that may have one and has all values, '-' of the others."""
+    takes_part = np.isfinite(values).all(0) & may_rank
+    order = (-better * values[:, takes_part]).argsort(1).argsort(1) + 1
+    texts = iter(f"{rank:.1f}" for rank in order.mean(0))
+    return [next(texts) if part else "-" for part in takes_part]

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..exceptions import InvalidDataError, InvalidParameterError
-from ..validation import container_of, labels_of, position_of
+import numpy as np
+
+from ..exceptions import InvalidDataError, InvalidParameterError, UnknownNameError
+from ..validation import container_of, labels_of, nearest
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ def select(X, *, target: str | None, drop: list[str], model=None) -> Selection:
         If X lacks a column of the model, or no column is left.
     """
     names = names_of(X)
-    left_out = {position_of(name, names, "--drop") for name in drop}
+    left_out = {position_in(names, name, "--drop") for name in drop}
     if target is not None:
-        left_out.add(position_of(target, names, "--target"))
+        left_out.add(position_in(names, target, "--target"))
     kept = [j for j in range(len(names)) if j not in left_out]
     known = None if model is None else labels_of(model)
     if known is not None and container_of(X).labels is not None:
@@ -75,10 +77,46 @@ def select(X, *, target: str | None, drop: list[str], model=None) -> Selection:
     container = container_of(X)
     labels = container.own_labels
     rows = X[:, kept] if labels is None else X[[labels[j] for j in kept]]
-    values = None if target is None else container.column(position_of(target, names, "--target"))
+    values = None if target is None else container.column(position_in(names, target, "--target"))
     first = 1 if container.labels is None else 0
     row_labels = [label + first for label in container.row_labels]
     return Selection(rows, values, row_labels)
+
+
+def with_missing(X, codes: list[str]):
+    """A table without the values that stand for missing ones.
+
+    Parameters
+    ----------
+    X : DataFrame or ndarray of shape (n_samples, n_columns)
+        The table.
+    codes : list of str
+        Values as they are written, such as ``'-999'``: of numbers and of text.
+
+    Returns
+    -------
+    DataFrame or ndarray of shape (n_samples, n_columns)
+        The same table if none is given, else a copy with missing values in their places.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> with_missing(np.array([[1, -999], [2, 3]]), ["-999.0"]).tolist()
+    [[1.0, nan], [2.0, 3.0]]
+    """
+    if not codes:
+        return X
+    numbers = [number for number in map(_as_number, codes) if number is not None]
+    if container_of(X).labels is None:
+        return np.where(np.isin(X, numbers), np.nan, X)
+    return X.mask(X.isin([*numbers, *codes]))
+
+
+def _as_number(text):
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def check_target(target: str | None, results: Iterable[str]) -> None:
@@ -104,6 +142,30 @@ def check_target(target: str | None, results: Iterable[str]) -> None:
         )
 
 
+def position_in(names: list[str], name: str, option: str) -> int:
+    """Position of a column that an option names.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of all columns.
+    name : str
+        That of the column.
+    option : str
+        The option, for errors.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such column; the message gives the nearest name.
+    """
+    if name not in names:
+        raise UnknownNameError(
+            f"{option} names column {name!r}, which there is none of.{nearest(name, names)}"
+        )
+    return names.index(name)
+
+
 def names_of(X) -> list[str]:
     """Names of the columns, x0, x1 and so on where they have none."""
     labels = container_of(X).labels
@@ -111,7 +173,7 @@ def names_of(X) -> list[str]:
     return [f"x{j}" for j in range(n_columns)] if labels is None else [str(name) for name in labels]
 
 
-def declarations(texts: list[str]) -> dict[str, dict]:
+def declarations(texts: list[str], X) -> dict[str, dict]:
     """Kinds, bounds and periods of columns, as `TableDensity` takes them.
 
     Parameters
@@ -119,24 +181,31 @@ def declarations(texts: list[str]) -> dict[str, dict]:
     texts : list of str
         Each ``COLUMN=KIND``, ``COLUMN=circular:PERIOD`` or ``COLUMN=KIND:LOW:HIGH``, where either
         bound may be empty.
+    X : DataFrame or ndarray of shape (n_samples, n_features)
+        The table.
 
     Returns
     -------
     dict
-        The parameters `kinds`, `bounds` and `periods`.
+        The parameters `kinds`, `bounds` and `periods`, by the label of each column, or its position
+        where X has no labels.
 
     Raises
     ------
+    UnknownNameError
+        If there is no such column or kind.
     InvalidParameterError
-        If a text is none of these.
+        If a text is none of these, a column is named twice, or its kind takes other numbers.
 
     Examples
     --------
-    >>> declarations(["wind=circular:360", "pay=bounded:0:"])
-    {'kinds': {'wind': 'circular', 'pay': 'bounded'}, 'bounds': {'pay': (0.0, inf)}, \
-'periods': {'wind': 360.0}}
+    >>> import numpy as np
+    >>> declarations(["x0=circular:360", "x2=bounded:0:"], np.ones((5, 3)))
+    {'kinds': {0: 'circular', 2: 'bounded'}, 'bounds': {2: (0.0, inf)}, 'periods': {0: 360.0}}
     """
     told: dict[str, dict] = {"kinds": {}, "bounds": {}, "periods": {}}
+    names, container = names_of(X), container_of(X)
+    labels = container.labels or range(len(names))
     for text in texts:
         name, equals, declared = text.rpartition("=")
         kind, *numbers = declared.split(":")
@@ -144,27 +213,68 @@ def declarations(texts: list[str]) -> dict[str, dict]:
             raise InvalidParameterError(
                 f"--kinds must be COLUMN=KIND, got {text!r}: write, for example, age=integer."
             )
-        told["kinds"][name] = kind
+        j = position_in(names, name, "--kinds")
+        if labels[j] in told["kinds"]:
+            raise InvalidParameterError(
+                f"--kinds names column {name!r} twice: give each column one kind."
+            )
+        if kind not in _NUMBERS:
+            raise UnknownNameError(
+                f"--kinds {text}: {kind!r} is no kind.{nearest(kind, list(_NUMBERS))}"
+            )
+        if len(numbers) not in _NUMBERS[kind]:
+            form = {1: ":PERIOD", 2: ":LOW:HIGH"}.get(max(_NUMBERS[kind]), "")
+            raise InvalidParameterError(f"--kinds {text}: write {name}={kind}{form}.")
+        if kind == "date" and getattr(container.column(j).dtype, "kind", "O") != "M":
+            raise InvalidParameterError(
+                f"--kinds {text}: the column holds other values than dates. Write dates like "
+                "2024-12-31."
+            )
+        told["kinds"][labels[j]] = kind
         if len(numbers) == 1:
-            told["periods"][name] = _number(numbers[0], text, None)
-        elif len(numbers) == 2:
-            low, high = (_number(n, text, end) for n, end in zip(numbers, _OPEN, strict=True))
-            told["bounds"][name] = low, high
+            told["periods"][labels[j]] = _period(numbers[0], text)
         elif numbers:
-            raise InvalidParameterError(f"--kinds {text!r} has more than two numbers.")
+            told["bounds"][labels[j]] = _bounds(numbers, text, whole=kind == "integer")
     return told
 
 
-_OPEN = (-math.inf, math.inf)
+# How many numbers may stand behind each kind.
+_NUMBERS = {
+    "auto": (0,),
+    "continuous": (0,),
+    "bounded": (2,),
+    "integer": (0, 2),
+    "categorical": (0,),
+    "circular": (1,),
+    "spiked": (0, 2),
+    "date": (0,),
+}
 
 
-def _number(text, whole, default):
-    if not text and default is not None:
-        return default
+def _period(text, declared):
+    period = _number(text, declared)
+    if not 0 < period < math.inf:
+        raise InvalidParameterError(f"--kinds {declared}: a period is positive and finite.")
+    return period
+
+
+def _bounds(texts, declared, whole):
+    ends = zip(texts, (-math.inf, math.inf), strict=True)
+    low, high = (_number(text, declared) if text else end for text, end in ends)
+    if math.isinf(low) and math.isinf(high):
+        raise InvalidParameterError(f"--kinds {declared}: give at least one bound.")
+    if not (low <= high if whole else low < high):
+        raise InvalidParameterError(f"--kinds {declared}: the bounds must rise.")
+    if whole and not all(math.isinf(end) or end.is_integer() for end in (low, high)):
+        raise InvalidParameterError(f"--kinds {declared}: bounds of integers are whole numbers.")
+    return low, high
+
+
+def _number(text, declared):
     try:
-        return float(text)
-    except ValueError as error:
-        raise InvalidParameterError(
-            f"--kinds {whole!r} has {text!r} where a number belongs: write circular:PERIOD or "
-            "bounded:LOW:HIGH."
-        ) from error
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise InvalidParameterError(f"--kinds {declared}: {text!r} is no number.")
+    return number

@@ -8,9 +8,12 @@ from inspect import signature
 from numbers import Number
 from typing import Any
 
+import numpy as np
+
 from ..exceptions import InvalidParameterError
 from ..nested import find
-from ..validation import labels_of, nearest, position_of
+from ..validation import labels_of, nearest
+from ._columns import position_in
 from ._tables import ISO_DATE
 
 
@@ -35,8 +38,8 @@ def values_given(texts: list[str], model) -> dict[Any, Any]:
     UnknownNameError
         If there is no such column.
     InvalidParameterError
-        If a text is no such pair, a column is named twice or has no such value, or the model
-        cannot be drawn from given values.
+        If a text is no such pair, a column is named twice or has no such value, all columns are
+        named, or the model cannot be drawn from given values.
     """
     if "given" not in signature(model.sample).parameters:
         raise InvalidParameterError(
@@ -48,10 +51,13 @@ def values_given(texts: list[str], model) -> dict[Any, Any]:
     levels, kinds = _described(model)
     values: dict[Any, Any] = {}
     for text in texts:
-        name, equals, value = text.partition("=")
+        name, equals, _ = text.partition("=")
         if not equals or not name:
             raise InvalidParameterError(f"--given must be COLUMN=VALUE, got {text!r}.")
-        j = position_of(name, names, "--given")
+        # Names may hold what separates them from values.
+        name = max((n for n in names if text.startswith(f"{n}=")), key=len, default=name)
+        value = text[len(name) + 1 :]
+        j = position_in(names, name, "--given")
         label = labels[j]
         if label in values:
             raise InvalidParameterError(
@@ -63,6 +69,10 @@ def values_given(texts: list[str], model) -> dict[Any, Any]:
             values[label] = _date(value, name)
         else:
             values[label] = _finite(value, name)
+    if len(values) == len(names):
+        raise InvalidParameterError(
+            "--given names all columns, so that nothing is left to draw: leave out some."
+        )
     return values
 
 
@@ -101,6 +111,12 @@ def _date(text, name):
         raise InvalidParameterError(
             f"--given {name}={text}: the column holds dates. Write one like 2024-12-31."
         )
+    try:
+        np.datetime64(text)
+    except ValueError as error:
+        raise InvalidParameterError(
+            f"--given {name}={text}: there is no such day or time."
+        ) from error
     return text
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from sklearn.utils import get_tags
+
 from ..estimators import FlowDensity
+from ..exceptions import InvalidDataError
 from ..files import load
 from ..outliers import DensityOutlierDetector
 from ..tables import TableDensity
 from ..validation import container_of
-from ._columns import Selection, declarations, names_of, select
+from ._columns import Selection, declarations, names_of, select, with_missing
 from ._tables import read_table
 
 
@@ -26,13 +29,29 @@ def read_selection(options, path: str, model=None, may_lack: bool = False) -> Se
         A fitted one, whose columns are picked by their names.
     may_lack : bool, default=False
         Whether it may lack columns that the model does not see.
+
+    Raises
+    ------
+    InvalidDataError
+        If values are missing that the model needs.
     """
-    X = read_table(path, separator=options.separator, array=options.array)
+    X = read_table(path, separator=options.separator, array=options.array, sheet=options.sheet)
+    X = with_missing(X, options.missing)
     target, drop = options.target, options.drop
     if may_lack:
         names = names_of(X)
         target, drop = target if target in names else None, [n for n in drop if n in names]
-    return select(X, target=target, drop=drop, model=model)
+    table = select(X, target=target, drop=drop, model=model)
+    if model is not None and not get_tags(model).input_tags.allow_nan:
+        missing = container_of(table.rows).missing().any(0)
+        if missing.any():
+            names = [name for name, some in zip(names_of(table.rows), missing, strict=True) if some]
+            raise InvalidDataError(
+                f"{path!r} lacks values of column {names[0]!r}, but the model was fitted to rows "
+                "that have all: fill them in, leave out these rows, or fit a model to a table that "
+                "lacks some as well."
+            )
+    return table
 
 
 def load_model(path: str):
@@ -59,7 +78,7 @@ def new_density(options, X) -> TableDensity:
         random_state=options.seed,
         **limits,
     )
-    declared = {name: told or None for name, told in declarations(options.kinds).items()}
+    declared = {name: told or None for name, told in declarations(options.kinds, X).items()}
     kinds = declared.pop("kinds") or "auto"
     return TableDensity(flow, kinds=kinds, random_state=options.seed, **declared)
 

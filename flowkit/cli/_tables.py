@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import json
 import math
 import sys
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,17 +24,24 @@ from ..exceptions import (
     MissingFileError,
 )
 from ..validation import is_missing_value
+from ._workbooks import ENGINES, read_workbook, write_workbook
 
 STANDARD = "-"
-# What pandas reads workbooks with.
-_WORKBOOKS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "odf"}
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 _PARQUET = (".parquet", ".pq")
 # What text is a date.
 ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
 
+_DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
 
-def read_table(path: str, *, separator: str | None = None, array: str | None = None):
+
+def read_table(
+    path: str,
+    *,
+    separator: str | None = None,
+    array: str | None = None,
+    sheet: str | None = None,
+):
     """Read a table.
 
     Parameters
@@ -43,6 +52,8 @@ def read_table(path: str, *, separator: str | None = None, array: str | None = N
         Character between cells of text; None finds it in the first line.
     array : str, default=None
         Which array of an npz file has the rows; None for the only one of two dimensions, or X.
+    sheet : str, default=None
+        Which sheet of a workbook has the rows; None for the first.
 
     Returns
     -------
@@ -58,7 +69,7 @@ def read_table(path: str, *, separator: str | None = None, array: str | None = N
     InvalidDataError
         If it holds no rows.
     InvalidParameterError
-        If its name does not tell its format, or `array` names none.
+        If its name does not tell its format, or `array` or `sheet` name none.
     MissingDependencyError
         If what reads it is not installed.
     """
@@ -68,13 +79,14 @@ def read_table(path: str, *, separator: str | None = None, array: str | None = N
     try:
         if suffix == ".npz":
             return _read_arrays(path, array)
-        table = _read_frame(path, suffix, separator)
+        table = _read_frame(path, suffix, separator, sheet)
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         if isinstance(error, InvalidDataError | InvalidFileError | InvalidParameterError):
             raise
+        text = ", its --separator and that it is UTF-8" if suffix in _SEPARATORS else ""
         raise InvalidFileError(
-            f"{path!r} cannot be read as {suffix[1:]}: {error}. Check that it is such a file, and "
-            "for text its --separator and that it is UTF-8."
+            f"{path!r} cannot be read as {suffix[1:]}: {str(error).rstrip('.')}. Check that it is "
+            f"such a file{text}."
         ) from error
     if not len(table):
         raise InvalidDataError(f"{path!r} holds no rows: give a table with at least one.")
@@ -82,19 +94,31 @@ def read_table(path: str, *, separator: str | None = None, array: str | None = N
     return _with_dates(_without_index(table))
 
 
-def _read_frame(path, suffix, separator):
+def _read_frame(path, suffix, separator, sheet):
+    if suffix in ENGINES:
+        return read_workbook(path, sheet)
     pd = require("pandas", f"reading {suffix[1:]}", "give an .npz file of numbers")
     if suffix in _SEPARATORS:
         source = sys.stdin if path == STANDARD else path
         # Of standard input there is no second look at the first line.
         separator = separator or ("," if path == STANDARD else _separator(path, suffix))
-        return pd.read_csv(source, sep=separator, skipinitialspace=True)
+        try:
+            with warnings.catch_warnings():
+                # What is lost otherwise.
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                # The number that was written, not one of its neighbours: scores of both differ.
+                # To pandas cells without a name would be the index, and all others shift.
+                exact = {"float_precision": "round_trip", "index_col": False}
+                table = pd.read_csv(source, sep=separator, skipinitialspace=True, **exact)
+        except pd.errors.ParserWarning as warning:
+            raise InvalidFileError(
+                f"{path!r} has rows of more cells than its first line has names: give each column "
+                "a name there, or take these cells out."
+            ) from warning
+        return _with_decimal_commas(table) if separator == ";" else table
     if suffix in _PARQUET:
         require("pyarrow.parquet", "reading Parquet", "give CSV")
         return pd.read_parquet(path)
-    if suffix in _WORKBOOKS:
-        require(_WORKBOOKS[suffix], f"reading {suffix[1:]}", "give CSV")
-        return pd.read_excel(path)
     raise InvalidParameterError(
         f"{path!r} has a name whose ending tells no format: name it .csv, .tsv, .parquet, .xlsx or "
         ".npz."
@@ -106,6 +130,16 @@ def _separator(path, suffix):
     with open(path, encoding="utf-8-sig") as file:
         first = file.readline()
     return max((_SEPARATORS[suffix], ",", ";", "\t", "|"), key=first.count)
+
+
+def _with_decimal_commas(table):
+    """A frame whose columns of text that holds numbers with decimal commas are numbers."""
+    for name in table.columns:
+        known = table[name].dropna()
+        is_text = len(known) and all(isinstance(value, str) for value in known)
+        if is_text and known.str.fullmatch(_DECIMAL_COMMA).all():
+            table[name] = table[name].str.replace(",", ".").astype(float)
+    return table
 
 
 def _without_index(table):
@@ -120,15 +154,17 @@ def _without_index(table):
 
 
 def _with_dates(table):
-    """A frame whose columns of text in ISO format are dates."""
+    """A frame whose columns of text in ISO format, and of days, are dates."""
     pd = require("pandas", "reading dates")
     for name in table.columns:
         column = table[name]
         if column.dtype.kind in "iufbM" or not column.notna().any():
             continue
         known = column.dropna()
-        if all(isinstance(v, str) for v in known) and known.str.fullmatch(ISO_DATE).all():
-            dates = pd.to_datetime(column, format="ISO8601", errors="coerce")
+        is_text = all(isinstance(v, str) for v in known) and known.str.fullmatch(ISO_DATE).all()
+        # Parquet hands over days as objects.
+        if is_text or set(map(type, known)) == {datetime.date}:
+            dates = pd.to_datetime(column, format="ISO8601" if is_text else None, errors="coerce")
             if dates.notna().sum() == len(known):
                 table[name] = dates
     return table
@@ -168,7 +204,8 @@ def write_table(columns: Mapping, output: str | None, form: str) -> None:
     InvalidParameterError
         If the name of the file does not tell a format.
     InvalidDataError
-        If an npz file is asked for, and a column does not hold numbers.
+        If an npz file is asked for, and a column does not hold numbers; or a workbook, which holds
+        no times in a time zone, no control characters and about a million rows.
     InvalidFileError
         If it cannot be written; what it held before is whole then.
     MissingDependencyError
@@ -245,12 +282,6 @@ def _write_parquet(columns, file):
     file.write(pd.DataFrame(columns).to_parquet())
 
 
-def _write_workbook(columns, file):
-    pd = require("pandas", "writing Excel", "write CSV")
-    require("openpyxl", "writing Excel", "write CSV")
-    pd.DataFrame(columns).to_excel(file, index=False, engine="openpyxl")
-
-
 def _write_arrays(columns, file):
     arrays = {name: _as_array(values) for name, values in columns.items()}
     for name, values in arrays.items():
@@ -274,7 +305,7 @@ def _as_array(values):
 _WRITERS = {".csv": _write_csv, ".tsv": _write_tsv, ".json": _write_json}
 _BINARY = {
     ".parquet": _write_parquet,
-    ".xlsx": _write_workbook,
+    ".xlsx": write_workbook,
     ".npz": _write_arrays,
 }
 

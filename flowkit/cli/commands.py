@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
         warnings.simplefilter("default")
         warnings.showwarning = _teller(getattr(options, "quiet", False))
         try:
+            _refuse_own_input(options)
             COMMANDS[options.command](options)
             sys.stdout.flush()
         except BrokenPipeError:
@@ -61,6 +62,20 @@ def run(options: argparse.Namespace) -> int:
             print(f"flowkit: error: {_told(error)}", file=sys.stderr)
             return _BAD_USE if isinstance(error, InvalidParameterError) else _BAD_DATA
     return _DONE
+
+
+def _refuse_own_input(options):
+    """Refuse results in the place of a file that the command reads, also by another path."""
+    output = getattr(options, "output", None)
+    for name in ("data", "train", "model"):
+        path = getattr(options, name, None)
+        if None in (path, output) or not (os.path.exists(path) and os.path.exists(output)):
+            continue
+        if os.path.samefile(path, output):
+            raise InvalidParameterError(
+                f"--output {output!r} would replace {path!r}, which the command reads: give "
+                "another path."
+            )
 
 
 def _told(error) -> str:

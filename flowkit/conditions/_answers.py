@@ -44,8 +44,8 @@ class Answers:
     It also has ``_own_kernels(X)``: the kernel that the score of each row leaves out, -1 for none,
     or None.
 
-    A subclass whose rows are no plain numbers overrides ``_numbers_given``, ``_scored_rows`` and
-    ``_in_form``.
+    A subclass whose rows are no plain numbers overrides ``_numbers_given``, ``_scored_rows``,
+    ``_in_units`` and ``_in_form``.
     """
 
     def _sample_given(self, n_samples, random_state, given):
@@ -170,7 +170,7 @@ class Answers:
         -------
         value : float or ndarray
             Of the shape of `q`; with rows given of shape (n_rows,) followed by that of `q`. In the
-            units of X.
+            units of X: of dates as those of numpy, to the unit that the column is told to.
 
         Raises
         ------
@@ -212,13 +212,14 @@ class Answers:
         questions = self._questions()
         self._refuse_impossible(questions, rows, inside)
         if not levels.size:
-            return np.empty(levels.shape if _is_single(given) else (len(rows), *levels.shape))
+            shape = levels.shape if _is_single(given) else (len(rows), *levels.shape)
+            return self._in_units(np.empty(shape), j)
         flat = levels.reshape(1, -1)
         found = [
             law.quantile(np.repeat(flat, len(part), axis=0))
             for part, law in self._laws(questions, rows, j, n_draws, rows[:, j])
         ]
-        values = np.concatenate(found)
+        values = self._in_units(np.concatenate(found), j)
         if _is_single(given):
             return values[0].reshape(levels.shape)[()]
         return values.reshape(len(rows), *levels.shape)
@@ -247,6 +248,10 @@ class Answers:
     def _scored_rows(self, X):
         """Rows as numbers, their log density, and its error."""
         raise NotImplementedError
+
+    def _in_units(self, numbers: np.ndarray, j: int) -> np.ndarray:
+        """Numbers of a column as `quantile` returns them."""
+        return numbers
 
     def _in_form(self, rows: np.ndarray, columns: list[int]):
         """Rows of numbers of some columns as `sample` returns them."""

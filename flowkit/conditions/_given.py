@@ -41,8 +41,13 @@ def positions_of(columns: Any, labels, parameter: str) -> list[int]:
     UnknownNameError
         If there is no such column.
     InvalidParameterError
-        If a column is named twice, or by what can be no name.
+        If a column is named twice, or by what can be no name, or values come with names.
     """
+    if isinstance(columns, Mapping):
+        raise InvalidParameterError(
+            f"{parameter} names columns here, whose values are those of the rows, got "
+            f"{shown(columns)}: give a list of names."
+        )
     alone = isinstance(columns, str) or not isinstance(columns, Iterable)
     alone |= isinstance(columns, tuple) and _can_be_label(columns) and columns in set(labels)
     keys = [columns] if alone else list(columns)
@@ -142,7 +147,8 @@ def values_of_rows(
         found = positions_of(table.labels, labels, parameter)
         columns = dict(zip(found, table.columns(), strict=True))
     else:
-        values = np.asarray(keep_types(rows))
+        is_name = isinstance(rows, str | bytes)
+        values = np.asarray(rows if is_name else keep_types(rows))
         if values.ndim != 2 or values.shape[1] != len(labels):
             raise InvalidDataError(
                 f"{parameter} must be {others}a DataFrame, or rows of shape "
@@ -157,7 +163,7 @@ def values_of_rows(
 
 def _single(key, value, parameter):
     column = np.empty(1, dtype=object)
-    column[0] = value
+    column[0] = value[()] if isinstance(value, np.ndarray) and not value.ndim else value
     if not isinstance(value, str | bytes) and np.ndim(value):
         raise InvalidParameterError(
             f"{parameter} holds {shown(value)} for column {key!r}, which is not one value: give a "

@@ -23,8 +23,8 @@ class ConditionalDensity(Answers):
     """Methods of a density that answers questions about its columns; goes before its base class.
 
     Subclasses implement ``_questions()``, ``_scored_rows(X)`` and ``_own_kernels(X)``, and
-    where their rows are no plain numbers ``_numbers_given(column, j, parameter)`` and
-    ``_in_form(rows, columns)``.
+    where their rows are no plain numbers ``_numbers_given(column, j, parameter)``,
+    ``_in_units(numbers, j)`` and ``_in_form(rows, columns)``.
     """
 
     def marginal(self, columns):
@@ -64,7 +64,7 @@ class ConditionalDensity(Answers):
         if not found:
             raise InvalidParameterError("columns names no column: name at least one.")
         # A copy, as training goes on in place.
-        return MarginalDensity(copy.deepcopy(self), found)
+        return MarginalDensity(copy.deepcopy(self), [self._column_labels[j] for j in found])
 
 
 class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
@@ -77,8 +77,8 @@ class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
     ----------
     density : estimator
         Fitted, with `marginal`.
-    columns : list of int
-        Positions of the columns.
+    columns : list
+        Names of the columns, or their positions where the density was fitted without names.
 
     Attributes
     ----------
@@ -96,6 +96,8 @@ class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
     >>> two = density.marginal(["bmi", "bp"])
     >>> two.sample(3, random_state=0, given={"bmi": 30.0})[:, 0]
     array([30., 30., 30.])
+    >>> two.columns
+    ['bmi', 'bp']
     """
 
     _parameter_constraints: dict = {"density": "no_validation", "columns": [list]}
@@ -111,6 +113,12 @@ class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
         return True
 
     @property
+    def _positions(self):
+        labels = labels_of(self.density)
+        place = {} if labels is None else {label: j for j, label in enumerate(labels)}
+        return [place.get(column, column) for column in self.columns]
+
+    @property
     def n_features_in_(self):
         return len(self.columns)
 
@@ -119,17 +127,17 @@ class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
         names = getattr(self.density, "feature_names_in_", None)
         if names is None:
             raise AttributeError("the density was fitted without names")
-        return names[self.columns]
+        return names[self._positions]
 
     @property
     def _kept_labels(self):
         labels = labels_of(self.density)
-        return None if labels is None else [labels[j] for j in self.columns]
+        return None if labels is None else [labels[j] for j in self._positions]
 
     @property
     def kinds_(self):
         """Kinds of the columns, where the density is one of a table."""
-        return [self.density.kinds_[j] for j in self.columns]
+        return [self.density.kinds_[j] for j in self._positions]
 
     def fit(self, X=None, y=None, sample_weight=None):
         """Do nothing, as the density is fitted.
@@ -209,21 +217,24 @@ class MarginalDensity(ConditionalDensity, MeanScoreMixin, SuggestingEstimator):
 
     def _questions(self):
         questions, d = self.density._questions(), self.density.n_features_in_
-        return _QuestionsWithin(questions, self.columns, d)
+        return _QuestionsWithin(questions, self._positions, d)
 
     def _numbers_given(self, column, j, parameter):
-        return self.density._numbers_given(column, self.columns[j], parameter)
+        return self.density._numbers_given(column, self._positions[j], parameter)
 
     def _why_outside(self, i, j):
-        return self.density._why_outside(i, self.columns[j])
+        return self.density._why_outside(i, self._positions[j])
+
+    def _in_units(self, numbers, j):
+        return self.density._in_units(numbers, self._positions[j])
 
     def _in_form(self, rows, columns):
-        return self.density._in_form(rows, [self.columns[j] for j in columns])
+        return self.density._in_form(rows, [self._positions[j] for j in columns])
 
     def _cut(self, table):
         if container_of(table).is_frame:
-            return table[[container_of(table).labels[j] for j in self.columns]]
-        return table[:, self.columns]
+            return table[[container_of(table).labels[j] for j in self._positions]]
+        return table[:, self._positions]
 
     def _scored_rows(self, X):
         may_lack = get_tags(self.density).input_tags.allow_nan

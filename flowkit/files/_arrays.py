@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 
 import numpy as np
@@ -120,12 +121,13 @@ class _Dtype(Codec):
 
 
 class _Type(Codec):
-    """Types of numbers themselves, as parameters that state a dtype have them."""
+    """Types of numbers and dates themselves, as parameters that state a dtype have them."""
 
     tag, types = "type", ("builtins.type",)
     _NAMED = {
         **{cls.__name__: cls for cls in np.sctypeDict.values()},
         **{cls.__name__: cls for cls in (bool, int, float, str, object)},
+        **{cls.__name__: cls for cls in (datetime.date, datetime.datetime, datetime.timedelta)},
     }
 
     def encode(self, value, encoder):

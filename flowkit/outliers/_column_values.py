@@ -138,8 +138,15 @@ class Axis:
         values = self.units.numbers(values).reshape(shares.shape)
         middles = 0.5 * (values[:, 1:] + values[:, :-1])
         edges = np.hstack([values[:, :1], middles, values[:, -1:]])
+        # Surroundings of what is possible may reach to what is not, beyond a bound.
+        is_possible = (shares > 0) | ~(shares > 0).any(1, keepdims=True)
+        ends = (
+            np.where(is_possible, values, np.inf).min(1),
+            np.where(is_possible, values, -np.inf).max(1),
+        )
         low, median, high = (
-            self.units.objects(self._quantile(edges, shares, share)) for share in (_LOW, 0.5, _HIGH)
+            self.units.objects(np.clip(self._quantile(edges, shares, share), *ends))
+            for share in (_LOW, 0.5, _HIGH)
         )
         return Typical(median, low, high, np.full(len(shares), np.nan))
 

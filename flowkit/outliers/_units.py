@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .._optional import require
 from ..validation import as_floats, as_objects, missing_in
 from .reading._values import numbers_of as days_of
 
@@ -56,10 +58,10 @@ class Dates:
         Of the values, if the column holds objects; else that of numpy's scalars.
     dtype_of_values : dtype
         Of the column.
-    container : type
-        What holds the column, such as a Series.
+    is_array : bool
+        Whether an array of numpy holds the column, and not a Series of pandas.
     zone : tzinfo or None
-        Whose time the dates are in.
+        Whose time the dates are in, where the type of the column does not tell.
     is_length : bool
         Whether these are lengths of time.
     limits : tuple of int
@@ -69,7 +71,7 @@ class Dates:
     per_day: int
     kind: type
     dtype_of_values: Any
-    container: type
+    is_array: bool
     zone: Any
     is_length: bool
     limits: tuple[int, int]
@@ -84,7 +86,9 @@ class Dates:
         if kind is None:
             return None
         is_length = issubclass(kind, (datetime.timedelta, np.timedelta64))
-        form = kind, column.dtype, type(column), zone, is_length
+        # One of its own, as files tell what is shared.
+        dtype = copy.copy(column.dtype)
+        form = kind, dtype, isinstance(column, np.ndarray), zone, is_length
         days = cls(1, *form, _NARROW).numbers(present)
         is_narrow = np.abs(days).max() < _NARROW[1]
         limits = _NARROW if is_narrow else _LENGTHS if is_length else _YEARS
@@ -104,19 +108,16 @@ class Dates:
         days = np.clip(numbers / self.per_day, *self.limits)
         microseconds = np.rint(days * _MICROSECONDS).astype(np.int64)
         values = microseconds.astype("m8[us]" if self.is_length else "M8[us]")
-        are_objects, is_array = (
-            self.dtype_of_values == np.dtype(object),
-            self.container is np.ndarray,
-        )
-        if are_objects:
+        if self.dtype_of_values == np.dtype(object):
             values = self._made(values)
-        if is_array:
+        if self.is_array:
             return values.astype(self.dtype_of_values)
-        series = self.container(values, dtype=values.dtype)
-        if self.zone is not None and not are_objects:
+        series = require("pandas", "dates of a table").Series(values, dtype=values.dtype)
+        zone = getattr(self.dtype_of_values, "tz", None)
+        if zone is not None:
             # An hour that comes twice is the first, one that is left out ends at once.
             first = np.ones(len(series), dtype=bool)
-            series = series.dt.tz_localize(self.zone, ambiguous=first, nonexistent="shift_forward")
+            series = series.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
         return series.astype(self.dtype_of_values)
 
     def objects(self, numbers) -> np.ndarray:
@@ -131,7 +132,8 @@ class Dates:
     def _in_zone(self, column):
         """A column in the time of the zone, which it no longer names."""
         if getattr(column.dtype, "tz", None) is not None:
-            return column.dt.tz_convert(self.zone or "UTC").dt.tz_localize(None)
+            zone = getattr(self.dtype_of_values, "tz", None) or self.zone or "UTC"
+            return column.dt.tz_convert(zone).dt.tz_localize(None)
         if column.dtype != object or self.is_length:
             return column
         zone, values = self.zone or datetime.UTC, np.empty(len(column), dtype=object)
@@ -171,9 +173,9 @@ def _kind_of(column, present):
 
 
 def _zone_of(column, present):
-    """Time zone of the dates of a column, UTC for several, None for none."""
+    """Time zone of the dates of a column of objects, UTC for several, None for none."""
     if column.dtype != object:
-        return getattr(column.dtype, "tz", None)
+        return None
     zones = {getattr(value, "tzinfo", None) for value in present}
     return zones.pop() if len(zones) == 1 else datetime.UTC
 

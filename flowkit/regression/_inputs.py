@@ -23,6 +23,15 @@ from ..validation import (
 )
 
 _FEWEST_ROWS = 2
+_OF_TEXT = (
+    "Encode text and categories first, e.g. with sklearn.preprocessing.OneHotEncoder(sparse_output="
+    "False) in a pipeline."
+)
+_OF_DATES = "turn dates into numbers, such as days since a date"
+_OF_MISSING = (
+    "Fill these values in first, e.g. with sklearn.impute.SimpleImputer or flowkit.DensityImputer "
+    "in a pipeline, or drop these rows."
+)
 
 
 def read_training(regressor, X, y) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +67,7 @@ def read_features(regressor, X) -> np.ndarray:
 
 def _read(regressor, X, reset, **options):
     refuse_streams(X, regressor)
-    refuse_unreal(X, regressor)
+    refuse_unreal(X, regressor, _OF_TEXT, _OF_DATES)
     read = validate_data(
         regressor,
         check_labels(regressor, X, reset),
@@ -69,7 +78,8 @@ def _read(regressor, X, reset, **options):
         ensure_all_finite=False,
         **options,
     )
-    refuse_non_finite(read[0] if options else read, labels_of(regressor))
+    features = read[0] if options else read
+    refuse_non_finite(features, labels_of(regressor), of_missing=_OF_MISSING)
     return read
 
 

@@ -115,7 +115,8 @@ class Evidence:
     @cached_property
     def strange(self) -> StrangeRows | str:
         """The strangest rows with reasons, or why there are none."""
-        return strange_rows(self.judge, self.X, self.judged, self.n_strange, self.seed)
+        told = getattr(self.estimator, "_bounds_of_numbers", dict)()
+        return strange_rows(self.judge, self.X, self.judged, self.n_strange, self.seed, told)
 
     @cached_property
     def image_shape(self) -> tuple[int, ...] | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -70,7 +72,9 @@ def told_reasons(reasons: Reasons) -> list[list[str]]:
     return [lines or [NO_REASON] for lines in reasons.lines(least=_LEAST_EFFECT)]
 
 
-def strange_rows(estimator, X, scores, n_rows: int, seed: int) -> StrangeRows | str:
+def strange_rows(
+    estimator, X, scores, n_rows: int, seed: int, bounds: Mapping | None = None
+) -> StrangeRows | str:
     """The rows of the lowest scores, with reasons.
 
     Parameters
@@ -85,6 +89,8 @@ def strange_rows(estimator, X, scores, n_rows: int, seed: int) -> StrangeRows | 
         How many rows.
     seed : int
         Source of randomness.
+    bounds : mapping of str to (float, float), default=None
+        Between which typical values of columns lie, which a detector may not know.
 
     Returns
     -------
@@ -101,7 +107,7 @@ def strange_rows(estimator, X, scores, n_rows: int, seed: int) -> StrangeRows | 
             if not hasattr(estimator, "reasons"):
                 detector = DensityOutlierDetector(FrozenEstimator(estimator), random_state=seed)
                 detector.fit(X)
-            reasons = detector.reasons(rows)
+            reasons = _within(detector.reasons(rows), bounds or {})
         except (FlowkitError, NotImplementedError) as error:
             return str(error).rstrip(".")
     labels = container_of(X).row_labels
@@ -110,6 +116,17 @@ def strange_rows(estimator, X, scores, n_rows: int, seed: int) -> StrangeRows | 
         *(positions, [_plain(labels[i]) for i in positions], scores[positions], shares, reasons),
         _levels(detector, rows),
     )
+
+
+def _within(reasons, bounds):
+    """Reasons whose typical values lie within the bounds of their columns."""
+    clipped = {name: getattr(reasons, name).copy() for name in ("typical", "low", "high")}
+    for place in np.ndindex(reasons.columns.shape):
+        low, high = bounds.get(str(reasons.columns[place]), (-np.inf, np.inf))
+        for values in clipped.values():
+            if isinstance(values[place], Real):
+                values[place] = np.clip(values[place], low, high)
+    return replace(reasons, **clipped)
 
 
 def _levels(detector, rows):

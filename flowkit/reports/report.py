@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._replacing import check_place, replacing
 from .._seeds import check_random_state
-from ..exceptions import InvalidFileError, InvalidParameterError
+from ..exceptions import InvalidDataError, InvalidFileError, InvalidParameterError
 from ..nested import log_density_of
 from ..validation import check_count, check_flag, container_of
 from . import _sections
@@ -111,8 +111,10 @@ def report(
     if not isinstance(seed, int | np.integer):
         seed = check_random_state(random_state).randint(_MAX_SEED)
     X, X_test = (x if x is None or hasattr(x, "shape") else np.asarray(x) for x in (X, X_test))
-    for rows in (X, X_test):
+    for name, rows in (("X", X), ("X_test", X_test)):
         if rows is not None:
+            if container_of(rows).shape[:1] in ((), (0,)):
+                raise InvalidDataError(f"{name} holds no rows: give at least one.")
             # Other columns are refused by name here, and nowhere later.
             log_density_of(estimator, _safe_indexing(rows, [0]))
     n_strange = min(n_strange, container_of(X).shape[0])

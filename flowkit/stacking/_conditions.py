@@ -182,6 +182,9 @@ class StackConditions(ConditionalDensity):
     def _why_outside(self, i, j):
         return (super() if self._reader is None else self._reader)._why_outside(i, j)
 
+    def _in_units(self, numbers, j):
+        return (super() if self._reader is None else self._reader)._in_units(numbers, j)
+
     def _in_form(self, rows, columns):
         return (super() if self._reader is None else self._reader)._in_form(rows, columns)
 

@@ -18,6 +18,7 @@ from ..columns import tie_spacing
 from ..validation import middle_of
 from ._column_lattice import Lattice, is_whole
 from ._column_reading import RawColumn
+from ._number_ends import next_to_bounds, reach_in_words, within_limits
 
 # Keeps points of the unit interval off its ends, where encoded columns are infinite.
 _EDGE = 1e-12
@@ -28,7 +29,8 @@ _MAX_INDICATORS = 30
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 # Exponentials of more have no square.
 _LARGEST_LOG = 300.0
-_MAX_SHOWN = 8
+# Levels that a description and an error tell.
+_MAX_SHOWN, _MAX_TOLD = 8, 20
 
 
 class Codec:
@@ -101,6 +103,18 @@ class Codec:
     def typed(self, x: np.ndarray, dtype: Any) -> np.ndarray:
         """Numbers, levels by their position, as values of the column, whose type is `dtype`."""
         return x
+
+    def fits(self, x: np.ndarray, dtype: Any) -> np.ndarray:
+        """Which numbers stay as they are as values of the column, whose type is `dtype`."""
+        return np.ones(len(x), dtype=bool)
+
+    def in_units(self, x: np.ndarray) -> np.ndarray:
+        """Numbers, such as quantiles, as users read them: those of dates as dates."""
+        return x
+
+    def support(self) -> str:
+        """What values may be, in words."""
+        return "numbers"
 
     def summary(self, draws: np.ndarray, statistic: str) -> np.ndarray:
         """What stands for draws of values.
@@ -255,6 +269,20 @@ class NumberCodec(Codec):
     def typed(self, x, dtype):
         return within_limits(x, dtype) if self.whole else x
 
+    def fits(self, x, dtype):
+        return self.typed(x, dtype) == x
+
+    def support(self):
+        apart = self._width if self.whole else 1
+        return self._values() + reach_in_words(self.low, self.high, apart, self.told)
+
+    def told(self, x: float) -> str:
+        """A number as users read it."""
+        return f"{x:.10g}"
+
+    def _values(self):
+        return "whole numbers" if self.whole else "numbers"
+
     def summary(self, draws, statistic):
         middle = super().summary(draws, statistic)
         return self._lattice.nearest(middle, self.low, self.high) if self.whole else middle
@@ -287,31 +315,6 @@ class NumberCodec(Codec):
         return text
 
 
-def next_to_bounds(x: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """Where values on a bound are moved to: half as far from it as the nearest value within."""
-    within = x[(x > low) & (x < high)]
-    room = (high - low) / 2 if math.isfinite(high - low) else 2.0
-    first, last = (within.min(), within.max()) if within.size else (low + room, high - room)
-    # No value lies on an infinite bound.
-    above_low = low + (first - low) / 2 if math.isfinite(low) else low
-    below_high = high - (high - last) / 2 if math.isfinite(high) else high
-    return max(above_low, np.nextafter(low, high)), min(below_high, np.nextafter(high, low))
-
-
-def within_limits(numbers, dtype):
-    """Whole numbers, moved to the ends of what their type can hold."""
-    name = str(dtype).lower().split("[")[0]
-    if name.startswith("float"):
-        return numbers
-    if name.startswith("bool"):
-        return np.clip(numbers, 0, 1).astype(bool)
-    limits = np.iinfo(name if "int" in name else np.int64)
-    high = float(limits.max)
-    # The largest int64 is no float64, and the float64 next to it is too large.
-    high = np.nextafter(high, 0) if int(high) > limits.max else high
-    return np.clip(numbers, float(limits.min), high).astype(limits.dtype)
-
-
 class LevelCodec(Codec):
     """A category: the normal quantiles between two cumulative frequencies.
 
@@ -321,6 +324,8 @@ class LevelCodec(Codec):
         Categories in the order in which they stand on the axis.
     counts : ndarray of shape (K,)
         Weight of the training rows of each.
+    are_ordered : bool, default=False
+        Whether their type gives them this order.
     """
 
     cells = "always"
@@ -328,16 +333,19 @@ class LevelCodec(Codec):
     keeps_type = True
     typical = 0.0
 
-    def __init__(self, levels: list, counts: np.ndarray):
-        self.levels, self.counts = levels, counts
+    def __init__(self, levels: list, counts: np.ndarray, are_ordered: bool = False):
+        self.levels, self.counts, self.are_ordered = levels, counts, are_ordered
         self.frequencies = (counts + _SMOOTHING) / (counts + _SMOOTHING).sum()
         self._edges = np.append(0.0, self.frequencies.cumsum())
 
     @classmethod
-    def of_codes(cls, levels: list, codes: np.ndarray, weight: np.ndarray) -> LevelCodec:
+    def of_codes(
+        cls, levels: list, codes: np.ndarray, weight: np.ndarray, are_ordered: bool = False
+    ) -> LevelCodec:
         """Codec of levels by the code of each training row, NaN where it is missing."""
         known = ~np.isnan(codes)
-        return cls(levels, np.bincount(codes[known].astype(int), weight[known], len(levels)))
+        counts = np.bincount(codes[known].astype(int), weight[known], len(levels))
+        return cls(levels, counts, are_ordered)
 
     def reordered(self, order: np.ndarray) -> LevelCodec:
         """The codec of the same levels in another order."""
@@ -386,6 +394,11 @@ class LevelCodec(Codec):
     def typed(self, x, dtype):
         return self.level_values[x.astype(int)]
 
+    def support(self):
+        levels = self.level_values[:_MAX_TOLD].tolist()
+        more = len(self.levels) - len(levels)
+        return f"the levels {levels}" + (f" and {more} more" if more else "")
+
     def summary(self, draws, statistic):
         """The most frequent level, whatever the statistic."""
         counts = np.stack([(draws == level).sum(0) for level in range(len(self.levels))])
@@ -396,10 +409,10 @@ class LevelCodec(Codec):
         return np.where(np.isnan(x)[:, None], np.nan, x[:, None] == frequent)
 
     def details(self) -> str:
-        shown = [
-            f"{level} {share:.1%}"
-            for level, share in zip(self.levels[:_MAX_SHOWN], self.frequencies, strict=False)
-        ]
+        order = range(len(self.levels))
+        if not self.are_ordered:
+            order = np.argsort(-self.frequencies, kind="stable")
+        shown = [f"{self.levels[k]} {self.frequencies[k]:.1%}" for k in order[:_MAX_SHOWN]]
         rest = len(self.levels) - len(shown)
         text = f"{len(self.levels)} levels: {', '.join(shown)}"
         return f"{text} and {rest} more" if rest else text

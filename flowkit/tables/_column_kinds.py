@@ -19,7 +19,8 @@ from ._code_numbers import reason_for_codes
 from ._column_codecs import AngleCodec, Codec, LevelCodec, NumberCodec
 from ._column_lattice import is_whole
 from ._column_reading import RawColumn
-from ._date_codec import DateCodec, date_numbers, resolution_of
+from ._date_codec import DateCodec
+from ._dates import date_numbers, fault_of, resolution_of
 from ._point_masses import common_values, point_masses, spreads_finely
 from ._spiked_codec import SpikedCodec
 
@@ -210,6 +211,12 @@ class Date(ColumnKind):
                 f"column {name} is declared date, but is of type {column.dtype}: make it one of "
                 "dates, as pandas.to_datetime does."
             )
+        fault = fault_of(column.values)
+        if fault is not None:
+            raise InvalidDataError(
+                f"column {name} holds {fault}: round its dates to a longer unit, such as days, or "
+                "make numbers of them."
+            )
 
     @classmethod
     def _declared(cls, column, name, bounds, period):
@@ -259,7 +266,7 @@ class Categorical(ColumnKind):
         return column.codes(column.own_levels())
 
     def codec(self, column, x, weight):
-        return LevelCodec.of_codes(column.own_levels(), x, weight)
+        return LevelCodec.of_codes(column.own_levels(), x, weight, column.ordered)
 
 
 class _Number(ColumnKind):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from numbers import Number
@@ -122,14 +123,23 @@ def _read_pandas(series, name):
         levels = dtype.categories.tolist()
         return RawColumn(values, missing_in(series), dtype, levels, bool(dtype.ordered))
     # Of dates in a time zone, days are not equally long.
-    if dtype.kind == "M" and isinstance(dtype, np.dtype):
-        return RawColumn(series.to_numpy(), missing_in(series), dtype)
+    if dtype.kind == "M" and _zone_of(dtype) is None:
+        values = series.to_numpy()
+        if values.dtype.kind != "M":
+            # Days of pyarrow are objects to numpy.
+            values = series.astype("datetime64[s]").to_numpy()
+        return RawColumn(values, missing_in(series), dtype)
     _refuse_kind(dtype.kind, dtype, name)
     if dtype.kind in "iuf":
         missing = missing_in(series)
         plain = isinstance(dtype, np.dtype) and not missing.any()
         return RawColumn(series.to_numpy() if plain else as_floats(series), missing, dtype)
     return _read_objects(series.to_numpy(dtype=object), dtype, name)
+
+
+def _zone_of(dtype):
+    """Time zone of a type of dates of pandas, also of those of pyarrow."""
+    return getattr(getattr(dtype, "pyarrow_dtype", dtype), "tz", None)
 
 
 def _read_polars(series, name):
@@ -152,6 +162,8 @@ def _refuse_kind(kind, dtype, name):
     if kind in "iufbOUST":
         return
     way_out = DATE_ADVICE if kind in "mM" else "make columns of real numbers or text of it"
+    if kind == "M":
+        way_out = f"take the time zone off, as .dt.tz_localize(None) does, {DATE_ADVICE}"
     raise UnsupportedValueError(
         f"column {name} is of type {dtype}: values of a table must be strings or real numbers; "
         f"{way_out}, or drop the column."
@@ -160,6 +172,8 @@ def _refuse_kind(kind, dtype, name):
 
 def _way_out(value) -> str:
     """What to do with a value that is neither text nor a real number."""
+    if isinstance(value, datetime.date | np.datetime64):
+        return "make dates of the column, as pandas.to_datetime does"
     if is_date(value):
         return DATE_ADVICE
     if isinstance(value, Mapping | Set | Sequence | np.ndarray):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from ..exceptions import FlowkitError, InvalidParameterError, UnknownNameError
-from ..validation import container_of, nearest, shown
+from ..validation import as_floats, container_of, nearest, shown
+from ._dates import date_of
 
 _OPERATORS = {
     ast.Add: operator.add,
@@ -31,6 +35,7 @@ _OPERATORS = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
+_DATES = "datetime64[us]"
 # What pandas reads as these words; in Python it binds tighter than comparisons.
 _WORDS = {ast.BitAnd: ("&", "and"), ast.BitOr: ("|", "or"), ast.Invert: ("~", "not")}
 
@@ -123,8 +128,11 @@ def _evaluate(expression, table):
             "of the array, such as lambda X: X[:, 0] <= X[:, 1]."
         )
     columns = dict(zip(map(str, container.labels), container.columns(), strict=True))
+    # Python reads letters that look alike as one.
+    columns = {unicodedata.normalize("NFKC", name): column for name, column in columns.items()}
+    quoted: dict[str, str] = {}
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
+        tree = ast.parse(_unquoted(expression.strip(), quoted), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InvalidParameterError(
             f"constraint {expression!r} cannot be read: {getattr(error, 'msg', error)}. Write it "
@@ -132,7 +140,7 @@ def _evaluate(expression, table):
         ) from error
     try:
         with np.errstate(all="ignore"):
-            return _Values(expression, columns).of(tree)
+            return _Values(expression, columns, quoted).of(tree)
     except FlowkitError:
         raise
     except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
@@ -143,12 +151,25 @@ def _evaluate(expression, table):
         ) from error
 
 
+def _unquoted(expression, quoted):
+    """An expression in which names of their own stand for those between backticks."""
+
+    def named(found):
+        name = f"_quoted_{len(quoted)}"
+        quoted[name] = unicodedata.normalize("NFKC", found[1])
+        return name
+
+    return re.sub("`([^`]+)`", named, expression)
+
+
 @dataclass(frozen=True)
 class _Values:
     """Values of the parts of an expression."""
 
     expression: str
     columns: dict
+    # What names between backticks were called instead.
+    quoted: dict
 
     def of(self, node):
         match node:
@@ -181,7 +202,7 @@ class _Values:
             case ast.Compare(left=left, ops=ops, comparators=parts):
                 return self._compared([left, *parts], ops)
         raise InvalidParameterError(
-            f"constraint {self.expression!r} holds {ast.unparse(node)!r}, which expressions may "
+            f"constraint {self.expression!r} holds {self._told(node)!r}, which expressions may "
             "not: use columns, numbers, text, arithmetic, comparisons, 'in', 'and', 'or', 'not', "
             "or give a function of the table."
         )
@@ -193,20 +214,24 @@ class _Values:
             values = values.astype(bool)
         if values.dtype.kind != "b":
             raise InvalidParameterError(
-                f"constraint {self.expression!r} takes {ast.unparse(node)!r} for a condition, but "
-                f"its values are not booleans: compare it, such as '{ast.unparse(node)} == 1'."
+                f"constraint {self.expression!r} takes {self._told(node)!r} for a condition, but "
+                f"its values are not booleans: compare it, such as '{self._told(node)} == 1'."
             )
         return values
 
     def _compared(self, parts, ops):
         values = [self.of(part) for part in parts]
         met = True
-        for op, left, right in zip(ops, values[:-1], values[1:], strict=True):
+        for i, op in enumerate(ops):
+            left, right = values[i : i + 2]
             match op:
                 case ast.In():
                     found = self._among(left, right)
                 case ast.NotIn():
                     found = np.logical_not(self._among(left, right))
+                case ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE():
+                    left, right = self._by_order(parts[i : i + 2], left, right)
+                    found = self._pair(_OPERATORS[type(op)], left, right)
                 case _ if type(op) in _OPERATORS:
                     found = self._pair(_OPERATORS[type(op)], left, right)
                 case _:
@@ -215,6 +240,50 @@ class _Values:
                     )
             met = np.logical_and(met, found)
         return met
+
+    def _by_order(self, parts, *values):
+        """Two values that are compared: their places where they are levels that have an order."""
+        levels = [self._levels(part) for part in parts]
+        known = [some for some in levels if some is not None]
+        if not known:
+            return values
+        if known[0] != known[-1]:
+            raise InvalidParameterError(
+                f"constraint {self.expression!r} compares levels of two columns that are not the "
+                "same ones: give both columns one type, or compare them by '=='."
+            )
+        return [self._places(value, known[0]) for value in values]
+
+    def _levels(self, part):
+        """Levels in their order, if a part is a column that has some."""
+        if not isinstance(part, ast.Name):
+            return None
+        name = self.quoted.get(part.id, part.id)
+        dtype = self.columns[name].dtype
+        # All that polars enumerates has an order; text of its other categories has that of text.
+        if not hasattr(dtype, "categories") or str(dtype).startswith("Categorical"):
+            return None
+        levels = list(dtype.categories)
+        if getattr(dtype, "ordered", True):
+            return levels
+        if all(isinstance(level, Real) for level in levels):
+            return None
+        raise InvalidParameterError(
+            f"constraint {self.expression!r} compares column {name!r} by order, but its levels "
+            "have none: make its type an ordered one before fit, or compare it by '==' or 'in'."
+        )
+
+    def _places(self, values, levels):
+        """Places of values among levels, NaN where they are none."""
+        place = {level: float(i) for i, level in enumerate(levels)}
+        if np.ndim(values):
+            return np.array([place.get(value, np.nan) for value in np.asarray(values).tolist()])
+        if values not in place:
+            raise InvalidParameterError(
+                f"constraint {self.expression!r} compares {values!r} with levels of which it is "
+                f"none: use one of {shown(levels)}.{nearest(values, levels)}"
+            )
+        return place[values]
 
     def _among(self, values, few):
         if not isinstance(few, list):
@@ -243,17 +312,35 @@ class _Values:
             )
 
     def _column(self, name):
+        name = self.quoted.get(name, name)
         if name not in self.columns:
             raise UnknownNameError(
                 f"constraint {self.expression!r} names column {name!r}, which is none."
                 f"{nearest(name, list(self.columns))}"
             )
-        return np.asarray(self.columns[name])
+        column = self.columns[name]
+        values = np.asarray(column)
+        if values.dtype.kind == "M":
+            # Numpy would compare those of several units in the finest, in which far ones come back.
+            return values.astype(_DATES)
+        # Sums of short integers would come back at the other end.
+        # Those of pandas that may be missing are objects to numpy, and polars has no kinds.
+        numbers = column if hasattr(column.dtype, "kind") else values
+        return as_floats(numbers) if numbers.dtype.kind in "iuf" else values
+
+    def _told(self, node):
+        """A part of the expression as it was written."""
+        text = ast.unparse(node)
+        for name, own in self.quoted.items():
+            text = text.replace(name, f"`{own}`")
+        return text
 
 
 def _of_one_type(left, right):
     """Dates that were written as text as dates, where they are compared with some."""
     kinds = [getattr(value, "dtype", np.dtype(object)).kind for value in (left, right)]
     if "M" in kinds:
-        left, right = (np.datetime64(v) if isinstance(v, str) else v for v in (left, right))
+        left, right = (
+            date_of(v).astype(_DATES) if isinstance(v, str) else v for v in (left, right)
+        )
     return left, right

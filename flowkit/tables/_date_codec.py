@@ -5,62 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ._column_codecs import NumberCodec
+from ._dates import MOST, UNITS, date_numbers
 
-# Microseconds of each unit; finer ones would not fit into float64.
-_UNITS = {
-    "day": 86_400_000_000,
-    "hour": 3_600_000_000,
-    "minute": 60_000_000,
-    "second": 1_000_000,
-    "millisecond": 1_000,
-    "microsecond": 1,
-}
-_STORED = "datetime64[us]"
-# Most microseconds since 1970, or before; the least int64 is no date.
-_MOST = np.iinfo(np.int64).max
-_MOST_OF_NANOSECONDS = _MOST // 1000
+_MOST_OF_NANOSECONDS = MOST // 1000
 # Polars takes dates from those of Python, which have years of four digits.
 _YEARS = tuple(
     int(np.datetime64(end, "us").astype(np.int64))
     for end in ("0001-01-01", "9999-12-31T23:59:59.999999")
 )
-
-
-def as_dates(values) -> np.ndarray:
-    """Dates, or text that reads as dates, as numpy's, to the microsecond.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If something is no date.
-    """
-    return np.asarray(values).astype(_STORED)
-
-
-def resolution_of(dates: np.ndarray) -> str:
-    """The longest unit that all dates are whole numbers of, such as 'day'.
-
-    Parameters
-    ----------
-    dates : ndarray of datetime64 of shape (n,)
-        Dates, some of which may be missing.
-    """
-    counts = dates[~np.isnat(dates)].astype(_STORED).astype(np.int64)
-    return next(unit for unit, length in _UNITS.items() if not np.mod(counts, length).any())
-
-
-def date_numbers(dates: np.ndarray, unit: str) -> np.ndarray:
-    """Dates in units since 1970, NaN where they are missing.
-
-    Parameters
-    ----------
-    dates : ndarray of datetime64 of shape (n,)
-        Dates.
-    unit : str
-        What is counted.
-    """
-    counts = dates.astype(_STORED).astype(np.int64) / _UNITS[unit]
-    return np.where(np.isnat(dates), np.nan, counts)
 
 
 class DateCodec(NumberCodec):
@@ -87,6 +39,13 @@ class DateCodec(NumberCodec):
             return None
         return date_numbers(column.values, self.unit)
 
+    def fits(self, x, dtype):
+        return date_numbers(self.typed(x, dtype), self.unit) == x
+
+    def in_units(self, x):
+        code, _ = UNITS[self.unit]
+        return self._dates(x).astype(f"datetime64[{code}]")
+
     def is_fine(self, n_cells: int) -> bool:
         # A date that many rows share is no code for anything.
         return False
@@ -96,19 +55,23 @@ class DateCodec(NumberCodec):
         # A date of polars has no time of the day.
         return dates.astype("datetime64[D]") if str(dtype) == "Date" else dates
 
-    def _dates(self, x, limits=(-_MOST, _MOST)):
+    def _dates(self, x, limits=(-MOST, MOST)):
         """Numbers as dates, moved to the ends of what a type can hold, in microseconds."""
-        length = _UNITS[self.unit]
-        most = np.nextafter(float(_MOST), 0)
+        length = UNITS[self.unit][1] // UNITS["microsecond"][1]
+        most = np.nextafter(float(MOST), 0)
         counts = np.clip(np.rint(x), -most, most).astype(np.int64)
         low, high = -(-limits[0] // length), limits[1] // length
-        return (np.clip(counts, low, high) * length).astype(_STORED)
+        return (np.clip(counts, low, high) * length).astype("datetime64[us]")
 
     def details(self) -> str:
         first, last, n_values = self._seen
-        ends = self._dates(np.array([first, last]))
-        first, last = (str(date).removesuffix("T00:00:00.000000") for date in ends)
-        return f"{first} to {last}, {n_values} values, to the {self.unit}"
+        return f"{self.told(first)} to {self.told(last)}, {n_values} values, to the {self.unit}"
+
+    def told(self, x):
+        return str(self._dates(np.array([x]))[0]).removesuffix("T00:00:00.000000")
+
+    def _values(self):
+        return f"dates to the {self.unit}"
 
 
 def _limits(dtype):
@@ -116,4 +79,4 @@ def _limits(dtype):
     name = str(dtype)
     if "ns" in name:
         return -_MOST_OF_NANOSECONDS, _MOST_OF_NANOSECONDS
-    return _YEARS if name.startswith("Date") else (-_MOST, _MOST)
+    return _YEARS if name.startswith("Date") else (-MOST, MOST)

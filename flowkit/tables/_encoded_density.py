@@ -98,7 +98,9 @@ class EncodedDensity:
         estimates = np.empty((len(rows), 2))
         for share in shares:
             stages = share.rules(celled.sum(), self.n_draws)
-            closed = share.n_cells == 1 and share.n_inner is None and self._exact is not None
+            # Closed forms know all kernels.
+            closed = share.n_cells == 1 and share.n_inner is None and without is None
+            closed = closed and self._exact is not None
             size = max(1, _CHUNK_VALUES // (share.n_points * rows.shape[1]))
             for block in row_blocks(len(share.rows), size):
                 part = share.rows[block]
@@ -160,14 +162,27 @@ class EncodedDensity:
         is_point[known] = ~in_cells
         rest = self._spans(copies).any(1) | (known & ~is_point)[origin]
         scores = np.empty(len(copies))
-        if rest.any():
-            scores[rest] = self.estimates(copies[rest], n_draws)[:, 0]
+        own = self._own_of_all(rows, known)[origin]
+        has_own = (own >= 0).reshape(len(own), -1).any(1)
+        for part, without in ((rest & ~has_own, None), (rest & has_own, own)):
+            if part.any():
+                left_out = None if without is None else without[part]
+                scores[part] = self.estimates(copies[part], n_draws, left_out)[:, 0]
         if not rest.all():
             among = inside.copy()
             among[inside] = ~rest
             of_points = rows[~in_cells], is_point, n_draws
             scores[~rest] = self._score_points(copies[~rest], among, *of_points)
         return scores
+
+    def _own_of_all(self, rows, known):
+        """The kernel on each of all rows, of which some are known; -1 where there is none."""
+        found = self.own_kernels(rows) if known.any() else None
+        if found is None:
+            return np.full(len(known), -1)
+        own = np.full((len(known), *found.shape[1:]), -1)
+        own[known] = found
+        return own
 
     def _score_points(self, copies, inside, rows, known, n_draws):
         """Copies beside all cells of rows beside all cells, without the kernels on these."""
@@ -299,11 +314,15 @@ class EncodedDensity:
         """Log density of points, and its log plus that of its error where there may be one."""
         # Its own, where it has one.
         has_own = hasattr(self.density, "score_marginal")
+        # All that a row may get are only drawn where fewer have a large error.
+        asked = None if n_inner == N_DRAWS else n_inner
         if own is not None:
-            log_density, error = self.questions.log_density(points, n_inner or N_DRAWS, own)
+            log_density, error = self.questions.log_density(points, asked, own)
+        elif n_inner is not None and has_own:
+            score = self.density.score_marginal
+            log_density, error = score(points) if asked is None else score(points, asked)
         elif n_inner is not None:
-            score = self.density.score_marginal if has_own else self.questions.log_density
-            log_density, error = score(points, n_inner)
+            log_density, error = self.questions.log_density(points, asked)
         elif self._answers(points):
             return self.questions.log_density(points, 2)[0][:, None]
         elif has_own or not tells_error(self.density):

@@ -79,9 +79,10 @@ def draw_accepted(
 def _why(constraints, shares, fewest, tried):
     pairs = zip(constraints, shares, strict=True)
     each = ", ".join(f"{constraint.name} by {share:.2%}" for constraint, share in pairs)
+    apart = any(isinstance(constraint, Apart) for constraint in constraints)
+    less_apart = "; of rows to be apart from, lower min_distance" if apart else ""
     return (
         f"{fewest} of {tried} draws meet all constraints, each of which is met by this share of "
         f"the draws: {each}. Widen the one that is met least, give values by given= where it "
-        "fixes them, or see whether training rows meet it; of rows to be apart from, lower "
-        "min_distance."
+        f"fixes them, or see whether training rows meet it{less_apart}."
     )

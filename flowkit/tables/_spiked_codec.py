@@ -10,8 +10,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from ..columns import tie_spacing
-from ._column_codecs import Codec, next_to_bounds, within_limits
+from ._column_codecs import Codec
 from ._column_lattice import Lattice, is_whole
+from ._number_ends import next_to_bounds, reach_in_words, within_limits
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 # Training rows of a spike are normal of this scale around its middle, beside numbers of unit
@@ -320,6 +321,14 @@ class SpikedCodec(Codec):
 
     def typed(self, x, dtype):
         return within_limits(x, dtype) if self.whole else x
+
+    def fits(self, x, dtype):
+        return self.typed(x, dtype) == x
+
+    def support(self):
+        apart = self._lattice.distance if self.whole else 1
+        values = "whole numbers" if self.whole else "numbers"
+        return values + reach_in_words(self.low, self.high, apart)
 
     def summary(self, draws, statistic):
         middle = super().summary(draws, statistic)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..conditions import ConditionalDensity
-from ..exceptions import InvalidDataError
-from ._column_reading import RawColumn, read_columns
-from ._date_codec import as_dates
+from ..exceptions import InvalidDataError, UnsupportedValueError
+from ._column_reading import read_columns
+from ._dates import dates_as_numbers
 from ._table_questions import TableQuestions
-
-_MAX_SHOWN = 20
 
 
 class TableConditions(ConditionalDensity):
@@ -29,12 +27,10 @@ class TableConditions(ConditionalDensity):
 
     def _numbers_given(self, column, j, parameter):
         name, codec = self._names()[j], self._codecs[j]
-        numbers = codec.read(_dates(column) if codec.is_date else _raw(column, name))
-        if numbers is None and codec.is_date:
-            raise InvalidDataError(
-                f"column {name} holds dates, but is given values that are none: give dates, or "
-                "text such as '2024-12-31'."
-            )
+        if codec.is_date:
+            numbers = _date_numbers(column, codec, name, parameter)
+        else:
+            numbers = codec.read(_raw(column, name))
         if numbers is None:
             raise InvalidDataError(
                 f"column {name} was {self.kinds_[j]} in fit, but {parameter} holds values that are "
@@ -44,21 +40,34 @@ class TableConditions(ConditionalDensity):
             raise InvalidDataError(
                 f"{parameter} holds infinity for column {name}: give finite numbers."
             )
-        return numbers, np.isnan(numbers) | codec.contains(numbers, self.cells == "probability")
+        open_ = np.isnan(numbers)
+        possible = codec.contains(numbers, self.cells == "probability")
+        if parameter == "given":
+            # Rows that are drawn hold what is given.
+            numbers_or_any = np.where(open_, codec.typical, numbers)
+            possible &= codec.fits(numbers_or_any, self._form.dtypes[j])
+        return numbers, open_ | possible
 
     def _why_outside(self, i, j):
-        name, codec = self._names()[j], self._codecs[j]
-        if codec.levels is not None:
-            known = f"it has the levels {codec.level_values[:_MAX_SHOWN].tolist()}"
-        elif np.isfinite(self._kinds[j].bounds).any():
-            low, high = self._kinds[j].bounds
-            known = f"it lies between {low:g} and {high:g}"
-        else:
-            known = "it holds whole numbers"
+        codec = self._codecs[j]
+        is_number = codec.keeps_type and codec.levels is None
+        typed = f", in type {self._form.dtypes[j]}" if is_number else ""
         return (
-            f"the value given for column {name} in row {i} has no probability, as {known}: give "
-            "another."
+            f"the value given for column {self._names()[j]} in row {i} has no probability, as the "
+            f"column holds {codec.support()}{typed}: give another."
         )
+
+    def _in_units(self, numbers, j):
+        return self._codecs[j].in_units(numbers)
+
+    def _bounds_of_numbers(self):
+        """Bounds of the columns of numbers, infinite where they are open, by their names."""
+        columns = zip(self._names(), self._kinds, self._codecs, strict=True)
+        return {
+            name: kind.bounds
+            for name, kind, codec in columns
+            if codec.levels is None and not codec.is_date
+        }
 
     def _scored_rows(self, X):
         rows = self._numbers(X)
@@ -95,11 +104,18 @@ def _raw(column, name):
     return read_columns(table, [name])[0]
 
 
-def _dates(column):
-    """Dates that are given, as text or in any of their types; as they are where some are none."""
-    values = np.asarray(column)
+def _date_numbers(column, codec, name, parameter):
+    """Dates that are given, as text or in any of their types, as numbers."""
+    typed = hasattr(column, "to_frame") and _is_of_dates(column.dtype)
     try:
-        values = as_dates(values)
-    except (TypeError, ValueError):
-        return RawColumn(values, np.zeros(len(values), dtype=bool), values.dtype)
-    return RawColumn(values, np.isnat(values), values.dtype)
+        return codec.read(_raw(column, name)) if typed else dates_as_numbers(column, codec.unit)
+    except ValueError as error:
+        if isinstance(error, UnsupportedValueError):
+            raise
+        raise InvalidDataError(
+            f"column {name} holds dates, but {parameter} does not: {error}."
+        ) from error
+
+
+def _is_of_dates(dtype):
+    return getattr(dtype, "kind", "O") == "M" or getattr(dtype, "is_temporal", bool)()

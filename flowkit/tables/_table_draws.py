@@ -49,7 +49,8 @@ class TableDrawsMixin:
             What each row must meet: expressions of columns of a DataFrame, such as
             ``"start <= end and size in ['S', 'M']"``, or functions of a table that return a boolean
             for each row. Columns, numbers, text, arithmetic, comparisons, ``in``, ``and``, ``or``
-            and ``not`` make an expression. Rows that do not meet all of them are drawn again;
+            and ``not`` make an expression, with names that hold spaces between backticks, as in
+            ``"`net weight` > 3"``. Rows that do not meet all of them are drawn again;
             values are left out by `missing` after that.
         apart_from : array-like or DataFrame of shape (n_rows, n_features), default=None
             Rows, such as those of training, that no draw may copy or come near; see Notes.

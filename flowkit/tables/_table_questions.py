@@ -61,8 +61,8 @@ class TableQuestions(Questions):
         codec = self._encoded.codecs[column]
         if codec.levels is not None:
             raise InvalidParameterError(
-                f"column {self._names[column]} is a category, whose levels have no order, so it "
-                "has no quantiles: score_samples with given gives their probabilities."
+                f"column {self._names[column]} is a category, so it has neither quantiles nor "
+                "probabilities up to a value: score_samples with given gives those of its levels."
             )
         groups = _alike(X)
         law = GroupedLaw([self._encoded_law(X[rows], column, n_draws) for rows in groups], groups)

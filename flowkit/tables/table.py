@@ -17,7 +17,13 @@ from ..nested import (
     MeanScoreMixin,
     seeded_copies,
 )
-from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite
+from ..validation import (
+    SuggestingEstimator,
+    check_flag,
+    labels_of,
+    refuse_non_finite,
+    refuse_wide,
+)
 from ._cell_locations import locations_in_cells
 from ._column_reading import read_columns
 from ._column_report import report_frame, report_lines, report_text
@@ -154,8 +160,9 @@ class TableDensity(
 
     *Date.* Dates are whole numbers of the longest unit that all training dates are multiples of,
     from days to microseconds, since 1970, and are treated as integers: scores are per unit, and
-    dates between have no probability. Bounds are 'seen' or none. Draws are dates of that
-    resolution; quantiles are numbers of units.
+    dates between have no probability. Bounds are 'seen' or none. Draws and quantiles are dates of
+    that resolution. Values that are given are dates, or text such as ``'2024-12-31'``. Finer dates,
+    and those too far from 1970 for float64, are refused in `fit`.
 
     *Circular.* The circle is cut open in the widest gap between training values, and the density
     of an angle is the sum over it and one turn to either side, so that it does not jump at the cut.
@@ -286,6 +293,7 @@ class TableDensity(
         rows = self._settle(columns, weight, rng)
         warn_of_columns(self._names(), rows, self._codecs)
         encoded, self._copula = self._encode_training(rows, weight, density, rng)
+        refuse_wide(encoded, self._names())
         if hasattr(density, "_named_by"):
             density._named_by(self._names())
         self._let_read(density)

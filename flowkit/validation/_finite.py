@@ -8,6 +8,10 @@ from ..exceptions import InvalidDataError
 from ._blocks import row_blocks
 
 _MAX_SHOWN = 10
+_OF_MISSING = (
+    "Impute or drop these rows first, e.g. with sklearn.impute.SimpleImputer, or use a density "
+    "with missing='marginalize' for NaN."
+)
 
 
 def name_columns(columns: np.ndarray, names: np.ndarray | None) -> str:
@@ -26,7 +30,10 @@ def name_columns(columns: np.ndarray, names: np.ndarray | None) -> str:
 
 
 def refuse_non_finite(
-    X: np.ndarray, names: np.ndarray | None, missing: np.ndarray | None = None
+    X: np.ndarray,
+    names: np.ndarray | None,
+    missing: np.ndarray | None = None,
+    of_missing: str = _OF_MISSING,
 ) -> None:
     """Name the columns that hold NaN or infinity, where these are not marked as missing.
 
@@ -38,6 +45,8 @@ def refuse_non_finite(
         Labels of the columns; None where they have none.
     missing : ndarray of bool of shape (n_samples, n_features), default=None
         Where values are missing, and may be anything.
+    of_missing : str, default: what to do before a density
+        What to do where values are missing and may not be.
 
     Raises
     ------
@@ -59,10 +68,7 @@ def refuse_non_finite(
     elif missing is not None:
         advice = "Where values are missing the mask must be True, as in mask=np.isnan(X)."
     else:
-        advice = (
-            "Impute or drop these rows first, e.g. with sklearn.impute.SimpleImputer, or use a "
-            "density with missing='marginalize' for NaN."
-        )
+        advice = of_missing
     raise InvalidDataError(
         f"Input X contains {'NaN' if holds_nan else 'infinity'} in column(s) "
         f"{name_columns(np.flatnonzero(columns), names)}. {advice}"

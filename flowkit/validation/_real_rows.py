@@ -6,8 +6,13 @@ from ..exceptions import InvalidDataError, UnsupportedValueError
 from ._containers import container_of
 from ._values import DATE_ADVICE, DATES, a_kind_of, is_date, is_missing_value, shown
 
+_OF_TEXT = (
+    "For text and categories use TableDensity, also as the density of a detector, or encode the "
+    "column."
+)
 
-def refuse_unreal(X, estimator) -> None:
+
+def refuse_unreal(X, estimator, of_text: str = _OF_TEXT, of_dates: str = DATE_ADVICE) -> None:
     """Refuse text, dates and objects in rows of a density of real numbers.
 
     Parameters
@@ -16,6 +21,10 @@ def refuse_unreal(X, estimator) -> None:
         Rows as they were given; only tables and arrays of two dimensions are looked at.
     estimator : estimator
         What the rows are for.
+    of_text : str, default: what to do before a density
+        What to do with text, a sentence.
+    of_dates : str, default: what to do before a density
+        What to do with dates, the beginning of one.
 
     Raises
     ------
@@ -38,18 +47,16 @@ def refuse_unreal(X, estimator) -> None:
         if isinstance(value, str | bytes):
             raise UnsupportedValueError(
                 f"{what}, which is no number (could not convert string to float), but {taker} "
-                "takes real numbers alone. For text and categories use TableDensity, also as the "
-                "density of a detector, or encode the column."
+                f"takes real numbers alone. {of_text}"
             )
         if is_date(value):
             raise UnsupportedValueError(
-                f"{what}, and {taker} takes real numbers alone: {DATE_ADVICE}, or drop the column."
+                f"{what}, and {taker} takes real numbers alone: {of_dates}, or drop the column."
             )
         # scikit-learn's checks know this error by the words that Python has for it.
         raise UnsupportedValueError(
             f"{what}, but each value of this argument must be a string or a real number, and for "
-            f"{taker} a number: drop the column, or make columns of numbers of it. For text and "
-            "categories use TableDensity."
+            f"{taker} a number: drop the column, or make columns of numbers of it. {of_text}"
         )
 
 

@@ -72,6 +72,7 @@ def test_text_is_the_value_that_a_column_has(density, text, value):
         ("weight=", "numbers"),
         ("day=NaT", "2024-12-31"),
         ("day=20240201", "2024-12-31"),
+        ("day=2024-02-30", "no such day"),
     ],
 )
 def test_what_no_row_can_have_is_told(density, text, told):
@@ -87,6 +88,12 @@ def test_a_column_has_a_name_and_one_value(density):
         values_given(["year=2020", "year=2021"], density)
 
 
+def test_something_is_left_to_draw(density):
+    every = ["flag=1", "code=7", "year=2020", "weight=1", "day=2024-02-01"]
+    with pytest.raises(InvalidParameterError, match="--given names all columns"):
+        values_given(every, density)
+
+
 def test_levels_that_look_alike_are_not_guessed():
     table = pd.DataFrame({"a": ["1", 1, "b"] * 20, "b": np.arange(60) / 7})
     density = TableDensity(GaussianMixture(), random_state=0).fit(table)
@@ -97,6 +104,12 @@ def test_levels_that_look_alike_are_not_guessed():
 def test_columns_without_names_are_called_as_in_the_draws():
     X = np.random.default_rng(0).normal(size=(40, 3))
     assert values_given(["x2=0.5"], FlowDensity(max_epochs=1).fit(X)) == {2: 0.5}
+
+
+def test_names_may_hold_what_separates():
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), columns=["n", "n=1", "x"])
+    density = TableDensity(GaussianMixture(), random_state=0).fit(table)
+    assert values_given(["n=1=2", "n=3"], density) == {"n=1": 2.0, "n": 3.0}
 
 
 def test_a_stack_of_tables_has_their_levels(table, density):

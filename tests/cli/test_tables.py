@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 
 import numpy as np
@@ -9,16 +10,16 @@ import pandas as pd
 import pytest
 
 from flowkit.cli import _tables
-from flowkit.cli._columns import declarations, select
+from flowkit.cli._columns import declarations, select, with_missing
 from flowkit.cli._tables import read_table
 from flowkit.exceptions import (
     InvalidDataError,
     InvalidFileError,
     InvalidParameterError,
-    MissingDependencyError,
     MissingFileError,
     UnknownNameError,
 )
+from flowkit.tables._column_kinds import KINDS
 
 from .conftest import make_table
 
@@ -44,6 +45,36 @@ def test_text_is_a_date_only_where_all_of_it_is(tmp_path):
     read = read_table(str(tmp_path / "table.csv"))
     assert [read[name].dtype.kind == "M" for name in "ab"] == [True, False]
     assert read["a"].isna().tolist() == [False, True, False]
+
+
+def test_decimal_commas_between_semicolons_are_read(tmp_path):
+    (tmp_path / "table.csv").write_text("a;b;c\n1,5;x;1,5\n-2;y;one\n;x;2\n3,25e1;y;3\n")
+    read = read_table(str(tmp_path / "table.csv"))
+    np.testing.assert_array_equal(read["a"], [1.5, -2.0, np.nan, 32.5])
+    assert read["c"].tolist() == ["1,5", "one", "2", "3"]
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2,3\n4,5\n", "a,b\n1,2,3\n4,5,6\n", "a\n1,2,3\n4,5\n"])
+def test_cells_without_a_name_are_told(tmp_path, text):
+    (tmp_path / "table.csv").write_text(text)
+    with pytest.raises(InvalidFileError, match="more cells than its first line has names"):
+        read_table(str(tmp_path / "table.csv"))
+
+
+def test_separators_may_end_lines(tmp_path):
+    (tmp_path / "table.csv").write_text("a,b\n1,x,\n2,,\n")
+    read = read_table(str(tmp_path / "table.csv"))
+    assert read["a"].tolist() == [1, 2]
+    assert read["b"].isna().tolist() == [False, True]
+
+
+def test_days_of_parquet_are_dates(tmp_path):
+    days = [datetime.date(2024, 1, 31), None, datetime.date(2024, 2, 1)]
+    table = pd.DataFrame({"a": days, "b": [*days[:2], "x"]}, dtype=object)
+    table[["a"]].to_parquet(tmp_path / "table.parquet")
+    read = read_table(str(tmp_path / "table.parquet"))["a"]
+    assert read.dt.day.dropna().tolist() == [31, 1]
+    assert _tables._with_dates(table)["b"].dtype == object
 
 
 def test_standard_input_is_csv(monkeypatch):
@@ -81,13 +112,6 @@ def test_an_array_is_chosen_by_name(tmp_path):
     assert read_table(path, array="test").shape == (4, 3)
     with pytest.raises(InvalidParameterError, match="--array"):
         read_table(path)
-
-
-def test_workbooks_say_what_reads_them(tmp_path, monkeypatch):
-    monkeypatch.setitem(_tables._WORKBOOKS, ".xlsx", "no_such_package")
-    (tmp_path / "table.xlsx").write_bytes(b"")
-    with pytest.raises(MissingDependencyError, match="pip install no_such_package"):
-        read_table(str(tmp_path / "table.xlsx"))
 
 
 def test_numbers_alone_are_written_to_npz(tmp_path):
@@ -166,14 +190,64 @@ def test_columns_are_picked():
         select(table[["n"]], target="n", drop=[])
 
 
-@pytest.mark.parametrize(
-    "text", ["n", "=integer", "n=", "n=bounded:0:1:2", "n=bounded:a:1", "n=circular:"]
-)
-def test_kinds_that_cannot_be_read_are_told(text):
-    with pytest.raises(InvalidParameterError, match="--kinds"):
-        declarations([text])
+def test_values_that_stand_for_missing_ones_are_missing():
+    table = make_table(9)
+    table.loc[2, ["weight", "n"]] = -999.25, -999
+    table.loc[3, "size"] = "none"
+    read = with_missing(table, ["-999.25", "none"])
+    assert np.argwhere(read.isna().to_numpy()).tolist() == [[2, 1], [3, 0]]
+    assert read["day"].dtype == table["day"].dtype
+    assert np.isnan(with_missing(np.array([[-999, 1]]), ["-999.0"])).tolist() == [[True, False]]
+    assert with_missing(table, []) is table
+
+
+NO_KINDS = {
+    "n": "must be COLUMN=KIND",
+    "=integer": "must be COLUMN=KIND",
+    "n=": "must be COLUMN=KIND",
+    "m=integer": "'m', which there is none of",
+    "n=whole": "'whole' is no kind.*'integer'",
+    "n=bounded": "write n=bounded:LOW:HIGH",
+    "n=bounded:0:1:2": "write n=bounded:LOW:HIGH",
+    "n=bounded:a:1": "'a' is no number",
+    "n=bounded:nan:1": "'nan' is no number",
+    "n=bounded::": "at least one bound",
+    "n=bounded:1:1": "must rise",
+    "n=integer:0.5:": "whole numbers",
+    "n=circular": "write n=circular:PERIOD",
+    "n=circular:0:360": "write n=circular:PERIOD",
+    "n=circular:": "'' is no number",
+    "n=circular:0": "positive and finite",
+    "n=circular:inf": "positive and finite",
+    "n=continuous:0:1": "write n=continuous[.]$",
+    "n=date": "other values than dates",
+    "day=date:seen": "write day=date[.]$",
+}
+
+
+@pytest.mark.parametrize(("text", "told"), NO_KINDS.items(), ids=NO_KINDS)
+def test_kinds_that_cannot_be_are_told_in_words_of_the_option(text, told):
+    with pytest.raises(InvalidParameterError, match=f"--kinds .*{told}"):
+        declarations([text], make_table())
+
+
+def test_each_column_has_one_kind():
+    with pytest.raises(InvalidParameterError, match="--kinds names column 'n' twice"):
+        declarations(["n=integer", "n=categorical"], make_table())
 
 
 def test_names_may_hold_what_separates():
-    told = declarations(["a=b=integer:0:"])
+    table = make_table().rename(columns={"n": "a=b"})
+    told = declarations(["a=b=integer:0:"], table)
     assert told == {"kinds": {"a=b": "integer"}, "bounds": {"a=b": (0.0, np.inf)}, "periods": {}}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind_can_be_declared(kind):
+    numbers = {"circular": ":24", "bounded": "::9"}.get(kind, "")
+    told = declarations([f"day={kind}{numbers}"], make_table())
+    assert told["kinds"] == {"day": kind}
+
+
+def test_columns_without_names_are_declared_as_they_are_called():
+    assert declarations(["x1=integer"], np.ones((3, 2)))["kinds"] == {1: "integer"}

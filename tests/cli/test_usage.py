@@ -13,7 +13,7 @@ from flowkit.cli import _models, commands
 from flowkit_command import _parser, main
 from flowkit_command._completion import completion_script
 
-from .conftest import call
+from .conftest import call, make_table
 
 COMMANDS = list(_parser._COMMANDS)
 
@@ -51,6 +51,10 @@ def test_help_and_completion_load_nothing_heavy():
         ["detect", "table.csv", "--top", "0"],
         ["fit", "table.csv", "-o", "x.flow", "--max-time", "-1"],
         ["detect", "table.csv", "--train", "a.csv", "--model", "b.flow"],
+        ["sample", "density.flow", "--seed", "-1"],
+        ["fit", "table.csv", "-o", "x.flow", "--seed", str(2**32)],
+        ["fit", "table.csv", "-o", "x.flow", "--separator", "ab"],
+        ["fit", "table.csv", "-o", "x.flow", "--separator", ""],
     ],
     ids=str,
 )
@@ -98,6 +102,31 @@ def test_files_that_cannot_be_written_are_refused_before_any_work(
     assert sorted(tmp_path.rglob("*")) == [tmp_path / f"taken.{ending}"]
 
 
+OWN_INPUTS = {
+    "fit": lambda files: (files.table,),
+    "score": lambda files: (files.density, files.table),
+    "score, over its model": lambda files: (files.table, files.density),
+    "detect": lambda files: (files.table,),
+    "detect, over its rows": lambda files: (files.density, "--train", files.table),
+    "detect, over its model": lambda files: (files.density, "--model", files.table),
+    "sample": lambda files: (files.table,),
+    "report": lambda files: (files.table,),
+    "report, over its model": lambda files: (files.density, "--model", files.table),
+}
+
+
+@pytest.mark.parametrize("case", OWN_INPUTS)
+def test_no_command_replaces_a_file_that_it_reads(case, files, tmp_path):
+    other = tmp_path / "other.csv"
+    other.symlink_to(files.table)
+    before = files.table.read_bytes()
+    for path in (files.table, files.folder / ".." / files.folder.name / "table.csv", other):
+        done = call(case.split(",")[0], *OWN_INPUTS[case](files), "--output", path)
+        assert done.status == 2
+        assert f"--output {str(path)!r} would replace" in done.err
+    assert files.table.read_bytes() == before
+
+
 def test_debug_shows_the_traceback(files):
     assert "Traceback" in call("score", files.density, "none.csv", "--debug").err
 
@@ -108,6 +137,15 @@ def test_columns_of_the_model_that_lack_are_named(files):
     done = call("score", files.density, other)
     assert done.status == 1
     assert "lacks 'n'" in done.err
+
+
+def test_missing_values_are_told_where_the_model_has_seen_none(files):
+    lacking = files.folder / "missing.csv"
+    make_table().assign(weight=[None, *range(59)]).to_csv(lacking, index=False)
+    for model in (files.density, files.detector):
+        done = call("score", model, lacking)
+        assert done.status == 1
+        assert "lacks values of column 'weight'" in done.err
 
 
 def test_unforeseen_errors_are_one_line_too(monkeypatch, files):

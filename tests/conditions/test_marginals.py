@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.utils import get_tags
 
@@ -43,3 +44,18 @@ def test_marginals_stay_when_their_density_goes_on(around, train):
     getattr(density, train)(2 * X + 1)
     np.testing.assert_array_equal(marginal.score_samples(X[:, [1]]), before)
     assert not np.allclose(density.marginal([1]).score_samples(X[:, [1]]), before)
+
+
+@pytest.mark.parametrize("labels", [["a", "net weight"], [1, 0], [("a", 1), ("a", 2)]], ids=str)
+def test_a_marginal_is_shown_by_the_names_of_its_columns(labels):
+    frame = pd.DataFrame(X[:, :2])
+    frame.columns = pd.Index(labels, tupleize_cols=False)
+    density = FlowDensity(n_transforms=0, **QUICK).fit(frame)
+    marginal = density.marginal([labels[1]])
+    assert f"columns=[{labels[1]!r}]" in repr(marginal)
+    again = density.marginal(labels[::-1]).marginal([labels[1]])
+    assert repr(again).startswith(f"MarginalDensity(columns=[{labels[1]!r}]")
+    rows = frame[[labels[1]]]
+    np.testing.assert_allclose(again.score_samples(rows), marginal.score_samples(rows))
+    assert density.marginal(labels).n_features_in_ == 2
+    assert "columns=[1]" in repr(FlowDensity(n_transforms=0, **QUICK).fit(X).marginal([1]))

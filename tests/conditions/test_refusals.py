@@ -48,6 +48,12 @@ REFUSED = {
     ),
     "text": (lambda d: d.cdf([["a", 0, 0]], 0), InvalidDataError, "X holds 'a' for column 0"),
     "text_given": (lambda d: d.sample(given={0: "a"}), InvalidDataError, "given holds 'a'"),
+    "name_given": (lambda d: d.sample(given="age"), InvalidDataError, "given must be a dict"),
+    "values_scored": (
+        lambda d: d.score_samples(X, given={0: 1.0}),
+        InvalidParameterError,
+        "values are those of the rows",
+    ),
     "both": (lambda d: d.cdf(X, 0, given=0), InvalidParameterError, "both asked for and given"),
     "given": (lambda d: d.quantile(0.5, 0, given={0: 1}), InvalidParameterError, "no quantiles"),
     "level": (lambda d: d.quantile(1.0, 0), InvalidDataError, "between 0 and 1"),

@@ -197,7 +197,7 @@ def _pairs(x):
 
 REFUSED = {
     "level": ({"sex": "X"}, OutsideSupportError, r"column sex.*levels \["),
-    "bound": ({"income": -1.0}, OutsideSupportError, "column income.*between 0 and inf"),
+    "bound": ({"income": -1.0}, OutsideSupportError, "column income.*numbers from 0 on: give"),
     "fraction": ({"children": 0.5}, OutsideSupportError, "column children"),
     "text": ({"height": "tall"}, InvalidDataError, "column height"),
     "name": ({"heigth": 1.0}, UnknownNameError, "Did you mean 'height'"),
@@ -211,6 +211,20 @@ REFUSED = {
 def test_impossible_conditions_are_refused_by_name(given, error, message):
     with pytest.raises(error, match=message):
         fitted().sample(given=given)
+
+
+def test_what_the_type_of_a_column_cannot_hold_is_not_given():
+    rng = np.random.default_rng(0)
+    days = np.datetime64("2024-01-01", "ns") + np.timedelta64(1, "D") * rng.integers(0, 60, 90)
+    X = pd.DataFrame({"byte": rng.integers(0, 200, 90).astype(np.uint8), "day": days})
+    density = TableDensity(GaussianMixture(random_state=0), random_state=0).fit(X)
+    last = {"byte": np.uint8(255), "day": np.datetime64("2200-01-01")}
+    for name, value in last.items():
+        assert (density.sample(3, random_state=0, given={name: value})[name] == value).all()
+    for given in ({"byte": 256}, {"byte": -1}, {"day": "3000-01-01"}):
+        with pytest.raises(OutsideSupportError, match=r"in type (uint8|datetime64)"):
+            density.sample(given=given)
+    assert density.cdf(pd.DataFrame({"byte": [1000]}), "byte") == pytest.approx(1, abs=1e-6)
 
 
 def test_categories_have_no_quantiles():

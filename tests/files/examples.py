@@ -38,8 +38,9 @@ def _frame():
             "count": rng.integers(0, 9, n),
             "text": rng.choice(["x", "yy", "zzz"], n),
             "category": pd.Categorical(rng.choice(["low", "high"], n), ordered=True),
-            "date": pd.date_range("2020-01-01", periods=n, freq="h"),
-            "time": pd.date_range("2020-01-01", periods=n, freq="h", tz="Europe/Berlin"),
+            "date": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 40, n), unit="D"),
+            "time": pd.Timestamp("2020-01-01", tz="Europe/Berlin")
+            + pd.to_timedelta(rng.integers(0, 400, n), unit="h"),
             "flag": rng.choice([True, False], n),
         }
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -15,38 +13,13 @@ import pytest
 
 from flowkit import FlowDensity, load, save
 from flowkit.files._document import Encoder
+from flowkit.outliers._units import Dates
 
+from .. import processes
 from ..table import TRANSFORMERS
 from .examples import CASES, OTHERS, X, fitted
+from .loading import score_files
 
-ROOT = Path(__file__).parents[2]
-# Loads each file, tells what that set off, and scores rows.
-SCORE = """
-import json, sys, warnings
-from pathlib import Path
-warnings.simplefilter("ignore")
-import numpy as np
-import flowkit
-folder, events, listening = Path(sys.argv[1]), [], [True]
-def note(event, args):
-    if event in ("sys._getframe", "object.__getattr__") or not listening:
-        return
-    frame = sys._getframe()
-    # numba keeps what it compiled on this machine in pickles; modules import others in turn.
-    while frame is not None and not frame.f_globals.get("__name__", "").startswith("numba."):
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            return
-        frame = frame.f_back
-    if frame is None:
-        events.append((event, str(args[:1])))
-sys.addaudithook(note)
-loaded = {path: flowkit.load(path) for path in folder.glob("*.flow")}
-listening.clear()
-(folder / "events.json").write_text(json.dumps(events))
-from tests.files.examples import CASES
-for path, estimator in loaded.items():
-    np.save(path.with_suffix(".npy"), estimator.score_samples(CASES[path.stem][1]))
-"""
 # What tells that code is run or loaded.
 SUSPICIOUS = ("pickle.", "os.system", "os.exec", "os.spawn", "subprocess.", "socket.")
 # Libraries of which parts may be imported on the way, if they are not there yet.
@@ -64,9 +37,9 @@ def scores(tmp_path_factory):
             estimator, rows = fitted(name)
             before[name] = estimator.score_samples(rows)
         save(estimator, folder / f"{name}.flow")
-    command = [sys.executable, "-c", SCORE, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert not done.returncode, done.stderr
+    process = processes.start(score_files, folder, said=folder / "said.txt")
+    process.join()
+    assert process.exitcode == 0
     after = {name: np.load(folder / f"{name}.npy") for name in CASES}
     return before, after, json.loads((folder / "events.json").read_text())
 
@@ -183,6 +156,32 @@ def test_layouts_of_arrays_and_odd_numbers_are_kept(tmp_path):
             np.testing.assert_array_equal(loaded[name], value)
             assert loaded[name].dtype == value.dtype.newbyteorder("=")
             assert loaded[name].shape == value.shape
+
+
+DAYS = pd.Series(pd.to_datetime(["2020-01-01 03:00", "2020-03-29 12:00", "2021-01-01 04:00"]))
+COLUMNS_OF_DATES = {
+    "dates": DAYS,
+    "dates of a zone": DAYS.dt.tz_localize("Europe/Berlin"),
+    "dates of an array": DAYS.to_numpy(),
+    "lengths": DAYS - DAYS[0],
+    "dates of Python": pd.Series([day.date() for day in DAYS], dtype=object),
+    "times of Python": np.array(DAYS.dt.to_pydatetime(), dtype=object),
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS_OF_DATES.values(), ids=COLUMNS_OF_DATES)
+def test_what_a_detector_knows_of_dates_is_kept(column, tmp_path):
+    density = FlowDensity()
+    density.extra_ = units = Dates.of(column)
+    save(density, tmp_path / "file")
+    loaded = load(tmp_path / "file").extra_
+    numbers = units.numbers(column)
+    np.testing.assert_array_equal(loaded.numbers(column), numbers)
+    found, expected = loaded.values(numbers), units.values(numbers)
+    assert type(found) is type(expected)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(column))
 
 
 def test_nan_is_kept(tmp_path):

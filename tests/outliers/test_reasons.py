@@ -15,9 +15,10 @@ import pytest
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 
-from flowkit import DensityOutlierDetector
+from flowkit import DensityOutlierDetector, TableDensity
 from flowkit.exceptions import IdentifierWarning, InvalidParameterError, MissingDependencyError
 from flowkit.outliers._printing import number_shown, probability_shown, shown_value
+from flowkit.outliers._reasons import _as_fine_as_known
 from flowkit.outliers._units import Dates
 
 from .examples import Known, mixed_table, rows
@@ -35,6 +36,18 @@ def in_order_of_columns(reasons, values):
     """Values of reasons for all columns, in the order that these have in X."""
     order = np.argsort(reasons.columns.astype(str), axis=1)
     return np.take_along_axis(values, order, axis=1)
+
+
+def test_typical_numbers_lie_within_declared_bounds():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"pay": rng.exponential(size=200), "share": rng.beta(0.5, 0.5, size=200)})
+    bounds = {"pay": (0, None), "share": (0, 1)}
+    density = TableDensity(GaussianMixture(random_state=0), bounds=bounds, random_state=0)
+    detector = DensityOutlierDetector(density, random_state=0).fit(X)
+    reasons = detector.reasons(X[:60], n_columns=None)
+    for values in (reasons.low, reasons.typical, reasons.high):
+        assert (in_order_of_columns(reasons, values) >= 0).all()
+        assert (in_order_of_columns(reasons, values)[:, 1] <= 1).all()
 
 
 def test_typical_numbers_are_conditional_quantiles():
@@ -399,3 +412,19 @@ def test_a_probability_is_certain_only_where_it_is_one():
 )
 def test_dates_are_told_as_finely_as_they_are(value, precision, text):
     assert shown_value(value, precision) == text
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ((0.104223, -1.64719, 2.07409), (0.1, -1.6, 2.1)),
+        ((5516780.0, 5386560.0, 5653423.0), (5520000.0, 5390000.0, 5650000.0)),
+        ((2.0, 2.0, 2.0), (2.0, 2.0, 2.0)),
+        ((0.25, -np.inf, np.inf), (0.25, -np.inf, np.inf)),
+        ((3, 1.25, 5.25), (3, 1.25, 5.25)),
+    ],
+)
+def test_typical_numbers_have_two_digits_of_their_interval(known, told):
+    assert _as_fine_as_known(*known) == told
+    for exact, rounded in zip(known, told, strict=True):
+        assert exact == rounded or abs(exact - rounded) < 0.1 * (known[2] - known[1])

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skorch.callbacks import Callback
 
 import flowkit
@@ -349,6 +351,30 @@ def test_text_is_refused():
     frame = pd.DataFrame(X).assign(colour="red")
     with pytest.raises(UnsupportedValueError, match="colour"):
         small().fit(frame, y)
+
+
+REMEDIES = {
+    r"colour.*OneHotEncoder\(sparse_output=False\)": (
+        {"colour": ["red", "blue"] * 30},
+        OneHotEncoder(sparse_output=False),
+    ),
+    r"age.*SimpleImputer or flowkit.DensityImputer": (
+        {"age": [np.nan, 1.0, 2.0] * 20},
+        SimpleImputer(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("told", "case"), REMEDIES.items(), ids=["text", "missing"])
+def test_what_is_no_number_is_refused_with_a_remedy_that_works(told, case):
+    X, y = fan(60)
+    column, remedy = case
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(**column)
+    with pytest.raises(InvalidDataError, match=told):
+        small().fit(frame, y)
+    prepared = ColumnTransformer([("some", remedy, list(column))], remainder="passthrough")
+    model = make_pipeline(prepared, small(max_epochs=1)).fit(frame, y)
+    assert np.isfinite(model.predict(frame)).all()
 
 
 def test_too_few_rows_to_calibrate_are_refused():

@@ -246,7 +246,8 @@ def test_images_are_shown_as_they_are(channels, tmp_path):
     assert pixels.shape == (4, 3 * 6 + 2, *channels)
     for i in range(3):
         np.testing.assert_array_equal(pixels[:, 7 * i : 7 * i + 6], X[i].reshape(shape))
-    density = flowkit.RGFlowDensity(image_shape=shape, max_epochs=1, random_state=0).fit(X)
+    options = {"hidden_units": 8, "max_epochs": 1, "random_state": 0}
+    density = flowkit.RGFlowDensity(image_shape=shape, **options).fit(X)
     flowkit.report(density, X, refit=False, n_strange=2).save(tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert text.count('<img class="strip"') == 3
@@ -275,7 +276,28 @@ def test_mistakes_are_told(density, table, told, tmp_path):
 
 
 @pytest.mark.parametrize("rows", ["X", "X_test"])
+def test_no_rows_are_told(density, table, rows):
+    for none in (table[:0], 3):
+        with pytest.raises(InvalidDataError, match=f"{rows} holds no rows"):
+            flowkit.report(density, **{"X": table, rows: none})
+
+
+@pytest.mark.parametrize("rows", ["X", "X_test"])
 def test_rows_of_other_columns_are_refused_by_name(density, table, rows):
     wrong = {"X": table, rows: table.drop(columns="n")}
     with pytest.raises(InvalidDataError, match="n"):
         flowkit.report(density, wrong.pop("X"), refit=False, **wrong)
+
+
+def test_typical_values_keep_to_bounds_that_the_detector_does_not_know(table, density, detector):
+    bounded = clone(density).set_params(
+        bounds={"weight | kg": (3.5, 4.0)}, density=GaussianMixture()
+    )
+    bounded.fit(table.assign(**{"weight | kg": np.linspace(3.5, 4.0, len(table))}))
+    told = flowkit.report(bounded, table, detector=detector, refit=False).to_dict()
+    texts = [line for row in told["strange_rows"] for line in row["reasons"]]
+    told = [line for line in texts if line.startswith("weight | kg") and "typical" in line]
+    assert told
+    for line in told:
+        numbers = map(float, re.search(r"typical (\S+) \((\S+) to (\S+)\)", line).groups())
+        assert all(3.5 <= number <= 4.0 for number in numbers)

@@ -81,3 +81,11 @@ def test_no_place_is_the_middle_of_the_cell(codec, x):
     assert np.isnan(y[-1, 0])
     assert log_volume[-1, 0] == 0.0
     np.testing.assert_allclose(codec.decode(y[:-1, 0]), x[:-1])
+
+
+def test_levels_are_told_in_their_order_or_the_most_frequent_first():
+    levels, counts = ["low", "mid", "high"], np.array([20.0, 30.0, 50.0])
+    told = LevelCodec(levels, counts).details()
+    assert told == "3 levels: high 49.8%, mid 30.0%, low 20.2%"
+    told = LevelCodec(levels, counts, are_ordered=True).details()
+    assert told == "3 levels: low 20.2%, mid 30.0%, high 49.8%"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -13,8 +14,17 @@ from flowkit.tables._constraints import Constraint
 TABLE = pd.DataFrame(
     {
         "k": [1, 2, 3, 4],
+        "byte": np.array([200, 100, 0, 255], dtype=np.uint8),
+        "large": pd.array([1, 2, 3, 2**53], dtype="Int64"),
+        "net weight": [3.0, 1.0, 4.0, 1.0],
+        "gro\u0308ße": [1, 2, 3, 4],
         "x": [0.0, 0.5, 2.5, 4.0],
         "ward": ["a", "b", "a", "c"],
+        "size": pd.Categorical(["s", "l", "m", None], ["s", "m", "l"], ordered=True),
+        "ordered": pd.Categorical(["m", "m", "m", "s"], ["s", "m", "l"], ordered=True),
+        "grade": pd.Categorical([3, 1, 2, 2], [3, 2, 1], ordered=True),
+        "colour": pd.Categorical(["red", "blue", "red", "red"]),
+        "group": pd.Categorical([1, 2, 2, 3]),
         "seen": pd.array([True, False, True, True], dtype="boolean"),
         "start": pd.to_datetime(["2024-01-05", "2024-02-01", "2024-03-01", "2024-01-05"]),
         "end": pd.to_datetime(["2024-01-09", "2024-02-01", "2024-03-03", "2024-01-06"]),
@@ -27,6 +37,20 @@ MET = {
     "k in [x, 1, 'a'] or k in []": [True, False, False, True],
     "start in ['2024-01-05', '2024-03-01']": [True, False, True, True],
     "start not in ['2024-01-05']": [False, True, True, False],
+    "size >= 'm'": [False, True, True, False],
+    "'s' < size <= 'm'": [False, False, True, False],
+    "ordered <= size": [False, True, True, False],
+    "ward < size": [False, False, False, False],
+    "size == 'l' or size in ['s', 'x']": [True, True, False, False],
+    "grade > 2": [False, True, False, False],
+    "grade + 1 > 3": [True, False, False, False],
+    "colour == 'red' and group >= 2": [False, False, True, True],
+    "start < '3000-01-01' and end > '1000-01-01 00:00'": [True, True, True, True],
+    "byte + byte > 255 and -byte < 0": [True, False, False, True],
+    "100 - byte < 0": [True, False, False, True],
+    "byte - k < 0 or large - byte > 10**9": [False, False, True, True],
+    "`net weight` > 2 and `k` < 3": [True, False, False, False],
+    "`gr\u00f6ße` == 2 or gro\u0308ße == 4": [False, True, False, True],
     "'2024-01-05' < start <= end": [False, True, True, False],
     "end - start == end - start and x / x != 1": [True, False, False, False],
 }
@@ -38,6 +62,13 @@ REFUSED = {
     "not x - k": "takes 'x - k' for a condition",
     "ward or k > 3": "takes 'ward' for a condition",
     "ward > 3": "'ward > 3' cannot be evaluated",
+    "size > 'xl'": "compares 'xl' with levels of which it is none: use one of .'s', 'm', 'l'.",
+    "size > 3": "compares 3 with levels of which",
+    "size > grade": "levels of two columns that are not the same ones",
+    "colour > 'blue'": "compares column 'colour' by order, but its levels have none",
+    "not `net weight`": "takes '`net weight`' for a condition",
+    "`net wieght` > 2": "names column 'net wieght', which is none.*'net weight'",
+    "`net weight > 2": "cannot be read",
     "k > 'x'": "cannot be evaluated",
     "k > 1/0": "cannot be evaluated: division by zero",
     "k > -ward": "cannot be evaluated",
@@ -47,6 +78,9 @@ REFUSED = {
     "k > 1\0": "cannot be read",
     "start > 'yesterday'": "cannot be evaluated.*dates such as '2024-01-31'",
     "start in ['yesterday']": "cannot be evaluated",
+    "start > 'today'": "'today' is no date",
+    "start in ['now']": "'now' is no date",
+    "start > '2024-01-05T00:00Z'": "is in a time zone",
     "start > 3": "a number beside dates",
     "start in [3]": "a number beside dates",
     "end - start > 3": "a number beside dates",
@@ -75,3 +109,15 @@ def test_powers_of_any_size_take_no_time():
     table = pd.DataFrame({"x": [2.0, 3.0]})
     assert_array_equal(Constraint("x < 9**9**9")(table), [True, True])
     assert_array_equal(Constraint("x**2 > 5")(table), [False, True])
+
+
+def test_what_polars_enumerates_has_an_order():
+    table = pl.DataFrame(
+        {"size": ["s", "l", "m"], "text": ["s", "l", "m"], "byte": [200, 0, 90]},
+        schema={"size": pl.Enum("sml"), "text": str, "byte": pl.UInt8},
+    )
+    assert_array_equal(Constraint("byte + byte > 150")(table), [True, False, True])
+    assert_array_equal(Constraint("size >= 'm'")(table), [False, True, True])
+    assert_array_equal(Constraint("text >= 'm'")(table), [True, False, True])
+    texts = table.with_columns(pl.col("size").cast(pl.Categorical))
+    assert_array_equal(Constraint("size >= 'm'")(texts), [True, False, True])

@@ -235,12 +235,17 @@ def test_what_has_no_spikes_is_refused(rng):
         mixture_table(bounds={"x": (1, None)}).fit(zeros)
 
 
-def with_kernels(rng):
+def with_kernels(rng, missing=None):
     """A density of kernels of two columns, half of whose rows lie on a spike, and these rows."""
     X = pd.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"])
     X["b"] = X["b"].where(rng.random(40) < 0.5, 0.0)
     kernels = FlowDensity(
-        prior="kernel", n_transforms=0, early_stopping=False, max_epochs=1, random_state=0
+        prior="kernel",
+        n_transforms=0,
+        early_stopping=False,
+        max_epochs=1,
+        missing=missing,
+        random_state=0,
     )
     return mixture_table(kernels).fit(X), X
 
@@ -276,3 +281,19 @@ def test_copies_of_rows_beside_a_spike_are_scored_without_the_kernels_on_these(r
     assert_allclose(scores[beside], (inner + volume)[beside], atol=1e-8)
     assert_allclose(scores[~beside], plain[~beside], atol=1e-8)
     assert (scores < plain - 1e-4)[1::2].any()
+
+
+@pytest.mark.parametrize("missing", [None, "marginalize"])
+def test_copies_moved_onto_a_spike_are_scored_without_the_kernels_on_their_rows(missing, rng):
+    fitted, X = with_kernels(rng, missing)
+    copies = X.loc[X.index.repeat(2)].reset_index(drop=True)
+    copies.loc[1::2, "b"] = 0.0
+    scores = score_copies(fitted, copies, X)[1::2]
+    density, codec = fitted.density_, fitted._codecs[1]
+    own = density._own_kernels(fitted._encoded_density().middles(X.to_numpy()))
+    (low,), (high,) = codec.cell_ends(np.zeros(1))
+    y = np.linspace(low, high, 401)
+    for i in np.flatnonzero(X["b"] != 0)[:5]:
+        points = np.column_stack([np.full(len(y), X["a"][i]), y])
+        log_density = density._log_density(points, np.full(len(y), own[i]))
+        assert_allclose(np.exp(scores[i]), trapezoid(np.exp(log_density), y), rtol=4e-3)

@@ -40,10 +40,10 @@ demo: $(INSTALLED)
 	$(RUN) -m flowkit.demo --output demo-output
 
 test: $(INSTALLED)
-	SCIPY_ARRAY_API=1 $(RUN) -m pytest -n $(JOBS)
+	SCIPY_ARRAY_API=1 $(RUN) -m pytest -n $(JOBS) --dist worksteal
 
 test-oldest: $(OLDEST)/installed
-	SCIPY_ARRAY_API=1 $(OLDEST)/bin/python -m pytest -n $(JOBS)
+	SCIPY_ARRAY_API=1 $(OLDEST)/bin/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .
@@ -60,7 +60,7 @@ bench: $(INSTALLED_BENCH)
 
 # Peers that are not installed are left out, data are those that ship, and no results are kept.
 bench-smoke: $(INSTALLED)
-	@$(MAKE) --no-print-directory -j $(JOBS) $(STUDIES:benchmarks/%.py=smoke-%)
+	@$(RUN) benchmarks/lib/smoke.py $(JOBS) $(STUDIES)
 
 smoke-%: $(INSTALLED)
 	$(RUN) benchmarks/$*.py --smoke

@@ -123,6 +123,7 @@ def main() -> None:
     study.option("--columns", selects="d", default=widths, smoke=[3], help="of a table", **many)
     study.option("--score-rows", type=int, default=100_000, smoke=100, help="rows to score")
     names = {"nargs": "+", "choices": DETECTORS, "metavar": "METHOD", "default": METHODS}
+    names["smoke"] = [DEFAULT_DETECTOR, "kNN"]
     study.option("--methods", selects="method", help="detectors", **names)
     study.run(measure, report)
 

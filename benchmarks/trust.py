@@ -13,13 +13,15 @@ these fits are told, as the largest differences in absolute value:
   of a second fit with the same seed, after pickling, and after `flowkit.save` and `load`;
 - how much the mean log density changes where training is in float64 instead of float32;
 - scores of rows far away, up to the largest number, that are no log density.
+
+The scores of `ConditionalFlow` are those of the first column given the others; those of
+`DensityImputer` what it fills in for the first column.
 """
 
 from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -28,21 +30,8 @@ from lib.clocks import set_threads
 from lib.data import SURVEYS, load_table, table_names
 from lib.report import distinct, in_order, print_table, select
 from lib.runner import Study
+from lib.trusted import EVERYWHERE, FIXED, INTEGRABLE, INVERTIBLE, METHODS, SINGLE, fitted, numbers
 
-METHODS = (
-    "FlowDensity",
-    "FlowDensity, kernel",
-    "FractalFlowDensity",
-    "RGFlowDensity",
-    "PHVAE",
-    "StackedDensity",
-    "TableDensity",
-    "TransformedDensity",
-    "DensityOutlierDetector",
-)
-# Those whose latent is the row itself in other coordinates.
-INVERTIBLE = METHODS[:4]
-SINGLE = METHODS[:5]
 FAR = 1e3
 N_CENTRES, N_POINTS, N_GROUPS, TAILS, NOISE = 1000, 4000, 40, 3, (5, 0.5, 0.1, 0.02)
 N_THREADS, BATCH = 8, 7
@@ -61,32 +50,6 @@ CHECKS = {
     "float64_training": "float64 fit",
     "no_log_densities": "no number",
 }
-
-
-def build(method: str, epochs: int, seed: int, **changes: object):
-    """An estimator that is not fitted."""
-    from sklearn.preprocessing import StandardScaler
-
-    import flowkit
-
-    brief = {"max_epochs": epochs, "random_state": seed, **changes}
-
-    def flow():
-        return flowkit.FlowDensity(n_components=2, **brief)
-
-    around: dict[str, Callable] = {
-        "FlowDensity": flow,
-        "FlowDensity, kernel": lambda: flowkit.FlowDensity(prior="kernel", **brief),
-        "FractalFlowDensity": lambda: flowkit.FractalFlowDensity(n_topics=3, **brief),
-        "StackedDensity": lambda: flowkit.StackedDensity(
-            [("flow", flow()), ("normal", flowkit.FlowDensity(prior="normal", **brief))],
-            random_state=seed,
-        ),
-        "TableDensity": lambda: flowkit.TableDensity(flow(), random_state=seed),
-        "TransformedDensity": lambda: flowkit.TransformedDensity(StandardScaler(), flow()),
-        "DensityOutlierDetector": lambda: flowkit.DensityOutlierDetector(flow(), random_state=seed),
-    }
-    return around[method]() if method in around else getattr(flowkit, method)(**brief)
 
 
 def rows_of(name: str, n: int, d: int, seed: int) -> np.ndarray:
@@ -155,44 +118,45 @@ def trust(method: str, X: np.ndarray, epochs: int, seed: int) -> dict:
     """All checks of one estimator on rows."""
     import flowkit
 
-    model, scale = build(method, epochs, seed).fit(X), X.std(0)
-    scores, result = model.score_samples(X), {}
+    model, scale = fitted(method, X, epochs, seed), X.std(0)
+    scores, result = numbers(model, X), {}
     if method in INVERTIBLE:
         draws = model.sample(len(X), random_state=seed)
         far = {"rows": X, "draws": draws, "far": far_rows(X)}
         result |= {f"round_trip_{name}": round_trip(model, x, scale) for name, x in far.items()}
     pair = np.argsort([-len(np.unique(column)) for column in X.T], kind="stable")[:2]
-    # Noise on values that repeat is part of what is fitted, but cells of tables have no density.
-    if method not in ("TableDensity", "DensityOutlierDetector") and len(pair) == 2:
-        mean, error = integral(build(method, epochs, seed).fit(X[:, pair]), seed)
+    if method in INTEGRABLE and len(pair) == 2:
+        mean, error = integral(fitted(method, X[:, pair], epochs, seed), seed)
         result |= {
             "integral": abs(mean - 1) / error if error else None,
             "mean_weight": mean,
             "standard_error": error,
         }
-    parts = [model.score_samples(X[i : i + BATCH]) for i in range(0, len(X), BATCH)]
-    order = np.random.default_rng(seed).permutation(len(X))
     again = {
-        "float32_rows": model.score_samples(X.astype(np.float32)),
-        "batches": np.concatenate(parts),
-        "order": model.score_samples(X[order])[np.argsort(order)],
-        "same_seed": build(method, epochs, seed).fit(X).score_samples(X),
-        "pickled": pickle.loads(pickle.dumps(model)).score_samples(X),
+        "float32_rows": numbers(model, X.astype(np.float32)),
+        "same_seed": numbers(fitted(method, X, epochs, seed), X),
+        "pickled": numbers(pickle.loads(pickle.dumps(model)), X),
     }
+    if method in FIXED:
+        parts = [numbers(model, X[i : i + BATCH]) for i in range(0, len(X), BATCH)]
+        order = np.random.default_rng(seed).permutation(len(X))
+        again["batches"] = np.concatenate(parts)
+        again["order"] = numbers(model, X[order])[np.argsort(order)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.flowkit"
         flowkit.save(model, path)
-        again["saved"] = flowkit.load(path).score_samples(X)
+        again["saved"] = numbers(flowkit.load(path), X)
     set_threads(N_THREADS)
-    again["threads"] = model.score_samples(X)
+    again["threads"] = numbers(model, X)
     set_threads(1)
     result |= {name: difference(scores, others) for name, others in again.items()}
     if method in SINGLE:
-        double = build(method, epochs, seed, dtype="float64").fit(X)
-        result["float64_training"] = abs(double.score_samples(X).mean() - scores.mean())
+        double = fitted(method, X, epochs, seed, dtype="float64")
+        result["float64_training"] = abs(numbers(double, X).mean() - scores.mean())
     sizes = np.array([1e10, 1e22, 1e39, 1e154, 1e200, 1e300, np.finfo(float).max])
-    beyond = model.score_samples(np.outer(sizes, np.ones(X.shape[1])))
-    result["no_log_densities"] = int((np.isnan(beyond) | (beyond == np.inf)).sum())
+    if method in EVERYWHERE:
+        beyond = numbers(model, np.outer(sizes, np.ones(X.shape[1])))
+        result["no_log_densities"] = int((np.isnan(beyond) | (beyond == np.inf)).sum())
     return result
 
 

@@ -219,6 +219,14 @@ def _add_data(command, kinds=True):
         metavar="COLUMN",
         help="columns to leave out",
     )
+    command.add_argument(
+        "--missing",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="VALUE",
+        help="values that stand for missing ones, such as -999",
+    )
     if kinds:
         command.add_argument(
             "--kinds",
@@ -236,6 +244,7 @@ def _add_data(command, kinds=True):
         help="between cells of text; found by itself if not given",
     )
     command.add_argument("--array", metavar="NAME", help="which array of an .npz file has the rows")
+    command.add_argument("--sheet", metavar="NAME", help="which sheet of a workbook has the rows")
 
 
 def _add_model(command):

@@ -335,7 +335,8 @@ _SMALL = {"n_transforms": 2, "hidden_units": 16, **_BRIEF}
 # Where the transforms are the case, the mixture is of a given size: only "default" searches for it.
 _TWO = {**_SMALL, "n_components": 2}
 
-_SMALL_FRACTAL = {"n_topics": 3, "n_blocks": 2, "hidden_units": 16, **_BRIEF}
+# Topics of words take longest to find: only "fractal_groups" looks for them.
+_SMALL_FRACTAL = {"n_topics": 3, "n_blocks": 2, "hidden_units": 16, "lda_backend": None, **_BRIEF}
 
 
 def _fractal(**parameters):
@@ -375,9 +376,9 @@ FLOWS = {
     "student_t_prior": lambda **kw: e.FlowDensity(prior="student_t", **{**_SMALL, **kw}),
     "kernel": lambda **kw: e.FlowDensity(prior="kernel", noise=0.1, **{**_SMALL, **kw}),
     "fractal": _fractal(),
-    "fractal_groups_kmeans": _fractal(n_word_groups=1, lda_backend=None, n_levels=1),
+    "fractal_groups": _fractal(n_word_groups=1, lda_backend="sklearn", n_levels=1),
     "fractal_autoregressive_kan": _fractal(
-        fractal="autoregressive", conditioner="kan", n_blocks=1, lda_backend=None
+        fractal="autoregressive", conditioner="kan", n_blocks=1, n_word_groups=1
     ),
     "fractal_mixture_affine": _fractal(prior="gaussian_mixture", coupling="affine", tied=True),
     "rg": lambda **kw: e.RGFlowDensity(**{**_SMALL_RG, **kw}),

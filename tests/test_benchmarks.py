@@ -197,6 +197,18 @@ def test_smoke_fails_where_a_cell_fails(run):
         run("--smoke", fails=("a",))
 
 
+def test_all_smokes_run_and_those_that_fail_are_named(runner, tmp_path, capsys):
+    smoke = importlib.import_module("lib.smoke").smoke
+    paths = [str(tmp_path / name) for name in ("good.py", "bad.py", "fine.py")]
+    for path, code in zip(paths, ["import sys; print(sys.argv)", "1 / 0", ""], strict=True):
+        Path(path).write_text(code)
+    assert smoke(2, paths) == paths[1:2]
+    said = capsys.readouterr().out
+    assert f"['{paths[0]}', '--smoke']" in said
+    assert "ZeroDivisionError" in said
+    assert all(path in said for path in paths)
+
+
 def test_absent_peers_are_left_out_with_a_word(runner, capsys):
     study = runner.Study("example", "An example.", seeds=1, budget=None)
     present = study.installed(["ours", "theirs"], {"theirs": "no_such_library"})

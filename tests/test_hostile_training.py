@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flowkit.exceptions import InvalidDataError
 
 from .hostile import CLASSES, NO_NUMBERS, SIZES, answer, examples, fitted, rows_of_size
-from .table import DETECTORS, VIEWS, WRAPPERS
+from .table import DETECTORS, ESTIMATORS, VIEWS, WRAPPERS
 
 OTHERS = {
     name: build
@@ -24,6 +24,7 @@ EVERY = {**CLASSES, **OTHERS}
 every_estimator = pytest.mark.parametrize("build", EVERY.values(), ids=EVERY)
 # Liftings begin slowly, and are tried by the slow tests.
 QUICK = {name: build for name, build in EVERY.items() if name != "rg_lifting"}
+QUICK["fractal_groups"] = ESTIMATORS["fractal_groups"]
 every_quick_one = pytest.mark.parametrize("build", QUICK.values(), ids=QUICK)
 
 # Kinds of columns, of n rows and about as large as one number.
@@ -86,6 +87,8 @@ def try_training(build, X, **weight):
 @example(X=np.array([[0.0, SIZES[-1]], [0.0, 1e240]]))
 @example(X=np.array([[1e203], [SIZES[-1]], [1e107], [SIZES[-1]], [1e150]] * 4))
 @example(X=np.zeros((40, 3)))
+@example(X=np.array([[1e-323, -0.5], [-1.5e-323, -0.2]]))
+@example(X=np.array([[0.0, SIZES[-1] / 3], [0.0, -SIZES[-1]]]))
 @examples(3)
 def test_tables_of_any_kind(build, X):
     try_training(build, X)

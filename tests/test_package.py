@@ -107,7 +107,18 @@ FLOORS["imputation"] = BASICS | {
 }
 FLOORS["files"] = BASICS | {"validation", "estimators"}
 FLOORS["distributed"] = BASICS | {"training", "files"}
-FLOORS["exchange"] = BASICS | {"bijections", "priors", "validation", "estimators", "outliers"}
+FLOORS["exchange"] = BASICS | {
+    "nets",
+    "bijections",
+    "priors",
+    "modules",
+    "validation",
+    "estimators",
+    "stacking",
+    "transforms",
+    "tables",
+    "outliers",
+}
 FLOORS["inspection"] = {*BASICS, *FLOORS}
 FLOORS["reports"] = {*BASICS, *FLOORS}
 FLOORS["demo"] = {*BASICS, *FLOORS}

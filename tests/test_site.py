@@ -18,6 +18,8 @@ PAGES = sorted(
     for path in DOCS.rglob("*.md")
     if path.relative_to(DOCS).parts[0] not in GENERATED
 )
+# Packages beside those of the tests that examples of a page need.
+NEEDED = {Path("guide/ecosystem.md"): ("imblearn", "sdmetrics", "skrub")}
 # Rooms whose public names all stand on the page of the API.
 ROOMS = [
     "",
@@ -81,6 +83,8 @@ def test_numbers_are_compared_about(want, got, same):
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_examples_of_a_page_print_what_it_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for package in NEEDED.get(page, ()):
+        pytest.importorskip(package)
     pytest.importorskip("matplotlib.pyplot").switch_backend("agg")
     text = examples_only((DOCS / page).read_text())
     test = doctest.DocTestParser().get_doctest(text, {}, str(page), str(page), 0)

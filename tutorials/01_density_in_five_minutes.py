@@ -2,10 +2,10 @@
 Density estimation in five minutes
 ==================================
 
-A density says how likely each row of a table is. From one fitted density you get scores for rows
-you have not seen, new rows that look like the old ones, and the rows that fit in least:
-anomalies. This tour fits :class:`flowkit.FlowDensity` to a table of two columns that can be looked
-at, and then to a real one of thirty, inside a scikit-learn pipeline.
+Which rows of a table are usual, which are strange, and what would another row look like? A density
+answers all three: it says how likely each row is. This tour fits :class:`flowkit.FlowDensity` to a
+table of two columns that can be looked at, and then to a real one of thirty, inside a scikit-learn
+pipeline.
 
 The estimator is a *normalizing flow*: a neural network that can be run backwards. It maps each row
 to numbers of a simple distribution, the *latent* of the row, and keeps account of how much it
@@ -36,6 +36,13 @@ density = FlowDensity(random_state=0)
 density.fit(X_train)
 
 # %%
+# The rows (circles) and as many drawn ones (crosses) over the density, on a logarithmic scale. The
+# same display draws any fitted estimator that has ``score_samples``, ``KernelDensity`` for one.
+
+DensityDisplay.from_estimator(density, X_train, n_samples=len(X_train), random_state=0)
+plt.title("A density with its data and samples")
+
+# %%
 # Score
 # -----
 # ``score_samples`` is the natural logarithm of the density of each row, in the units of ``X``. Its
@@ -49,13 +56,6 @@ east, north = np.linspace(-45, 65, 300), np.linspace(-0.035, 0.045, 300)
 grid = np.stack(np.meshgrid(east, north), axis=-1).reshape(-1, 2)
 cell = (east[1] - east[0]) * (north[1] - north[0])
 print("probability on the grid:", round(np.exp(density.score_samples(grid)).sum() * cell, 3))
-
-# %%
-# Rows of the data (circles) and as many samples (crosses) over the log density. The same display
-# draws any fitted estimator that has ``score_samples``, ``KernelDensity`` for one.
-
-DensityDisplay.from_estimator(density, X_train, n_samples=len(X_train), random_state=0)
-plt.title("A density with its data and samples")
 
 # %%
 # Sample

@@ -2,13 +2,14 @@
 Scales of an image
 ==================
 
-:class:`flowkit.RGFlowDensity` is a density of images whose latents, the numbers
-that the flow maps an image to, have a *scale* and a *location*. Level by level it separates what
-sets a pixel apart from its neighbours, which stays behind as the latents of that level, from what
-goes on to a lattice half as fine. So one can ask at which scale, and where, an image is surprising,
-and change it at one scale alone. Here it reads digits of 8 by 8 pixels and then, where they are at
-hand, photographs of faces. Scores of images are what it is good at; faces, samples and fillings are
-experimental today, and this page measures how far they go.
+What is unusual about an image: a large shape or a detail, and where? :class:`flowkit.RGFlowDensity`
+is a density of images whose latents, the numbers that the flow maps an image to, have a *scale* and
+a *location*. Level by level it separates what sets a pixel apart from its neighbours, which stays
+behind as the latents of that level, from what goes on to a lattice half as fine. So one can ask at
+which scale, and where, an image is surprising, and change it at one scale alone. Here it reads
+digits of 8 by 8 pixels and then, where they are at hand, photographs of faces. Scores of images are
+what it is good at; faces, samples and fillings are experimental, and this page measures how far
+they go.
 """
 
 # %%
@@ -51,24 +52,23 @@ for level, latents in enumerate(density.latent_pyramid(X_test)):
 #
 # Which scale, and which location
 # -------------------------------
-# ``score_levels`` cuts the log density of each row into shares of levels and locations. Nothing is
-# lost: they sum to ``score_samples``. The unit of log densities is the *nat*: one nat more is e, or
-# about 2.7, times as likely.
-
-shares = density.score_levels(X_test)
-difference = shares.maps.sum((1, 2, 3)) - density.score_samples(X_test)
-print(f"largest difference: {np.abs(difference).max():.0e} nats")
-
-# %%
-# A share by itself says little, as some pixels vary more than others. The display compares it with
-# the mean over other rows, here the training rows: red is less likely than usual, and the numbers
-# are nats. Below are the two least likely held-out digits, and one in the middle. In the first two
-# most of the surprise is at the fine level, towards the right edge.
+# Below are the two least likely held-out digits, and one in the middle. The display compares each
+# with the training digits, level by level and pixel by pixel: red is less likely than usual, and
+# the numbers are *nats*, units of log densities; one nat more is e, or about 2.7, times as likely.
+# In the first two most of the surprise is at the fine level.
 
 order = np.argsort(density.score_samples(X_test))
 LatentPyramidDisplay.from_estimator(
     density, X_test[order[[0, 1, len(order) // 2]]], reference=X_train
 )
+
+# %%
+# The shares behind that come from ``score_levels``, which cuts the log density of each row into
+# those of levels and locations. Nothing is lost: they sum to ``score_samples``.
+
+shares = density.score_levels(X_test)
+difference = shares.maps.sum((1, 2, 3)) - density.score_samples(X_test)
+print(f"largest difference: {np.abs(difference).max():.0e} nats")
 
 # %%
 # Does a map point at what is wrong with an image? In each held-out digit one pixel, not at the

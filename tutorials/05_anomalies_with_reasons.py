@@ -2,11 +2,12 @@
 Anomalies with reasons
 ======================
 
-:class:`flowkit.DensityOutlierDetector` finds the rows of a table that do not belong, says how often
-it is wrong about rows that do, and names the columns that make a row strange. Here it learns what
-benign breast tumours look like: thirty measurements each, without any malignant one to learn from.
-Scores are in *nats*, the unit of natural logarithms: one nat less, and the share of rows that are
-as strange is e, or about 2.7, times smaller.
+Which rows of a table do not belong, how often is one wrong to say so, and what is it about them?
+:class:`flowkit.DensityOutlierDetector` ranks the rows, keeps a rate of false alarms, and names the
+columns that make a row strange. Here it learns what benign breast tumours look like: thirty
+measurements each, without any malignant one to learn from. Scores are in *nats*, the unit of
+natural logarithms: one nat less, and the share of rows that are as strange is e, or about 2.7,
+times smaller.
 """
 
 # %%
@@ -98,10 +99,10 @@ plt.title("Are false alarms as rare as stated?")
 # What is promised is an average: over which rows happen to calibrate, and which come after. One
 # calibration may allow somewhat more, another less, the fewer rows it has, the more so. Nothing is
 # asked of the density: were it poor, anomalies would be missed, but the rate would hold. Here is a
-# quick one, on fifty other splits.
+# quick one, on thirty other splits.
 
 rates = []
-for training, rest in ShuffleSplit(50, test_size=0.25, random_state=0).split(benign):
+for training, rest in ShuffleSplit(30, test_size=0.25, random_state=0).split(benign):
     kernels = make_pipeline(StandardScaler(), KernelDensity())
     quick = DensityOutlierDetector(kernels, calibrate=True, random_state=len(rates))
     rates.append(np.mean(quick.fit(benign.iloc[training]).predict(benign.iloc[rest]) == -1))
@@ -144,11 +145,11 @@ ExplanationDisplay.from_estimator(detector, chosen, max_features=6)
 #
 # A wrong value
 # -------------
-# For half of the unseen benign tumours someone has entered the diameter where the radius belongs.
-# Malignant tumours have such radii; what is wrong about them here is that area and perimeter say
-# otherwise.
+# For a third of the unseen benign tumours someone has entered the diameter where the radius
+# belongs. Malignant tumours have such radii; what is wrong about them here is that area and
+# perimeter say otherwise.
 
-entered = unseen[::2]
+entered = unseen[::3]
 wrong = entered.assign(**{"mean radius": 2 * entered["mean radius"]})
 reasons = detector.explain(wrong)
 print(f"flagged: {np.mean(detector.predict(wrong) == -1):.0%}")

@@ -2,10 +2,11 @@
 Tables as they are
 ==================
 
-Real tables hold text, counts, hours and numbers that cannot be negative, and some cells are empty.
-:class:`flowkit.TableDensity` takes such a DataFrame as it is: it maps each column onto one that a
-continuous density can model, counts what that does to the scores, and gives everything back in the
-units of the table. Empty cells are for densities with ``missing="marginalize"``, at the end.
+How likely is a row that holds text, a count, an hour and a weight, some of them missing, and what
+would more such rows look like? Most densities know numbers only. :class:`flowkit.TableDensity`
+takes a DataFrame as it is: it maps each column onto one that a continuous density can model, counts
+what that does to the scores, and gives everything back in the units of the table. Empty cells are
+for densities with ``missing="marginalize"``, at the end.
 """
 
 # %%
@@ -44,32 +45,6 @@ density = TableDensity(
 density.fit(X_train)
 
 # %%
-# ``report`` tells what each column was taken for, and why. Categories and whole numbers are
-# recognised; bounds and periods are for you to say, as data alone cannot. ``bounds="seen"`` keeps
-# counts, months and grades within what training held.
-
-print(density.report())
-
-# %%
-# Score
-# -----
-# A score is the log density per unit of weight and hour, and the log probability of the size; that
-# of a count is the density at it, or with ``cells="probability"`` its probability. Scores are in
-# *nats*, the unit of natural logarithms.
-
-print("first scores:", density.score_samples(X_test[:3]).round(2))
-print(f"mean of held-out rows: {density.score(X_test):.2f} nats")
-
-# %%
-# What cannot be has no density, and the day has no seam: an order at midnight scores the same
-# whether its hour is 0 or 24.
-
-impossible = X_test[:1].assign(weight=-1.0)
-print("negative weight:", density.score_samples(impossible)[0])
-midnight = pd.concat([X_test[:1].assign(hour=0.0), X_test[:1].assign(hour=24.0)])
-print("hour 0 and hour 24:", density.score_samples(midnight).round(2))
-
-# %%
 # Sample
 # ------
 # Samples are a DataFrame with the same columns, types and levels.
@@ -94,6 +69,34 @@ hours = np.arange(25)
 ax.hist([X["hour"], drawn["hour"]], hours, label=["table", "samples"])
 ax.set(xlabel="hour", ylabel="orders", xticks=hours[::3], title="Orders by hour")
 ax.legend()
+
+# %%
+# What was read
+# -------------
+# ``report`` tells what each column was taken for, and why. Categories and whole numbers are
+# recognised; bounds and periods are for you to say, as data alone cannot. ``bounds="seen"`` keeps
+# counts, months and grades within what training held.
+
+print(density.report())
+
+# %%
+# Score
+# -----
+# A score is the log density per unit of weight and hour, and the log probability of the size; that
+# of a count is the density at it, or with ``cells="probability"`` its probability. Scores are in
+# *nats*, the unit of natural logarithms.
+
+print("first scores:", density.score_samples(X_test[:3]).round(2))
+print(f"mean of held-out rows: {density.score(X_test):.2f} nats")
+
+# %%
+# What cannot be has no density, and the day has no seam: an order at midnight scores the same
+# whether its hour is 0 or 24.
+
+impossible = X_test[:1].assign(weight=-1.0)
+print("negative weight:", density.score_samples(impossible)[0])
+midnight = pd.concat([X_test[:1].assign(hour=0.0), X_test[:1].assign(hour=24.0)])
+print("hour 0 and hour 24:", density.score_samples(midnight).round(2))
 
 # %%
 # Which rows do not belong

@@ -15,7 +15,7 @@ Builder = Callable[[int, float], Any]
 
 
 class Ours:
-    """DensityImputer; the mean of 50 draws."""
+    """DensityImputer; the mean of 50 draws of its densities and of its trees, in their shares."""
 
     def __init__(self, seed: int, budget: float):
         from flowkit import DensityImputer, FlowDensity
@@ -33,7 +33,7 @@ class Ours:
         return self.model.transform(self.X)
 
     def draws(self, n: int) -> np.ndarray:
-        return self.model.density_.impute(self.X, n, random_state=0)
+        return self.model.impute(self.X, n, random_state=0)
 
 
 class Peer:

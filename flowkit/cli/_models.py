@@ -12,7 +12,7 @@ from ..files import load
 from ..outliers import DensityOutlierDetector
 from ..tables import TableDensity
 from ..validation import container_of
-from ._columns import Selection, declarations, names_of, select
+from ._columns import Selection, declarations, names_of, select, with_missing
 from ._tables import read_table
 
 
@@ -35,7 +35,8 @@ def read_selection(options, path: str, model=None, may_lack: bool = False) -> Se
     InvalidDataError
         If values are missing that the model needs.
     """
-    X = read_table(path, separator=options.separator, array=options.array)
+    X = read_table(path, separator=options.separator, array=options.array, sheet=options.sheet)
+    X = with_missing(X, options.missing)
     target, drop = options.target, options.drop
     if may_lack:
         names = names_of(X)

@@ -24,10 +24,9 @@ from ..exceptions import (
     MissingFileError,
 )
 from ..validation import is_missing_value
+from ._workbooks import ENGINES, read_workbook, write_workbook
 
 STANDARD = "-"
-# What pandas reads workbooks with.
-_WORKBOOKS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "odf"}
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 _PARQUET = (".parquet", ".pq")
 # What text is a date.
@@ -37,7 +36,13 @@ _ZONE = r" ?(Z|[+-]\d{2}:?\d{2})"
 _DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
 
 
-def read_table(path: str, *, separator: str | None = None, array: str | None = None):
+def read_table(
+    path: str,
+    *,
+    separator: str | None = None,
+    array: str | None = None,
+    sheet: str | None = None,
+):
     """Read a table.
 
     Parameters
@@ -48,6 +53,8 @@ def read_table(path: str, *, separator: str | None = None, array: str | None = N
         Character between cells of text; None finds it in the first line.
     array : str, default=None
         Which array of an npz file has the rows; None for the only one of two dimensions, or X.
+    sheet : str, default=None
+        Which sheet of a workbook has the rows; None for the first.
 
     Returns
     -------
@@ -64,7 +71,7 @@ def read_table(path: str, *, separator: str | None = None, array: str | None = N
     InvalidDataError
         If it holds no rows.
     InvalidParameterError
-        If its name does not tell its format, or `array` names none.
+        If its name does not tell its format, or `array` or `sheet` name none.
     MissingDependencyError
         If what reads it is not installed.
     """
@@ -74,13 +81,14 @@ def read_table(path: str, *, separator: str | None = None, array: str | None = N
     try:
         if suffix == ".npz":
             return _read_arrays(path, array)
-        table = _read_frame(path, suffix, separator)
+        table = _read_frame(path, suffix, separator, sheet)
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         if isinstance(error, InvalidDataError | InvalidFileError | InvalidParameterError):
             raise
+        text = ", its --separator and that it is UTF-8" if suffix in _SEPARATORS else ""
         raise InvalidFileError(
-            f"{path!r} cannot be read as {suffix[1:]}: {error}. Check that it is such a file, and "
-            "for text its --separator and that it is UTF-8."
+            f"{path!r} cannot be read as {suffix[1:]}: {str(error).rstrip('.')}. Check that it is "
+            f"such a file{text}."
         ) from error
     if not len(table):
         raise InvalidDataError(f"{path!r} holds no rows: give a table with at least one.")
@@ -88,7 +96,9 @@ def read_table(path: str, *, separator: str | None = None, array: str | None = N
     return _with_dates(_without_index(table))
 
 
-def _read_frame(path, suffix, separator):
+def _read_frame(path, suffix, separator, sheet):
+    if suffix in ENGINES:
+        return read_workbook(path, sheet)
     pd = require("pandas", f"reading {suffix[1:]}", "give an .npz file of numbers")
     if suffix in _SEPARATORS:
         source = sys.stdin if path == STANDARD else path
@@ -98,8 +108,10 @@ def _read_frame(path, suffix, separator):
             with warnings.catch_warnings():
                 # What is lost otherwise.
                 warnings.simplefilter("error", pd.errors.ParserWarning)
+                # The number that was written, not one of its neighbours: scores of both differ.
                 # To pandas cells without a name would be the index, and all others shift.
-                table = pd.read_csv(source, sep=separator, skipinitialspace=True, index_col=False)
+                exact = {"float_precision": "round_trip", "index_col": False}
+                table = pd.read_csv(source, sep=separator, skipinitialspace=True, **exact)
         except pd.errors.ParserWarning as warning:
             raise InvalidFileError(
                 f"{path!r} has rows of more cells than its first line has names: give each column "
@@ -109,9 +121,6 @@ def _read_frame(path, suffix, separator):
     if suffix in _PARQUET:
         require("pyarrow.parquet", "reading Parquet", "give CSV")
         return pd.read_parquet(path)
-    if suffix in _WORKBOOKS:
-        require(_WORKBOOKS[suffix], f"reading {suffix[1:]}", "give CSV")
-        return pd.read_excel(path)
     raise InvalidParameterError(
         f"{path!r} has a name whose ending tells no format: name it .csv, .tsv, .parquet, .xlsx or "
         ".npz."
@@ -202,7 +211,8 @@ def write_table(columns: Mapping, output: str | None, form: str) -> None:
     InvalidParameterError
         If the name of the file does not tell a format.
     InvalidDataError
-        If an npz file is asked for, and a column does not hold numbers.
+        If an npz file is asked for, and a column does not hold numbers; or a workbook, which holds
+        no times in a time zone, no control characters and about a million rows.
     InvalidFileError
         If it cannot be written; what it held before is whole then.
     MissingDependencyError
@@ -279,12 +289,6 @@ def _write_parquet(columns, file):
     file.write(pd.DataFrame(columns).to_parquet())
 
 
-def _write_workbook(columns, file):
-    pd = require("pandas", "writing Excel", "write CSV")
-    require("openpyxl", "writing Excel", "write CSV")
-    pd.DataFrame(columns).to_excel(file, index=False, engine="openpyxl")
-
-
 def _write_arrays(columns, file):
     arrays = {name: _as_array(values) for name, values in columns.items()}
     for name, values in arrays.items():
@@ -308,7 +312,7 @@ def _as_array(values):
 _WRITERS = {".csv": _write_csv, ".tsv": _write_tsv, ".json": _write_json}
 _BINARY = {
     ".parquet": _write_parquet,
-    ".xlsx": _write_workbook,
+    ".xlsx": write_workbook,
     ".npz": _write_arrays,
 }
 

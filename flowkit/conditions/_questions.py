@@ -41,7 +41,7 @@ class Questions:
     is_exact: bool
 
     def log_density(
-        self, X: np.ndarray, n_draws: int, without: np.ndarray | None = None
+        self, X: np.ndarray, n_draws: int | None, without: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Log density of what is known of rows, and its standard error.
 
@@ -49,8 +49,9 @@ class Questions:
         ----------
         X : ndarray of shape (n, d)
             Rows.
-        n_draws : int
-            Draws for each row, where they are needed.
+        n_draws : int or None
+            Draws for each row, where they are needed. None takes few, and more for rows whose
+            error is large.
         without : ndarray of int of shape (n,), default=None
             A kernel that each row is scored without.
 

@@ -33,7 +33,7 @@ _N_TOLD, _N_CANDIDATES = 3, 20
 
 def show(quick: bool):
     """What the detector finds among new orders, as text and as a figure."""
-    n_train, n_test, n_wrong = (300, 200, 6) if quick else (2000, 2000, 60)
+    n_train, n_test, n_wrong = (200, 100, 6) if quick else (2000, 2000, 60)
     rng = np.random.default_rng(_SEED)
     train = _presented(make_orders(n_train, random_state=rng).data)
     orders = make_orders(n_test, n_wrong, first_order=n_train, random_state=rng)

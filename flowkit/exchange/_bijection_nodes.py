@@ -16,12 +16,15 @@ from ..bijections import (
     ElementwiseAffine,
     ElementwiseSpline,
     Exp,
+    FractalAutoregressive,
+    FractalCoupling,
     Log,
     LULinear,
     Permutation,
     SplineAutoregressive,
     SplineCoupling,
 )
+from ..nets import GroupedMLP
 from ._graph import Value
 from ._rules import Rules
 from ._univariate_nodes import RULES as UNIVARIATE
@@ -29,6 +32,8 @@ from ._univariate_nodes import RULES as UNIVARIATE
 # Each rule is given the bijection and rows (n, d), and returns latents (n, d) and log-determinants
 # of a shape that broadcasts to (n, 1).
 RULES = Rules("a bijection")
+# Each rule is given the networks of a level and their inputs (n_groups, n, d).
+NETS = Rules("a network of a fractal bijection")
 
 
 @RULES.of(Compose)
@@ -110,12 +115,14 @@ def _log(bijection, x):
 def _coupling(bijection, x):
     kept, moved = bijection.kept.groups[0], bijection.moved.groups[0]
     univariate, net = bijection.univariate, bijection.net
+    shape = univariate.n_parameters, len(moved)
     if kept:
         raw = _residual(x.take(kept), net.first, net.hidden, net.last)
+        parameters = raw.reshaped(0, *shape)
     else:
         with torch.no_grad():
-            raw = x.graph.value(net(torch.zeros(1, 0).to(net.last.bias)))
-    parameters = raw.reshaped(0, univariate.n_parameters, len(moved))
+            parameters = net(torch.zeros(1, 0).to(net.last.bias)).reshape(1, *shape)
+        parameters = x.graph.value(parameters)
     z, log_slope = UNIVARIATE(univariate, x.take(moved), parameters)
     if kept:
         z = x.take(kept).beside(z).take(np.argsort([*kept, *moved]))
@@ -131,6 +138,60 @@ def _autoregressive(bijection, x):
     return z, log_slope.sum(1, keepdims=True)
 
 
+@RULES.of(FractalCoupling)
+def _fractal(bijection, x):
+    total = None
+    for level in bijection.couplings:
+        x, log_slope = _level(bijection, level, x)
+        total = log_slope if total is None else total + log_slope
+    z, log_slope = UNIVARIATE(bijection.leaf, x, x.graph.value(bijection.raw[None]))
+    log_slope = log_slope.sum(1, keepdims=True)
+    return z, log_slope if total is None else total + log_slope
+
+
+def _level(bijection, level, x):
+    """Columns after the couplings of the nodes of one level, and the sum of their log slopes."""
+    raw = NETS(level["net"], _grouped_columns(level["kept"], x))
+    return _moved(bijection, level["moved"], raw, x)
+
+
+@RULES.of(FractalAutoregressive)
+def _fractal_autoregressive(bijection, x):
+    size = bijection.hidden_units
+    handed = (0.0 * x.take([0] * size)).expanded(0)
+    for split in bijection.splits:
+        steer = _grouped_columns(split["kept"], x).beside(handed, axis=2)
+        pair = handed, handed + NETS(split["net"], steer)
+        first, second = (part.expanded(1) for part in (pair[::-1] if bijection.reverse else pair))
+        n_nodes = 2 * len(split["kept"].groups)
+        handed = first.beside(second).reshaped(n_nodes, -1, size)
+    return _moved(bijection, bijection.blocks, NETS(bijection.net, handed), x)
+
+
+def _grouped_columns(groups, x):
+    """Columns of several groups, shape (n_groups, n, width)."""
+    columns = x.take(groups.index.tolist()).reshaped(0, len(groups.groups), groups.width)
+    return columns.transposed(1, 0, 2)
+
+
+def _moved(bijection, groups, raw, x):
+    """Columns of which groups are mapped by parameters (n_groups, n, k), and sums of log slopes."""
+    univariate, n_groups, width = bijection.univariate, len(groups.groups), groups.width
+    raw = raw.transposed(1, 0, 2).reshaped(0, n_groups, univariate.n_parameters, width)
+    raw = raw.transposed(0, 2, 1, 3).reshaped(0, univariate.n_parameters, n_groups * width)
+    z, log_slope = UNIVARIATE(univariate, x.take(groups.index.tolist()), raw)
+    # Smaller groups are filled up.
+    present, written = groups.kept.tolist(), groups.index[groups.kept].tolist()
+    others = sorted({*range(bijection.n_features)} - {*written})
+    z = x.take(others).beside(z.take(present)).take(np.argsort([*others, *written]))
+    return z, log_slope.take(present).sum(1, keepdims=True)
+
+
+@NETS.of(GroupedMLP)
+def _grouped(net, x):
+    return _residual(x, net.first, net.hidden, net.last)
+
+
 def _residual(x, first, hidden, last):
     """A network of residual layers."""
     h = _affine(x, first)
@@ -140,5 +201,6 @@ def _residual(x, first, hidden, last):
 
 
 def _affine(x, layer):
-    weight = layer.weight if layer.mask is None else layer.weight * layer.mask
-    return x @ weight.t() + layer.bias
+    mask = getattr(layer, "mask", None)
+    weight = layer.weight if mask is None else layer.weight * mask
+    return x @ weight.mT + layer.bias.unsqueeze(-2)

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from .._optional import require
-from ..estimators import FlowDensity
+from ..estimators import FlowDensity, FractalFlowDensity
 from ..exceptions import NotExportableError
 from ..outliers import DensityOutlierDetector
-from ._graph import OPSET, Graph, Value
-from ._score_nodes import score_nodes
+from ..stacking import StackedDensity
+from ..tables import TableDensity
+from ..transforms import TransformedDensity
+from ._graph import OPSETS, Graph, Value
+from ._score_nodes import methods_of, score_nodes
 
-# Methods that become outputs, in this order.
-_METHODS = {
-    FlowDensity: ("score_samples",),
-    DensityOutlierDetector: ("score_samples", "decision_function", "predict"),
-}
+_ESTIMATORS = (
+    DensityOutlierDetector,
+    FlowDensity,
+    FractalFlowDensity,
+    StackedDensity,
+    TableDensity,
+    TransformedDensity,
+)
 
 
 def register_onnx_converters(overwrite: bool = True) -> None:
-    """Let skl2onnx export `FlowDensity` and `DensityOutlierDetector` at the end of pipelines.
+    """Let skl2onnx export densities and detectors of flowkit at the end of pipelines.
 
-    Afterwards ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` take them, alone or as the last
-    step of a pipeline, and give outputs with the names of methods, as `to_onnx` does. Within a
-    pipeline a density is always scored, and never a transformer.
+    Afterwards ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` take `FlowDensity`,
+    `FractalFlowDensity`, `TransformedDensity`, `StackedDensity`, `TableDensity` and
+    `DensityOutlierDetector`, alone or as the last step of a pipeline, and give outputs with the
+    names of methods, as `to_onnx` does. Within a pipeline a density is always scored, and never a
+    transformer.
 
     Parameters
     ----------
@@ -52,7 +60,7 @@ def register_onnx_converters(overwrite: bool = True) -> None:
     ['score_samples']
     """
     skl2onnx = require("skl2onnx", "register_onnx_converters")
-    for cls in _METHODS:
+    for cls in _ESTIMATORS:
         skl2onnx.update_registered_converter(
             cls,
             f"Flowkit{cls.__name__}",
@@ -68,7 +76,7 @@ def _parse(scope, model, inputs, custom_parsers=None):
     types = require("skl2onnx.common.data_types", "register_onnx_converters")
     operator = scope.declare_local_operator(f"Flowkit{type(model).__name__}", model)
     operator.inputs.extend(inputs)
-    for name in _METHODS[type(model)]:
+    for name in methods_of(model):
         kind = types.Int64TensorType if name == "predict" else types.DoubleTensorType
         operator.outputs.append(scope.declare_local_variable(name, kind([None])))
     return operator.outputs
@@ -80,15 +88,17 @@ def _set_types(operator):
 
 def _convert(scope, operator, container):
     """Add the nodes of an estimator to a graph of skl2onnx."""
-    if container.target_opset_any_domain("") < OPSET:
-        raise NotExportableError(
-            f"flowkit needs operators of ONNX of version {OPSET} or later, got "
-            f"{container.target_opset_any_domain('')}. Give target_opset={OPSET}."
-        )
+    for domain, least in OPSETS.items():
+        version = container.target_opset_any_domain(domain)
+        if version < least:
+            raise NotExportableError(
+                f"flowkit needs operators of {domain or 'ONNX'} of version {least} or later, got "
+                f"{version}. Give target_opset={OPSETS}."
+            )
     helper = require("onnx.helper", "register_onnx_converters")
     graph = Graph(scope.get_unique_operator_name("flowkit"))
     parts = [Value(graph, given.full_name).cast("DOUBLE") for given in operator.inputs]
-    rows = parts[0].beside(*parts[1:]) if len(parts) > 1 else parts[0]
+    rows = parts[0].beside(*parts[1:])
     scores = score_nodes(operator.raw_operator, rows)
     for output in operator.outputs:
         scores[output.raw_name].named(output.full_name)
@@ -100,6 +110,7 @@ def _convert(scope, operator, container):
             list(node.input),
             list(node.output),
             name=scope.get_unique_operator_name(node.op_type),
-            op_version=OPSET,
+            op_domain=node.domain,
+            op_version=OPSETS[node.domain],
             **attributes,
         )

@@ -9,8 +9,8 @@ import torch
 
 from .._optional import require
 
-# The oldest set of operators that all nodes here belong to, and the format that brought it.
-OPSET, IR_VERSION = 18, 8
+# The oldest sets of operators that all nodes here belong to, and the format that brought them.
+OPSETS, IR_VERSION = {"": 18, "ai.onnx.ml": 3}, 8
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Graph:
     prefix: str = "flowkit"
     nodes: list = field(default_factory=list)
     constants: list = field(default_factory=list)
+    _kept: dict = field(default_factory=dict, repr=False)
 
     def _name(self) -> str:
         return f"{self.prefix}_{len(self.nodes) + len(self.constants)}"
@@ -43,7 +44,7 @@ class Graph:
         Parameters
         ----------
         given : Value, Tensor, ndarray or float
-            Floating numbers become float64, whole ones int64.
+            Floating numbers become float64, whole ones int64. Equal ones are one constant.
 
         Returns
         -------
@@ -57,11 +58,27 @@ class Graph:
         array = np.asarray(given)
         if array.dtype.kind != "b":
             array = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
-        tensor = require("onnx.numpy_helper", "to_onnx").from_array(array, self._name())
-        self.constants.append(tensor)
-        return Value(self, tensor.name)
+        key = array.dtype.kind, array.shape, array.tobytes()
+        if key not in self._kept:
+            tensor = self.tensor(array)
+            self.constants.append(tensor)
+            # Engines find what they need not do twice if its constants are the same.
+            self._kept[key] = Value(self, tensor.name)
+        return self._kept[key]
 
-    def add(self, operator: str, *inputs, output: str | None = None, **attributes) -> Value:
+    def tensor(self, array: np.ndarray):
+        """An array as an onnx.TensorProto, as attributes take it."""
+        return require("onnx.numpy_helper", "to_onnx").from_array(array, self._name())
+
+    def add(
+        self,
+        operator: str,
+        *inputs,
+        output: str | None = None,
+        n_outputs: int = 1,
+        read: int = 0,
+        **attributes,
+    ) -> Value:
         """Add a node of one result.
 
         Parameters
@@ -72,8 +89,12 @@ class Graph:
             What it is applied to.
         output : str, default=None
             Name of the result.
+        n_outputs : int, default=1
+            Number of results of the operator.
+        read : int, default=0
+            Which of these is the result.
         **attributes
-            Of the operator.
+            Of the operator; its domain too, if that is not the standard one.
 
         Returns
         -------
@@ -83,7 +104,8 @@ class Graph:
         names = [self.value(given).name for given in inputs]
         output = output or self._name()
         helper = require("onnx.helper", "to_onnx")
-        self.nodes.append(helper.make_node(operator, names, [output], name=output, **attributes))
+        outputs = [output if i == read else f"{output}_{i}" for i in range(n_outputs)]
+        self.nodes.append(helper.make_node(operator, names, outputs, name=output, **attributes))
         return Value(self, output)
 
 
@@ -101,6 +123,11 @@ class Value:
 
     graph: Graph
     name: str
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is a constant of the graph."""
+        return any(constant.name == self.name for constant in self.graph.constants)
 
     # Arrays on the left leave arithmetic to this class.
     __array_ufunc__ = None
@@ -126,6 +153,9 @@ class Value:
     def __truediv__(self, other):
         return self.graph.add("Div", self, other)
 
+    def __rtruediv__(self, other):
+        return self.graph.add("Div", other, self)
+
     def __matmul__(self, other):
         return self.graph.add("MatMul", self, other)
 
@@ -144,8 +174,17 @@ class Value:
     def __lt__(self, other):
         return self.graph.add("Less", self, other)
 
+    def __le__(self, other):
+        return self.graph.add("LessOrEqual", self, other)
+
     def __and__(self, other):
         return self.graph.add("And", self, other)
+
+    def __or__(self, other):
+        return self.graph.add("Or", self, other)
+
+    def __invert__(self):
+        return self.graph.add("Not", self)
 
     def equals(self, other):
         """Where values are the same."""
@@ -159,6 +198,15 @@ class Value:
         """Natural logarithms."""
         return self.graph.add("Log", self)
 
+    def log1p(self):
+        """``log(1 + x)``, with all digits near zero."""
+        more = self + 1.0
+        return more.log() + (self - (more - 1.0)) / more
+
+    def expm1(self):
+        """``exp(x) - 1``, with all digits near zero."""
+        return (0.5 * self).tanh() * (self.exp() + 1.0)
+
     def tanh(self):
         """Hyperbolic tangents."""
         return self.graph.add("Tanh", self)
@@ -170,6 +218,26 @@ class Value:
     def square(self):
         """Squares."""
         return self * self
+
+    def sqrt(self):
+        """Square roots."""
+        return self.graph.add("Sqrt", self)
+
+    def is_nan(self):
+        """Where there is no number."""
+        return self.graph.add("IsNaN", self)
+
+    def is_finite(self):
+        """Where there is a finite number."""
+        return (self - self).equals(0.0)
+
+    def minimum(self, other):
+        """The smaller of two values."""
+        return self.graph.add("Min", self, other)
+
+    def maximum(self, other):
+        """The larger of two values."""
+        return self.graph.add("Max", self, other)
 
     def rectified(self):
         """What is positive, else zero."""
@@ -195,19 +263,49 @@ class Value:
         """Largest value along an axis."""
         return self.graph.add("ReduceMax", self, [axis], keepdims=int(keepdims))
 
+    def min(self, axis: int, keepdims: bool = False):
+        """Smallest value along an axis."""
+        return self.graph.add("ReduceMin", self, [axis], keepdims=int(keepdims))
+
+    def all(self, axis: int, keepdims: bool = False):
+        """Whether all conditions along an axis hold."""
+        return self.cast("INT64").min(axis, keepdims).cast("BOOL")
+
+    def cumulated(self, axis: int):
+        """Cumulative sums along an axis."""
+        return self.graph.add("CumSum", self, axis)
+
+    def picked(self, index, axis: int):
+        """Entries along an axis, by numbers of their own for each place beside it."""
+        return self.graph.add("GatherElements", self, index, axis=axis)
+
     def softmax(self, axis: int):
         """Shares along an axis that sum to one."""
         return self.graph.add("Softmax", self, axis=axis)
 
     def logsumexp(self, axis: int):
         """Logarithm of the sum of exponentials along an axis; ``-inf`` where all are."""
-        highest = self.max(axis, keepdims=True)
-        level = self.graph.add("Max", highest, np.finfo(np.float64).min)
+        highest, limits = self.max(axis, keepdims=True), np.finfo(np.float64)
+        level = highest.clipped(limits.min, limits.max)
         return ((self - level).exp().sum(axis, keepdims=True).log() + highest).sum(axis)
 
     def take(self, columns, axis: int = 1):
         """Entries along an axis, by their numbers."""
+        if isinstance(columns, range) and columns.step == 1 and len(columns):
+            return self.graph.add("Slice", self, [columns.start], [columns.stop], [axis])
         return self.graph.add("Gather", self, np.asarray(columns, dtype=np.int64), axis=axis)
+
+    def entries(self, index):
+        """Entries along the first axis, by numbers that are a value of the graph."""
+        return self.graph.add("Gather", self, index, axis=0)
+
+    def expanded(self, axis: int):
+        """With one more axis, of length one."""
+        return self.graph.add("Unsqueeze", self, [axis])
+
+    def transposed(self, *axes: int):
+        """With axes in another order."""
+        return self.graph.add("Transpose", self, perm=list(axes))
 
     def reshaped(self, *shape: int):
         """In another shape; 0 stands for the length that the axis has, -1 for what is left."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
-from ..priors import GaussianMixture, Laplace, Normal, StudentT
+from ..priors import GaussianMixture, Laplace, Normal, StudentT, Topic
+from ._gaussian_nodes import half_squares
 from ._graph import Value
 from ._rules import Rules
 
@@ -50,10 +52,29 @@ def _student_t(prior, z):
 def _mixture(prior, z):
     with torch.no_grad():
         log_weights, means, factors = prior.gaussians()
-        k, d = means.shape
-        log_norm = factors.diagonal(dim1=1, dim2=2).log().sum(1) - 0.5 * d * math.log(2 * math.pi)
-        matrix = factors.transpose(0, 1).reshape(d, k * d)
-        shift = (means[:, None] @ factors)[:, 0]
-    white = (z @ matrix).reshaped(0, k, d) - shift
-    logs = (log_weights + log_norm) - 0.5 * white.square().sum(2)
+    logs = log_weights + _log_norms(factors) - half_squares(z, means, factors)
     return logs.logsumexp(1).reshaped(-1, 1)
+
+
+@RULES.of(Topic)
+def _topic(prior, z):
+    with torch.no_grad():
+        log_weights = prior._log_weights()
+        parts = [prior._gaussians_of(n) for n in range(len(prior.groups))]
+    total = z.graph.value(log_weights[None])
+    for group, (means, factors) in zip(prior.groups, parts, strict=True):
+        logs = _log_norms(factors) - half_squares(z.take(group), means, factors)
+        if prior.one_hot:
+            total = total + logs
+            continue
+        # Far off, where squares overflow, differences of infinities would be no numbers.
+        highest = logs.max(1, keepdims=True).maximum(np.finfo(np.float64).min)
+        total = total + ((logs - highest).exp() @ prior.theta.double().t()).log() + highest
+    return total.logsumexp(1).reshaped(-1, 1)
+
+
+def _log_norms(factors):
+    """Log densities of Gaussians at their means."""
+    factors = factors.detach()
+    d = factors.shape[-1]
+    return factors.diagonal(dim1=1, dim2=2).log().sum(1) - 0.5 * d * math.log(2 * math.pi)

@@ -58,3 +58,8 @@ class Rules:
                 "flowkit.save."
             )
         return rule(part, *args)
+
+
+# Each rule is given the estimator and rows (n, d) of float64, and returns log densities (n,): -inf
+# where a density is zero, and anything in rows that are not finite.
+DENSITIES = Rules("a density")

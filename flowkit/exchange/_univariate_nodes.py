@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..bijections import Affine, RationalQuadraticSpline
 from ._graph import Value
 from ._rules import Rules
@@ -21,43 +19,42 @@ def _affine(univariate, x: Value, parameters: Value):
 
 
 @RULES.of(RationalQuadraticSpline)
-def _spline(univariate, x: Value, parameters: Value):
+def _spline(univariate, x, parameters):
     k, bound = univariate.n_bins, univariate.tail_bound
-    wide, high, raw = (
-        parameters.take(range(*ends)) for ends in ((0, k), (k, 2 * k), (2 * k, 3 * k - 1))
-    )
-    # Knots from shares of the bins, each at least of the minimal size.
-    index, least = np.arange(k + 1.0)[:, None], univariate.min_bin
-    matrix = index * least + (1 - k * least) * (np.arange(k) < index)
-    matrix = 2 * bound * matrix - bound
-    wide, high = wide.softmax(1), high.softmax(1)
-    left, below = matrix[:-1] @ wide, matrix[:-1] @ high
-    right, above = matrix[1:] @ wide, matrix[1:] @ high
-
     clamped = x.clipped(-bound, bound)
-    value = clamped.graph.add("Unsqueeze", clamped, [1])
-    # What is below the first knot by rounding is in the first bin.
-    first = np.where(np.arange(k) == 0, -np.inf, 0.0)[:, None]
-    number = (value >= left + first).cast("DOUBLE").sum(1, keepdims=True)
-    within = number.equals(np.arange(1.0, k + 1)[:, None])
-
-    def chosen(of_bins):
-        return within.where(of_bins, 0.0).sum(1)
-
-    # The slope of the identity at both ends.
-    raw0, raw1 = np.eye(k, k - 1, -1) @ raw, np.eye(k, k - 1) @ raw
-    slope0, slope1 = (
-        (chosen(r) + univariate.slope_shift).softplus() + univariate.min_slope for r in (raw0, raw1)
+    value = clamped.expanded(2)
+    # Bins come last, where engines are fastest.
+    of_bins = parameters.transposed(0, 2, 1)
+    wide, high, raw = (
+        of_bins.take(range(*ends), 2) for ends in ((0, k), (k, 2 * k), (2 * k, 3 * k - 1))
     )
-    x0, y0 = chosen(left), chosen(below)
-    width, height = chosen(right) - x0, chosen(above) - y0
+    # Shares of the bins, each at least of the minimal size.
+    least = univariate.min_bin
+    wide, high = (
+        2 * bound * (least + (1 - k * least) * logits.softmax(2)) for logits in (wide, high)
+    )
+    right, above = (sizes.cumulated(2) - bound for sizes in (wide, high))
+    # Values beyond the last knot by rounding are in the last bin.
+    index = (value >= right.take(range(k - 1), 2)).cast("INT64").sum(2, keepdims=True)
+    # The slope of the identity at both ends.
+    end = 0.0 * raw.take(range(1), 2)
+    slopes = (end.beside(raw, end, axis=2) + univariate.slope_shift).softplus()
+    slopes = slopes + univariate.min_slope
+    if parameters.is_constant:
+        # Until here nothing depends on rows.
+        wide, high, right, above, slopes = (
+            table + 0.0 * value for table in (wide, high, right, above, slopes)
+        )
+    width, height = wide.picked(index, 2), high.picked(index, 2)
+    x0, y0 = right.picked(index, 2) - width, above.picked(index, 2) - height
+    slope0, slope1 = slopes.picked(index, 2), slopes.picked(index + 1, 2)
     chord = height / width
     bend = slope0 + slope1 - 2.0 * chord
-    t = (clamped - x0) / width
+    t = (value - x0) / width
     bump = t * (1.0 - t)
     lower = chord + bend * bump
     upper = slope1 * t.square() + 2.0 * chord * bump + slope0 * (1.0 - t).square()
     out = y0 + height * (chord * t.square() + slope0 * bump) / lower
     log_slope = (chord.square() * upper / lower.square()).log()
     inside = clamped.equals(x)
-    return inside.where(out, x), inside.where(log_slope, 0.0)
+    return inside.where(out.sum(2), x), inside.where(log_slope.sum(2), 0.0)

@@ -7,7 +7,7 @@ import os
 from .._optional import require
 from .._replacing import replacing
 from ..exceptions import InvalidFileError, InvalidParameterError
-from ._graph import IR_VERSION, OPSET, Graph, Value
+from ._graph import IR_VERSION, OPSETS, Graph, Value
 from ._score_nodes import score_nodes
 
 _TYPES = {"float64": "DOUBLE", "float32": "FLOAT"}
@@ -16,15 +16,18 @@ _TYPES = {"float64": "DOUBLE", "float32": "FLOAT"}
 def to_onnx(estimator, path: str | os.PathLike | None = None, *, dtype: str = "float64"):
     """The scores of a fitted estimator as a model of ONNX.
 
-    What `score_samples` of the estimator says of new rows, and of the rows that it was trained on,
+    What methods of the estimator say of new rows, and of the rows that it was trained on,
     `onnxruntime` and other engines say by the model, up to rounding, of batches of any size.
 
     Parameters
     ----------
-    estimator : FlowDensity or DensityOutlierDetector
-        Fitted. A `FlowDensity` of couplings, autoregressive steps, linear maps and maps of single
-        columns, onto a normal, Laplace or Student-t density, a Gaussian mixture or kernels; or a
-        detector of one such density, with ``statistic='log_density'``.
+    estimator : density or detector
+        Fitted: a `FlowDensity` of couplings, autoregressive steps, linear maps and maps of single
+        columns, with any named prior; a `FractalFlowDensity` of columns of numbers;
+        a `TransformedDensity`, `StackedDensity` or `TableDensity` of numbers; mixtures and kernels
+        of scikit-learn; the default densities of `DensityOutlierDetector`; that detector itself
+        with ``statistic='log_density'`` or 'typicality'; or a Pipeline or FrozenEstimator of one
+        of these.
     path : str or path-like, default=None
         File to write the model to; None writes none.
     dtype : {'float64', 'float32'}, default='float64'
@@ -35,7 +38,7 @@ def to_onnx(estimator, path: str | os.PathLike | None = None, *, dtype: str = "f
     onnx.ModelProto
         The model. Its input is ``X`` of shape (n_samples, n_features); its outputs, of shape
         (n_samples,), have the names of methods: ``score_samples`` and, of a detector,
-        ``decision_function`` and ``predict``.
+        ``decision_function``, ``predict`` and, if it was calibrated, ``p_values``.
 
     Raises
     ------
@@ -51,8 +54,9 @@ def to_onnx(estimator, path: str | os.PathLike | None = None, *, dtype: str = "f
     Notes
     -----
     A model refuses no rows: where values are missing or infinite, scores are NaN and `predict` says
-    -1. Bins of splines are found by comparison. Kernels cost memory for their number times that of
-    the rows of a batch.
+    -1. Only a detector of the default densities fills missing values, as it does in Python. Bins of
+    splines are found by comparison, places among training values by halving. Kernels and neighbours
+    cost memory for their number times that of the rows of a batch.
 
     Examples
     --------
@@ -83,7 +87,8 @@ def to_onnx(estimator, path: str | os.PathLike | None = None, *, dtype: str = "f
     body = helper.make_graph(
         graph.nodes, type(estimator).__name__, inputs, outputs, initializer=graph.constants
     )
-    opsets = [helper.make_opsetid("", OPSET)]
+    used = {node.domain for node in graph.nodes} | {""}
+    opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in sorted(used)]
     model = helper.make_model(
         body, producer_name="flowkit", opset_imports=opsets, ir_version=IR_VERSION
     )

@@ -23,6 +23,7 @@ from ._topic_number import TopicNumberDisplay
 from ._topic_words import describe_topics
 from ._topics import TopicDisplay
 from ._training_curve import TrainingCurveDisplay
+from ._training_history import training_history
 
 __all__ = [
     "CalibrationDisplay",
@@ -46,4 +47,5 @@ __all__ = [
     "describe_topics",
     "mutual_information_gap",
     "separated_attribute_predictability",
+    "training_history",
 ]

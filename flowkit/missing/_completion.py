@@ -16,7 +16,7 @@ from ._proposals import log_weights, proposals
 # Draws of what is missing that a row is filled from, and scored by at most; those that it is scored
 # by at first, and the standard error, in nats, below which there are not more.
 N_DRAWS = 256
-_FIRST_DRAWS, _TOLERANCE = 48, 0.4
+_FIRST_DRAWS, _TOLERANCE = 40, 0.4
 # Draws from which training takes its completions.
 _N_CANDIDATES = 32
 # Draws of the density to which the mixture that proposes completions is fitted again.

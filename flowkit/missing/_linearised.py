@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from scipy.linalg import helmert
 
 from ..modules import DensityModule, Evaluator, Flow
 from ._conditionals import Conditional
 
 # More Gaussians take longer to look at than the draws that they would save.
 _MAX_GAUSSIANS = 64
-# Step of the slopes, in standard deviations of what is missing.
-_STEP = 1e-4
+# How often the flow is made linear, each time where the mixture before it says.
+_N_ROUNDS = 2
 # Precision that is added, in precisions of the mixture that is improved, and in those of the flow.
 _ADDED, _ROUNDING = 1e-12, 1e-12
 
@@ -38,9 +41,12 @@ def gaussians_of(module: DensityModule) -> tuple[np.ndarray, np.ndarray, np.ndar
 def linearised(
     evaluator: Evaluator, Z: np.ndarray, conditionals: list[tuple[np.ndarray, Conditional]]
 ) -> list[Conditional] | None:
-    """Better mixtures of what is missing: those of the flow's tangent where these are centred.
+    """Better mixtures of what is missing: the Gaussians seen through the flow made linear there.
 
-    Of a linear flow onto a mixture of Gaussians they are the law of what is missing.
+    The linear map takes the values of the flow at the corners of a simplex, as far from the centre
+    of the likeliest component as its draws are. So it says how the flow goes where draws lie, and
+    not how steep it is in one place. Of a linear flow onto a mixture of Gaussians the mixtures are
+    the law of what is missing.
 
     Parameters
     ----------
@@ -55,23 +61,22 @@ def linearised(
     -------
     list of Conditional, or None
         For the same rows; None where the density is no flow onto a mixture of a few Gaussians.
+
+    References
+    ----------
+    Julier, "The spherical simplex unscented transformation", ACC 2003.
     """
     gaussians = gaussians_of(evaluator.module)
     if gaussians is None:
         return None
-    places = [_around(Z[rows], conditional) for rows, conditional in conditionals]
-    mapped = evaluator.map(
-        _latent_and_log_det(evaluator.module), np.concatenate([p[2] for p in places])
-    )
-    ends = np.cumsum([len(p[2]) for p in places])[:-1]
-    return [
-        _tangent(
-            conditional, centre, width, part.reshape(len(centre), -1, part.shape[1]), gaussians
-        )
-        for (_, conditional), (centre, width, _), part in zip(
-            conditionals, places, np.split(mapped, ends), strict=True
-        )
-    ]
+    groups, better = [rows for rows, _ in conditionals], [each for _, each in conditionals]
+    for _ in range(_N_ROUNDS):
+        centres = [_Centre.of(each) for each in better]
+        around = [c.corners(Z[rows]) for rows, c in zip(groups, centres, strict=True)]
+        mapped = evaluator.map(_latent_and_log_det(evaluator.module), np.concatenate(around))
+        parts = np.split(mapped, np.cumsum([len(each) for each in around])[:-1])
+        better = [c.seen_through(p, gaussians) for c, p in zip(centres, parts, strict=True)]
+    return better
 
 
 def _latent_and_log_det(module):
@@ -82,45 +87,73 @@ def _latent_and_log_det(module):
     return both
 
 
-def _around(Z, conditional):
-    """Centres and widths of the likeliest components; rows there, and a step along each column."""
-    top, each = conditional.log_joint.argmax(0), np.arange(len(Z))
-    centre = conditional.mean[top, each]
-    width = np.sqrt((conditional.spread[top, each] ** 2).sum(1))
-    m = centre.shape[1]
-    steps = np.concatenate([np.zeros((1, m)), _STEP * np.eye(m)])
-    values = centre[:, None] + steps * width[:, None]
-    rows = np.repeat(Z[:, None], m + 1, 1)
-    np.put_along_axis(rows, np.broadcast_to(conditional.columns[:, None], values.shape), values, 2)
-    return centre, width, rows.reshape(-1, Z.shape[1])
+def _simplex(m):
+    """Corners of a regular simplex, (m + 1, m), of mean zero and covariance one."""
+    return helmert(m + 1).T * np.sqrt(m + 1)
 
 
-def _tangent(conditional, centre, width, mapped, gaussians):
-    """The mixture that the flow's tangent and the Gaussians behind it make of what is missing."""
-    log_weights, means, factors = gaussians
-    precision = 1 / width**2
-    with np.errstate(over="ignore", invalid="ignore"):
-        slopes = (mapped[:, 1:] - mapped[:, :1]) / (_STEP * width[..., None])
-        bent = slopes[..., :-1] @ factors[:, None]
-        off = (means[:, None] - mapped[:, 0, :-1]) @ factors
-        pull = (bent @ off[..., None])[..., 0] + slopes[..., -1]
-        inverse = bent @ bent.swapaxes(2, 3)
-        square = (off**2).sum(2)
-    pull = np.broadcast_to(pull, (len(means), *centre.shape))
-    inverse = np.broadcast_to(inverse, (len(means), *inverse.shape[1:]))
-    # Far off, where numbers overflow, the mixture that was is not improved.
-    finite = np.isfinite(inverse).all((2, 3)) & np.isfinite(pull).all(2) & np.isfinite(square)
-    usual = precision[:, :, None] * np.eye(centre.shape[1])
-    size = np.trace(inverse, axis1=2, axis2=3)[..., None, None]
-    inverse = inverse + _ADDED * usual + _ROUNDING * size * np.eye(centre.shape[1])
-    inverse = np.where(finite[..., None, None], inverse, usual)
-    pull = np.where(finite[..., None], pull, 0.0)
-    root = np.linalg.cholesky(inverse)
-    spread = np.linalg.inv(root)
-    half = (spread @ pull[..., None])[..., 0]
-    log_volume = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)
-    log_joint = (log_weights + log_volume)[:, None] - 0.5 * np.where(finite, square, 0.0)
-    log_joint = log_joint + 0.5 * (half**2).sum(2)
-    log_joint -= np.log(np.diagonal(root, axis1=2, axis2=3)).sum(2)
-    mean = centre + (spread.swapaxes(2, 3) @ half[..., None])[..., 0]
-    return Conditional(conditional.columns, log_joint, mean, root, spread, np.exp(log_weights))
+@dataclass(frozen=True)
+class _Centre:
+    """The likeliest component of the mixture of what is missing from n rows, m values each.
+
+    Parameters
+    ----------
+    columns : ndarray of int of shape (n, m)
+        Which columns.
+    mean : ndarray of shape (n, m)
+        Its mean.
+    root, spread : ndarray of shape (n, m, m)
+        Factors of its precision, and their inverses.
+    """
+
+    columns: np.ndarray
+    mean: np.ndarray
+    root: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, conditional):
+        """That of a mixture."""
+        top = conditional.log_joint.argmax(0), np.arange(len(conditional.columns))
+        parts = conditional.mean, conditional.root, conditional.spread
+        return cls(conditional.columns, *(part[top] for part in parts))
+
+    def corners(self, Z):
+        """Rows with what is missing at the corners of a simplex, (n * (m + 1), d)."""
+        m = self.columns.shape[1]
+        values = self.mean[:, None] + _simplex(m) @ self.spread
+        rows = np.repeat(Z[:, None], m + 1, 1)
+        np.put_along_axis(rows, np.broadcast_to(self.columns[:, None], values.shape), values, 2)
+        return rows.reshape(-1, Z.shape[1])
+
+    def seen_through(self, mapped, gaussians):
+        """The mixture that Gaussians make of what is missing, by what the flow makes of corners."""
+        log_weights, means, factors = gaussians
+        n, m = self.mean.shape
+        mapped = mapped.reshape(n, m + 1, -1)
+        # In units of the component: its mean is zero, its covariance one.
+        with np.errstate(over="ignore", invalid="ignore"):
+            middle = mapped[..., :-1].mean(1)
+            slopes = _simplex(m).T @ mapped / (m + 1)
+            bent = slopes[..., :-1] @ factors[:, None]
+            off = (means[:, None] - middle) @ factors
+            pull = (bent @ off[..., None])[..., 0] + slopes[..., -1]
+            inverse = bent @ bent.swapaxes(2, 3)
+            square = (off**2).sum(2)
+        # Far off, where numbers overflow, the component that was is not improved.
+        finite = np.isfinite(inverse).all((2, 3)) & np.isfinite(pull).all(2) & np.isfinite(square)
+        size = np.trace(inverse, axis1=2, axis2=3)[..., None, None]
+        inverse = inverse + (_ADDED + _ROUNDING * size) * np.eye(m)
+        inverse = np.where(finite[..., None, None], inverse, np.eye(m))
+        pull = np.where(finite[..., None], pull, 0.0)
+        root = np.linalg.cholesky(inverse)
+        spread = np.linalg.inv(root)
+        half = (spread @ pull[..., None])[..., 0]
+        log_volume = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)
+        log_joint = (log_weights + log_volume)[:, None] - 0.5 * np.where(finite, square, 0.0)
+        log_joint = log_joint + 0.5 * (half**2).sum(2)
+        log_joint -= np.log(np.diagonal(root, axis1=2, axis2=3)).sum(2)
+        step = spread.swapaxes(2, 3) @ half[..., None]
+        mean = self.mean + (step.swapaxes(2, 3) @ self.spread)[..., 0, :]
+        root, spread = self.root @ root, spread @ self.spread
+        return Conditional(self.columns, log_joint, mean, root, spread, np.exp(log_weights))

@@ -14,7 +14,7 @@ from ._conditionals import Mixture, log_sum
 from ._linearised import gaussians_of, linearised
 
 # Shares of the draws that come from the wider mixture, and from that of the flow made linear.
-_WIDE_ALONE, _WIDE, _LINEAR = 0.5, 0.25, 0.25
+_WIDE_ALONE, _WIDE, _LINEAR = 0.5, 0.2, 0.4
 # Uniform numbers keep this distance from 0 and 1.
 _EDGE = 1e-12
 # Values that are held for some rows at once.
@@ -58,7 +58,7 @@ class Proposals:
     """Where draws of what is missing from rows come from.
 
     Some come from a mixture, some from one that is wider, so that nothing is missed, and, where a
-    density is a flow onto a mixture of Gaussians, some from that of its tangent.
+    density is a flow onto a mixture of Gaussians, some from that of the flow made linear.
 
     Parameters
     ----------

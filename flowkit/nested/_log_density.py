@@ -47,7 +47,10 @@ def _(density: BayesianGaussianMixture | GaussianMixture, X) -> np.ndarray:
     if np.asarray(X).dtype.kind in "biuf":
         # What overflows is refused by the density.
         with np.errstate(over="ignore"):
-            X = X.astype(np.float64) if hasattr(X, "astype") else X.cast(float)
+            if hasattr(X, "astype"):
+                X = X.astype(np.float64)
+            else:
+                X = X.cast(dict.fromkeys(X.columns, float))
     with errors_of_rows():
         return density.score_samples(X)
 

@@ -104,8 +104,8 @@ class ExplainedMixin:
         >>> detector = DensityOutlierDetector(GaussianMixture(random_state=0)).fit(X)
         >>> print(detector.reasons(X[:1].assign(hue=2.5), n_columns=2))
         row 0
-            hue = 2.5, typical 0.936511 (0.589298 to 1.28372): +26.9 nats
-            alcohol = 14.23, typical 12.276 (11.3048 to 13.2471): +5.0 nats
+            hue = 2.5, typical 0.94 (0.59 to 1.28): +26.9 nats
+            alcohol = 14.23, typical 12.3 (11.3 to 13.2): +5.0 nats
         """
         check_is_fitted(self)
         check_n_columns(n_columns)

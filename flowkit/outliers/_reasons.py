@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -140,12 +141,12 @@ class Reasons:
             return f"{line}, not looked at"
         if typical is not None:
             share = self.probability[i, j]
-            around = (
-                f"{text(self.low[i, j])} to {text(self.high[i, j])}"
-                if np.isnan(share)
-                else probability_shown(share)
-            )
-            line += f", typical {text(typical)} ({around})"
+            if np.isnan(share):
+                expected = _as_fine_as_known(typical, self.low[i, j], self.high[i, j])
+                middle, low, high = map(text, expected)
+                line += f", typical {middle} ({low} to {high})"
+            else:
+                line += f", typical {text(typical)} ({probability_shown(share)})"
         return f"{line}: {'impossible' if np.isposinf(effect) else f'{effect:+.1f} nats'}"
 
     def to_frame(self):
@@ -171,6 +172,16 @@ class Reasons:
         rows = [row for row in self.rows for _ in range(self.columns.shape[1])]
         table = {name: array.ravel() for name, array in zip(names, arrays, strict=True)}
         return pd.DataFrame({"row": rows, **table})
+
+
+def _as_fine_as_known(typical, low, high):
+    """A number and its interval, rounded to two digits of the width of the interval."""
+    if not all(isinstance(x, float | np.floating) and np.isfinite(x) for x in (typical, low, high)):
+        return typical, low, high
+    if high <= low:
+        return typical, low, high
+    n_decimals = 1 - math.floor(math.log10(high - low))
+    return tuple(round(float(x), n_decimals) for x in (typical, low, high))
 
 
 def check_n_columns(n_columns):

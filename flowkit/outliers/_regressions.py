@@ -77,7 +77,10 @@ class Regressions:
             own, scale = np.diag(precision), self.scale[used]
             slopes = -precision / own[:, None]
             np.fill_diagonal(slopes, 0.0)
-            coefficients[np.ix_(used, used)] = slopes * scale[:, None] / scale
+            # A slope on a column of denormal numbers may be none itself.
+            with np.errstate(over="ignore"):
+                steep = slopes * scale[:, None] / scale
+            coefficients[np.ix_(used, used)] = np.nan_to_num(steep)
             residual[used] = self.spread[used] / np.sqrt(own)
         return coefficients, residual
 

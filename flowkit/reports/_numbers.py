@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 _MINUS, _LONGEST = "\N{MINUS SIGN}", 40
+_SEPARATED = 10_000
 
 
 def shown(value, digits: int = 4) -> str:
@@ -21,8 +22,8 @@ def shown(value, digits: int = 4) -> str:
 
     Examples
     --------
-    >>> shown(1234567.0), shown(-0.123456), shown(None), shown(1e-9)
-    ('1,234,567', '\N{MINUS SIGN}0.1235', '', '1e\N{MINUS SIGN}09')
+    >>> shown(1234567.0), shown(2024), shown(-0.123456), shown(None), shown(1e-9)
+    ('1,234,567', '2024', '\N{MINUS SIGN}0.1235', '', '1e\N{MINUS SIGN}09')
     """
     if value is None:
         return ""
@@ -36,7 +37,9 @@ def shown(value, digits: int = 4) -> str:
         return "∞" if number > 0 else f"{_MINUS}∞"
     whole = number == round(number) and abs(number) < 1e15
     large = 10**digits <= abs(number) < 1e15
-    text = f"{number:,.0f}" if whole or large else f"{number:.{digits}g}"
+    # Numbers of four digits may be years.
+    form = ",.0f" if abs(number) >= _SEPARATED else ".0f"
+    text = f"{number:{form}}" if whole or large else f"{number:.{digits}g}"
     return text.replace("-", _MINUS)
 
 

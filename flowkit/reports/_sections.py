@@ -67,20 +67,22 @@ def strange(evidence: Evidence) -> Section:
             Text(
                 f"The rows that {type(evidence.judge).__name__} finds strangest, these first. "
                 "Below each are the columns that make it so: the value, what is typical given the "
-                "other columns of the row, and how many nats more likely the row were with such a "
-                "value. The share is that of all rows that are at least as strange."
+                "other columns of the row (a level with its probability, a number with the "
+                "interval that holds nine in ten), and how many nats likelier the row would be "
+                "with such a value; one nat is a factor of e. The share of rows that are as "
+                "strange counts the row itself."
             )
         )
-        rows = zip(known.labels, known.scores, known.shares, known.lines, strict=True)
+        rows = zip(known.labels, known.shares, known.lines, strict=True)
         blocks.append(
             Items(
                 [
                     Item(
                         f"row {row}",
                         "",
-                        (f"{label.split(' (')[0]} {shown(score)}, share {percent(share)}", *lines),
+                        (f"{percent(share)} of the rows are as strange", *lines),
                     )
-                    for row, score, share, lines in rows
+                    for row, share, lines in rows
                 ]
             )
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from ._cell_copula import CellCopula
+
 # Rows that correlations are learned from, and rounds of draws and correlations.
 _MAX_ROWS, _N_ROUNDS = 5_000, 20
 # Rounds of draws that further rows need, given the correlations.
@@ -23,7 +25,7 @@ _END = 1e-9
 
 def locations_in_cells(
     rows: np.ndarray, weight: np.ndarray | None, rng: np.random.RandomState
-) -> np.ndarray:
+) -> tuple[np.ndarray, CellCopula | None]:
     """Ranks of rows among those of the same value, drawn from a Gaussian copula.
 
     Each value of a column is an interval of standard normal quantiles, between the shares of the
@@ -41,8 +43,10 @@ def locations_in_cells(
 
     Returns
     -------
-    ndarray of shape (n, d)
+    ranks : ndarray of shape (n, d)
         Within the unit interval, where they are about uniform.
+    copula : CellCopula or None
+        The copula; None of too few rows, whose ranks are drawn column by column.
 
     References
     ----------
@@ -54,7 +58,7 @@ def locations_in_cells(
     """
     n = len(rows)
     if n < _FEWEST_ROWS:
-        return rng.uniform(size=rows.shape)
+        return rng.uniform(size=rows.shape), None
     weight = np.ones(n) if weight is None else weight
     ends = np.stack([_shares(x, weight) for x in rows.T], axis=-1)
     tied = np.flatnonzero([len(np.unique(x)) < n for x in rows.T])
@@ -67,7 +71,7 @@ def locations_in_cells(
         points = _Points(ends, tied, rng)
         for _ in range(_N_LAST_ROUNDS):
             points.draw(correlations)
-    return points.ranks()
+    return points.ranks(), CellCopula.of_rows(rows, weight, correlations)
 
 
 def _shares(x, weight):

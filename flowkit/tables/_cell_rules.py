@@ -2,6 +2,7 @@
 
 Of one column with cells, the points are those of a Gauss-Legendre rule; of more, they are Sobol
 points, as densities of flows have kinks. Where the error of the first few is large, there are more.
+Places of points are shares of the training rows of a cell that lie below them.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ _LEAST_ORDER, _FIRST_ORDER, _LAST_ORDER = 4, 8, 64
 # The number of Sobol points asked for at which the errors below are what is aimed at.
 _USUAL_DRAWS = 128
 # Nats: rows whose error is above get more points.
-_GAUSS_TOLERANCE, _SOBOL_TOLERANCE = 0.01, 0.08
-# Sobol points come in stages, each four times as many as before it.
-_FIRST_SHARE, _MORE, _N_STAGES = 4, 4, 4
-# What a Gauss-Legendre rule of flows often misses, times its order squared.
-_USUAL_MISS = 1.0
+_SOBOL_TOLERANCE = 0.08
+# Sobol points come in stages, each twice as many as before it.
+_FIRST_SHARE, _MORE, _N_STAGES = 2, 2, 6
+# What a Gauss-Legendre rule of flows often misses, as they have kinks, times its order squared,
+# and from where on its distance to coarser rules is no longer usual.
+_USUAL_MISS, _LARGE_MISS = 0.8, 2.4
 # Points over which coarser rules are worked out.
 _FINE_ORDER = 96
 # The part of points that are spread evenly, where others keep off the ends of cells.
 _EVEN = 0.3
+# The same of a Gauss-Legendre rule, which has no need of it but to be smooth.
+_EVEN_ALONE = 0.05
 
 
 @dataclass(frozen=True)
@@ -93,11 +97,17 @@ class CellRule:
             return np.zeros(len(share))
         if not self.order:
             return share.std(1, ddof=1) * math.sqrt(n)
-        return np.hypot(self._distance(share), _USUAL_MISS / self.order**2)
+        distance = self._distance(share)
+        # Beside a jump, rules of a few points may agree by chance.
+        least = np.where(self._is_usual(distance), _USUAL_MISS / n**2, 1 / n)
+        return np.hypot(distance, least)
 
     def _distance(self, share):
         """The distance to the nearest of the coarser rules, each good for other shapes."""
         return np.abs(share @ self.coarser.T - 1).min(1)
+
+    def _is_usual(self, distance):
+        return distance <= _LARGE_MISS / self.order**2
 
     def wants_more(self, log_values: np.ndarray, n_draws: int) -> np.ndarray:
         """Which rows get more points, if there are rules of more.
@@ -114,9 +124,11 @@ class CellRule:
         if self.order:
             with np.errstate(invalid="ignore"):
                 share = np.exp(log_values[..., 0] + self.log_weights - log_mean[:, None])
-            error, tolerance = self._distance(share), _GAUSS_TOLERANCE * _USUAL_DRAWS / n_draws
+            large = ~self._is_usual(self._distance(share))
+        else:
+            large = error > tolerance
         # What lies between the first points is not known where all of them are impossible.
-        return (error > tolerance) | np.isneginf(log_mean)
+        return large | np.isneginf(log_mean)
 
 
 def rules(n_cells: int, n_columns: int, n_draws: int) -> list[CellRule]:
@@ -213,7 +225,7 @@ def sobol_rule(n_points: int, n_columns: int, n_known: int = 0) -> CellRule:
     return CellRule(places, log_weights, 0, np.ones((0, len(places))), n_known)
 
 
-def toward_middles(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def toward_middles(u: np.ndarray, alone: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Even points moved off the ends of cells, where training rows are rare.
 
     Training rows have a density of ``6 u (1 - u)`` in the cell of a level. Points that have it too
@@ -223,25 +235,49 @@ def toward_middles(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ----------
     u : ndarray
         Points of the unit interval.
+    alone : bool, default=False
+        Whether points are to be as rare as `from_middles` takes them to be.
 
     Returns
     -------
     places, log_weights : ndarray of that shape
         The points that were moved there, and the logs of their weights, whose mean is one.
     """
-    x = u
-    # The slope is never below the even part, so that Newton's steps converge.
-    for _ in range(30):
-        x = np.clip(x - (_below(x) - u) / _slope(x), 0, 1)
-    return x, -np.log(_slope(x))
+    even = _EVEN_ALONE if alone else _EVEN
+    # The middle root of a cubic in the distance from the middle.
+    third = (0.5 - even / 6) / (2 - 2 * even)
+    sine = (u - 0.5) / (4 * (1 - even) * third**1.5)
+    x = 0.5 + 2 * math.sqrt(third) * np.sin(np.arcsin(sine) / 3)
+    # One step of Newton's takes rounding off, but at the ends.
+    step = (_below(x, even) - u) / _slope(x, even)
+    x = np.where((u == 0) | (u == 1), u, np.clip(x - step, 0, 1))
+    return x, -np.log(_slope(x, even))
 
 
-def _below(x):
-    return (1 - _EVEN) * x**2 * (3 - 2 * x) + _EVEN * x
+def from_middles(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points of a Gauss-Legendre rule as shares of the training rows of a cell below them.
+
+    Where nothing moves these shares, `toward_middles` leads back, and the rule stays what it is.
+
+    Parameters
+    ----------
+    x : ndarray
+        Points of the unit interval.
+
+    Returns
+    -------
+    shares, log_weights : ndarray of that shape
+        Shares of rows, and the logs of the weights of the points.
+    """
+    return _below(x, _EVEN_ALONE), np.log(_slope(x, _EVEN_ALONE))
 
 
-def _slope(x):
-    return (1 - _EVEN) * 6 * x * (1 - x) + _EVEN
+def _below(x, even):
+    return (1 - even) * x**2 * (3 - 2 * x) + even * x
+
+
+def _slope(x, even):
+    return (1 - even) * 6 * x * (1 - x) + even
 
 
 def _unit_interval(order):
@@ -251,10 +287,11 @@ def _unit_interval(order):
 
 
 def _coarser_ratios(x):
-    """Rules from half the points: for values that are even, and that are rare at the ends."""
+    """Rules from some of the points: for values that are even, and that are rare at the ends."""
     n = len(x)
-    half = np.arange(1, n, 2)[: n // 4]
-    chosen = np.concatenate([half, n - 1 - half[::-1]])
+    # Without the outermost ones, and every fourth from either end.
+    left_out = np.arange(0, n // 2, 4)
+    chosen = np.setdiff1d(np.arange(n), [left_out, n - 1 - left_out])
     fine, weight = _unit_interval(_FINE_ORDER)
     w = _unit_interval(n)[1]
     ratios = np.zeros((2, n))

@@ -24,6 +24,8 @@ from ..validation import (
 
 # Python counts these among the numbers, but they have no place on a line.
 _NO_NUMBERS = (complex, np.complexfloating, np.datetime64, np.timedelta64)
+# Types of which each value is there, and has its place.
+_PLAIN = {str, bool, int}
 
 
 @dataclass(frozen=True)
@@ -180,9 +182,13 @@ def _way_out(value) -> str:
 
 
 def _read_objects(values, dtype, name):
-    missing = np.array([is_missing_value(value) for value in values], dtype=bool)
+    # Looking at each value takes longer than scoring it.
+    is_plain = set(map(type, values)) <= _PLAIN
+    missing = np.zeros(len(values), dtype=bool)
+    if not is_plain:
+        missing[:] = [is_missing_value(value) for value in values]
     present = values[~missing].tolist()
-    for value in present:
+    for value in () if is_plain else present:
         if not isinstance(value, str | bytes | Number) or isinstance(value, _NO_NUMBERS):
             raise UnsupportedValueError(
                 f"column {name} holds {shown(value)}, {a_kind_of(value)}, but each value of this "

@@ -85,7 +85,10 @@ class Apart:
 
 def _range(x):
     known = x[~np.isnan(x)]
-    return (np.ptp(known) if len(known) else 0.0) or 1.0
+    if not len(known):
+        return 1.0
+    half = known.max() / 2 - known.min() / 2
+    return 2 * min(half, np.finfo(float).max / 2) or 1.0
 
 
 def check_distance(min_distance) -> float:

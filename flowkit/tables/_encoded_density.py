@@ -24,8 +24,9 @@ from ..nested import (
     tells_error,
 )
 from ..validation import row_blocks
+from ._cell_copula import CellCopula
 from ._cell_laws import OpenCells
-from ._cell_rules import few_points, single_point, toward_middles
+from ._cell_rules import few_points, from_middles, single_point, toward_middles
 from ._column_codecs import Codec
 from ._scoring_plan import plan, warn_if_inaccurate, warn_if_slow
 from ._table_input import takes_missing
@@ -53,12 +54,15 @@ class EncodedDensity:
         Whether integers count for the probability of their cell.
     n_draws : int
         Number of points in the cell of a row.
+    copula : CellCopula, default=None
+        Where training rows lie within cells, None where it is not known.
     """
 
     density: Any
     codecs: list[Codec]
     by_cell: bool
     n_draws: int
+    copula: CellCopula | None = None
 
     def estimates(
         self, rows: np.ndarray, n_draws: int | None = None, without: np.ndarray | None = None
@@ -265,18 +269,30 @@ class EncodedDensity:
         """
         places = rule.places[rule.n_known :]
         points = np.empty((len(rows), len(places), rows.shape[1]))
-        log_volume = np.zeros((len(rows), len(places)))
-        spans = self._spans(rows) & ~np.isnan(rows)
-        rank = np.where(spans, spans.cumsum(1) - 1, -1)
-        for j, codec in enumerate(self.codecs):
-            for k in np.unique(rank[:, j]):
-                here = rank[:, j] == k
-                u, log_weight = (None, 0.0) if k < 0 else (places[:, k], 0.0)
-                if k >= 0 and not rule.order and codec.ends_are_rare:
-                    u, log_weight = toward_middles(u)
-                points[here, :, j], of_column = codec.points(rows[here, j], u)
-                log_volume[here] += of_column + log_weight
+        log_volume = np.zeros(points.shape[:2])
+        missing = np.isnan(rows)
+        cells = self._spans(rows) & ~missing
+        for alike in _groups(np.hstack([cells, missing])):
+            columns, part = np.flatnonzero(cells[alike[0]]), rows[alike]
+            alone = rule.order > 0 and all(self.codecs[j].ends_are_rare for j in columns)
+            shares, log_weights = from_middles(places) if alone else (places, np.zeros((1, 1)))
+            ranks, log_volume[alike] = self._ranks(part, columns, shares)
+            log_volume[alike] += log_weights.sum(1)
+            for j, codec in enumerate(self.codecs):
+                u = ranks[..., columns.searchsorted(j)] if j in columns else None
+                if u is not None and codec.ends_are_rare:
+                    u, log_weights = toward_middles(u, alone)
+                    log_volume[alike] += log_weights
+                points[alike, :, j], of_column = codec.points(part[:, j], u)
+                log_volume[alike] += of_column
         return points, log_volume
+
+    def _ranks(self, rows, columns, u):
+        """Ranks of points among training rows, where all rows have cells in the same columns."""
+        if columns.size and self.copula is not None:
+            return self.copula.places(rows, columns, u)
+        even = np.broadcast_to(u[:, : len(columns)], (len(rows), len(u), len(columns)))
+        return even, np.zeros(even.shape[:2])
 
     def middles(self, rows: np.ndarray) -> np.ndarray:
         """Encoded points at the middles of the cells of rows.
@@ -298,11 +314,15 @@ class EncodedDensity:
         """Log density of points, and its log plus that of its error where there may be one."""
         # Its own, where it has one.
         has_own = hasattr(self.density, "score_marginal")
+        # All that a row may get are only drawn where fewer have a large error.
+        asked = None if n_inner == N_DRAWS else n_inner
         if own is not None:
-            log_density, error = self.questions.log_density(points, n_inner or N_DRAWS, own)
+            log_density, error = self.questions.log_density(points, asked, own)
+        elif n_inner is not None and has_own:
+            score = self.density.score_marginal
+            log_density, error = score(points) if asked is None else score(points, asked)
         elif n_inner is not None:
-            score = self.density.score_marginal if has_own else self.questions.log_density
-            log_density, error = score(points, n_inner)
+            log_density, error = self.questions.log_density(points, asked)
         elif self._answers(points):
             return self.questions.log_density(points, 2)[0][:, None]
         elif has_own or not tells_error(self.density):
@@ -396,3 +416,10 @@ class EncodedDensity:
                 turned = score(points[new] + np.array(shift), new, True)
                 total[new] = np.logaddexp(total[new], turned)
         return total
+
+
+def _groups(patterns):
+    """Indices of rows with the same pattern, for each of them."""
+    _, pattern = np.unique(patterns, axis=0, return_inverse=True)
+    order = np.argsort(pattern.reshape(-1), kind="stable")
+    return np.split(order, np.bincount(pattern.reshape(-1)).cumsum()[:-1])

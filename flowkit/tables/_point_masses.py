@@ -53,5 +53,6 @@ def spreads_finely(x: np.ndarray, whole: bool) -> bool:
     """Whether numbers are real, or whole ones in more than 50 cells."""
     if not whole:
         return True
-    n_cells = np.ptp(x) / Lattice.of_whole(x).distance
-    return min(len(np.unique(x)), n_cells) > MANY_CELLS
+    # The half of a range is finite.
+    half, step = x.max() / 2 - x.min() / 2, Lattice.of_whole(x).distance
+    return bool(half > MANY_CELLS / 2 * step and len(np.unique(x)) > MANY_CELLS)

@@ -22,7 +22,7 @@ from ._cell_rules import (
 # An incomplete row gets one point in so many of those of a cell, and draws of the rest for each.
 _FEWER_POINTS, _LEAST_POINTS = 8, 4
 _INNER_DRAWS = 64
-# Draws of the missing values in a row that has no cell to average over.
+# Draws of the missing values in a row that has no cell to average over, at most.
 _ONLY_DRAWS = 256
 # Nats of error that are large, and the share of rows from which a warning says so.
 _LARGE_ERROR, _MANY_ROWS = 0.25, 0.01

@@ -82,7 +82,8 @@ class TableStreamMixin:
         entropy = [draw_seed(check_random_state(self.random_state)), self._n_chunks]
         rng = np.random.RandomState(np.random.SeedSequence(entropy).generate_state(4))
         kept = options.get("sample_weight")
-        encoded = self._encode_training(rows[possible], kept, self.density_, rng)
+        encoded, copula = self._encode_training(rows[possible], kept, self.density_, rng)
+        self._copula = copula or self._copula
         # Training changes it in place.
         before["density_"] = copy.deepcopy(self.density_)
         self.density_ = self.density_.partial_fit(encoded, None, **options)

@@ -17,7 +17,13 @@ from ..nested import (
     MeanScoreMixin,
     seeded_copies,
 )
-from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite
+from ..validation import (
+    SuggestingEstimator,
+    check_flag,
+    labels_of,
+    refuse_non_finite,
+    refuse_wide,
+)
 from ._cell_locations import locations_in_cells
 from ._column_reading import read_columns
 from ._column_report import report_frame, report_lines, report_text
@@ -84,7 +90,7 @@ class TableDensity(
         gets a log probability.
     n_draws : int, default=128
         Number of points in the cell of each row over which its probability is averaged, at least
-        2, rounded up to a power of two, where several columns have cells. A quarter as many come
+        2, rounded up to a power of two, where several columns have cells. Half as many come
         first, and up to 16 times as many where the standard error stays above 0.08 nats. In a
         single column, a Gauss-Legendre rule has 8 points, and again twice as many, up to 64, where
         a coarser rule differs by more than 0.04 nats. More `n_draws` make errors smaller in both.
@@ -126,8 +132,9 @@ class TableDensity(
     have to do with each other. The probability of a level is the integral of the density over its
     interval. Where one column of a row has a cell, and the density knows its conditionals, as that
     of `sklearn.mixture.GaussianMixture`, it has a closed form. Elsewhere it is found by a
-    Gauss-Legendre rule in a single column, in several by scrambled Sobol points that are as rare at
-    the ends as training rows; all are fixed, so that a row has the same score at every call.
+    Gauss-Legendre rule in a single column, in several by scrambled Sobol points. These are moved to
+    where the copula expects training rows, given the rest of the row, so that the density varies
+    little over them; all are fixed, so that a row has the same score at every call.
     Levels with similar rows are made neighbours, unless a pandas type gives an order. Levels that a
     categorical type declares have a probability even if no row has them; others have none, and
     score ``-inf``.
@@ -211,6 +218,8 @@ class TableDensity(
     }
 
     _stand_ins = {"density": "FlowDensity()"}
+    # Where training rows lie in their cells; files of older versions do not say.
+    _copula = None
 
     def __init__(
         self,
@@ -283,7 +292,8 @@ class TableDensity(
             weight = weight[weight > 0]
         rows = self._settle(columns, weight, rng)
         warn_of_columns(self._names(), rows, self._codecs)
-        encoded = self._encode_training(rows, weight, density, rng)
+        encoded, self._copula = self._encode_training(rows, weight, density, rng)
+        refuse_wide(encoded, self._names())
         if hasattr(density, "_named_by"):
             density._named_by(self._names())
         self._let_read(density)
@@ -357,7 +367,7 @@ class TableDensity(
 
     def _encoded_density(self):
         by_cell = self.cells == "probability"
-        return EncodedDensity(self.density_, self._codecs, by_cell, self.n_draws)
+        return EncodedDensity(self.density_, self._codecs, by_cell, self.n_draws, self._copula)
 
     def report(self, as_frame=False):
         """What each column was taken for, and why.
@@ -463,11 +473,11 @@ class TableDensity(
             )
 
     def _encode_training(self, rows, weight, density, rng):
-        """One point for each row within its cell."""
+        """One point for each row within its cell, and the copula that draws them, if one does."""
         if any(codec.fills_cells(by_cell=False) for codec in self._codecs):
-            ranks, spreads_ties = locations_in_cells(rows, weight, rng), False
+            (ranks, copula), spreads_ties = locations_in_cells(rows, weight, rng), False
         else:
-            ranks = rng.uniform(size=rows.shape)
+            copula, ranks = None, rng.uniform(size=rows.shape)
             spreads_ties = getattr(density, "dequantize", None) == "auto"
         encoded = np.empty_like(rows)
         for j, (codec, x) in enumerate(zip(self._codecs, rows.T, strict=True)):
@@ -475,7 +485,7 @@ class TableDensity(
             left = spreads_ties and codec.has_even_ties and not np.isnan(x).any()
             u = None if left else codec.locations(ranks[:, j, None])
             encoded[:, j] = codec.points(x, u)[0][:, 0]
-        return encoded
+        return encoded, copula
 
     # ------------------------------------------------------------------ scikit-learn
 

@@ -4,6 +4,7 @@
 from . import _elementwise_maps as _elementwise_maps  # isort: skip
 from . import _mixing_maps as _mixing_maps  # isort: skip
 from . import _composite_maps as _composite_maps  # isort: skip
+from ._composite_maps import column_parts as column_parts
 from .differentiable import DifferentiableFunctionTransformer
 from .transformed import TransformedDensity
 

@@ -61,7 +61,7 @@ class ColumnTransformerMap(CompositeMap):
     """Side by side, each column in one part."""
 
     def log_abs_det(self, transformer, X):
-        parts = list(_parts(transformer))
+        parts = list(column_parts(transformer))
         _refuse_other_than_partition(transformer, parts)
         _refuse_vanishing_weights(parts)
         log_det = np.zeros(len(X))
@@ -74,13 +74,24 @@ class ColumnTransformerMap(CompositeMap):
 
     def inverse(self, transformer, Z):
         X = np.empty_like(Z)
-        for name, part, columns, weight in _parts(transformer):
+        for name, part, columns, weight in column_parts(transformer):
             X[:, columns] = inverse_rows(part, Z[:, transformer.output_indices_[name]] / weight)
         return X
 
 
-def _parts(transformer):
-    """Name, fitted transformer, columns and weight of each part that has columns and keeps them."""
+def column_parts(transformer):
+    """The parts of a fitted ColumnTransformer that have columns and keep them.
+
+    Parameters
+    ----------
+    transformer : ColumnTransformer
+        Fitted.
+
+    Yields
+    ------
+    tuple of (str, transformer or 'passthrough', list of int, float)
+        Name, what is fitted, columns and weight.
+    """
     weights = transformer.transformer_weights or {}
     for name, part, _ in transformer.transformers_:
         columns = transformer._transformer_to_input_indices[name]

@@ -40,6 +40,7 @@ from ..validation import (
     check_flag,
     errors_of_rows,
     labels_of,
+    refuse_wide,
     row_weights,
     warn,
 )
@@ -212,6 +213,7 @@ class TransformedDensity(ConditionalDensity, TopicsWithin, MeanScoreMixin, Sugge
             self.transformer_ = self._fit_transformer(X, weight)
         Z, log_det = transform_rows(self.transformer_, X)
         _refuse_outside(log_det)
+        refuse_wide(np.asarray(Z))
         options = {} if weight is None else {"sample_weight": weight}
         if not begins:
             # Training changes it in place.

@@ -176,7 +176,8 @@ class SparseMatrix(Container):
         return iter(())
 
     def join(self, rows):
-        return sparse.vstack([self.X, rows], format=self.X.format)
+        # Older versions of scipy make a matrix of arrays.
+        return type(self.X)(sparse.vstack([self.X, rows], format=self.X.format))
 
     def to_dense(self):
         return self.X.toarray()

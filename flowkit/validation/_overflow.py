@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..exceptions import InvalidDataError
@@ -39,6 +41,32 @@ def refuse_overflow(values: np.ndarray, what: str, advice: str, except_for=False
             f"{values.dtype}: {advice}"
         )
     return values
+
+
+def refuse_wide(X, names: Sequence | None = None) -> None:
+    """Refuse columns whose range overflows: distances of their rows would be infinite or NaN.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows, NaN where values are missing. Those of other types than float are not looked at.
+    names : sequence or None, default=None
+        Names of the columns.
+
+    Raises
+    ------
+    InvalidDataError
+        If any column is too wide.
+    """
+    if not len(X) or X.dtype.kind != "f":
+        return
+    half = np.fmax.reduce(X) / 2 - np.fmin.reduce(X) / 2
+    wide = np.flatnonzero(half > np.finfo(X.dtype).max / 2)
+    if wide.size:
+        raise InvalidDataError(
+            f"the values of column(s) {name_columns(wide, names)} lie too far apart: their range "
+            f"overflows {X.dtype}. Rescale these columns."
+        )
 
 
 def middle_of(draws: np.ndarray, statistic: str) -> np.ndarray:

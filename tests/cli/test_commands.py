@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import math
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import flowkit
+from flowkit.cli.report import without_identifiers
 
 from .conftest import call, make_table
 
@@ -166,3 +168,22 @@ def test_a_report_of_a_new_density_finds_the_strange_row(files):
     assert done.status == 0, done.err
     assert "The strangest row is 8: weight = 40" in done.out
     assert call("report", files.table, "-o", "report.pdf").status == 2
+
+
+def test_a_report_leaves_out_columns_that_tell_rows_apart(tmp_path):
+    table = make_table().assign(name=[f"customer {i}" for i in range(60)])
+    table.loc[::6, "n"] = -999
+    path = tmp_path / "table.csv"
+    table.drop(columns=["day", "label"]).to_csv(path, index=False)
+    options = ["--max-epochs", 1, "--missing", -999, "-o", tmp_path / "report.json"]
+    done = call("report", path, *options)
+    assert done.status == 0, done.err
+    assert "name tell rows apart" in done.err
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert told["title"] == "Report of table.csv, without name"
+    assert [column["column"] for column in told["columns"]] == ["size", "weight", "n"]
+    assert told["columns"][2]["missing"] == 10
+    assert all(math.isfinite(one["mean"]) for one in told["held_out"]["densities"].values())
+    kept, left_out = without_identifiers(table, {"name": "categorical"})
+    assert kept is table
+    assert left_out == []

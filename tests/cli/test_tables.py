@@ -10,13 +10,12 @@ import pandas as pd
 import pytest
 
 from flowkit.cli import _tables
-from flowkit.cli._columns import declarations, select
+from flowkit.cli._columns import declarations, select, with_missing
 from flowkit.cli._tables import read_table
 from flowkit.exceptions import (
     InvalidDataError,
     InvalidFileError,
     InvalidParameterError,
-    MissingDependencyError,
     MissingFileError,
     UnknownNameError,
 )
@@ -132,13 +131,6 @@ def test_an_array_is_chosen_by_name(tmp_path):
         read_table(path)
 
 
-def test_workbooks_say_what_reads_them(tmp_path, monkeypatch):
-    monkeypatch.setitem(_tables._WORKBOOKS, ".xlsx", "no_such_package")
-    (tmp_path / "table.xlsx").write_bytes(b"")
-    with pytest.raises(MissingDependencyError, match="pip install no_such_package"):
-        read_table(str(tmp_path / "table.xlsx"))
-
-
 def test_numbers_alone_are_written_to_npz(tmp_path):
     path = str(tmp_path / "out.npz")
     _tables.write_table({"a": [1, 2], "b": [0.5, -np.inf]}, path, "csv")
@@ -213,6 +205,17 @@ def test_columns_are_picked():
         select(table, target=None, drop=["wieght"])
     with pytest.raises(InvalidDataError, match="no column is left"):
         select(table[["n"]], target="n", drop=[])
+
+
+def test_values_that_stand_for_missing_ones_are_missing():
+    table = make_table(9)
+    table.loc[2, ["weight", "n"]] = -999.25, -999
+    table.loc[3, "size"] = "none"
+    read = with_missing(table, ["-999.25", "none"])
+    assert np.argwhere(read.isna().to_numpy()).tolist() == [[2, 1], [3, 0]]
+    assert read["day"].dtype == table["day"].dtype
+    assert np.isnan(with_missing(np.array([[-999, 1]]), ["-999.0"])).tolist() == [[True, False]]
+    assert with_missing(table, []) is table
 
 
 NO_KINDS = {

@@ -18,7 +18,7 @@ every_prior = pytest.mark.parametrize("prior", PRIORS)
 
 @functools.cache
 def fractal(prior):
-    density = FractalFlowDensity(2, prior=prior, hidden_units=8, **QUICK)
+    density = FractalFlowDensity(2, prior=prior, hidden_units=8, lda_backend=None, **QUICK)
     return density.fit(moons(100))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask
 import dask.array as da
 import joblib
 import pytest
@@ -12,6 +13,7 @@ from threadpoolctl import threadpool_info
 
 from flowkit import FlowDensity, distributed
 
+from .. import processes
 from .examples import SMALL, X, assert_same, fitted
 
 
@@ -25,7 +27,9 @@ class Threads(FlowDensity):
 
 @pytest.fixture(scope="module")
 def client():
+    processes.serve()
     with (
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
         LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
         ) as cluster,

@@ -5,61 +5,64 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
-
-from flowkit.distributed import data_parallel
-from flowkit.exceptions import InvalidParameterError
-
-SCRIPT = """
-import os, signal, sys, time
-import numpy as np
-from pathlib import Path
-from skorch.callbacks import Callback
 from sklearn.datasets import load_iris
-from flowkit import FlowDensity, StopTraining
-from flowkit.distributed import data_parallel
-from flowkit.exceptions import LostProcessError
+from skorch.callbacks import Callback
 
-how, folder = sys.argv[1], Path(sys.argv[2])
-X = load_iris().data
-rank = int(os.environ.get("RANK", 0))
+from flowkit import FlowDensity
+from flowkit.distributed import data_parallel
+from flowkit.exceptions import InvalidParameterError, LostProcessError
+
+from .. import processes
+
 
 class Ends(Callback):
+    """Ends all processes but the first, in the third epoch."""
+
+    def __init__(self, how):
+        self.how = how
+
     def on_batch_end(self, net, training=False, **kwargs):
-        if rank and training and len(net.history) == 3:
-            if how == "killed":
+        if os.environ.get("RANK", "0") != "0" and training and len(net.history) == 3:
+            if self.how == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
-            if how == "stopped":
+            if self.how == "stopped":
                 os.kill(os.getpid(), signal.SIGSTOP)
-            if how == "raises":
+            if self.how == "raises":
                 raise OverflowError("of one process")
 
-options = dict(
-    n_transforms=1, hidden_units=8, max_epochs=10, dropout=0.0, n_iter_no_change=10, batch_size=40,
-    random_state=0,
-)
-file = folder / "training.pt"
-double = FlowDensity(**options, dtype="float64", checkpoint=file, callbacks=[Ends()])
-single = FlowDensity(**options)
-try:
-    with data_parallel(timeout=5.0 if how == "stopped" else 300.0) as processes:
-        double.fit(X)
-        single.fit(X)
-except LostProcessError as error:
-    print("lost", hasattr(double, "module_"), file.exists(), error)
-    os._exit(3)
-except OverflowError as error:
-    # Out of the context, and not at its end.
-    time.sleep(5)
-    os._exit(4)
-print(processes.rank, processes.n)
-np.save(folder / f"{how}{processes.rank}.npy", [d.score_samples(X) for d in (double, single)])
-"""
+
+def train(how, folder):
+    """What each process does."""
+    X = load_iris().data
+    options = {
+        "n_transforms": 1,
+        "hidden_units": 8,
+        "max_epochs": 10,
+        "dropout": 0.0,
+        "n_iter_no_change": 10,
+        "batch_size": 40,
+        "random_state": 0,
+    }
+    file = folder / "training.pt"
+    double = FlowDensity(**options, dtype="float64", checkpoint=file, callbacks=[Ends(how)])
+    single = FlowDensity(**options)
+    try:
+        with data_parallel(timeout=5.0 if how == "stopped" else 300.0) as group:
+            double.fit(X)
+            single.fit(X)
+    except LostProcessError as error:
+        print("lost", hasattr(double, "module_"), file.exists(), error)
+        os._exit(3)
+    except OverflowError:
+        # Out of the context, and not at its end.
+        time.sleep(5)
+        os._exit(4)
+    print(group.rank, group.n)
+    np.save(folder / f"{how}{group.rank}.npy", [d.score_samples(X) for d in (double, single)])
 
 
 def start(how, n, folder):
@@ -73,17 +76,14 @@ def start(how, n, folder):
         "WORLD_SIZE": str(n),
         "LOCAL_WORLD_SIZE": str(n),
         "ACCELERATE_USE_CPU": "true",
-        "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, how, str(folder)]
     return [
-        subprocess.Popen(
-            command,
-            env={**os.environ, **(shared if n > 1 else {}), "RANK": str(i), "LOCAL_RANK": str(i)}
-            if n > 1
-            else os.environ,
-            stdout=subprocess.PIPE,
-            text=True,
+        processes.start(
+            train,
+            how,
+            folder,
+            said=folder / f"{how}{i}.txt",
+            environment={**shared, "RANK": str(i), "LOCAL_RANK": str(i)} if n > 1 else {},
         )
         for i in range(n)
     ]
@@ -91,13 +91,14 @@ def start(how, n, folder):
 
 def test_two_processes_train_what_one_does(tmp_path):
     for how, n in (("one", 1), ("two", 2)):
-        said = [process.communicate()[0].split() for process in start(how, n, tmp_path)]
-        assert said == [[str(rank), str(n)] for rank in range(n)]
+        for rank, process in enumerate(start(how, n, tmp_path)):
+            process.join()
+            assert (tmp_path / f"{how}{rank}.txt").read_text().split() == [str(rank), str(n)]
     one, two, other = (np.load(tmp_path / f"{name}.npy") for name in ("one0", "two0", "two1"))
     np.testing.assert_array_equal(two, other)
     np.testing.assert_allclose(two[0], one[0], rtol=1e-9)
     np.testing.assert_allclose(two[1], one[1], rtol=1e-3)
-    assert sorted(os.listdir(tmp_path)) == ["one0.npy", "two0.npy", "two1.npy"]
+    assert not (tmp_path / "training.pt").exists()
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped", "raises"])
@@ -105,12 +106,13 @@ def test_a_process_that_is_lost_ends_the_fit_of_the_other(how, tmp_path):
     first, second = start(how, 2, tmp_path)
     began = time.monotonic()
     try:
-        said = first.communicate(timeout=280)[0]
+        first.join(timeout=280)
     finally:
-        second.send_signal(signal.SIGKILL)
-        second.wait()
-    assert first.returncode == 3
+        second.kill()
+        second.join()
+    assert first.exitcode == 3
     # The estimator is as it was, and the checkpoint is there.
+    said = (tmp_path / f"{how}0.txt").read_text()
     assert said.startswith("lost False True process 0 of 2 lost another one")
     assert "start all of them again" in said
     assert time.monotonic() - began < 280

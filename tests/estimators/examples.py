@@ -13,11 +13,6 @@ every_density = pytest.mark.parametrize("build", DENSITIES.values(), ids=DENSITI
 every_wrapper = pytest.mark.parametrize("build", WRAPPERS.values(), ids=WRAPPERS)
 CLASSES = ("default", "kernel", "fractal", "rg", "phvae")
 every_class = pytest.mark.parametrize("build", [ESTIMATORS[name] for name in CLASSES], ids=CLASSES)
-# One of each class without a long search for its start, for what concerns its training.
-TRAINED = ("default", "kernel", "fractal_groups_kmeans", "rg", "phvae")
-every_training = pytest.mark.parametrize(
-    "build", [ESTIMATORS[name] for name in TRAINED], ids=TRAINED
-)
 SMALL = {"n_transforms": 2, "hidden_units": 16, "max_epochs": 4, "random_state": 0}
 
 
@@ -27,7 +22,14 @@ def correlated(n=300, d=3, seed=0):
     return rng.normal(size=(n, d)) @ mixing * 10.0 ** np.arange(d) + 5.0
 
 
-TINY = {"n_blocks": 1, "hidden_units": 8, "max_epochs": 2, "random_state": 0}
+# Without topics of words, which take longest to find.
+TINY = {
+    "n_blocks": 1,
+    "hidden_units": 8,
+    "max_epochs": 2,
+    "lda_backend": None,
+    "random_state": 0,
+}
 
 
 def pictures(n, shape, seed=0):

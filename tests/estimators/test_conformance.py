@@ -32,7 +32,7 @@ WITHOUT_WEIGHTS = dict.fromkeys(
 
 # What scikit-learn checks is the same for all constructors of a class: the slow tests check every
 # one, the others the first of its class and those that are fitted or stored in other ways.
-OTHER_WAYS = ("kernel", "float64", "fractal_groups_kmeans", "rg_lifting_topic")
+OTHER_WAYS = ("kernel", "float64", "rg_lifting_topic")
 FIRST_OF_CLASS = {type(build()): name for name, build in reversed(ESTIMATORS.items())}.values()
 SOME = {name: ESTIMATORS[name] for name in ESTIMATORS if name in {*FIRST_OF_CLASS, *OTHER_WAYS}}
 OTHERS = {name: build for name, build in ESTIMATORS.items() if name not in SOME}
@@ -69,11 +69,28 @@ BY_HAND_FOR_DETECTORS = [
 
 
 @parametrize_with_checks(
-    [build(max_epochs=2) for build in SOME.values()],
+    [build(max_epochs=1) for build in SOME.values()],
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+# Rows from which topics of words can hardly be found, or in other types.
+@pytest.mark.parametrize(
+    "check",
+    [
+        checks.check_fit2d_1sample,
+        checks.check_fit2d_1feature,
+        checks.check_dtype_object,
+        checks.check_estimators_dtypes,
+        checks.check_fit_idempotent,
+        checks.check_sample_weights_list,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_some_scikit_learn_checks_of_topics_of_words(check):
+    check("FractalFlowDensity", ESTIMATORS["fractal_groups"](max_epochs=1))
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from flowkit.exceptions import (
 from flowkit.training import checkpoint
 from flowkit.training.net import DensityNet
 
-from .examples import SMALL, correlated, every_training
+from .examples import SMALL, correlated, every_class
 
 
 class Raises(Callback):
@@ -80,7 +80,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@every_training
+@every_class
 def test_a_fault_leaves_the_estimator_as_it_was(build, fault, X, monkeypatch):
     make, error = FAULTS[fault]
     callbacks = None if make is None else [make()]
@@ -107,14 +107,14 @@ def test_errors_of_callbacks_say_where_they_come_from(X):
     ]
 
 
-@every_training
+@every_class
 def test_gradients_that_are_not_finite_in_a_step_are_survived(build, X):
     density = build(callbacks=[SpoilsGradients({2})], max_epochs=4).fit(X)
     assert density.n_iter_ == 4
     assert np.isfinite(density.score(X))
 
 
-@every_training
+@every_class
 def test_weights_that_explode_are_not_kept(build, X):
     density = build(callbacks=[Explodes()], max_epochs=4, batch_size=60).fit(X)
     valid = density.history_["valid_log_density"]
@@ -122,7 +122,7 @@ def test_weights_that_explode_are_not_kept(build, X):
     assert density.best_epoch_ == np.nanargmax(valid)
 
 
-@every_training
+@every_class
 def test_batches_that_do_not_fit_into_memory_are_taken_in_parts(build, X, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error", BatchInPartsWarning)

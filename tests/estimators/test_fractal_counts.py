@@ -105,14 +105,14 @@ def test_perplexity_is_that_of_the_words_alone(rows, fitted):
 
 
 def test_epoch_zero_is_a_candidate_and_training_gains(rows):
-    density = made(max_epochs=30).fit(rows)
+    density = made(max_epochs=15).fit(rows)
     valid = density.history_["valid_log_density"]
     assert len(valid) == density.n_iter_ + 1
     assert density.best_epoch_ == valid.argmax()
     assert valid.max() > valid[0]
     start = made(max_epochs=1, tol=1e9).fit(rows)
     assert start.n_iter_ == 1
-    training = made(early_stopping=False, max_epochs=30).fit(rows).history_["train_log_density"]
+    training = made(early_stopping=False, max_epochs=15).fit(rows).history_["train_log_density"]
     assert (np.diff(training) > -1e-2).all()
     kept = made(early_stopping=False).fit(rows)
     assert kept.score(rows) == pytest.approx(kept.history_["train_log_density"].max(), rel=1e-5)

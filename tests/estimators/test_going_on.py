@@ -15,7 +15,7 @@ from skorch.callbacks import Callback
 from flowkit import FlowDensity
 from flowkit.exceptions import FitDivergedError
 
-from .examples import SMALL, correlated, every_training
+from .examples import SMALL, correlated, every_class
 
 
 def test_history_has_one_entry_an_epoch_and_one_for_the_start(fitted):
@@ -84,7 +84,7 @@ def _judged(density, X):
     return density.elbo(X).mean() if hasattr(density, "elbo") else density.score(X)
 
 
-@every_training
+@every_class
 def test_a_chunk_leaves_the_density_of_the_next_no_lower_than_before(build):
     X = correlated(3000)
     X[:, 1] += 0.1 * X[:, 0] ** 2
@@ -102,7 +102,7 @@ def test_a_chunk_leaves_the_density_of_the_next_no_lower_than_before(build):
     assert 0 <= density.best_epoch_ <= 5
 
 
-@every_training
+@every_class
 def test_a_stream_that_changes_is_followed(build):
     rng = np.random.default_rng(0)
     density, scores = build(learning_rate=0.03, batch_size=40), []
@@ -116,7 +116,7 @@ def test_a_stream_that_changes_is_followed(build):
     assert scores[-1] > scores[1] + share * (best - scores[1])
 
 
-@every_training
+@every_class
 def test_small_chunks_are_trained_on_too(build, X):
     density = build().partial_fit(X[:12])
     for start in (12, 14, 16):

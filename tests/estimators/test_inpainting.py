@@ -11,7 +11,7 @@ from flowkit.exceptions import InvalidDataError, InvalidParameterError
 from .test_fractal_lifting import TINY, pictures
 
 SHAPE = (6, 5, 3)
-BRIEF = {"n_steps": 1, "n_langevin_steps": 3}
+BRIEF = {"n_steps": 1, "n_langevin_steps": 2}
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,8 @@ def test_every_row_with_its_own_hole_is_filled_with_the_others(density, images, 
     np.testing.assert_array_equal(filled, filled.astype(np.uint8))
     # What the holes held has no say, and neither have other rows.
     np.testing.assert_array_equal(filled, density.inpaint(X, masks, n_steps=2))
-    for i in (0, 7):
-        alone = density.inpaint(X[i : i + 1], holes[i], n_steps=2)
-        np.testing.assert_allclose(alone[0], filled[i], atol=1)
+    alone = density.inpaint(X[7:8], holes[7], n_steps=2)
+    np.testing.assert_allclose(alone[0], filled[7], atol=1)
     mean = density.inpaint(X, masks, statistic="mean", n_steps=2, n_langevin_steps=6)
     np.testing.assert_array_equal(mean[~holes], X[~holes])
     centre = images[:100].reshape(100, -1).mean(0)
@@ -82,11 +81,11 @@ def test_rows_without_a_hole_stay(density, images, masks):
 
 @pytest.mark.parametrize("kind", ["draws", "mean"])
 def test_draws_and_means_repeat_with_their_seed(density, images, masks, kind):
-    options = {"n_samples": 3} if kind == "draws" else {"statistic": "mean", "n_chains": 3}
+    options = {"n_samples": 2} if kind == "draws" else {"statistic": "mean", "n_chains": 2}
     X, masks = images[100:102], masks[:2]
     filled = density.inpaint(X, masks, **options, **BRIEF)
     holes = columns_of(masks)
-    assert filled.shape == ((3, 2, 90) if kind == "draws" else (2, 90))
+    assert filled.shape == ((2, 2, 90) if kind == "draws" else (2, 90))
     np.testing.assert_array_equal(filled, filled.astype(np.uint8))
     np.testing.assert_array_equal(filled, density.inpaint(X, masks, **options, **BRIEF))
     other = density.inpaint(X, masks, **options, **BRIEF, random_state=1)
@@ -96,12 +95,13 @@ def test_draws_and_means_repeat_with_their_seed(density, images, masks, kind):
         assert (filled.std(0)[~holes] == 0).all()
 
 
-def test_inpainting_leaves_the_density_as_it_is(images, masks):
+def test_inpainting_leaves_the_density_as_it_is():
+    images = pictures(60, (4, 4))
     model = FractalFlowDensity(
-        fractal="lifting", image_shape=SHAPE, prior="normal", warm_start=True, **TINY
-    ).fit(images[:100])
+        fractal="lifting", image_shape=(4, 4), prior="normal", warm_start=True, **TINY
+    ).fit(images)
     before = model.score_samples(images[:5])
-    model.inpaint(images[:2], masks[:2], n_steps=1)
+    model.inpaint(images[:2], np.eye(4, dtype=bool), n_steps=1)
     np.testing.assert_array_equal(model.score_samples(images[:5]), before)
     assert all(parameter.requires_grad for parameter in model.module_.parameters())
 

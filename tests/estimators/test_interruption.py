@@ -18,7 +18,7 @@ from flowkit.nested import interruptions_passed_on
 from flowkit.training import callbacks as training_callbacks
 from flowkit.training import fit_run
 
-from .examples import SMALL, every_training
+from .examples import SMALL, every_class
 
 
 class EndsAt(Callback):
@@ -49,7 +49,7 @@ def sigint_is_heard():
     signal.signal(signal.SIGINT, before)
 
 
-@every_training
+@every_class
 def test_a_callback_ends_training_in_silence(build, X):
     density = build(max_epochs=20, batch_size=60, callbacks=[EndsAt(stop)])
     with warnings.catch_warnings():
@@ -62,7 +62,7 @@ def test_a_callback_ends_training_in_silence(build, X):
 
 
 @pytest.mark.usefixtures("sigint_is_heard")
-@every_training
+@every_class
 def test_ctrl_c_keeps_the_best_weights_with_a_warning(build, X):
     density = build(max_epochs=20, batch_size=60, callbacks=[EndsAt(press)])
     with pytest.warns(InterruptedFitWarning, match=r"in epoch 2; .*StopTraining"):
@@ -76,7 +76,7 @@ def test_ctrl_c_keeps_the_best_weights_with_a_warning(build, X):
 
 
 @pytest.mark.usefixtures("sigint_is_heard")
-@every_training
+@every_class
 def test_ctrl_c_is_passed_on_where_a_longer_fit_asks_for_it(build, X):
     density = build(max_epochs=20, batch_size=60, callbacks=[EndsAt(press)])
     before = dict(vars(density))
@@ -132,7 +132,7 @@ class Clock:
         return self.now
 
 
-@every_training
+@every_class
 def test_training_ends_in_time(build, X, monkeypatch):
     density = build(max_epochs=10_000, batch_size=60, max_time=30.0)
     monkeypatch.setattr(training_callbacks, "time", Clock())
@@ -181,7 +181,7 @@ def test_an_unfinished_fit_says_so(monkeypatch):
         FlowDensity(**{**options, "max_epochs": 9999}, max_time=90.0).fit(X)
 
 
-@every_training
+@every_class
 def test_callbacks_that_cannot_be_copied_are_named(build, X):
     class Locked(Callback):
         def __init__(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 
 import numpy as np
@@ -70,11 +71,14 @@ def test_own_prior_is_used(X):
     assert np.isfinite(density.score(X))
 
 
-def test_compile_gives_the_same_scores(fitted, X, monkeypatch):
+# What torch traces is checked; that machine code is made of it takes long, and is torch's matter.
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_compile_gives_the_same_scores(backend, fitted, X, monkeypatch):
     asked = []
     # As on a GPU, where numba's kernels cannot run.
     monkeypatch.setattr(_compiled, "_is_installed", lambda: False)
-    kernels = _rational_quadratic._kernels
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    kernels = functools.cache(_rational_quadratic._kernels.__wrapped__)
     monkeypatch.setattr(
         _rational_quadratic, "_kernels", lambda compile: asked.append(compile) or kernels(compile)
     )

@@ -14,8 +14,8 @@ from flowkit.topics import coherence, table_documents
 
 
 def made(**options):
-    options = {"n_blocks": 1, "hidden_units": 8, "max_epochs": 2, "random_state": 0, **options}
-    return FractalFlowDensity(options.pop("n_topics", 3), **options)
+    brief = {"n_blocks": 1, "hidden_units": 8, "max_epochs": 2, "random_state": 0}
+    return FractalFlowDensity(**{"n_topics": 3, "lda_backend": None, **brief, **options})
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ COLUMNS = ["n_topics", "log_density", "standard_error", "stability"]
 
 
 def made(**options):
-    options = {"n_blocks": 1, "hidden_units": 8, "max_epochs": 1, "random_state": 0, **options}
-    return FractalFlowDensity(options.pop("n_topics", "auto"), **options)
+    brief = {"n_blocks": 1, "hidden_units": 8, "max_epochs": 1, "random_state": 0}
+    options = {"n_topics": "auto", "lda_backend": None, **brief, **options}
+    return FractalFlowDensity(**options)
 
 
 def blobs(k, n=240, seed=0):
@@ -35,16 +36,16 @@ def corpus(k, n=240, seed=0):
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("prior", ["topic", "gaussian_mixture"])
 def test_tables_get_as_many_topics_as_there_are(k, prior):
-    density = made(prior=prior, n_word_groups=1, lda_backend=None).fit(blobs(k))
+    density = made(prior=prior, n_word_groups=1).fit(blobs(k))
     assert density.n_topics_ == len(density.topics_) == k
     assert density.predict_proba(blobs(k)).shape == (240, k)
     assert list(density.topic_search_) == COLUMNS
     assert density.n_topics == "auto"
 
 
-@pytest.mark.parametrize("k", [1, 3])
-def test_counts_get_as_many_topics_as_there_are(k):
-    density = made(documents="counts").fit(corpus(k))
+@pytest.mark.parametrize(("k", "backend"), [(1, None), (3, "sklearn")])
+def test_counts_get_as_many_topics_as_there_are(k, backend):
+    density = made(documents="counts", lda_backend=backend).fit(corpus(k))
     assert density.n_topics_ == len(density.topics_) == k
 
 
@@ -68,7 +69,7 @@ def test_the_search_is_repeatable_and_leaves_no_trace_in_other_fits(tmp_path):
 
 def test_chunks_of_a_stream_keep_the_number_of_the_first():
     X = blobs(3, 300)
-    density = made(n_word_groups=1, lda_backend=None).partial_fit(X[:240]).partial_fit(X[240:])
+    density = made(n_word_groups=1).partial_fit(X[:240]).partial_fit(X[240:])
     assert density.n_topics_ == 3
     counts = corpus(3)
     density = made(documents="counts").partial_fit(counts[:120]).partial_fit(counts[120:])

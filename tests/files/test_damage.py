@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -18,10 +17,10 @@ from flowkit import load, model_card, save
 from flowkit.exceptions import DamagedFileError, FlowkitFileError, MissingFileError
 from flowkit.files._document import Decoder, Encoder
 
+from .. import processes
 from .examples import X, fitted
 from .mutations import ENTRIES, MODEL, TENSORS, changed_value, file_of, flipped, mutated, parts_of
 
-ROOT = Path(__file__).parents[2]
 # Of many makes, and small.
 MUTATED = (
     "affine_coupling",
@@ -142,24 +141,22 @@ def test_other_files_are_refused_as_such(tmp_path):
 
 # ------------------------------------------------------------------ memory
 
-# Loads a file in a process that gets four times its size, and a little more than that.
-LIMITED = """
-import resource, sys, warnings
-warnings.simplefilter("ignore")
-import flowkit
-from flowkit.exceptions import FlowkitFileError
-from pathlib import Path
-used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-for path in sys.argv[1:]:
-    limit = used + 4 * Path(path).stat().st_size + 2**27
-    resource.setrlimit(resource.RLIMIT_AS, (limit, -1))
-    try:
-        flowkit.load(path)
-        print("loaded")
-    except FlowkitFileError as error:
-        text = str(error)
-        print("memory" if "alloc" in text or "MemoryError" in text else "refused")
-"""
+
+def load_with_little_memory(paths):
+    """Load each file with four times its size of memory, and a little more than that."""
+    import resource
+
+    warnings.simplefilter("ignore")
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    for path in paths:
+        limit = used + 4 * path.stat().st_size + 2**27
+        resource.setrlimit(resource.RLIMIT_AS, (limit, -1))
+        try:
+            load(path)
+            print("loaded")
+        except FlowkitFileError as error:
+            text = str(error)
+            print("memory" if "alloc" in text or "MemoryError" in text else "refused")
 
 
 def with_changed_model(content, change):
@@ -208,9 +205,9 @@ def test_no_file_takes_much_more_memory_than_its_size(content, tmp_path):
     for i, bomb in enumerate(bombs):
         paths.append(tmp_path / str(i))
         paths[-1].write_bytes(bomb)
-    command = [sys.executable, "-c", LIMITED, *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.split() == len(bombs) * ["refused"], done.stderr
+    said = tmp_path / "said.txt"
+    processes.start(load_with_little_memory, paths, said=said).join()
+    assert said.read_text().split() == len(bombs) * ["refused"]
 
 
 def _long_text():

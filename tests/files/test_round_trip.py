@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -17,37 +15,11 @@ from flowkit import FlowDensity, load, save
 from flowkit.files._document import Encoder
 from flowkit.outliers._units import Dates
 
+from .. import processes
 from ..table import TRANSFORMERS
 from .examples import CASES, OTHERS, X, fitted
+from .loading import score_files
 
-ROOT = Path(__file__).parents[2]
-# Loads each file, tells what that set off, and scores rows.
-SCORE = """
-import json, sys, warnings
-from pathlib import Path
-warnings.simplefilter("ignore")
-import numpy as np
-import flowkit
-folder, events, listening = Path(sys.argv[1]), [], [True]
-def note(event, args):
-    if event in ("sys._getframe", "object.__getattr__") or not listening:
-        return
-    frame = sys._getframe()
-    # numba keeps what it compiled on this machine in pickles; modules import others in turn.
-    while frame is not None and not frame.f_globals.get("__name__", "").startswith("numba."):
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            return
-        frame = frame.f_back
-    if frame is None:
-        events.append((event, str(args[:1])))
-sys.addaudithook(note)
-loaded = {path: flowkit.load(path) for path in folder.glob("*.flow")}
-listening.clear()
-(folder / "events.json").write_text(json.dumps(events))
-from tests.files.examples import CASES
-for path, estimator in loaded.items():
-    np.save(path.with_suffix(".npy"), estimator.score_samples(CASES[path.stem][1]))
-"""
 # What tells that code is run or loaded.
 SUSPICIOUS = ("pickle.", "os.system", "os.exec", "os.spawn", "subprocess.", "socket.")
 # Libraries of which parts may be imported on the way, if they are not there yet.
@@ -65,9 +37,9 @@ def scores(tmp_path_factory):
             estimator, rows = fitted(name)
             before[name] = estimator.score_samples(rows)
         save(estimator, folder / f"{name}.flow")
-    command = [sys.executable, "-c", SCORE, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert not done.returncode, done.stderr
+    process = processes.start(score_files, folder, said=folder / "said.txt")
+    process.join()
+    assert process.exitcode == 0
     after = {name: np.load(folder / f"{name}.npy") for name in CASES}
     return before, after, json.loads((folder / "events.json").read_text())
 

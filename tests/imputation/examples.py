@@ -13,7 +13,9 @@ STATISTICS = ("mean", "median", "draw")
 
 
 def imputer(**options):
-    return DensityImputer(FlowDensity(**FLOW), **{"random_state": 0, "n_draws": 20, **options})
+    return DensityImputer(
+        FlowDensity(**FLOW), **{"random_state": 0, "n_draws": 20, "with_trees": False, **options}
+    )
 
 
 def table_imputer(**options):

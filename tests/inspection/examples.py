@@ -6,7 +6,8 @@ from flowkit import PHVAE, FractalFlowDensity, RGFlowDensity
 def tiny(n_topics=3, **parameters):
     return FractalFlowDensity(
         n_topics,
-        **{"n_blocks": 1, "hidden_units": 8, "max_epochs": 1, "random_state": 0, **parameters},
+        **{"n_blocks": 1, "hidden_units": 8, "max_epochs": 1, "random_state": 0},
+        **{"lda_backend": None, **parameters},
     )
 
 

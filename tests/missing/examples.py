@@ -16,7 +16,9 @@ DENSITIES = {
     "autoregressive": lambda **kw: FlowDensity(
         "affine_autoregressive", **{**SMALL, "n_transforms": 2, "prior": "student_t", **kw}
     ),
-    "fractal": lambda **kw: FractalFlowDensity(3, **{**SMALL, **kw}),
+    "fractal": lambda **kw: FractalFlowDensity(
+        3, **{**SMALL, "n_blocks": 2, "lda_backend": None, **kw}
+    ),
     "rg": lambda **kw: RGFlowDensity(**{**SMALL, "n_layers": 1, "hidden_units": 8, **kw}),
 }
 every_density = pytest.mark.parametrize("build", DENSITIES.values(), ids=DENSITIES)

@@ -1,4 +1,4 @@
-"""The flow's tangent: the law of what is missing where the flow is linear."""
+"""A flow made linear: the law of what is missing where the flow is linear, near it elsewhere."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import torch
 from flowkit import FlowDensity
 from flowkit.bijections import LULinear
 from flowkit.missing._conditionals import Mixture
-from flowkit.missing._linearised import linearised
+from flowkit.missing._importance import shares
+from flowkit.missing._linearised import _Centre, linearised
 from flowkit.missing._proposals import Proposals, log_weights
 
-from .examples import correlated, with_holes
+from .examples import correlated, moons, with_holes
 
 
 def linear(d=3):
@@ -44,6 +45,41 @@ def test_of_a_linear_flow_it_is_the_law_of_what_is_missing():
         joint = density._evaluator.log_prob(full.reshape(-1, 3)).reshape(len(rows), 5)
         ratio = joint - log_density
         np.testing.assert_allclose(ratio, ratio[:, :1] + 0 * ratio, atol=1e-5)
+
+
+def test_corners_have_the_mean_and_the_covariance_of_the_likeliest_component():
+    Z = with_holes(correlated(40, seed=3), 0.4)
+    precisions = np.linalg.inv(np.cov(correlated().T)) * np.array([1.0, 9.0])[:, None, None]
+    mixture = Mixture(np.array([0.6, 0.4]), np.array([[1.0, -2, 0], [2, 1, 3]]), precisions)
+    for rows, conditional in mixture.given(Z):
+        n, m = conditional.columns.shape
+        corners = _Centre.of(conditional).corners(Z[rows]).reshape(n, m + 1, 3)
+        for i, (row, columns) in enumerate(zip(Z[rows], conditional.columns, strict=True)):
+            top = conditional.log_joint[:, i].argmax()
+            covariance = np.linalg.inv(precisions[top][np.ix_(columns, columns)])
+            values = corners[i][:, columns]
+            np.testing.assert_allclose(values.mean(0), conditional.mean[top, i], atol=1e-9)
+            np.testing.assert_allclose(np.cov(values.T, ddof=0), covariance.squeeze(), atol=1e-9)
+            known = ~np.isnan(row)
+            assert (corners[i][:, known] == row[known]).all()
+
+
+def test_of_a_bent_flow_its_draws_fit_better_than_those_of_the_mixture_it_improves(fitted):
+    Z = with_holes(fitted._columns.standardise(moons(100, seed=2)), 0.5)
+    Z = Z[np.isnan(Z).sum(1) == 1]
+    groups = list(Mixture(np.ones(1), np.zeros((1, 2)), np.eye(2)[None]).given(Z))
+    points = (np.arange(64)[:, None] * [0.61803, 0.41421, 0.73205] + 0.5) % 1
+    points = np.broadcast_to(points, (len(Z), 64, 3))
+    effective = []
+    for conditional in (groups[0][1], linearised(fitted._evaluator, Z, groups)[0]):
+        values = conditional.draw(points, wide=False)
+        full = np.repeat(Z[:, None], 64, 1)
+        columns = np.broadcast_to(conditional.columns[:, None], values.shape)
+        np.put_along_axis(full, columns, values, 2)
+        log_prob = fitted._evaluator.log_prob(full.reshape(-1, 2)).reshape(len(Z), 64)
+        log_drawn = conditional.log_densities(values, wide=False)[0]
+        effective.append(1 / (shares(log_prob - log_drawn) ** 2).sum(1))
+    assert np.median(effective[1]) > 1.3 * np.median(effective[0])
 
 
 def test_draws_have_the_densities_that_are_stated_of_them():

@@ -109,7 +109,7 @@ def test_complete_rows_are_trained_on_as_ever():
 
 @every_density
 def test_fits_with_one_seed_are_alike_and_survive_pickling(build, holes):
-    density, again = build(max_epochs=20).fit(holes), clone(build(max_epochs=20)).fit(holes)
+    density, again = build(max_epochs=6).fit(holes), clone(build(max_epochs=6)).fit(holes)
     scores = density.score_samples(holes)
     np.testing.assert_array_equal(again.score_samples(holes), scores)
     loaded = pickle.loads(pickle.dumps(density))
@@ -205,7 +205,7 @@ def test_ctrl_c_in_a_later_round_keeps_the_earlier_ones(epoch, holes):
 
 @pytest.mark.parametrize("name", ["flow", "fractal"])
 def test_partial_fit_takes_incomplete_chunks(name):
-    X = moons(2000)
+    X = moons(1000)
     density = DENSITIES[name](max_epochs=1)
     for chunk in np.array_split(with_holes(X), 10):
         density.partial_fit(chunk)

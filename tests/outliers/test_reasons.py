@@ -18,6 +18,7 @@ from sklearn.mixture import GaussianMixture
 from flowkit import DensityOutlierDetector, TableDensity
 from flowkit.exceptions import IdentifierWarning, InvalidParameterError, MissingDependencyError
 from flowkit.outliers._printing import number_shown, probability_shown, shown_value
+from flowkit.outliers._reasons import _as_fine_as_known
 from flowkit.outliers._units import Dates
 
 from .examples import Known, mixed_table, rows
@@ -411,3 +412,19 @@ def test_a_probability_is_certain_only_where_it_is_one():
 )
 def test_dates_are_told_as_finely_as_they_are(value, precision, text):
     assert shown_value(value, precision) == text
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ((0.104223, -1.64719, 2.07409), (0.1, -1.6, 2.1)),
+        ((5516780.0, 5386560.0, 5653423.0), (5520000.0, 5390000.0, 5650000.0)),
+        ((2.0, 2.0, 2.0), (2.0, 2.0, 2.0)),
+        ((0.25, -np.inf, np.inf), (0.25, -np.inf, np.inf)),
+        ((3, 1.25, 5.25), (3, 1.25, 5.25)),
+    ],
+)
+def test_typical_numbers_have_two_digits_of_their_interval(known, told):
+    assert _as_fine_as_known(*known) == told
+    for exact, rounded in zip(known, told, strict=True):
+        assert exact == rounded or abs(exact - rounded) < 0.1 * (known[2] - known[1])

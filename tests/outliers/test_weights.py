@@ -35,20 +35,20 @@ def counts(n, seed=0):
 
 @every_option
 def test_whole_weights_are_repeated_rows(options):
-    X, weight = rows(100), counts(100)
+    X, weight = rows(60), counts(60)
     weighted, repeated = (
         DensityOutlierDetector(random_state=0).set_params(**options) for _ in range(2)
     )
     weighted.fit(X, sample_weight=weight)
     repeated.fit(np.repeat(X, weight, axis=0))
-    new = np.vstack([X, 2 * rows(50, seed=1)])
+    new = np.vstack([X, 2 * rows(30, seed=1)])
     np.testing.assert_allclose(
         weighted.score_samples(new), repeated.score_samples(new), rtol=0, atol=1e-8
     )
     assert weighted.offset_ == pytest.approx(repeated.offset_, abs=1e-8)
     np.testing.assert_array_equal(weighted.predict(new), repeated.predict(new))
     # A kernel on a training row is left out with its weight, or one of its repetitions alone.
-    unseen = new[100:]
+    unseen = new[60:]
     np.testing.assert_allclose(weighted.explain(unseen), repeated.explain(unseen), atol=1e-6)
     np.testing.assert_allclose(
         np.repeat(weighted.training_scores_, weight), repeated.training_scores_, atol=1e-8

@@ -64,7 +64,8 @@ def test_what_is_found_does_not_depend_on_neighbours():
     rows = TABLES["collapsed"].float().double()
     known, x = knowing(rows), TABLES["collapsed"]
     together = known.find(x)
-    assert torch.equal(torch.cat([known.find(row[None]) for row in x]), together)
+    some = torch.arange(0, len(x), 10)
+    assert torch.equal(torch.cat([known.find(x[i : i + 1]) for i in some]), together[some])
 
 
 def test_new_rows_and_rows_without_numbers_are_none():

@@ -26,7 +26,7 @@ def moved(build, d):
 @every_prior
 def test_integrates_to_one_in_one_dimension(build):
     # Sinh-spaced points reach far into heavy tails and stay dense in the middle.
-    t = torch.linspace(-16, 16, 400_001, dtype=torch.float64)
+    t = torch.linspace(-16, 16, 100_001, dtype=torch.float64)
     x = torch.sinh(t)
     with torch.no_grad():
         density = moved(build, 1).log_prob(x[:, None]).exp()
@@ -35,11 +35,11 @@ def test_integrates_to_one_in_one_dimension(build):
 
 @every_prior
 def test_integrates_to_one_in_two_dimensions(build):
-    t = torch.linspace(-9, 9, 1201, dtype=torch.float64)
+    t = torch.linspace(-9, 9, 601, dtype=torch.float64)
     x, weight = torch.sinh(t), torch.cosh(t)
     grid = torch.cartesian_prod(x, x)
     with torch.no_grad():
-        density = moved(build, 2).log_prob(grid).exp().view(1201, 1201)
+        density = moved(build, 2).log_prob(grid).exp().view(601, 601)
     total = torch.trapezoid(torch.trapezoid(density * weight, t) * weight, t)
     assert total.item() == pytest.approx(1.0, abs=5e-3)
 
@@ -71,7 +71,7 @@ def test_samples_follow_the_density(build, d):
     column = draws[:, 0]
     # Cumulative distribution of the first column, by integrating out the others numerically.
     if d == 1:
-        t = torch.linspace(-10, 10, 200_001, dtype=torch.float64)
+        t = torch.linspace(-10, 10, 50_001, dtype=torch.float64)
         x = torch.sinh(t)
         with torch.no_grad():
             density = prior.log_prob(x[:, None]).exp() * torch.cosh(t)

@@ -156,6 +156,11 @@ def test_what_is_found_is_named():
     outcome = BY_NUMBER["R7"].look(evidence_of(gaussian(), with_codes()))
     assert "x1" in outcome.text
     assert "-999" in outcome.text
+    assert "x0" not in outcome.text
+    X = with_codes()
+    X[9, 0] = -999.0
+    outcome = BY_NUMBER["R7"].look(evidence_of(gaussian(), X))
+    assert "Column x0 holds -999 too, in 0.3% of the rows." in outcome.text
     lossy = TransformedDensity(PowerTransformer(), Wide())
     with pytest.warns(LostMassWarning):
         outcome = BY_NUMBER["R9"].look(evidence_of(lossy, np.exp(normal_rows())))

@@ -246,7 +246,8 @@ def test_images_are_shown_as_they_are(channels, tmp_path):
     assert pixels.shape == (4, 3 * 6 + 2, *channels)
     for i in range(3):
         np.testing.assert_array_equal(pixels[:, 7 * i : 7 * i + 6], X[i].reshape(shape))
-    density = flowkit.RGFlowDensity(image_shape=shape, max_epochs=1, random_state=0).fit(X)
+    options = {"hidden_units": 8, "max_epochs": 1, "random_state": 0}
+    density = flowkit.RGFlowDensity(image_shape=shape, **options).fit(X)
     flowkit.report(density, X, refit=False, n_strange=2).save(tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert text.count('<img class="strip"') == 3

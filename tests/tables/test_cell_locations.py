@@ -36,7 +36,9 @@ def _points(rows, ranks):
 
 def test_points_have_the_correlations_that_were_cut_into_cells(rng):
     rows = _cut(_latent(rng))
-    found = np.corrcoef(_points(rows, locations_in_cells(rows, None, np.random.RandomState(0))).T)
+    found = np.corrcoef(
+        _points(rows, locations_in_cells(rows, None, np.random.RandomState(0))[0]).T
+    )
     by_themselves = np.corrcoef(_points(rows, rng.uniform(size=rows.shape)).T)
     off = ~np.eye(3, dtype=bool)
     assert np.abs(found[off] - CORRELATION).max() < 0.07
@@ -57,28 +59,28 @@ HARD = {
 @pytest.mark.parametrize("name", HARD)
 def test_ranks_are_in_the_unit_interval_and_uniform(name, rng):
     rows = HARD[name](_cut(_latent(rng)), rng)
-    ranks = locations_in_cells(rows, None, np.random.RandomState(0))
+    ranks = locations_in_cells(rows, None, np.random.RandomState(0))[0]
     assert ranks.shape == rows.shape
     assert np.isfinite(ranks).all()
     assert ((ranks >= 0) & (ranks <= 1)).all()
     if len(rows) == N:
         level = rows[:, min(1, rows.shape[1] - 1)]
         assert kstest(ranks[level == 0, min(1, rows.shape[1] - 1)], "uniform").statistic < 0.08
-    assert_array_equal(ranks, locations_in_cells(rows, None, np.random.RandomState(0)))
+    assert_array_equal(ranks, locations_in_cells(rows, None, np.random.RandomState(0))[0])
 
 
 def test_missing_values_and_weights(rng):
     latent = _latent(rng)
     rows = _cut(latent)
     rows[rng.uniform(size=rows.shape) < 0.2] = np.nan
-    ranks = locations_in_cells(rows, None, np.random.RandomState(0))
+    ranks = locations_in_cells(rows, None, np.random.RandomState(0))[0]
     known = ~np.isnan(rows[:, 1]) & ~np.isnan(rows[:, 0])
     inside = rows[known, 1] == 1
     assert np.corrcoef(rows[known, 0][inside], ranks[known, 1][inside])[0, 1] > 0.2
     # Rows that turn the columns around weigh nothing.
     both = np.vstack([_cut(latent), _cut(latent * [1, -1, 1])])
     weight = np.repeat([1.0, 1e-9], N)
-    ranks = locations_in_cells(both, weight, np.random.RandomState(0))[:N]
+    ranks = locations_in_cells(both, weight, np.random.RandomState(0))[0][:N]
     assert np.corrcoef(both[:N, 0][both[:N, 1] == 0], ranks[both[:N, 1] == 0, 1])[0, 1] > 0.3
 
 
@@ -111,14 +113,14 @@ def test_few_rows_are_shrunk_as_ledoit_and_wolf_do(shape, rng):
 def test_one_row_that_carries_all_the_weight_leaves_ranks(heaviest, rng):
     rows = _cut(_latent(rng, 200))
     weight = np.append(np.ones(199), heaviest)
-    ranks = locations_in_cells(rows, weight, np.random.RandomState(0))
+    ranks = locations_in_cells(rows, weight, np.random.RandomState(0))[0]
     assert ((ranks >= 0) & (ranks <= 1)).all()
 
 
 def test_more_rows_than_correlations_are_learned_from(rng, monkeypatch):
     monkeypatch.setattr("flowkit.tables._cell_locations._MAX_ROWS", 400)
     rows = _cut(_latent(rng))
-    points = _points(rows, locations_in_cells(rows, None, np.random.RandomState(0)))
+    points = _points(rows, locations_in_cells(rows, None, np.random.RandomState(0))[0])
     assert np.corrcoef(points.T)[0, 1] == pytest.approx(CORRELATION, abs=0.08)
 
 

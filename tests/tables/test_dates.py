@@ -126,7 +126,7 @@ def test_quantiles_of_dates_are_dates(unit):
 
 @pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("us"), pl.Datetime("ms")], ids=str)
 def test_dates_of_polars(dtype, rng):
-    X = pl.DataFrame(stays(rng).to_dict("list")).cast(dtype)
+    X = pl.DataFrame({name: column.to_numpy() for name, column in stays(rng).items()}).cast(dtype)
     fitted = mixture_table().fit(X)
     drawn = fitted.sample(N, random_state=0)
     assert drawn.schema == X.schema
@@ -171,12 +171,15 @@ def test_draws_stay_within_what_their_type_holds(dtype, first, last, rng):
     fitted = mixture_table().fit(X)
     drawn = fitted.sample(2 * N, random_state=0)
     assert drawn["day"].dtype == X["day"].dtype
-    numbers = drawn["day"].to_numpy().astype("datetime64[D]")
-    assert not np.isnat(numbers).any()
+    values = drawn["day"].to_numpy()
+    assert not np.isnat(values).any()
+    # Newer versions of numpy refuse to round the first day that nanoseconds hold to days.
+    step = np.timedelta64(1, "D") // np.timedelta64(1, np.datetime_data(values.dtype)[0])
+    numbers = values.astype(np.int64) // step
     # What overflows would come back at the other end.
-    found = np.quantile(numbers.astype(np.int64), [0.25, 0.75])
+    found = np.quantile(numbers, [0.25, 0.75])
     assert_allclose(found, np.quantile([first, last], [0.25, 0.75]), atol=0.15 * (last - first))
-    assert numbers.max().astype(np.int64) > last
+    assert numbers.max() > last
     assert np.isfinite(fitted.score_samples(drawn)).all()
 
 

@@ -66,14 +66,19 @@ def test_incomplete_rows_take_a_bounded_number_of_evaluations(holed, n_draws):
         incomplete = holed[i : i + 1].isna().any(axis=None)
         no_cell = holed.loc[i, ["size", "colour"]].isna().all()
         each = 256 if no_cell else 64 * n_draws // 8 if incomplete else n_draws
-        assert sum(fitted.density_.asked_) == turns * each
+        if incomplete:
+            assert sum(fitted.density_.asked_) == turns * each
+        else:
+            # Errors decide whether the first half of the points is enough.
+            assert sum(fitted.density_.asked_) in (turns * each // 2, turns * each)
 
 
 def test_incomplete_rows_keep_their_scores_and_errors(holed):
     fitted = mixture_table(CountedDraws(error=0.05), periods={"hour": 24}).fit(holed)
     scores, error = fitted.score_samples(holed, return_std=True)
-    one_by_one = [fitted.score_samples(holed[i : i + 1], return_std=True) for i in range(100)]
-    assert_allclose(np.column_stack(one_by_one), [scores, error], atol=1e-12)
+    some = np.arange(0, 100, 4)
+    one_by_one = [fitted.score_samples(holed[i : i + 1], return_std=True) for i in some]
+    assert_allclose(np.column_stack(one_by_one), [scores[some], error[some]], atol=1e-12)
     fine = clone(fitted).set_params(n_draws=2**14).fit(holed).score_samples(holed)
     assert np.mean(np.abs(scores - fine) <= 2 * error + 1e-9) > 0.95
     no_cell = holed[["size", "colour"]].isna().all(axis=1)

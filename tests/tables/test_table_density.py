@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 from scipy.stats import norm
@@ -15,6 +16,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from flowkit import FlowDensity, TableDensity
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
@@ -125,7 +127,7 @@ def test_it_is_searched_like_any_estimator(frame):
         table(KernelDensity(), kinds={"age": "continuous"}, **DECLARED),
         {"density__bandwidth": [0.2, 1.0], "cells": ["density"]},
         cv=2,
-    ).fit(frame)
+    ).fit(frame[:80])
     assert np.isfinite(search.best_score_)
     assert isinstance(search.best_estimator_.density_, KernelDensity)
 
@@ -193,7 +195,17 @@ def test_missing_values_pass_to_a_density_that_takes_them(frame):
         table(NormalWithHoles(missing=None)).fit(frame)
 
 
-@parametrize_with_checks([WRAPPERS["table"](), WRAPPERS["table_cells"]()])
+# Before 1.7, scikit-learn subtracts a float from the integers of this check in place.
+SUBTRACTS_FLOATS = {"check_positive_only_tag_during_fit": "the check itself fails on integers"}
+EXPECTED_FAILURES = (
+    {} if parse_version(sklearn.__version__) >= parse_version("1.7") else SUBTRACTS_FLOATS
+)
+
+
+@parametrize_with_checks(
+    [WRAPPERS["table"](), WRAPPERS["table_cells"]()],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

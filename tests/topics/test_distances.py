@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 from scipy.spatial.distance import jensenshannon, pdist, squareform
 
 from flowkit.topics import classical_scaling, gaussian_distances, word_distances
@@ -23,7 +24,7 @@ def test_distances_of_gaussians_are_minus_the_log_of_their_overlap():
     x = np.linspace(-30, 30, 200_001)
     density = np.exp(-((x - means) ** 2) / (2 * variances[:, None]))
     density /= np.sqrt(2 * np.pi * variances)[:, None]
-    overlap = np.array([[np.trapezoid(np.sqrt(p * q), x) for p in density] for q in density])
+    overlap = np.array([[trapezoid(np.sqrt(p * q), x) for p in density] for q in density])
     expected = np.sqrt(np.maximum(-np.log(overlap), 0))
     found = gaussian_distances([means], [variances[:, None, None]])
     np.testing.assert_allclose(found, expected, atol=1e-6)

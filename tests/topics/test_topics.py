@@ -243,7 +243,7 @@ def test_one_seed_gives_one_result_and_leaves_numpy_alone(backend):
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
-    X = rng().rand(3000, 64)
+    X = rng().rand(800, 64)
 
     def fit(n_threads):
         source = rng()

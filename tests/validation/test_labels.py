@@ -39,7 +39,7 @@ _SMALL = {"hidden_units": 8, "max_epochs": 1, "random_state": 0}
 _FLOW = FlowDensity("affine_coupling", n_transforms=1, **_SMALL)
 DENSITIES = {
     "flow": _FLOW,
-    "fractal": FractalFlowDensity(n_topics=2, n_blocks=1, **_SMALL),
+    "fractal": FractalFlowDensity(n_topics=2, n_blocks=1, lda_backend=None, **_SMALL),
     "rg": RGFlowDensity(n_layers=1, **_SMALL),
     "phvae": PHVAE(n_components=1, **_SMALL),
     "transformed": TransformedDensity(StandardScaler(), GaussianMixture(random_state=0)),

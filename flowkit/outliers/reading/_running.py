@@ -28,10 +28,11 @@ def is_running(x: np.ndarray, holds_dates: bool) -> bool:
     n_distinct = len(np.unique(x))
     if n_distinct < _FEWEST_ROWS:
         return False
-    step = np.diff(x)
-    is_ordered = bool((step >= 0).all() or (step <= 0).all())
+    is_ordered = bool((x[1:] >= x[:-1]).all() or (x[1:] <= x[:-1]).all())
     if holds_dates and is_ordered:
         return True
     if n_distinct < len(x) or not (x == np.rint(x)).all():
         return False
-    return is_ordered or bool(len(x) > _INDEX_SHARE * (np.ptp(x) + 1))
+    # The half of a range is finite.
+    half = x.max() / 2 - x.min() / 2
+    return is_ordered or bool(len(x) / 2 > _INDEX_SHARE * (half + 0.5))

@@ -37,6 +37,10 @@ class NormalScores:
         """Normal scores of rows, shape (n_samples, n_features)."""
         return np.column_stack([one(column) for one, column in zip(self._maps, X.T, strict=True)])
 
+    def places(self, X: np.ndarray) -> np.ndarray:
+        """Places of values among those of training, -1 for others; of the shape of X."""
+        return np.column_stack([one.place(x) for one, x in zip(self._maps, X.T, strict=True)])
+
 
 class _Map(NamedTuple):
     """The map of one column: values in order, their scores, and the units beyond both ends.
@@ -66,6 +70,11 @@ class _Map(NamedTuple):
         above = log_beyond(np.maximum(half - self.halves[-1], 0.0), self.above)
         below = log_beyond(np.maximum(self.halves[0] - half, 0.0), self.below)
         return inside + above - below
+
+    def place(self, x):
+        half = x / 2
+        place = np.searchsorted(self.halves, half).clip(max=len(self.halves) - 1)
+        return np.where(self.halves[place] == half, place, -1)
 
 
 def _scores(mass):

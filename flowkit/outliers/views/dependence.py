@@ -90,7 +90,9 @@ class DependenceForest(LeaveOneOutView):
         self._normal_scores = NormalScores(X, weight)
         z, n = self._normal_scores(X).astype(np.float32), len(X)
         shares = None if weight is None else weight / weight.sum()
-        self._keys, index = np.unique(_keys(X), return_inverse=True)
+        places = self._normal_scores.places(X)
+        self._factors = _factors(places)
+        self._keys, index = np.unique(self._keys_of(places), return_inverse=True)
         votes, n_trees = np.zeros((2, len(self._keys)))
         for _ in range(self.n_estimators):
             drawn = rng.choice(n, min(n, self.max_rows), p=shares)
@@ -122,9 +124,13 @@ class DependenceForest(LeaveOneOutView):
             return np.zeros(len(X))
         # Trees hardly follow single rows: all of them score the changed copy of a row.
         scores = self._log_odds(self._share(self._normal_scores(X).astype(np.float32)))
-        keys = _keys(X)
+        keys = self._keys_of(self._normal_scores.places(X))
         place = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
         return np.where(self._keys[place] == keys, self._known[place], scores)
+
+    def _keys_of(self, places):
+        """A number for each row of values of training, which equal rows share; NaN for others."""
+        return np.where((places < 0).any(1), np.nan, places @ self._factors)
 
     def _share(self, z):
         return sum(_vote(tree, z) for tree in self.estimators_) / self.n_estimators
@@ -139,13 +145,7 @@ def _vote(tree, z):
     return tree.tree_.value[tree.tree_.apply(z), 0, 1]
 
 
-def _keys(X):
-    """A number for each row, which equal rows share: its bits, mixed as in SplitMix64."""
-    keys = np.zeros(len(X), dtype=np.uint64)
-    # Zero has no sign.
-    for bits in (X.T + 0.0).view(np.uint64):
-        keys = (keys ^ bits) * np.uint64(0x9E3779B97F4A7C15)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
-        keys ^= keys >> np.uint64(31)
-    return keys
+def _factors(places):
+    """Whole numbers at random, one a column: sums of places times these are exact."""
+    largest = 2**53 // (int(places.max(0).sum()) + 1)
+    return np.random.default_rng(0).integers(1, largest, size=places.shape[1]).astype(np.float64)

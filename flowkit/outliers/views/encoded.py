@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods
 
 from ...nested import Held, log_density_of, score_copies
-from ...validation import labels_of, tell_labels
+from ...validation import labels_of, refuse_wide, tell_labels
 from ._base import View
 from ._levels import LevelColumns, level_mask
 
@@ -65,11 +65,12 @@ class LevelsAsColumns(View):
         self._columns = LevelColumns(X, level_mask(self.categorical_features, X.shape[1]))
         options = {} if weight is None else {"sample_weight": weight}
         encoded, self.density_ = self._columns(X), clone(self.density)
+        labels = labels_of(self)
+        if labels is None:
+            labels = [f"x{j}" for j in range(X.shape[1])]
         if hasattr(self.density_, "_named_by"):
-            labels = labels_of(self)
-            if labels is None:
-                labels = [f"x{j}" for j in range(X.shape[1])]
             self.density_._named_by(self._columns.names(labels))
+        refuse_wide(encoded, self._columns.names(labels))
         self.density_.fit(encoded, **options)
 
     def score_samples(self, X):

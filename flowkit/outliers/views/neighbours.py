@@ -18,7 +18,7 @@ from ._normal_scores import NormalScores
 # A tree is faster than all distances below this number of columns.
 _MOST_COLUMNS_OF_A_TREE = 4
 # Radius of a ball that holds repeats alone, in standard deviations.
-_LEAST_RADIUS = 1e-9
+LEAST_RADIUS = 1e-9
 
 
 class RankedNeighbors(LeaveOneOutView):
@@ -118,7 +118,7 @@ class RankedNeighbors(LeaveOneOutView):
         radius = np.where(found, distances, 0.0).sum(1) / counted
         log_ball = d / 2 * np.log(np.pi) - gammaln(d / 2 + 1)
         log_share = np.log(counted / len(self._rows))
-        return log_share - log_ball - d * np.log(np.maximum(radius, _LEAST_RADIUS))
+        return log_share - log_ball - d * np.log(np.maximum(radius, LEAST_RADIUS))
 
 
 def _first(flags):

@@ -13,7 +13,7 @@ from ._beyond import log_beyond, unit_of_constant
 from ._levels import level_mask
 
 # Distances are the same that differ by less, relative to the values.
-_ROUNDING = 16 * np.finfo(np.float64).eps
+ROUNDING = 16 * np.finfo(np.float64).eps
 
 
 class SingleColumns(LeaveOneOutView):
@@ -69,7 +69,7 @@ class SingleColumns(LeaveOneOutView):
         counts = row_counts(len(X), weight)
         is_level = level_mask(self.categorical_features, X.shape[1])
         self._columns = [
-            _Levels(x, counts) if flag else _Numbers(x, counts, self.n_neighbors)
+            Levels(x, counts) if flag else _Numbers(x, counts, self.n_neighbors)
             for x, flag in zip(X.T, is_level, strict=True)
         ]
 
@@ -125,7 +125,7 @@ class _Numbers:
         isolation = self._isolation(x, rows)
         beyond = log_beyond(np.maximum(isolation - self._shares.largest, 0.0), self._unit)
         # Values as isolated but for rounding are as isolated.
-        return self._shares(isolation - _ROUNDING * np.abs(x)) - beyond
+        return self._shares(isolation - ROUNDING * np.abs(x)) - beyond
 
     def _isolation(self, x, rows):
         """Half the mean distance of each x from its nearest values, without the one of its row."""
@@ -148,7 +148,7 @@ class _Numbers:
         return total * (self._k / (self._k - missing))
 
 
-class _Levels:
+class Levels:
     """A column of levels: isolated is what few rows have."""
 
     def __init__(self, x, counts):

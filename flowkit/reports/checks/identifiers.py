@@ -18,17 +18,27 @@ class Identifiers(Check):
 
     def look(self, evidence):
         texts = []
+        codes = {
+            column.name: [value for value in column.heavy_values if value.far]
+            for column in evidence.columns
+        }
+        known = {value.value for values in codes.values() for value in values}
         for column in evidence.columns:
             if _tells_rows_apart(column):
                 texts.append(
                     f"Column {column.name} looks like an identifier: nearly every row has a value "
                     "of its own. Leave it out."
                 )
-            codes = [value for value in column.heavy_values if value.far]
             texts += [
                 f"Column {column.name} holds {value.value:g} in {value.share:.1%} of the rows, far "
                 "away from all others, as codes for missing values do. Make it a missing value."
-                for value in codes
+                for value in codes[column.name]
+            ]
+            texts += [
+                f"Column {column.name} holds {value:g} too, in {_share(column, value):.1%} of the "
+                "rows."
+                for value in known - {value.value for value in codes[column.name]}
+                if not column.is_level and _share(column, value) > 0
             ]
         if texts:
             return found(" ".join(texts))
@@ -36,6 +46,11 @@ class Identifiers(Check):
             "No column tells rows apart, and no value that several rows share stands far away from "
             "all others."
         )
+
+
+def _share(column, value) -> float:
+    """Share of the rows that hold a value."""
+    return np.count_nonzero(column.present == value) / len(column.values)
 
 
 def _tells_rows_apart(column) -> bool:

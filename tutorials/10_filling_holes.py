@@ -57,7 +57,7 @@ for name, imputer in imputers.items():
 # ``impute`` of the density draws each value several times. The draws are wide where the rest of the
 # row says little, and narrow where it says much.
 
-draws = imputers["density"].density_.impute(holes, n_draws=100, random_state=0)
+draws = imputers["density"].impute(holes, n_draws=100, random_state=0)
 low, high = np.quantile(draws, [0.05, 0.95], axis=0)
 inside = (low <= table) & (table <= high)
 coverage = inside.to_numpy()[is_hole].mean()

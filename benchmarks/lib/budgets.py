@@ -34,6 +34,16 @@ class TimeLimit(Callback):
             raise StopTraining
 
 
+class OwnTimeLimit(TimeLimit):
+    """A budget of each of several trainings, whose clocks start with their first steps."""
+
+    began = False
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        if not self.began:
+            self.began, self.end_ = True, time.process_time() + self.budget
+
+
 class Untrained(Callback):
     """Ends a training before its first step, which leaves what the module was initialised from."""
 

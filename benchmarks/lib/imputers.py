@@ -20,9 +20,9 @@ class Ours:
     def __init__(self, seed: int, budget: float):
         from flowkit import DensityImputer, FlowDensity
 
-        from .budgets import TimeLimit
+        from .budgets import OwnTimeLimit
 
-        density = FlowDensity(callbacks=[TimeLimit(budget)], device="cpu")
+        density = FlowDensity(callbacks=[OwnTimeLimit(budget)], device="cpu")
         self.model = DensityImputer(density, random_state=seed)
 
     def fit(self, X: np.ndarray) -> None:

@@ -32,6 +32,7 @@ _PARQUET = (".parquet", ".pq")
 # What text is a date.
 ISO_DATE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
 
+_ZONE = r" ?(Z|[+-]\d{2}:?\d{2})"
 _DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
 
 
@@ -59,6 +60,7 @@ def read_table(
     -------
     DataFrame or ndarray of shape (n_samples, n_features)
         Of pandas, its rows counted from 1, dates in ISO format read as dates; an array of npz.
+        Text with offsets of time zones is read as UTC, dates in a zone as the clock there shows.
 
     Raises
     ------
@@ -106,9 +108,11 @@ def _read_frame(path, suffix, separator, sheet):
             with warnings.catch_warnings():
                 # What is lost otherwise.
                 warnings.simplefilter("error", pd.errors.ParserWarning)
-                # The number that was written, not one of its neighbours: scores of both differ.
                 # To pandas cells without a name would be the index, and all others shift.
-                exact = {"float_precision": "round_trip", "index_col": False}
+                exact = {"index_col": False}
+                if pd.__version__ < "3":
+                    # The number that was written, not one of its neighbours: scores of both differ.
+                    exact["float_precision"] = "round_trip"
                 table = pd.read_csv(source, sep=separator, skipinitialspace=True, **exact)
         except pd.errors.ParserWarning as warning:
             raise InvalidFileError(
@@ -154,19 +158,24 @@ def _without_index(table):
 
 
 def _with_dates(table):
-    """A frame whose columns of text in ISO format, and of days, are dates."""
+    """A frame whose columns of text in ISO format, and of days, are dates without a time zone."""
     pd = require("pandas", "reading dates")
     for name in table.columns:
         column = table[name]
+        if getattr(column.dtype, "tz", None) is not None:
+            table[name] = column.dt.tz_localize(None)
         if column.dtype.kind in "iufbM" or not column.notna().any():
             continue
         known = column.dropna()
-        is_text = all(isinstance(v, str) for v in known) and known.str.fullmatch(ISO_DATE).all()
+        is_text = all(isinstance(value, str) for value in known)
+        in_zone = is_text and known.str.fullmatch(ISO_DATE + _ZONE).all()
+        is_text = in_zone or (is_text and known.str.fullmatch(ISO_DATE).all())
         # Parquet hands over days as objects.
         if is_text or set(map(type, known)) == {datetime.date}:
-            dates = pd.to_datetime(column, format="ISO8601" if is_text else None, errors="coerce")
+            form = "ISO8601" if is_text else None
+            dates = pd.to_datetime(column, format=form, errors="coerce", utc=bool(in_zone))
             if dates.notna().sum() == len(known):
-                table[name] = dates
+                table[name] = dates.dt.tz_localize(None)
     return table
 
 

@@ -13,6 +13,7 @@ from ..outliers import DensityOutlierDetector
 from ..outliers.reading import TableReading
 from ..reports import report
 from ..reports.report import check_report_path
+from ..validation import container_of
 from ._columns import declarations, names_of
 from ._models import load_model, new_density, read_selection, verbosity
 
@@ -66,8 +67,10 @@ def without_identifiers(X, declared: Iterable[str]):
     X : DataFrame or ndarray of shape (n_samples, n_kept)
         The table, or a copy without some columns.
     left_out : list of str
-        Names of these.
+        Names of these, none of an array, whose other columns would get other names.
     """
+    if container_of(X).labels is None:
+        return X, []
     names = names_of(X)
     reading = TableReading(X, names)
     is_left_out = reading.is_left_out & ~np.isin(names, list(declared))

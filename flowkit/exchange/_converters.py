@@ -98,7 +98,7 @@ def _convert(scope, operator, container):
     helper = require("onnx.helper", "register_onnx_converters")
     graph = Graph(scope.get_unique_operator_name("flowkit"))
     parts = [Value(graph, given.full_name).cast("DOUBLE") for given in operator.inputs]
-    rows = parts[0].beside(*parts[1:]) if len(parts) > 1 else parts[0]
+    rows = parts[0].beside(*parts[1:])
     scores = score_nodes(operator.raw_operator, rows)
     for output in operator.outputs:
         scores[output.raw_name].named(output.full_name)

@@ -44,7 +44,7 @@ def read_table(reading, x: Value) -> Value:
         parts.append(filled.take([place]))
         if len(reading._columns[j].is_level) > 1:
             parts.append(x.take([j]).is_nan().cast("DOUBLE"))
-    return parts[0].beside(*parts[1:]) if len(parts) > 1 else parts[0]
+    return parts[0].beside(*parts[1:])
 
 
 def _completed(donors, x):

@@ -23,10 +23,7 @@ def _table(table, x):
     for j, (kind, codec) in enumerate(zip(table.kinds_, table._codecs, strict=True)):
         rule = _angle if kind == "circular" else _number
         columns.append(rule(codec, x.take([j])))
-    points, log_volumes, inside = (
-        part[0].beside(*part[1:]) if len(part) > 1 else part[0]
-        for part in zip(*columns, strict=True)
-    )
+    points, log_volumes, inside = (part[0].beside(*part[1:]) for part in zip(*columns, strict=True))
     log_density = log_volumes.sum(1) + _over_turns(table, points)
     return inside.all(1).where(log_density, -np.inf)
 

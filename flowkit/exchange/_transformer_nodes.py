@@ -194,4 +194,4 @@ def _side_by_side(transformer, x):
         z, log_det = transformed(part, x.take(columns))
         blocks.append(z * float(weight))
         total = total + log_det + len(columns) * math.log(abs(weight))
-    return blocks[0].beside(*blocks[1:]) if len(blocks) > 1 else blocks[0], total
+    return blocks[0].beside(*blocks[1:]), total

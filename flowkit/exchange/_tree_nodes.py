@@ -27,20 +27,13 @@ def mean_leaf_values(trees, x: Value) -> Value:
     """
     parts = [tree.tree_ for tree in trees]
     sizes = [part.node_count for part in parts]
-    left, right, feature, threshold, value = (
-        np.concatenate(of_trees)
-        for of_trees in zip(
-            *(
-                (t.children_left, t.children_right, t.feature, t.threshold, t.value[:, 0, 1])
-                for t in parts
-            ),
-            strict=True,
-        )
+    left, right, feature, threshold = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("children_left", "children_right", "feature", "threshold")
     )
-    tree, node = (
-        np.repeat(np.arange(len(sizes)), sizes),
-        np.concatenate(list(map(np.arange, sizes))),
-    )
+    value = np.concatenate([part.value[:, 0, 1] for part in parts])
+    tree = np.repeat(np.arange(len(sizes)), sizes)
+    node = np.concatenate(list(map(np.arange, sizes)))
     is_leaf = left < 0
     # Sums come in single precision: of the first digits they are exact, and the others are small.
     scale = 2.0 ** (_N_BITS - len(sizes).bit_length())

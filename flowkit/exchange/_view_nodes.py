@@ -80,7 +80,7 @@ def _single_columns(view, x):
         chosen = [j for j, one in enumerate(view._columns) if isinstance(one, Levels) == is_level]
         if chosen:
             parts.append(rule([view._columns[j] for j in chosen], x.take(chosen)))
-    scores = parts[0].beside(*parts[1:]) if len(parts) > 1 else parts[0]
+    scores = parts[0].beside(*parts[1:])
     return scores.min(1)
 
 
@@ -199,4 +199,4 @@ def level_columns(columns, x: Value) -> Value:
         parts.append(known)
         if others:
             parts.append(1.0 - known.max(1, keepdims=True))
-    return parts[0].beside(*parts[1:]) if len(parts) > 1 else parts[0]
+    return parts[0].beside(*parts[1:])

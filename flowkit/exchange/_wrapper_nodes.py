@@ -33,6 +33,6 @@ def _transformed(density, x):
 @DENSITIES.of(StackedDensity)
 def _stacked(stack, x):
     members = [DENSITIES(member, x).reshaped(-1, 1) for member in stack.estimators_]
-    logs = members[0].beside(*members[1:]) if len(members) > 1 else members[0]
+    logs = members[0].beside(*members[1:])
     with np.errstate(divide="ignore"):
         return (logs + np.log(stack.weights_)).logsumexp(1)

@@ -1,6 +1,5 @@
-"""Missing values of rows and tables, filled from a density by a transformer."""
+"""Missing values of rows and tables, filled from densities and trees by a transformer."""
 
-from ._chained_trees import ChainedTrees
 from .imputer import DensityImputer
 
-__all__ = ["ChainedTrees", "DensityImputer"]
+__all__ = ["DensityImputer"]

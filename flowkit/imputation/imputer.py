@@ -1,4 +1,4 @@
-"""A transformer that fills missing values with what a density says of them."""
+"""A transformer that fills missing values with what densities and trees say of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LABELS = ("n_features_in_", "feature_names_in_", "_kept_labels")
 
 
 class DensityImputer(TransformerMixin, SuggestingEstimator):
-    """Fill missing values with what a density says of them, given what is known of the row.
+    """Fill missing values with what densities and trees say of them, given the rest of the row.
 
     Values are drawn given what is known of their row, and their mean, their median or a single draw
     is filled in. Draws come from two densities, so that they also vary as much as one fit differs
@@ -70,7 +70,7 @@ class DensityImputer(TransformerMixin, SuggestingEstimator):
         The density that was fitted last.
     densities_ : list of estimators
         All that draws come from: with trees two, else `density_` alone.
-    trees_ : flowkit.imputation.ChainedTrees or None
+    trees_ : object or None
         Trees of each column, grown on all that is known; None without them.
     tree_share_ : float
         Share of the draws that come from trees; 0 without them.
@@ -146,7 +146,7 @@ class DensityImputer(TransformerMixin, SuggestingEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
-        """Fit the density to rows in which values may be missing.
+        """Fit densities and trees to rows in which values may be missing.
 
         Parameters
         ----------

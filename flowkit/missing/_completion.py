@@ -14,9 +14,10 @@ from ._importance import log_mean, resample, shares
 from ._proposals import log_weights, proposals
 
 # Draws of what is missing that a row is filled from, and scored by at most; those that it is scored
-# by at first, and the standard error, in nats, below which there are not more.
+# by at first, fewer where some come from a flow made linear, and the standard error, in nats, below
+# which there are not more.
 N_DRAWS = 256
-_FIRST_DRAWS, _TOLERANCE = 40, 0.4
+_FIRST_DRAWS, _FIRST_LINEARISED, _TOLERANCE = 48, 32, 0.4
 # Draws from which training takes its completions.
 _N_CANDIDATES = 32
 # Draws of the density to which the mixture that proposes completions is fitted again.
@@ -358,7 +359,8 @@ class Completion:
 def _estimate(proposed, Z, n_draws, evaluator, without):
     """Log density of what is known of rows, and its error; twice the draws where it is large."""
     log_density, error = np.empty(len(Z)), np.empty(len(Z))
-    todo, n, most = np.arange(len(Z)), n_draws or _FIRST_DRAWS, n_draws or N_DRAWS
+    first = _FIRST_LINEARISED if proposed.is_linearised else _FIRST_DRAWS
+    todo, n, most = np.arange(len(Z)), n_draws or first, n_draws or N_DRAWS
     weights, ratios = [], []
     while todo.size:
         found = proposed.draw(n - sum(part.shape[1] for part in weights), todo)

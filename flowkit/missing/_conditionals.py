@@ -195,8 +195,9 @@ class Conditional:
             square = 2 * gammaincinv(_FREEDOM / 2, points[:, :, 1])
             noise = noise * (_WIDTH * np.sqrt(_FREEDOM / square))[..., None]
         values = np.empty_like(noise)
-        for k, (mean, spread) in enumerate(zip(self.mean, self.spread, strict=True)):
-            np.copyto(values, mean[:, None] + noise @ spread, where=(component == k)[..., None])
+        for k in np.flatnonzero(np.bincount(component.ravel())):
+            drawn = self.mean[k][:, None] + noise @ self.spread[k]
+            np.copyto(values, drawn, where=(component == k)[..., None])
         return values
 
     def log_densities(self, values: np.ndarray, wide: bool = True) -> list[np.ndarray]:

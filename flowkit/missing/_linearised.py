@@ -70,12 +70,15 @@ def linearised(
     if gaussians is None:
         return None
     groups, better = [rows for rows, _ in conditionals], [each for _, each in conditionals]
+    simplices = [_simplex(each.columns.shape[1]) for each in better]
     for _ in range(_N_ROUNDS):
         centres = [_Centre.of(each) for each in better]
-        around = [c.corners(Z[rows]) for rows, c in zip(groups, centres, strict=True)]
+        given = zip(groups, centres, simplices, strict=True)
+        around = [centre.corners(Z[rows], simplex) for rows, centre, simplex in given]
         mapped = evaluator.map(_latent_and_log_det(evaluator.module), np.concatenate(around))
         parts = np.split(mapped, np.cumsum([len(each) for each in around])[:-1])
-        better = [c.seen_through(p, gaussians) for c, p in zip(centres, parts, strict=True)]
+        given = zip(centres, parts, simplices, strict=True)
+        better = [c.seen_through(part, simplex, gaussians) for c, part, simplex in given]
     return better
 
 
@@ -118,15 +121,14 @@ class _Centre:
         parts = conditional.mean, conditional.root, conditional.spread
         return cls(conditional.columns, *(part[top] for part in parts))
 
-    def corners(self, Z):
+    def corners(self, Z, simplex):
         """Rows with what is missing at the corners of a simplex, (n * (m + 1), d)."""
-        m = self.columns.shape[1]
-        values = self.mean[:, None] + _simplex(m) @ self.spread
-        rows = np.repeat(Z[:, None], m + 1, 1)
+        values = self.mean[:, None] + simplex @ self.spread
+        rows = np.repeat(Z[:, None], len(simplex), 1)
         np.put_along_axis(rows, np.broadcast_to(self.columns[:, None], values.shape), values, 2)
         return rows.reshape(-1, Z.shape[1])
 
-    def seen_through(self, mapped, gaussians):
+    def seen_through(self, mapped, simplex, gaussians):
         """The mixture that Gaussians make of what is missing, by what the flow makes of corners."""
         log_weights, means, factors = gaussians
         n, m = self.mean.shape
@@ -134,7 +136,7 @@ class _Centre:
         # In units of the component: its mean is zero, its covariance one.
         with np.errstate(over="ignore", invalid="ignore"):
             middle = mapped[..., :-1].mean(1)
-            slopes = _simplex(m).T @ mapped / (m + 1)
+            slopes = simplex.T @ mapped / (m + 1)
             bent = slopes[..., :-1] @ factors[:, None]
             off = (means[:, None] - middle) @ factors
             pull = (bent @ off[..., None])[..., 0] + slopes[..., -1]

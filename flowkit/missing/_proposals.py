@@ -14,7 +14,7 @@ from ._conditionals import Mixture, log_sum
 from ._linearised import gaussians_of, linearised
 
 # Shares of the draws that come from the wider mixture, and from that of the flow made linear.
-_WIDE_ALONE, _WIDE, _LINEAR = 0.5, 0.2, 0.4
+_WIDE_ALONE, _WIDE, _LINEAR = 0.5, 0.25, 0.25
 # Uniform numbers keep this distance from 0 and 1.
 _EDGE = 1e-12
 # Values that are held for some rows at once.
@@ -73,6 +73,11 @@ class Proposals:
         holes have draws from the same uniform numbers.
     evaluator : Evaluator, default=None
         The density that is drawn for.
+
+    Attributes
+    ----------
+    is_linearised : bool
+        Whether some draws come from the flow made linear.
     """
 
     def __init__(
@@ -85,10 +90,12 @@ class Proposals:
     ):
         self._engine = SobolEngine(Z.shape[1] + 2, scramble=True, seed=seed)
         self._shift = shift
+        self._n_rows = len(Z)
         self._groups = [group for group in mixture.given(Z) if group[1].columns.shape[1]]
         better = None
         if evaluator is not None and self._groups:
             better = linearised(evaluator, Z, self._groups)
+        self.is_linearised = better is not None
         self._better = better or [None] * len(self._groups)
 
     def draw(self, n_draws: int, which: np.ndarray | None = None) -> list[Draws]:
@@ -102,14 +109,17 @@ class Proposals:
             Indices of rows in order; None for all.
         """
         uniform = self._engine.draw(n_draws, dtype=torch.float64).numpy()
+        wanted = np.full(self._n_rows, which is None)
+        wanted[[] if which is None else which] = True
         found = []
         for (rows, conditional), better in zip(self._groups, self._better, strict=True):
-            kept = np.ones(len(rows), dtype=bool) if which is None else np.isin(rows, which)
+            kept = wanted[rows]
+            if not kept.any():
+                continue
             if not kept.all():
                 conditional = conditional.of_rows(kept)
                 better = None if better is None else better.of_rows(kept)
-            if len(conditional.columns):
-                found.append(self._drawn(uniform, rows[kept], conditional, better))
+            found.append(self._drawn(uniform, rows[kept], conditional, better))
         return found
 
     def _drawn(self, uniform, rows, conditional, better):

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import betaincinv, expit, ndtr, ndtri
 
 from ..columns import tie_spacing
-from ..validation import middle_of
+from ..validation import middle_of, shown
 from ._column_lattice import Lattice, is_whole
 from ._column_reading import RawColumn
 from ._number_ends import next_to_bounds, reach_in_words, within_limits
@@ -31,6 +31,7 @@ _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 _LARGEST_LOG = 300.0
 # Levels that a description and an error tell.
 _MAX_SHOWN, _MAX_TOLD = 8, 20
+_MOST_CHARACTERS = 40
 
 
 class Codec:
@@ -397,7 +398,9 @@ class LevelCodec(Codec):
     def support(self):
         levels = self.level_values[:_MAX_TOLD].tolist()
         more = len(self.levels) - len(levels)
-        return f"the levels {levels}" + (f" and {more} more" if more else "")
+        return f"the levels [{', '.join(map(shown, levels))}]" + (
+            f" and {more} more" if more else ""
+        )
 
     def summary(self, draws, statistic):
         """The most frequent level, whatever the statistic."""
@@ -409,13 +412,19 @@ class LevelCodec(Codec):
         return np.where(np.isnan(x)[:, None], np.nan, x[:, None] == frequent)
 
     def details(self) -> str:
-        order = range(len(self.levels))
+        order = np.arange(len(self.levels))
         if not self.are_ordered:
             order = np.argsort(-self.frequencies, kind="stable")
-        shown = [f"{self.levels[k]} {self.frequencies[k]:.1%}" for k in order[:_MAX_SHOWN]]
-        rest = len(self.levels) - len(shown)
-        text = f"{len(self.levels)} levels: {', '.join(shown)}"
+        first = order[:_MAX_SHOWN]
+        told = [f"{_in_a_line(self.levels[k])} {self.frequencies[k]:.1%}" for k in first]
+        rest = len(self.levels) - len(told)
+        text = f"{len(self.levels)} levels: {', '.join(told)}"
         return f"{text} and {rest} more" if rest else text
+
+
+def _in_a_line(level):
+    text = " ".join(str(level).split())
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
 
 
 class AngleCodec(Codec):

@@ -187,3 +187,14 @@ def test_a_report_leaves_out_columns_that_tell_rows_apart(tmp_path):
     kept, left_out = without_identifiers(table, {"name": "categorical"})
     assert kept is table
     assert left_out == []
+
+
+def test_columns_without_names_stay_in_a_report_as_they_are_called(files):
+    rows = np.column_stack([np.arange(60.0), np.arange(60) % 7 % 3, np.arange(60) * 0.37 % 5])
+    np.savez(files.folder / "rows.npz", X=rows)
+    output = files.folder / "rows.json"
+    kinds = ("--kinds", "x1=categorical", "--max-epochs", 1, "--quiet")
+    done = call("report", files.folder / "rows.npz", *kinds, "-o", output)
+    assert done.status == 0, done.err
+    kinds = [column["kind"] for column in json.loads(output.read_text())["columns"]]
+    assert kinds == ["integer", "categorical", "continuous"]

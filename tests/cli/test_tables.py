@@ -77,6 +77,23 @@ def test_days_of_parquet_are_dates(tmp_path):
     assert _tables._with_dates(table)["b"].dtype == object
 
 
+def test_dates_lose_their_time_zone(tmp_path):
+    days = pd.Series(pd.to_datetime(["2024-03-31 01:00", "2024-07-01 12:30"], utc=True))
+    text = pd.DataFrame(
+        {
+            "a": ["2024-03-31T01:00Z", "2024-07-01 14:30+02:00"],
+            "b": ["2024-03-31T01:00Z", "2024-07-01"],
+        }
+    )
+    text.to_csv(tmp_path / "table.csv", index=False)
+    read = read_table(str(tmp_path / "table.csv"))
+    assert read["a"].tolist() == days.dt.tz_localize(None).tolist()
+    assert read["b"].tolist() == text["b"].tolist()
+    pd.DataFrame({"a": days.dt.tz_convert("Europe/Berlin")}).to_parquet(tmp_path / "table.parquet")
+    hours = read_table(str(tmp_path / "table.parquet"))["a"].dt.hour.tolist()
+    assert hours == [3, 14]
+
+
 def test_standard_input_is_csv(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,2\n"))
     assert read_table("-").to_numpy().tolist() == [[1, 2]]

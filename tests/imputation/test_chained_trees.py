@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flowkit.imputation import ChainedTrees
-from flowkit.imputation._chained_trees import _MAX_ROWS
+from flowkit.imputation._chained_trees import _MAX_ROWS, ChainedTrees
 from flowkit.imputation._forest import _N_TREES, Forest, _regressor
 
 from .examples import numbers

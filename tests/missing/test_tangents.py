@@ -11,7 +11,7 @@ from flowkit import FlowDensity
 from flowkit.bijections import LULinear
 from flowkit.missing._conditionals import Mixture
 from flowkit.missing._importance import shares
-from flowkit.missing._linearised import _Centre, linearised
+from flowkit.missing._linearised import _Centre, _simplex, linearised
 from flowkit.missing._proposals import Proposals, log_weights
 
 from .examples import correlated, moons, with_holes
@@ -53,7 +53,7 @@ def test_corners_have_the_mean_and_the_covariance_of_the_likeliest_component():
     mixture = Mixture(np.array([0.6, 0.4]), np.array([[1.0, -2, 0], [2, 1, 3]]), precisions)
     for rows, conditional in mixture.given(Z):
         n, m = conditional.columns.shape
-        corners = _Centre.of(conditional).corners(Z[rows]).reshape(n, m + 1, 3)
+        corners = _Centre.of(conditional).corners(Z[rows], _simplex(m)).reshape(n, m + 1, 3)
         for i, (row, columns) in enumerate(zip(Z[rows], conditional.columns, strict=True)):
             top = conditional.log_joint[:, i].argmax()
             covariance = np.linalg.inv(precisions[top][np.ix_(columns, columns)])

@@ -87,5 +87,8 @@ def test_levels_are_told_in_their_order_or_the_most_frequent_first():
     levels, counts = ["low", "mid", "high"], np.array([20.0, 30.0, 50.0])
     told = LevelCodec(levels, counts).details()
     assert told == "3 levels: high 49.8%, mid 30.0%, low 20.2%"
+    long = LevelCodec(["low " * 30, "two\nlines", "high"], counts).details()
+    assert len(long) < 100
+    assert "\n" not in long
     told = LevelCodec(levels, counts, are_ordered=True).details()
     assert told == "3 levels: low 20.2%, mid 30.0%, high 49.8%"

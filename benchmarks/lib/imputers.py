@@ -15,15 +15,15 @@ Builder = Callable[[int, float], Any]
 
 
 class Ours:
-    """DensityImputer; the mean of 50 draws of its densities and of its trees, in their shares."""
+    """DensityImputer; the mean of 50 draws, of two densities and trees or of one density alone."""
 
-    def __init__(self, seed: int, budget: float):
+    def __init__(self, seed: int, budget: float, with_trees: bool = True):
         from flowkit import DensityImputer, FlowDensity
 
         from .budgets import OwnTimeLimit
 
         density = FlowDensity(callbacks=[OwnTimeLimit(budget)], device="cpu")
-        self.model = DensityImputer(density, random_state=seed)
+        self.model = DensityImputer(density, with_trees=with_trees, random_state=seed)
 
     def fit(self, X: np.ndarray) -> None:
         self.X = X
@@ -89,6 +89,7 @@ def _means(_: int, __: float) -> Peer:
 
 IMPUTERS: dict[str, Builder] = {
     "DensityImputer": Ours,
+    "a density alone": lambda seed, budget: Ours(seed, budget, with_trees=False),
     "iterative ridge": lambda seed, _: IterativeRidge(seed),
     "iterative trees": _trees,
     "k neighbours": _neighbours,

@@ -23,16 +23,18 @@ class IncompleteRows:
         in closed form where there is one, and elsewhere by importance sampling. Draws come from a
         mixture of Gaussians that was fitted to the density, given what is known, from a wider one,
         so that nothing is missed, and, where the density is a flow onto a mixture of Gaussians,
-        from what these are through the flow made linear around the row. Without ``missing='marginalize'`` the first mixture is fitted at
-        the first call, which takes a moment.
+        from what these are through the flow made linear around the row. Without
+        ``missing='marginalize'`` the first mixture is fitted at the first call, which takes a
+        moment.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows, NaN where values are missing.
         n_draws : int or None, default=None
-            Number of draws for each row. None takes 40, and more, up to 256, for rows whose
-            standard error is above 0.4 nats. Fewer than 16 are rough: their plain mean.
+            Number of draws for each row. None takes 32, or 48 where the density is no flow onto a
+            mixture of Gaussians, and more, up to 256, for rows whose standard error is above 0.5
+            nats. Fewer than 16 are rough: their plain mean.
 
         Returns
         -------

@@ -14,10 +14,11 @@ from ._importance import log_mean, resample, shares
 from ._proposals import log_weights, proposals
 
 # Draws of what is missing that a row is filled from, and scored by at most; those that it is scored
-# by at first, fewer where some come from a flow made linear, and the standard error, in nats, below
-# which there are not more.
+# by at first, fewer where some come from a flow made linear.
 N_DRAWS = 256
-_FIRST_DRAWS, _FIRST_LINEARISED, _TOLERANCE = 48, 32, 0.4
+_FIRST_DRAWS, _FIRST_LINEARISED = 48, 32
+# The standard error, in nats, above which there are so many times more draws: stages cost too.
+_TOLERANCE, _MORE = 0.5, 4
 # Draws from which training takes its completions.
 _N_CANDIDATES = 32
 # Draws of the density to which the mixture that proposes completions is fitted again.
@@ -357,7 +358,7 @@ class Completion:
 
 
 def _estimate(proposed, Z, n_draws, evaluator, without):
-    """Log density of what is known of rows, and its error; twice the draws where it is large."""
+    """Log density of what is known of rows, and its error; more draws where it is large."""
     log_density, error = np.empty(len(Z)), np.empty(len(Z))
     first = _FIRST_LINEARISED if proposed.is_linearised else _FIRST_DRAWS
     todo, n, most = np.arange(len(Z)), n_draws or first, n_draws or N_DRAWS
@@ -371,7 +372,7 @@ def _estimate(proposed, Z, n_draws, evaluator, without):
         found = log_mean(np.concatenate(weights, 1), np.concatenate(ratios, 2))
         log_density[todo], error[todo] = found
         more = (error[todo] > _TOLERANCE) & (n < most)
-        todo, n = todo[more], min(2 * n, most)
+        todo, n = todo[more], min(_MORE * n, most)
         weights, ratios = [part[more] for part in weights], [part[:, more] for part in ratios]
     return log_density, error
 

@@ -32,8 +32,9 @@ class IncompleteRows:
         X : array-like of shape (n_samples, n_features)
             Rows, NaN where values are missing.
         n_draws : int or None, default=None
-            Number of draws for each row. None takes 40, and more, up to 256, for rows whose
-            standard error is above 0.4 nats. Fewer than 16 are rough: their plain mean.
+            Number of draws for each row. None takes 32, or 48 where the density is no flow onto a
+            mixture of Gaussians, and more, up to 256, for rows whose standard error is above 0.5
+            nats. Fewer than 16 are rough: their plain mean.
 
         Returns
         -------

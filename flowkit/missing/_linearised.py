@@ -142,17 +142,19 @@ class _Centre:
             pull = (bent @ off[..., None])[..., 0] + slopes[..., -1]
             inverse = bent @ bent.swapaxes(2, 3)
             square = (off**2).sum(2)
-        # Far off, where numbers overflow, the component that was is not improved.
         finite = np.isfinite(inverse).all((2, 3)) & np.isfinite(pull).all(2) & np.isfinite(square)
         size = np.trace(inverse, axis1=2, axis2=3)[..., None, None]
         inverse = inverse + (_ADDED + _ROUNDING * size) * np.eye(m)
-        inverse = np.where(finite[..., None, None], inverse, np.eye(m))
-        pull = np.where(finite[..., None], pull, 0.0)
+        if not finite.all():
+            # Far off, where numbers overflow, the component that was is not improved.
+            inverse = np.where(finite[..., None, None], inverse, np.eye(m))
+            pull = np.where(finite[..., None], pull, 0.0)
+            square = np.where(finite, square, 0.0)
         root = np.linalg.cholesky(inverse)
         spread = np.linalg.inv(root)
         half = (spread @ pull[..., None])[..., 0]
         log_volume = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)
-        log_joint = (log_weights + log_volume)[:, None] - 0.5 * np.where(finite, square, 0.0)
+        log_joint = (log_weights + log_volume)[:, None] - 0.5 * square
         log_joint = log_joint + 0.5 * (half**2).sum(2)
         log_joint -= np.log(np.diagonal(root, axis1=2, axis2=3)).sum(2)
         step = spread.swapaxes(2, 3) @ half[..., None]

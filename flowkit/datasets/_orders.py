@@ -161,7 +161,7 @@ def _right_orders(n: int, first: int, rng: np.random.Generator, pandas):
             "payment": np.where(price > _DEAR, dear, cheap).astype(object),
             "shipping": np.where(weight > _HEAVY, "truck", light).astype(object),
             "day": pandas.Timestamp(_FIRST_DAY)
-            + pandas.to_timedelta(rng.uniform(0, _N_DAYS, n), unit="D"),
+            + pandas.to_timedelta(rng.uniform(0, _N_DAYS, n), unit="D").round("s"),
             "note": [f"note {number:09d}" for number in rng.integers(10**9, size=n)],
         }
     )

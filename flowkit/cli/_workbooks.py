@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from .._optional import require
 from ..exceptions import FlowkitWarning, InvalidDataError, UnknownNameError
+from ..validation import warn
 
 # What pandas reads workbooks with.
 ENGINES = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "odf"}
@@ -45,10 +45,9 @@ def read_workbook(path: str, sheet: str | None = None):
         names = [str(name) for name in book.sheet_names]
         told = ", ".join(map(repr, names))
         if sheet is None and len(names) > 1:
-            warnings.warn(
+            warn(
                 f"{path!r} has the sheets {told}: the first is read. Choose one by --sheet.",
                 FlowkitWarning,
-                stacklevel=2,
             )
         if sheet is not None and sheet not in names:
             raise UnknownNameError(

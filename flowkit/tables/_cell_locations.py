@@ -6,6 +6,8 @@ goes with large numbers would go with all of them alike within its cell.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import ndtr, ndtri
 
@@ -21,6 +23,19 @@ _FEWEST_ROWS, _ROWS_A_COLUMN = 50, 5
 _OWN_SHARE = 1e-3
 # Ranks stay so far off the ends of the unit interval, where normal scores are infinite.
 _END = 1e-9
+
+
+def opened_rows(rows: np.ndarray, codecs: Sequence) -> np.ndarray:
+    """Rows of which equal values have equal numbers, as those of a circle have not.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        Rows as numbers, NaN where missing.
+    codecs : sequence of Codec
+        The maps of the columns.
+    """
+    return np.column_stack([codec.opened(x) for codec, x in zip(codecs, rows.T, strict=True)])
 
 
 def locations_in_cells(

@@ -15,8 +15,9 @@ from typing import ClassVar
 import numpy as np
 
 from ..exceptions import InvalidDataError, InvalidParameterError
+from ._angle_codec import AngleCodec
 from ._code_numbers import reason_for_codes
-from ._column_codecs import AngleCodec, Codec, LevelCodec, NumberCodec
+from ._column_codecs import Codec, LevelCodec, NumberCodec
 from ._column_lattice import is_whole
 from ._column_reading import RawColumn
 from ._date_codec import DateCodec

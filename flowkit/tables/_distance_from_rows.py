@@ -10,7 +10,8 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from ..exceptions import InvalidDataError
-from ._column_codecs import AngleCodec, Codec
+from ._angle_codec import AngleCodec
+from ._column_codecs import Codec
 
 
 class Apart:

@@ -26,6 +26,7 @@ from ..nested import (
 from ..validation import row_blocks
 from ._cell_copula import CellCopula
 from ._cell_laws import OpenCells
+from ._cell_locations import opened_rows
 from ._cell_rules import few_points, from_middles, single_point, toward_middles
 from ._column_codecs import Codec
 from ._scoring_plan import plan, warn_if_inaccurate, warn_if_slow
@@ -290,7 +291,7 @@ class EncodedDensity:
     def _ranks(self, rows, columns, u):
         """Ranks of points among training rows, where all rows have cells in the same columns."""
         if columns.size and self.copula is not None:
-            return self.copula.places(rows, columns, u)
+            return self.copula.places(opened_rows(rows, self.codecs), columns, u)
         even = np.broadcast_to(u[:, : len(columns)], (len(rows), len(u), len(columns)))
         return even, np.zeros(even.shape[:2])
 

@@ -7,7 +7,8 @@ import numpy as np
 from ..conditions import MAX_CANDIDATES, GroupedLaw, Law, MappedLaw, PooledLaw, Questions, halved
 from ..exceptions import InvalidParameterError
 from ..validation import row_blocks
-from ._column_codecs import AngleCodec, Codec
+from ._angle_codec import AngleCodec
+from ._column_codecs import Codec
 from ._encoded_density import EncodedDensity
 
 # Draws of the open values for each point of a cell, of which there are many.

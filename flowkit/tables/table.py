@@ -17,14 +17,8 @@ from ..nested import (
     MeanScoreMixin,
     seeded_copies,
 )
-from ..validation import (
-    SuggestingEstimator,
-    check_flag,
-    labels_of,
-    refuse_non_finite,
-    refuse_wide,
-)
-from ._cell_locations import locations_in_cells
+from ..validation import SuggestingEstimator, check_flag, labels_of, refuse_non_finite, refuse_wide
+from ._cell_locations import locations_in_cells, opened_rows
 from ._column_reading import read_columns
 from ._column_report import report_frame, report_lines, report_text
 from ._column_warnings import warn_of_columns
@@ -475,7 +469,8 @@ class TableDensity(
     def _encode_training(self, rows, weight, density, rng):
         """One point for each row within its cell, and the copula that draws them, if one does."""
         if any(codec.fills_cells(by_cell=False) for codec in self._codecs):
-            (ranks, copula), spreads_ties = locations_in_cells(rows, weight, rng), False
+            spreads_ties, opened = False, opened_rows(rows, self._codecs)
+            ranks, copula = locations_in_cells(opened, weight, rng)
         else:
             copula, ranks = None, rng.uniform(size=rows.shape)
             spreads_ties = getattr(density, "dequantize", None) == "auto"

@@ -8,7 +8,7 @@ from scipy import stats
 
 from flowkit.conditions import MappedLaw, PooledLaw, TruncatedLaw
 from flowkit.conditions._laws import DrawnLaw
-from flowkit.tables._column_codecs import AngleCodec
+from flowkit.tables._angle_codec import AngleCodec
 from flowkit.tables._table_questions import AngleLaw
 
 N_SETS, N_DRAWS = 400, 100

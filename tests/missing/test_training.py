@@ -205,7 +205,7 @@ def test_ctrl_c_in_a_later_round_keeps_the_earlier_ones(epoch, holes):
 
 @pytest.mark.parametrize("name", ["flow", "fractal"])
 def test_partial_fit_takes_incomplete_chunks(name):
-    X = moons(1000)
+    X = moons(2000)
     density = DENSITIES[name](max_epochs=1)
     for chunk in np.array_split(with_holes(X), 10):
         density.partial_fit(chunk)

@@ -21,6 +21,7 @@ from flowkit import (
     PHVAE,
     ConditionalFlow,
     DensityDisplay,
+    DensityImputer,
     DensityOutlierDetector,
     FlowDensity,
     FractalFlowDensity,
@@ -262,6 +263,9 @@ FITTED = {
     "RGFlowDensity": lambda: images(RGFlowDensity, n_layers=1),
     "PHVAE": lambda: images(PHVAE, degree=1, likelihood="student_t"),
     "ConditionalFlow": lambda: ConditionalFlow(start="ridge", **SMALL).fit(X[:, :1], X[:, 1]),
+    "DensityImputer": lambda: DensityImputer(
+        FlowDensity(n_components=1, **SMALL), with_trees=False
+    ).fit(X),
     "StackedDensity": lambda: StackedDensity(
         [("mixture", mixture(random_state=5)), ("kernels", KernelDensity())], cv=2, random_state=0
     ).fit(X),

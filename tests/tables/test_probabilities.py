@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import trapezoid
@@ -72,6 +73,15 @@ def test_an_angle_is_the_same_after_whole_turns(rng):
         fitted.score_samples(X), fitted.score_samples(X + 2 * np.pi * 7), rtol=0, atol=1e-9
     )
     assert np.pi / 2 < fitted._codecs[0].cut < 3 * np.pi / 2
+
+
+def test_an_angle_beside_a_level_is_the_same_after_whole_turns(rng):
+    hour = rng.normal(24, 3, size=300) % 24
+    day = pd.DataFrame({"hour": hour, "late": np.where(np.abs(hour - 12) > 10, "yes", "no")})
+    fitted = table(periods={"hour": 24}).fit(day)
+    assert_allclose(
+        fitted.score_samples(day), fitted.score_samples(day.assign(hour=hour + 48)), atol=1e-9
+    )
 
 
 @inner

@@ -245,7 +245,7 @@ def test_numbers_that_are_objects_or_text_still_pass():
     ("values", "words"),
     [
         (_DAYS.tz_localize("UTC"), "day is of type datetime64.*days since a date.*periods"),
-        (_DAYS.date, r"day holds datetime.date\(2024, 1, 1\), a date.*days since a date"),
+        (_DAYS.date, r"day holds datetime.date\(2024, 1, 1\), a date.*pandas.to_datetime"),
         (_DAYS.to_period("D"), "day holds Period.*days since a date"),
         (_DAYS - _DAYS[0], "day is of type timedelta64.*days since a date"),
         ([_DAYS[0].time()] * 60, "day holds datetime.time.*hour of the day"),

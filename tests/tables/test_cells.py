@@ -176,6 +176,15 @@ def test_only_rows_of_large_error_get_more_points(rng):
     assert error[is_cut].min() > error[~is_cut].max()
 
 
+def test_rows_of_a_smooth_density_get_few_more_points_where_a_copula_moves_them(rng):
+    n = 200
+    X = yes_no(1, n, rng).assign(x=rng.normal(size=n))
+    fitted = table(Ridge()).fit(X)
+    assert fitted._copula is not None
+    fitted.score_samples(X)
+    assert 8 * n <= fitted.density_.asked_ <= 1.2 * 8 * n
+
+
 def test_few_points_are_as_good_as_training_is_even_in_many_cells():
     u = np.random.default_rng(0).uniform(size=(20_000, 6))
     places, log_weights = toward_middles(u)

@@ -58,23 +58,24 @@ class Dates:
         Of the values, if the column holds objects; else that of numpy's scalars.
     dtype_of_values : dtype
         Of the column.
-    is_array : bool
-        Whether an array of numpy holds the column, and not a Series of pandas.
     zone : tzinfo or None
         Whose time the dates are in, where the type of the column does not tell.
     is_length : bool
         Whether these are lengths of time.
     limits : tuple of int
         Days that there may be.
+    is_array : bool, default=False
+        Whether an array of numpy holds the column, and not a Series of pandas.
     """
 
     per_day: int
     kind: type
     dtype_of_values: Any
-    is_array: bool
     zone: Any
     is_length: bool
     limits: tuple[int, int]
+    # Files of older versions do not say.
+    is_array: bool = False
 
     dtype = np.dtype(object)
 
@@ -88,12 +89,13 @@ class Dates:
         is_length = issubclass(kind, (datetime.timedelta, np.timedelta64))
         # One of its own, as files tell what is shared.
         dtype = copy.copy(column.dtype)
-        form = kind, dtype, isinstance(column, np.ndarray), zone, is_length
+        form = kind, dtype, zone, is_length
         days = cls(1, *form, _NARROW).numbers(present)
         is_narrow = np.abs(days).max() < _NARROW[1]
         limits = _NARROW if is_narrow else _LENGTHS if is_length else _YEARS
         whole = (per for per in _PER_DAY if _are_whole(days * per))
-        return cls(next(whole, _PER_DAY[-1]), *form, limits)
+        is_array = isinstance(column, np.ndarray)
+        return cls(next(whole, _PER_DAY[-1]), *form, limits, is_array)
 
     def numbers(self, column) -> np.ndarray:
         """A column of dates of any type in these units since 1970, NaN where it has no value."""

@@ -337,6 +337,8 @@ class LevelCodec(Codec):
     ends_are_rare = True
     keeps_type = True
     typical = 0.0
+    # Files of older versions do not say.
+    are_ordered = False
 
     def __init__(self, levels: list, counts: np.ndarray, are_ordered: bool = False):
         self.levels, self.counts, self.are_ordered = levels, counts, are_ordered

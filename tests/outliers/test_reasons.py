@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import decimal
 import fractions
@@ -311,6 +312,13 @@ def test_dates_survive_the_way_to_numbers_and_back(kind):
     beyond = units.values(np.array([-1e30, 1e30]))
     assert not units.can_hold(np.array([-1e30, 1e30])).any()
     assert len(beyond) == 2
+    # Files of older versions do not say what held the column.
+    older = copy.copy(units)
+    del vars(older)["is_array"]
+    assert (
+        older.objects(units.numbers(column)).tolist()
+        == units.objects(units.numbers(column)).tolist()
+    )
 
 
 def test_arrays_and_missing_dates_have_typical_dates():

@@ -83,6 +83,14 @@ def test_no_place_is_the_middle_of_the_cell(codec, x):
     np.testing.assert_allclose(codec.decode(y[:-1, 0]), x[:-1])
 
 
+def test_levels_of_older_versions_have_no_order_and_keep_their_points():
+    levels, counts, x = ["low", "mid", "high"], np.array([20.0, 30.0, 50.0]), np.arange(3.0)
+    codec, older = LevelCodec(levels, counts), LevelCodec(levels, counts)
+    del older.are_ordered
+    np.testing.assert_array_equal(older.points(x, None), codec.points(x, None))
+    assert older.details() == codec.details()
+
+
 def test_levels_are_told_in_their_order_or_the_most_frequent_first():
     levels, counts = ["low", "mid", "high"], np.array([20.0, 30.0, 50.0])
     told = LevelCodec(levels, counts).details()

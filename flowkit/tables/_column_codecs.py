@@ -181,7 +181,21 @@ class Decoder:
         return np.column_stack([codec.decode(y) for codec, y in columns])
 
 
-class NumberCodec(Codec):
+class NumericCodec(Codec):
+    """Base class of the maps of numbers, with ``low``, ``high``, ``whole`` and ``_lattice``."""
+
+    def typed(self, x, dtype):
+        return within_limits(x, dtype) if self.whole else x
+
+    def fits(self, x, dtype):
+        return self.typed(x, dtype) == x
+
+    def summary(self, draws, statistic):
+        middle = super().summary(draws, statistic)
+        return self._lattice.nearest(middle, self.low, self.high) if self.whole else middle
+
+
+class NumberCodec(NumericCodec):
     """A real or whole number, on the line or within bounds.
 
     Within one bound, the encoded column is the log of the distance from it; within two, the
@@ -271,12 +285,6 @@ class NumberCodec(Codec):
             return np.clip(t, self.low, self.high)
         return self._lattice.nearest(t, self.low, self.high)
 
-    def typed(self, x, dtype):
-        return within_limits(x, dtype) if self.whole else x
-
-    def fits(self, x, dtype):
-        return self.typed(x, dtype) == x
-
     def support(self):
         apart = self._width if self.whole else 1
         return self._values() + reach_in_words(self.low, self.high, apart, self.told)
@@ -287,10 +295,6 @@ class NumberCodec(Codec):
 
     def _values(self):
         return "whole numbers" if self.whole else "numbers"
-
-    def summary(self, draws, statistic):
-        middle = super().summary(draws, statistic)
-        return self._lattice.nearest(middle, self.low, self.high) if self.whole else middle
 
     def upper_ends(self, x: np.ndarray) -> np.ndarray:
         """Encoded ends of all whose decoded values are at most x, infinite outside the support."""

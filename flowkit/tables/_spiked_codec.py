@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from ..columns import tie_spacing
-from ._column_codecs import Codec
+from ._column_codecs import NumericCodec
 from ._column_lattice import Lattice, is_whole
-from ._number_ends import next_to_bounds, reach_in_words, within_limits
+from ._number_ends import next_to_bounds, reach_in_words
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 # Training rows of a spike are normal of this scale around its middle, beside numbers of unit
@@ -166,7 +166,7 @@ class Spike:
         return self.middle + z, math.log(high - low) + 0.5 * z**2 + _LOG_SQRT_2PI
 
 
-class SpikedCodec(Codec):
+class SpikedCodec(NumericCodec):
     """A real or whole number some values of which have a probability of their own.
 
     On the encoded axis, spikes and the stretches of numbers between them stand side by side, in
@@ -319,20 +319,10 @@ class SpikedCodec(Codec):
         room = 0.0 if self._lattice is None or self.whole else self._lattice.distance / 2
         return after + room * part.after, before - room * part.before
 
-    def typed(self, x, dtype):
-        return within_limits(x, dtype) if self.whole else x
-
-    def fits(self, x, dtype):
-        return self.typed(x, dtype) == x
-
     def support(self):
         apart = self._lattice.distance if self.whole else 1
         values = "whole numbers" if self.whole else "numbers"
         return values + reach_in_words(self.low, self.high, apart)
-
-    def summary(self, draws, statistic):
-        middle = super().summary(draws, statistic)
-        return self._lattice.nearest(middle, self.low, self.high) if self.whole else middle
 
     def upper_ends(self, x: np.ndarray) -> np.ndarray:
         """Encoded ends of all whose decoded values are at most x, infinite outside the support."""

@@ -16,7 +16,7 @@ from ._proposals import log_weights, proposals
 # Draws of what is missing that a row is filled from, and scored by at most; those that it is scored
 # by at first, fewer where some come from a flow made linear.
 N_DRAWS = 256
-_FIRST_DRAWS, _FIRST_LINEARISED = 48, 32
+FIRST_DRAWS, _FIRST_LINEARISED = 48, 32
 # The standard error, in nats, above which there are so many times more draws: stages cost too.
 _TOLERANCE, _MORE = 0.5, 4
 # Draws from which training takes its completions.
@@ -360,7 +360,7 @@ class Completion:
 def _estimate(proposed, Z, n_draws, evaluator, without):
     """Log density of what is known of rows, and its error; more draws where it is large."""
     log_density, error = np.empty(len(Z)), np.empty(len(Z))
-    first = _FIRST_LINEARISED if proposed.is_linearised else _FIRST_DRAWS
+    first = _FIRST_LINEARISED if proposed.is_linearised else FIRST_DRAWS
     todo, n, most = np.arange(len(Z)), n_draws or first, n_draws or N_DRAWS
     weights, ratios = [], []
     while todo.size:

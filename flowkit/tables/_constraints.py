@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import operator
 import re
 import unicodedata
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import FlowkitError, InvalidParameterError, UnknownNameError
-from ..validation import as_floats, container_of, nearest, shown
+from ..validation import as_floats, container_of, missing_in, nearest, shown
 from ._dates import date_of
 
 _OPERATORS = {
@@ -35,7 +36,11 @@ _OPERATORS = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
+# Those of whole numbers that are whole, and no larger than at the ends of what they take.
+_EXACT = {ast.Add, ast.Sub, ast.Mult, ast.USub, ast.UAdd}
 _DATES = "datetime64[us]"
+# A text, or a name between backticks.
+_TEXT_OR_NAME = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|`([^`]+)`""", re.DOTALL)
 # What pandas reads as these words; in Python it binds tighter than comparisons.
 _WORDS = {ast.BitAnd: ("&", "and"), ast.BitOr: ("|", "or"), ast.Invert: ("~", "not")}
 
@@ -155,11 +160,14 @@ def _unquoted(expression, quoted):
     """An expression in which names of their own stand for those between backticks."""
 
     def named(found):
+        text, own = found.groups()
+        if text:
+            return text
         name = f"_quoted_{len(quoted)}"
-        quoted[name] = unicodedata.normalize("NFKC", found[1])
+        quoted[name] = unicodedata.normalize("NFKC", own)
         return name
 
-    return re.sub("`([^`]+)`", named, expression)
+    return _TEXT_OR_NAME.sub(named, expression)
 
 
 @dataclass(frozen=True)
@@ -188,12 +196,12 @@ class _Values:
             case ast.UnaryOp(op=ast.Not(), operand=part):
                 return np.logical_not(self._condition(part))
             case ast.UnaryOp(op=op, operand=part) if type(op) in _OPERATORS:
-                return _OPERATORS[type(op)](self.of(part))
+                return _calculated(type(op), self.of(part))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
                 values = self.of(left), self.of(right)
                 if isinstance(op, ast.Add | ast.Sub):
                     self._refuse_numbers_beside_times(*values)
-                return _OPERATORS[type(op)](*values)
+                return _calculated(type(op), *values)
             case ast.BoolOp(op=op, values=parts):
                 first, *rest = map(self._condition, parts)
                 for part in rest:
@@ -323,10 +331,9 @@ class _Values:
         if values.dtype.kind == "M":
             # Numpy would compare those of several units in the finest, in which far ones come back.
             return values.astype(_DATES)
-        # Sums of short integers would come back at the other end.
         # Those of pandas that may be missing are objects to numpy, and polars has no kinds.
         numbers = column if hasattr(column.dtype, "kind") else values
-        return as_floats(numbers) if numbers.dtype.kind in "iuf" else values
+        return _widest(numbers) if numbers.dtype.kind in "iuf" else values
 
     def _told(self, node):
         """A part of the expression as it was written."""
@@ -334,6 +341,33 @@ class _Values:
         for name, own in self.quoted.items():
             text = text.replace(name, f"`{own}`")
         return text
+
+
+def _widest(numbers):
+    """A column of numbers in the widest type of its kind; in float64 where any is missing."""
+    kind = numbers.dtype.kind
+    if kind == "f" or missing_in(numbers).any():
+        return as_floats(numbers)
+    return np.asarray(numbers, dtype=f"{kind}8")
+
+
+def _calculated(op, *values):
+    """Result of an operator; whole numbers are int64 where none can overflow, else float64."""
+    kinds = {value.dtype.kind for value in values if isinstance(value, np.ndarray) and value.size}
+    if kinds & set("iu") and all(map(_is_whole, values)):
+        ends = [{int(np.min(value)), int(np.max(value))} for value in values]
+        reached = set.union(*ends)
+        if op in _EXACT:
+            reached |= {_OPERATORS[op](*corner) for corner in itertools.product(*ends)}
+        # Numpy's remainder of a division of whole numbers by zero is zero.
+        exact = op in _EXACT or (op is ast.Mod and not np.any(values[1] == 0))
+        exact &= all(-(2**63) <= end < 2**63 for end in reached)
+        values = [np.asarray(value, np.int64 if exact else np.float64) for value in values]
+    return _OPERATORS[op](*values)
+
+
+def _is_whole(value):
+    return isinstance(value, int) or (isinstance(value, np.ndarray) and value.dtype.kind in "iub")
 
 
 def _of_one_type(left, right):

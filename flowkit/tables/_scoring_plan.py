@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..exceptions import InaccurateScoresWarning, SlowScoringWarning
+from ..missing import FIRST_DRAWS, N_DRAWS
 from ..validation import warn
 from ._cell_rules import (
     CellRule,
@@ -22,8 +23,6 @@ from ._cell_rules import (
 # An incomplete row gets one point in so many of those of a cell, and draws of the rest for each.
 _FEWER_POINTS, _LEAST_POINTS = 8, 4
 _INNER_DRAWS = 64
-# Draws of the missing values in a row that has no cell to average over, at most.
-_ONLY_DRAWS = 256
 # Nats of error that are large, and the share of rows from which a warning says so.
 _LARGE_ERROR, _MANY_ROWS = 0.25, 0.01
 # Evaluations of a density that take minutes on one core.
@@ -41,7 +40,8 @@ class Share:
     n_points : int
         Points in the cell of each, before those of large errors get more.
     n_inner : int or None
-        Draws of the missing values for each point; None leaves them to the density.
+        Draws of the missing values for each point; `N_DRAWS` are the most, and drawn only where
+        fewer have a large error. None leaves them to the density.
     n_cells : int, default=0
         In how many columns each has a cell, 2 if it is more.
     is_rough : bool, default=False
@@ -72,8 +72,9 @@ class Share:
 
     @property
     def n_evaluations(self) -> int:
-        """Evaluations of the density in one turn of the circular columns."""
-        return len(self.rows) * self.n_points * (self.n_inner or 1)
+        """Evaluations of the density in one turn of the circular columns, before errors tell."""
+        n_inner = FIRST_DRAWS if self.n_inner == N_DRAWS else self.n_inner or 1
+        return len(self.rows) * self.n_points * n_inner
 
     def at_most(self, n_points: int, n_inner: int) -> Share:
         """The same rows with at most so many points and draws."""
@@ -109,7 +110,7 @@ def plan(missing, celled, n_points: int, marginalizes: bool, spans=True) -> list
         number, n_inner = _usual_points(cells, n_points), None
         if is_incomplete and marginalizes:
             number = power_of_two(max(n_points // _FEWER_POINTS, _LEAST_POINTS)) if cells else 1
-            n_inner = _INNER_DRAWS if cells else _ONLY_DRAWS
+            n_inner = _INNER_DRAWS if cells else N_DRAWS
         shares.append(Share(rows, number, n_inner, cells))
     return [share for share in shares if share.rows.size]
 

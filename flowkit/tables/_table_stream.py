@@ -12,7 +12,7 @@ from .._seeds import check_random_state, draw_seed
 from ..estimators import FlowDensity
 from ..exceptions import InvalidDataError, RowsLeftOutWarning
 from ..nested import require_chunks
-from ..validation import name_columns, warn
+from ..validation import name_columns, refuse_wide, warn
 from ._table_input import check_weight
 
 
@@ -83,6 +83,7 @@ class TableStreamMixin:
         rng = np.random.RandomState(np.random.SeedSequence(entropy).generate_state(4))
         kept = options.get("sample_weight")
         encoded, copula = self._encode_training(rows[possible], kept, self.density_, rng)
+        refuse_wide(encoded, self._names())
         self._copula = copula or self._copula
         # Training changes it in place.
         before["density_"] = copy.deepcopy(self.density_)

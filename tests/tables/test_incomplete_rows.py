@@ -14,7 +14,7 @@ from sklearn.mixture import GaussianMixture
 from flowkit import FlowDensity
 from flowkit.exceptions import SlowScoringWarning
 from flowkit.tables import _encoded_density
-from flowkit.tables._scoring_plan import plan
+from flowkit.tables._scoring_plan import plan, warn_if_slow
 
 from .examples import mixture_table
 
@@ -125,6 +125,16 @@ def test_long_work_is_announced_before_it_begins(holed, monkeypatch):
     with warnings.catch_warnings(record=True) as record, pytest.raises(RuntimeError):
         fitted.score_samples(holed)
     assert not record
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_work_is_counted_by_the_draws_that_come_first(is_slow):
+    missing = np.tile([True, False], (600_000 if is_slow else 200_000, 1))
+    shares = plan(missing, np.array([False, False]), 128, True)
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        warn_if_slow(shares, 1)
+    assert [each.category for each in record] == [SlowScoringWarning] * is_slow
 
 
 def test_every_row_is_in_one_share(rng):

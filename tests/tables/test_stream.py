@@ -109,6 +109,17 @@ def test_levels_can_be_declared_before_any_row_has_them():
     assert fitted.score_samples(late).mean() > before + 0.1
 
 
+def test_a_chunk_whose_numbers_lie_too_far_apart_is_refused_and_changes_nothing():
+    X = table(150).assign(x=np.linspace(-1, 1, 150))
+    fitted = trained(X)
+    before = fitted.score_samples(X)
+    chunk = X[:20].assign(x=np.linspace(-1, 1, 20) * np.finfo(float).max)
+    with pytest.raises(InvalidDataError, match=r"\bx\b.*too far apart"):
+        fitted.partial_fit(chunk)
+    np.testing.assert_array_equal(fitted.score_samples(X), before)
+    assert fitted.partial_fit(X) is fitted
+
+
 def test_a_chunk_without_possible_rows_is_refused_and_changes_nothing():
     X = table()
     fitted = trained(X)

@@ -17,6 +17,7 @@ from .imputation.examples import imputer, table_imputer
 
 BUILDS = {
     **{name: (imputer, {"statistic": name, "n_draws": 5}) for name in ("mean", "median", "draw")},
+    "trees": (imputer, {"with_trees": True, "n_draws": 5}),
     "table": (table_imputer, {"add_indicator": True, "n_draws": 5}),
 }
 every_imputer = pytest.mark.parametrize("name", BUILDS)
@@ -67,13 +68,13 @@ def test_what_holds_no_rows_is_refused_or_filled(name, make):
 
 
 @pytest.mark.parametrize("make", NO_NUMBERS.values(), ids=NO_NUMBERS)
-@pytest.mark.parametrize("name", ["mean", "table"])
+@pytest.mark.parametrize("name", ["mean", "trees", "table"])
 def test_what_holds_no_rows_is_not_fitted_to_or_understood(name, make):
     build, options = BUILDS[name]
     answer(build(**options).fit, make(rows_of_size()))
 
 
-@pytest.mark.parametrize("name", ["mean", "table"])
+@pytest.mark.parametrize("name", ["mean", "trees", "table"])
 def test_nonsense_is_not_fitted_to_or_filled(name):
     build, options = BUILDS[name]
     for value in NONSENSE.values():

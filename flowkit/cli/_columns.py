@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..exceptions import InvalidDataError, InvalidParameterError, UnknownNameError
 from ..validation import container_of, labels_of, nearest
 
@@ -81,42 +79,6 @@ def select(X, *, target: str | None, drop: list[str], model=None) -> Selection:
     first = 1 if container.labels is None else 0
     row_labels = [label + first for label in container.row_labels]
     return Selection(rows, values, row_labels)
-
-
-def with_missing(X, codes: list[str]):
-    """A table without the values that stand for missing ones.
-
-    Parameters
-    ----------
-    X : DataFrame or ndarray of shape (n_samples, n_columns)
-        The table.
-    codes : list of str
-        Values as they are written, such as ``'-999'``: of numbers and of text.
-
-    Returns
-    -------
-    DataFrame or ndarray of shape (n_samples, n_columns)
-        The same table if none is given, else a copy with missing values in their places.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> with_missing(np.array([[1, -999], [2, 3]]), ["-999.0"]).tolist()
-    [[1.0, nan], [2.0, 3.0]]
-    """
-    if not codes:
-        return X
-    numbers = [number for number in map(_as_number, codes) if number is not None]
-    if container_of(X).labels is None:
-        return np.where(np.isin(X, numbers), np.nan, X)
-    return X.mask(X.isin([*numbers, *codes]))
-
-
-def _as_number(text):
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def check_target(target: str | None, results: Iterable[str]) -> None:

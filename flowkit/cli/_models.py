@@ -12,7 +12,8 @@ from ..files import load
 from ..outliers import DensityOutlierDetector
 from ..tables import TableDensity
 from ..validation import container_of
-from ._columns import Selection, declarations, names_of, select, with_missing
+from ._columns import Selection, declarations, names_of, select
+from ._missing_codes import with_missing
 from ._tables import read_table
 
 

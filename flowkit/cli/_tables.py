@@ -110,7 +110,7 @@ def _read_frame(path, suffix, separator, sheet):
                 warnings.simplefilter("error", pd.errors.ParserWarning)
                 # To pandas cells without a name would be the index, and all others shift.
                 exact = {"index_col": False}
-                if pd.__version__ < "3":
+                if int(pd.__version__.split(".")[0]) < 3:
                     # The number that was written, not one of its neighbours: scores of both differ.
                     exact["float_precision"] = "round_trip"
                 table = pd.read_csv(source, sep=separator, skipinitialspace=True, **exact)

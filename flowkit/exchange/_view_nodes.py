@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..exceptions import NotExportableError
 from ..outliers.views import (
     DependenceForest,
     LevelsAsColumns,
@@ -57,6 +58,11 @@ def _smallest(x, k, places=False):
 def _forest(view, x):
     if not view.estimators_:
         return 0.0 * x.sum(1)
+    if view._factors is None:
+        raise NotExportableError(
+            "this DependenceForest was fitted by an earlier version of flowkit, whose look-up of "
+            "training rows no model has: fit it again."
+        )
     n = len(view.estimators_)
     # Trees compare numbers of single precision.
     z = normal_scores(view._normal_scores, x).cast("FLOAT").cast("DOUBLE")

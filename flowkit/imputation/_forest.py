@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 
+from ..validation import row_blocks
+
 # Features that a node chooses from.
 _N_TREES, _SHARE_OF_FEATURES = 50, 0.7
+# Values of single trees that a mean holds at once.
+_MAX_VALUES = 2**18
 
 
 @dataclass(frozen=True)
@@ -120,10 +124,14 @@ class Forest:
         ndarray of shape (n,)
             The means.
         """
-        k = len(self.roots)
-        values = self.predict(X, np.repeat(np.arange(len(X)), k), np.tile(np.arange(k), len(X)))
-        # Divided first, so that the sum cannot overflow.
-        return (values.reshape(len(X), k) / k).sum(1)
+        k, means = len(self.roots), np.empty(len(X))
+        for block in row_blocks(len(X), max(1, _MAX_VALUES // k)):
+            n = block.stop - block.start
+            rows, trees = np.repeat(np.arange(n), k), np.tile(np.arange(k), n)
+            values = self.predict(X[block], rows, trees).reshape(n, k)
+            # Divided first, so that the sum cannot overflow.
+            means[block] = (values / k).sum(1)
+        return means
 
 
 def _regressor(seed):

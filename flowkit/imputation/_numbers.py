@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..validation import container_of, middle_of, refuse_overflow, row_blocks
-from ._pool import Pool
-
-# Values that are drawn at once.
-_MAX_VALUES = 2**22
+from ..validation import container_of, middle_of, refuse_overflow
+from ._pool import Pool, incomplete_parts
 
 
 def fill_numbers(pool: Pool, X, read, statistic: str, n_draws: int, rng):
@@ -32,11 +29,11 @@ def fill_numbers(pool: Pool, X, read, statistic: str, n_draws: int, rng):
     rows = np.asarray(read, dtype=np.float64)
     missing = np.isnan(rows)
     values = rows.copy()
-    for part, given in _incomplete_parts(read, n_draws, rng):
+    for part, some in incomplete_parts(read, n_draws):
         if statistic == "mean":
-            values[part] = pool.means(*given)
+            values[part] = pool.means(some, n_draws, rng)
         else:
-            draws = pool.draws(*given)
+            draws = pool.draws(some, n_draws, rng)
             values[part] = draws[0] if statistic == "draw" else middle_of(draws, statistic)
     _refuse_overflow(values)
     holes = {j: np.flatnonzero(missing[:, j]) for j in np.flatnonzero(missing.any(0))}
@@ -57,19 +54,10 @@ def draw_numbers(pool: Pool, read, n_draws: int, rng) -> np.ndarray:
         The copies.
     """
     copies = np.repeat(np.asarray(read, dtype=np.float64)[None], n_draws, 0)
-    for part, given in _incomplete_parts(read, n_draws, rng):
-        copies[:, part] = pool.draws(*given)
+    for part, some in incomplete_parts(read, n_draws):
+        copies[:, part] = pool.draws(some, n_draws, rng)
     _refuse_overflow(copies.swapaxes(0, 1))
     return copies
-
-
-def _incomplete_parts(read, n_draws, rng):
-    """Positions of some of the rows with holes, and what their draws are made of."""
-    rows = np.asarray(read, dtype=np.float64)
-    index = np.flatnonzero(np.isnan(rows).any(1))
-    for block in row_blocks(len(index), max(1, _MAX_VALUES // (n_draws * rows.shape[1]))):
-        part = index[block]
-        yield part, (container_of(read).like(rows[part]), n_draws, rng)
 
 
 def _refuse_overflow(values):

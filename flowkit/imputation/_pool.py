@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..conditions import N_CANDIDATES, questions_of
-from ..validation import container_of, middle_of
+from ..validation import container_of, middle_of, row_blocks
 from ._chained_trees import ChainedTrees, moments
 
 # Share of what is known that the first density and trees do not see, and the fewest such values
@@ -20,6 +21,8 @@ _MAX_FEATURES = 64
 _N_DRAWS, _FARTHEST = 50, 3.0
 # Hidden values as if from which a share of one half is the best.
 _PRIOR_VALUES = 100
+# Rows with hidden values that are filled, and values that are drawn at once.
+_MAX_HIDDEN_ROWS, _MAX_VALUES = 2_000, 2**22
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,30 @@ class Pool:
         return copies if k == 1 else copies[rng.permutation(n_draws)]
 
 
+def incomplete_parts(rows, n_draws: int) -> Iterator[tuple[np.ndarray, Any]]:
+    """Rows with holes, as many at once as there is memory for draws of.
+
+    Parameters
+    ----------
+    rows : ndarray or DataFrame of shape (n, d)
+        Rows in float64, NaN where values are missing, as the densities take them.
+    n_draws : int
+        Draws of each row.
+
+    Yields
+    ------
+    part : ndarray of int
+        Positions of some of the rows with holes.
+    some : ndarray or DataFrame
+        These rows.
+    """
+    container, X = container_of(rows), np.asarray(rows, dtype=np.float64)
+    index = np.flatnonzero(np.isnan(X).any(1))
+    for block in row_blocks(len(index), max(1, _MAX_VALUES // (n_draws * X.shape[1]))):
+        part = index[block]
+        yield part, container.like(X[part])
+
+
 def _draws(density, rows, n_draws, rng):
     if hasattr(density, "impute"):
         return density.impute(rows, n_draws, rng)
@@ -125,10 +152,9 @@ def fitted_pool(first, second, rows, rng: np.random.RandomState) -> Pool:
     first.fit(container.like(fewer))
     share = _share(first, ChainedTrees.fitted(fewer, rng), container, fewer, X, hidden, rng)
     pool = Pool([first], ChainedTrees.fitted(X, rng), share)
-    part = np.flatnonzero(np.isnan(X).any(1))
     completed = X.copy()
-    if part.size:
-        completed[part] = pool.draws(container.like(X[part]), 1, rng)[0]
+    for part, some in incomplete_parts(rows, 1):
+        completed[part] = pool.draws(some, 1, rng)[0]
     return Pool([first, second.fit(container.like(completed))], pool.trees, share)
 
 
@@ -148,6 +174,8 @@ def _hidden(X, rng):
 def _share(density, trees, container, fewer, X, hidden, rng):
     """Share of trees of the least squared error of hidden values, in standard deviations."""
     part = np.flatnonzero(hidden.any(1))
+    if len(part) > _MAX_HIDDEN_ROWS:
+        part = rng.permutation(part)[:_MAX_HIDDEN_ROWS]
     where, columns = np.nonzero(hidden[part])
     location, scale = (moment[columns] for moment in moments(X))
 
@@ -156,9 +184,14 @@ def _share(density, trees, container, fewer, X, hidden, rng):
             scaled = (values[where, columns] - location) / scale
         return scaled.clip(-_FARTHEST, _FARTHEST)
 
-    rows = container.like(fewer[part])
-    by_density = standardised(Pool([density]).means(rows, _N_DRAWS, rng))
-    by_trees = standardised(middle_of(trees.draws(fewer[part], _N_DRAWS, rng), "mean"))
+    def filled(means):
+        values = fewer[part]
+        for some, rows in incomplete_parts(container.like(values), _N_DRAWS):
+            values[some] = means(rows)
+        return standardised(values)
+
+    by_density = filled(lambda rows: Pool([density]).means(rows, _N_DRAWS, rng))
+    by_trees = filled(lambda rows: middle_of(trees.draws(np.asarray(rows), _N_DRAWS, rng), "mean"))
     away = by_trees - by_density
     square = (away**2).sum()
     if not square > 0:

@@ -91,9 +91,10 @@ class DensityImputer(TransformerMixin, SuggestingEstimator):
     With trees, a tenth of what is known is hidden first. A density learns from the incomplete rows,
     as they are: what is missing is integrated out. Extremely randomised trees are grown for each
     column on what is known of it, given the others as trees have filled them. How well either fills
-    what was hidden says which share of the draws trees get: that of the least squared error, drawn
-    towards one half as if by a hundred values more. Then trees are grown again, on all that is
-    known, and a second density is fitted to rows that the first one and trees complete by a draw.
+    what was hidden, in at most 2,000 rows, says which share of the draws trees get: that of the
+    least squared error, drawn towards one half as if by a hundred values more. Then trees are grown
+    again, on all that is known, and a second density is fitted to rows that the first one and trees
+    complete by a draw.
     Draws of trees are values that the column had in training: a single tree gives each.
 
     References
@@ -277,6 +278,14 @@ class DensityImputer(TransformerMixin, SuggestingEstimator):
         if self.indicator_ is None:
             return names
         return np.concatenate([names, self._indicator_names(names)])
+
+    def __setstate__(self, state):
+        # Versions that had no trees filled from one density.
+        if "with_trees" not in state:
+            state = {**state, "with_trees": False}
+            if "density_" in state:
+                state |= {"densities_": [state["density_"]], "trees_": None, "tree_share_": 0.0}
+        super().__setstate__(state)
 
     # ------------------------------------------------------------------ rows
 

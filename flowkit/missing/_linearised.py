@@ -159,5 +159,8 @@ class _Centre:
         log_joint -= np.log(np.diagonal(root, axis1=2, axis2=3)).sum(2)
         step = spread.swapaxes(2, 3) @ half[..., None]
         mean = self.mean + (step.swapaxes(2, 3) @ self.spread)[..., 0, :]
-        root, spread = self.root @ root, spread @ self.spread
+        # Gaussians such as those of kernels may share their precision.
+        shape = (*log_joint.shape, m, m)
+        root = np.broadcast_to(self.root @ root, shape)
+        spread = np.broadcast_to(spread @ self.spread, shape)
         return Conditional(self.columns, log_joint, mean, root, spread, np.exp(log_weights))

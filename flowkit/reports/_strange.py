@@ -120,13 +120,22 @@ def strange_rows(
 
 def _within(reasons, bounds):
     """Reasons whose typical values lie within the bounds of their columns."""
-    clipped = {name: getattr(reasons, name).copy() for name in ("typical", "low", "high")}
-    for place in np.ndindex(reasons.columns.shape):
-        low, high = bounds.get(str(reasons.columns[place]), (-np.inf, np.inf))
-        for values in clipped.values():
-            if isinstance(values[place], Real):
-                values[place] = np.clip(values[place], low, high)
-    return replace(reasons, **clipped)
+    within = {name: getattr(reasons, name).copy() for name in ("typical", "low", "high")}
+    names = reasons.columns.astype(str)
+    for column, (low, high) in bounds.items():
+        for place in zip(*np.nonzero(names == column), strict=True):
+            for values in within.values():
+                values[place] = _clipped(values[place], low, high)
+    return replace(reasons, **within)
+
+
+def _clipped(value, low, high):
+    """The nearest number between two, of its own type where that holds it; others as they are."""
+    if not isinstance(value, Real) or isinstance(value, bool) or low <= value <= high:
+        return value
+    end = np.clip(value, low, high)
+    own = value if np.isnan(end) else type(value)(end)
+    return own if own == end or np.isnan(end) else float(end)
 
 
 def _levels(detector, rows):

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from ..exceptions import InvalidDataError
+from ..validation import half_range
 from ._angle_codec import AngleCodec
 from ._column_codecs import Codec
 
@@ -85,11 +86,9 @@ class Apart:
 
 
 def _range(x):
-    known = x[~np.isnan(x)]
-    if not len(known):
+    if np.isnan(x).all():
         return 1.0
-    half = known.max() / 2 - known.min() / 2
-    return 2 * min(half, np.finfo(float).max / 2) or 1.0
+    return 2 * min(half_range(x), np.finfo(float).max / 2) or 1.0
 
 
 def check_distance(min_distance) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..validation import half_range
 from ._column_lattice import Lattice
 
 # A value is a point mass if this share of the rows holds it, and so many times as many as any
@@ -53,6 +54,5 @@ def spreads_finely(x: np.ndarray, whole: bool) -> bool:
     """Whether numbers are real, or whole ones in more than 50 cells."""
     if not whole:
         return True
-    # The half of a range is finite.
-    half, step = x.max() / 2 - x.min() / 2, Lattice.of_whole(x).distance
-    return bool(half > MANY_CELLS / 2 * step and len(np.unique(x)) > MANY_CELLS)
+    step = Lattice.of_whole(x).distance
+    return bool(half_range(x) > MANY_CELLS / 2 * step and len(np.unique(x)) > MANY_CELLS)

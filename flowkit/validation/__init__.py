@@ -27,7 +27,7 @@ from ._image_rows import check_image_size, holds_grey_levels, image_rows
 from ._labels import check_labels, labels_of, tell_labels
 from ._mixed_lists import keep_types
 from ._output import in_container, remember_output
-from ._overflow import cast, middle_of, refuse_overflow, refuse_wide
+from ._overflow import cast, half_range, middle_of, refuse_overflow, refuse_wide
 from ._parameters import SuggestingEstimator
 from ._real_rows import refuse_unreal
 from ._row_weights import row_weights
@@ -54,6 +54,7 @@ __all__ = [
     "container_of",
     "distinct_values",
     "errors_of_rows",
+    "half_range",
     "has_missing",
     "holds_grey_levels",
     "image_rows",

@@ -43,6 +43,22 @@ def refuse_overflow(values: np.ndarray, what: str, advice: str, except_for=False
     return values
 
 
+def half_range(X: np.ndarray):
+    """Half of the range of each column, which is finite where the range overflows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n,) or (n, d)
+        Numbers, NaN where values are missing.
+
+    Returns
+    -------
+    float or ndarray of shape (d,)
+        NaN where all are missing.
+    """
+    return np.fmax.reduce(X) / 2 - np.fmin.reduce(X) / 2
+
+
 def refuse_wide(X, names: Sequence | None = None) -> None:
     """Refuse columns whose range overflows: distances of their rows would be infinite or NaN.
 
@@ -60,8 +76,7 @@ def refuse_wide(X, names: Sequence | None = None) -> None:
     """
     if not len(X) or X.dtype.kind != "f":
         return
-    half = np.fmax.reduce(X) / 2 - np.fmin.reduce(X) / 2
-    wide = np.flatnonzero(half > np.finfo(X.dtype).max / 2)
+    wide = np.flatnonzero(half_range(X) > np.finfo(X.dtype).max / 2)
     if wide.size:
         raise InvalidDataError(
             f"the values of column(s) {name_columns(wide, names)} lie too far apart: their range "

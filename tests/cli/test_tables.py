@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from flowkit.cli import _tables
-from flowkit.cli._columns import declarations, select, with_missing
+from flowkit.cli._columns import declarations, select
+from flowkit.cli._missing_codes import with_missing
 from flowkit.cli._tables import read_table
 from flowkit.exceptions import (
+    FlowkitWarning,
     InvalidDataError,
     InvalidFileError,
     InvalidParameterError,
@@ -216,6 +218,42 @@ def test_values_that_stand_for_missing_ones_are_missing():
     assert read["day"].dtype == table["day"].dtype
     assert np.isnan(with_missing(np.array([[-999, 1]]), ["-999.0"])).tolist() == [[True, False]]
     assert with_missing(table, []) is table
+
+
+def test_dates_that_stand_for_missing_ones_are_missing():
+    table = make_table(9)
+    table.loc[4, "day"] = pd.Timestamp("1900-01-01")
+    read = with_missing(table, ["1900-01-01"])
+    assert np.argwhere(read.isna().to_numpy()).tolist() == [[4, table.columns.get_loc("day")]]
+    assert read["day"].dtype == table["day"].dtype
+    with pytest.warns(FlowkitWarning, match="--missing 1900-13-41 changes nothing"):
+        assert not with_missing(table, ["1900-13-41"]).isna().to_numpy().any()
+
+
+@pytest.mark.parametrize("dtype", [bool, object, "boolean"])
+def test_numbers_do_not_stand_for_true_or_false(dtype):
+    table = pd.DataFrame({"n": [0, 1, 2], "yes": pd.Series([False, True, False], dtype=dtype)})
+    read = with_missing(table, ["0"])
+    assert read.isna().to_numpy().tolist() == [[True, False], [False, False], [False, False]]
+    assert read["yes"].dtype == table["yes"].dtype
+
+
+@pytest.mark.parametrize("X", [np.ones((3, 2)), np.ones((3, 2), dtype=bool), make_table(9)])
+def test_codes_that_are_found_nowhere_are_told(X):
+    with pytest.warns(FlowkitWarning, match="--missing nowhere -77 changes nothing"):
+        read = with_missing(X, ["nowhere", "-77"])
+    assert np.shape(read) == np.shape(X)
+    assert not pd.isna(read).to_numpy().any() if hasattr(read, "columns") else np.all(read == X)
+
+
+@pytest.mark.parametrize("version", ["2.3.3", "3.0.0rc1", "10.1.0"])
+def test_numbers_are_read_exactly_by_any_pandas(tmp_path, monkeypatch, version):
+    given, read_csv = [], pd.read_csv
+    monkeypatch.setattr(pd, "__version__", version)
+    monkeypatch.setattr(pd, "read_csv", lambda *args, **of: given.append(of) or read_csv(*args))
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    read_table(str(tmp_path / "table.csv"))
+    assert ("float_precision" in given[0]) == version.startswith("2.")
 
 
 NO_KINDS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from flowkit.imputation import _forest
 from flowkit.imputation._chained_trees import _MAX_ROWS, ChainedTrees
 from flowkit.imputation._forest import _N_TREES, Forest, _regressor
 
@@ -24,6 +25,21 @@ def test_forests_predict_what_those_of_scikit_learn_do():
     np.testing.assert_allclose(forest.mean(others), 2.0 * model.predict(others), rtol=1e-9)
     single = forest.predict(others, np.arange(40), np.full(40, 7))
     np.testing.assert_allclose(single, 2.0 * model.estimators_[7].predict(others), rtol=1e-9)
+
+
+def test_means_of_many_rows_hold_few_values_at_once(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    forest = Forest.grown(X, X[:, 0].astype(float), 1.0, seed=0)
+    whole, sizes, predict = forest.mean(X), [], Forest.predict
+
+    def counted(forest, X, rows, trees):
+        sizes.append(len(rows))
+        return predict(forest, X, rows, trees)
+
+    monkeypatch.setattr(_forest, "_MAX_VALUES", 15 * _N_TREES)
+    monkeypatch.setattr(Forest, "predict", counted)
+    np.testing.assert_array_equal(forest.mean(X), whole)
+    assert sizes == [15 * _N_TREES, 15 * _N_TREES, 10 * _N_TREES]
 
 
 def test_draws_keep_what_is_known_and_are_values_of_training(trees):

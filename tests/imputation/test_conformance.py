@@ -6,6 +6,8 @@ import pytest
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from flowkit.imputation import _forest
+
 from .examples import imputer
 
 # scikit-learn calls these for its own estimators only.
@@ -22,11 +24,17 @@ BY_HAND = [
 ]
 
 
-@parametrize_with_checks([imputer()])
+@pytest.fixture(autouse=True)
+def small_forests(monkeypatch):
+    monkeypatch.setattr(_forest, "_N_TREES", 4)
+
+
+@parametrize_with_checks([imputer(), imputer(with_trees=True)])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.parametrize("check", BY_HAND, ids=lambda check: check.__name__)
-def test_checks_that_scikit_learn_calls_only_by_hand(check):
-    check("DensityImputer", imputer())
+@pytest.mark.parametrize("with_trees", [False, True], ids=["alone", "trees"])
+def test_checks_that_scikit_learn_calls_only_by_hand(check, with_trees):
+    check("DensityImputer", imputer(with_trees=with_trees))

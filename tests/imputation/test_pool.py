@@ -11,7 +11,9 @@ import pytest
 import flowkit
 from flowkit import DensityImputer, FlowDensity
 from flowkit.exceptions import InvalidDataError
-from flowkit.imputation._pool import Pool
+from flowkit.imputation import _pool
+from flowkit.imputation._chained_trees import ChainedTrees
+from flowkit.imputation._pool import Pool, fitted_pool
 
 from .examples import FLOW, imputer, numbers, table_imputer
 
@@ -27,6 +29,23 @@ class Constant:
         return np.repeat(np.where(np.isnan(rows), self.value, rows)[None], n_draws, 0)
 
     draws = impute
+
+
+class Counting(Constant):
+    """Notes how many values it is asked for at once, and for how many rows in all."""
+
+    def __init__(self):
+        super().__init__(0.0)
+        self.most, self.n_rows = 0, []
+
+    def fit(self, rows):
+        self.n_rows.append(0)
+        return self
+
+    def impute(self, rows, n_draws, random_state):
+        self.n_rows.append(len(rows))
+        self.most = max(self.most, n_draws * np.size(rows))
+        return super().impute(rows, n_draws, random_state)
 
 
 def products(n=200):
@@ -130,3 +149,45 @@ def test_one_column_few_rows_and_tables_are_left_to_one_density():
     model = table_imputer().fit(table)
     assert model.densities_ == [model.density_]
     assert len(model.impute(table, 2, random_state=0)) == 2
+
+
+def test_memory_of_a_fit_does_not_grow_with_rows(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(2_000, 2))
+    X[::4, 1] = np.nan
+    asked, draws = Counting(), ChainedTrees.draws
+
+    def counted(trees, rows, n_draws, rng):
+        asked.impute(rows, n_draws, rng)
+        return draws(trees, rows, n_draws, rng)
+
+    monkeypatch.setattr(ChainedTrees, "draws", counted)
+    monkeypatch.setattr(_pool, "_MAX_VALUES", 3_000)
+    monkeypatch.setattr(_pool, "_MAX_HIDDEN_ROWS", 100)
+    density = Counting()
+    fitted_pool(density, Counting(), X, np.random.RandomState(0))
+    for one in (density, asked):
+        # A hundred rows in draws of thirty, then all that are incomplete, by one draw of each.
+        assert [n for n in one.n_rows if n] == [30, 30, 30, 10, 500]
+        assert one.most <= 3_000
+
+
+def test_states_of_versions_without_trees_fill_from_their_density(tmp_path, monkeypatch):
+    X, _ = numbers()
+    model = imputer().fit(X)
+    new = {"with_trees", "densities_", "trees_", "tree_share_"}
+    older = {name: value for name, value in model.__getstate__().items() if name not in new}
+    monkeypatch.setattr(DensityImputer, "__getstate__", lambda self: older)
+    flowkit.save(model, tmp_path / "imputer.flowkit")
+    pickled = pickle.dumps(model)
+    monkeypatch.undo()
+    for copy in (pickle.loads(pickled), flowkit.load(tmp_path / "imputer.flowkit")):
+        assert (copy.densities_, copy.trees_, copy.tree_share_) == ([copy.density_], None, 0.0)
+        assert not copy.with_trees
+        np.testing.assert_array_equal(copy.transform(X), model.transform(X))
+        np.testing.assert_array_equal(copy.impute(X, random_state=0), model.impute(X, None, 0))
+    unfitted = imputer().__getstate__()
+    del unfitted["with_trees"]
+    other = DensityImputer.__new__(DensityImputer)
+    other.__setstate__(unfitted)
+    assert not other.get_params()["with_trees"]
+    assert not hasattr(other, "densities_")

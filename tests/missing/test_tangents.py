@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 import torch
 
 from flowkit import FlowDensity
@@ -24,13 +25,20 @@ def linear(d=3):
     return density.fit(correlated(200))
 
 
+def kernels():
+    """Gaussians that share their precision."""
+    density = FlowDensity(n_transforms=0, prior="kernel", max_epochs=1, random_state=0)
+    return density.fit(correlated(40))
+
+
 def rows_of(density):
     Z = with_holes(density._columns.standardise(correlated(40, seed=3)), 0.4)
     return Z[np.isnan(Z).any(1) & ~np.isnan(Z).all(1)]
 
 
-def test_of_a_linear_flow_it_is_the_law_of_what_is_missing():
-    density = linear()
+@pytest.mark.parametrize("build", [linear, kernels])
+def test_of_a_linear_flow_it_is_the_law_of_what_is_missing(build):
+    density = build()
     Z = rows_of(density)
     # It says little of the density, but where to look.
     wide = Mixture(np.ones(1), np.zeros((1, 3)), 0.3 * np.eye(3)[None])

@@ -21,8 +21,10 @@ from sklearn.preprocessing import StandardScaler
 
 import flowkit
 from flowkit.exceptions import InvalidDataError, InvalidParameterError
+from flowkit.outliers import Reasons
 from flowkit.reports import CHECKS
 from flowkit.reports._images import strip
+from flowkit.reports._strange import _within
 
 from .examples import Nowhere, kernels, normal_rows
 
@@ -301,3 +303,25 @@ def test_typical_values_keep_to_bounds_that_the_detector_does_not_know(table, de
     for line in told:
         numbers = map(float, re.search(r"typical (\S+) \((\S+) to (\S+)\)", line).groups())
         assert all(3.5 <= number <= 4.0 for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ({}, [True, 12345678, "red", 0.5]),
+        ({"b": (0, 3), "d": (1.0, 2.0)}, [True, 3, "red", 1.0]),
+        (
+            {"a": (-np.inf, np.inf), "b": (0.0, 12345677.5), "c": (0, 1)},
+            [True, 12345677.5, "red", 0.5],
+        ),
+    ],
+)
+def test_bounds_change_no_value_within_them_and_no_type(bounds, expected):
+    typical = np.array([[True, 12345678, "red", 0.5]], dtype=object)
+    none = np.full(typical.shape, np.nan)
+    names = np.array([list("abcd")], dtype=object)
+    reasons = Reasons([0], names, typical, typical, none, none, none, none, none == 0)
+    found = _within(reasons, bounds)
+    assert found.typical[0].tolist() == expected
+    assert [type(value) for value in found.typical[0]] == [type(value) for value in expected]
+    assert np.isnan(found.low).all()

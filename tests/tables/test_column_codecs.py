@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flowkit.tables._column_codecs import AngleCodec, Codec, LevelCodec, NumberCodec
+from flowkit.tables._angle_codec import AngleCodec
+from flowkit.tables._column_codecs import Codec, LevelCodec, NumberCodec
 from flowkit.tables._date_codec import DateCodec
 from flowkit.tables._spiked_codec import SpikedCodec
 

@@ -31,7 +31,7 @@ def people():
 @pytest.fixture(scope="module")
 def follower(people):
     """A density that follows single rows."""
-    density = KernelDensity(bandwidth=0.01)
+    density = KernelDensity(bandwidth=0.02)
     return mixture_table(density, periods={"hour": 24}, bounds={"children": "seen"}).fit(people)
 
 

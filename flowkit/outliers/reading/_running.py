@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...validation import half_range
+
 _FEWEST_ROWS = 50
 # Distinct whole numbers that fill this share of their range count rows.
 _INDEX_SHARE = 0.5
@@ -33,6 +35,4 @@ def is_running(x: np.ndarray, holds_dates: bool) -> bool:
         return True
     if n_distinct < len(x) or not (x == np.rint(x)).all():
         return False
-    # The half of a range is finite.
-    half = x.max() / 2 - x.min() / 2
-    return is_ordered or bool(len(x) / 2 > _INDEX_SHARE * (half + 0.5))
+    return is_ordered or bool(len(x) / 2 > _INDEX_SHARE * (half_range(x) + 0.5))

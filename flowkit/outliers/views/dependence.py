@@ -74,6 +74,9 @@ class DependenceForest(LeaveOneOutView):
         "random_state": ["random_state", np.random.Generator],
     }
 
+    # What turns places into keys; files of older versions have keys of the bits of rows.
+    _factors = None
+
     def __init__(self, *, n_estimators=100, min_samples_leaf=5, max_rows=2000, random_state=None):
         self.n_estimators = n_estimators
         self.min_samples_leaf = min_samples_leaf
@@ -124,7 +127,10 @@ class DependenceForest(LeaveOneOutView):
             return np.zeros(len(X))
         # Trees hardly follow single rows: all of them score the changed copy of a row.
         scores = self._log_odds(self._share(self._normal_scores(X).astype(np.float32)))
-        keys = self._keys_of(self._normal_scores.places(X))
+        if self._factors is None:
+            keys = _mixed_bits(X)
+        else:
+            keys = self._keys_of(self._normal_scores.places(X))
         place = np.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
         return np.where(self._keys[place] == keys, self._known[place], scores)
 
@@ -143,6 +149,18 @@ class DependenceForest(LeaveOneOutView):
 def _vote(tree, z):
     """Shares of rows among all that lie in the leaves of z, (n,)."""
     return tree.tree_.value[tree.tree_.apply(z), 0, 1]
+
+
+def _mixed_bits(X):
+    """A number for each row, which equal rows share: its bits, mixed as in SplitMix64."""
+    keys = np.zeros(len(X), dtype=np.uint64)
+    # Zero has no sign.
+    for bits in (X.T + 0.0).view(np.uint64):
+        keys = (keys ^ bits) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            keys = (keys ^ (keys >> np.uint64(shift))) * np.uint64(factor)
+        keys ^= keys >> np.uint64(31)
+    return keys
 
 
 def _factors(places):

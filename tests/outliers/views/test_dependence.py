@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from scipy.special import logit
 
+from flowkit.exceptions import NotExportableError
+from flowkit.exchange import to_onnx
 from flowkit.outliers import DependenceForest
 from flowkit.outliers.views._normal_scores import NormalScores
+from flowkit.outliers.views.dependence import _mixed_bits
 
 
 def ruled(n=400, seed=0):
@@ -87,3 +93,31 @@ def test_memory_is_that_of_a_score_a_row():
     X = ruled(300)
     view = DependenceForest(n_estimators=2, random_state=0).fit(np.tile(X, (1, 30)))
     assert view._keys.nbytes + view._known.nbytes == 16 * 300
+
+
+def as_of_older_versions(view, X):
+    """The forest with the keys that it had in files before it looked up places of values."""
+    old = copy.copy(view)
+    places = view._keys_of(view._normal_scores.places(X))
+    old._keys, first = np.unique(_mixed_bits(X), return_index=True)
+    old._known = view._known[np.searchsorted(view._keys, places[first])]
+    del old._factors
+    return pickle.loads(pickle.dumps(old))
+
+
+def test_forests_of_older_versions_score_as_before():
+    X = np.round(ruled(200), 1)
+    X = np.vstack([X, X[:5]])
+    view = DependenceForest(n_estimators=5, random_state=0).fit(X)
+    old = as_of_older_versions(view, X)
+    rows = np.vstack([X, ruled(20, seed=7), np.where(X == 0, -0.0, X)])
+    np.testing.assert_array_equal(old.score_samples(rows), view.score_samples(rows))
+    np.testing.assert_array_equal(old.fit(X).score_samples(rows), view.score_samples(rows))
+
+
+def test_forests_of_older_versions_have_no_form_in_onnx():
+    pytest.importorskip("onnx")
+    X = ruled(50)
+    view = DependenceForest(n_estimators=2, random_state=0).fit(X)
+    with pytest.raises(NotExportableError, match="fit it again"):
+        to_onnx(as_of_older_versions(view, X))

@@ -13,7 +13,7 @@ from flowkit.exceptions import FlowkitError, InvalidDataError
 from flowkit.validation import middle_of
 
 from .hostile import NO_NUMBERS, NONSENSE, SIZES, answer, examples, numbers, rows_of_size
-from .imputation.examples import imputer, table_imputer
+from .imputation.examples import imputer, table_imputer, trees_of_few_rows
 
 BUILDS = {
     **{name: (imputer, {"statistic": name, "n_draws": 5}) for name in ("mean", "median", "draw")},
@@ -21,6 +21,12 @@ BUILDS = {
     "table": (table_imputer, {"add_indicator": True, "n_draws": 5}),
 }
 every_imputer = pytest.mark.parametrize("name", BUILDS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forests():
+    with trees_of_few_rows():
+        yield
 
 
 @cache
@@ -31,6 +37,10 @@ def fitted(name):
 
 def with_holes(X, seed):
     return np.where(np.random.default_rng(seed).random(X.shape) < 0.3, np.nan, X)
+
+
+def test_trees_are_among_what_is_tried():
+    assert fitted("trees").tree_share_ > 0
 
 
 @every_imputer

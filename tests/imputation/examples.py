@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from flowkit import DensityImputer, FlowDensity, TableDensity
+from flowkit.imputation import _forest, _pool
 
 # The map mixes no columns but by linear ones, so that draws are exact and quick.
 FLOW = {"n_transforms": 0, "max_epochs": 1}
@@ -16,6 +20,15 @@ def imputer(**options):
     return DensityImputer(
         FlowDensity(**FLOW), **{"random_state": 0, "n_draws": 20, "with_trees": False, **options}
     )
+
+
+@contextmanager
+def trees_of_few_rows():
+    """Small forests, also where too few values could be hidden for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_pool, "_FEWEST_HIDDEN", 1)
+        patch.setattr(_forest, "_N_TREES", 2)
+        yield
 
 
 def table_imputer(**options):

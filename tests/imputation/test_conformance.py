@@ -6,9 +6,7 @@ import pytest
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from flowkit.imputation import _forest
-
-from .examples import imputer
+from .examples import imputer, trees_of_few_rows
 
 # scikit-learn calls these for its own estimators only.
 BY_HAND = [
@@ -22,11 +20,17 @@ BY_HAND = [
     checks.check_set_output_transform_polars,
     checks.check_global_set_output_transform_polars,
 ]
+# Of these, the ones by which frames reach both densities; the others change the output alone.
+ON_TREES = [
+    checks.check_dataframe_column_names_consistency,
+    checks.check_set_output_transform_pandas,
+]
 
 
-@pytest.fixture(autouse=True)
-def small_forests(monkeypatch):
-    monkeypatch.setattr(_forest, "_N_TREES", 4)
+@pytest.fixture(autouse=True, scope="module")
+def forests():
+    with trees_of_few_rows():
+        yield
 
 
 @parametrize_with_checks([imputer(), imputer(with_trees=True)])
@@ -35,6 +39,10 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @pytest.mark.parametrize("check", BY_HAND, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("with_trees", [False, True], ids=["alone", "trees"])
-def test_checks_that_scikit_learn_calls_only_by_hand(check, with_trees):
-    check("DensityImputer", imputer(with_trees=with_trees))
+def test_checks_that_scikit_learn_calls_only_by_hand(check):
+    check("DensityImputer", imputer())
+
+
+@pytest.mark.parametrize("check", ON_TREES, ids=lambda check: check.__name__)
+def test_those_that_fill_frames_with_trees(check):
+    check("DensityImputer", imputer(with_trees=True))

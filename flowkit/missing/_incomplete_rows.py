@@ -46,7 +46,8 @@ class IncompleteRows:
             rows, and where there is a closed form: the map takes each column by itself onto a prior
             whose marginals are known, or linear maps alone mix columns before a mixture of
             Gaussians or kernels. It cannot exceed one by much. Near one, few draws dominate, and
-            the estimate is a lower bound by an unknown amount.
+            the estimate is a lower bound by an unknown amount. Where many columns depend on each
+            other, draws may miss where the weights are large, and the error is stated too small.
 
         Raises
         ------

@@ -122,7 +122,7 @@ def regression_with_distributions(names):
 
 
 def filling_holes(names):
-    order = ["density", "iterative ridge", "mean of the column"]
+    order = ["density and trees", "iterative ridge", "mean of the column"]
     assert sorted(names["error"], key=names["error"].get) == order
     assert 0.8 < names["coverage"] < 0.97
     spread = names["spread"]

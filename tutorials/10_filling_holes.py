@@ -4,7 +4,8 @@ Filling holes in a table
 
 What was this value, had it been measured? A column's mean says the same for all rows, and a
 regression needs all other columns. A density knows what goes with what, whichever columns are
-missing, and how uncertain it is: :class:`flowkit.DensityImputer` fills from it.
+missing, and how uncertain it is. :class:`flowkit.DensityImputer` fills from densities, and from
+trees that predict each column from the others.
 """
 
 # %%
@@ -36,13 +37,14 @@ print(f"complete rows: {(~is_hole.any(axis=1)).mean():.0%}")
 # Fill
 # ----
 # The density learns from the incomplete rows themselves, with ``missing="marginalize"``; the
-# imputer sets this if you do not. Errors are in standard deviations of each column.
+# imputer sets this if you do not. Trees fill as well: some known values are hidden at first, to see
+# which share of the draws trees should get. Errors are in standard deviations of each column.
 
 density = FlowDensity(n_transforms=0, missing="marginalize", random_state=0)
 imputers = {
     "mean of the column": SimpleImputer(),
     "iterative ridge": IterativeImputer(random_state=0),
-    "density": DensityImputer(density, random_state=0),
+    "density and trees": DensityImputer(density, random_state=0),
 }
 filled, error = {}, {}
 for name, imputer in imputers.items():
@@ -50,14 +52,15 @@ for name, imputer in imputers.items():
     off = (filled[name] - table) / table.std()
     error[name] = np.sqrt(np.mean(off.to_numpy()[is_hole] ** 2))
     print(f"{name}: off by {error[name]:.2f} standard deviations")
+print(f"share of trees: {imputers['density and trees'].tree_share_:.0%}")
 
 # %%
 # How sure?
 # ---------
-# ``impute`` of the density draws each value several times. The draws are wide where the rest of the
-# row says little, and narrow where it says much.
+# ``impute`` of the imputer draws each value several times, from densities and from trees. The draws
+# are wide where the rest of the row says little, and narrow where it says much.
 
-draws = imputers["density"].impute(holes, n_draws=100, random_state=0)
+draws = imputers["density and trees"].impute(holes, n_draws=100, random_state=0)
 low, high = np.quantile(draws, [0.05, 0.95], axis=0)
 inside = (low <= table) & (table <= high)
 coverage = inside.to_numpy()[is_hole].mean()
@@ -67,9 +70,9 @@ fig, axes = plt.subplots(1, 2, figsize=(7.5, 3.8), layout="constrained")
 for ax, name in zip(axes, ["mean area", "mean smoothness"], strict=True):
     j = table.columns.get_loc(name)
     rows = np.flatnonzero(is_hole[:, j])[:60]
-    true, middle = table[name].to_numpy()[rows], filled["density"][rows, j]
+    true, middle = table[name].to_numpy()[rows], filled["density and trees"][rows, j]
     bars = np.abs(np.stack([low[rows, j], high[rows, j]]) - middle)
-    ax.errorbar(true, middle, bars, fmt="o", ms=3, lw=0.8, color="tab:blue", label="density")
+    ax.errorbar(true, middle, bars, fmt="o", ms=3, lw=0.8, color="tab:blue", label="filled in")
     ends = [true.min(), true.max()]
     ax.plot(ends, ends, color="black", linestyle=":", label="right")
     ax.set(xlabel=f"true {name}", ylabel="filled in, with 90 % of the draws", title=name)
@@ -81,10 +84,10 @@ axes[0].legend()
 # As any transformer of scikit-learn it goes before a classifier, and keeps the names of columns.
 
 models = {}
-for name in ("mean of the column", "density"):
+for name in ("mean of the column", "density and trees"):
     steps = make_pipeline(imputers[name], StandardScaler(), LogisticRegression())
     models[name] = cross_val_score(steps, holes, benign, cv=3).mean()
-    print(f"accuracy after filling with the {name}: {models[name]:.1%}")
+    print(f"accuracy after filling with {name}: {models[name]:.1%}")
 
 # %%
 # Draws or means?
@@ -97,7 +100,7 @@ name = "mean symmetry"
 drawn = DensityImputer(density, statistic="draw", random_state=0).set_output(transform="pandas")
 spread = {
     "true values": table[name].std(),
-    "means filled in": filled["density"][:, table.columns.get_loc(name)].std(),
+    "means filled in": filled["density and trees"][:, table.columns.get_loc(name)].std(),
     "draws filled in": drawn.fit_transform(holes)[name].std(),
 }
 print(f"standard deviation of the {name}:", {k: round(float(v), 4) for k, v in spread.items()})

@@ -71,6 +71,8 @@ def test_chunks_of_a_stream_keep_the_number_of_the_first():
     X = blobs(3, 300)
     density = made(prior="gaussian_mixture").partial_fit(X[:240]).partial_fit(X[240:])
     assert density.n_topics_ == 3
+    density = made(n_word_groups=1).partial_fit(X[:240]).partial_fit(X[240:])
+    assert density.n_topics_ == len(density.topics_) == 3
     counts = corpus(3)
     density = made(documents="counts").partial_fit(counts[:120]).partial_fit(counts[120:])
     assert density.n_topics_ == 3

@@ -93,6 +93,15 @@ def test_other_flows_bend_heavy_tails(density, make):
     assert abs(loss(density, make)) < 0.15
 
 
+def test_topics_of_words_bend_heavy_tails_of_few_rows():
+    rng = np.random.default_rng(0)
+    X, _ = lognormal(rng, 150)
+    test, truth = lognormal(rng, 2000)
+    brief = {"n_topics": 2, "n_blocks": 1, "hidden_units": 8, "max_epochs": 1}
+    density = FractalFlowDensity(random_state=0, **brief).fit(X)
+    assert abs(truth.mean() - density.score(test)) < 0.3
+
+
 def test_topics_are_as_narrow_as_the_states():
     # The truth has no state that is wider than 0.01 of 9,999.
     assert loss(fractal(), two_states) < 2.0

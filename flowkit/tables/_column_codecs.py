@@ -435,3 +435,12 @@ class LevelCodec(Codec):
 def _in_a_line(level):
     text = " ".join(str(level).split())
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
+
+
+def __getattr__(name: str):
+    # Files and pickles of earlier versions look for it here.
+    if name == "AngleCodec":
+        from ._angle_codec import AngleCodec
+
+        return AngleCodec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

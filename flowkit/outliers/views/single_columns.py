@@ -171,3 +171,7 @@ def _deviation(x, counts) -> float:
     scale = np.abs(x).max() or 1.0
     mean = np.average(x / scale, weights=counts)
     return scale * np.sqrt(np.average((x / scale - mean) ** 2, weights=counts))
+
+
+# Files and pickles of earlier versions have this name.
+_Levels = Levels
